@@ -1,0 +1,40 @@
+"""Prepare environments: `pyinfra inventory.py deploy.py --limit stage`, or without a limit for all of them."""
+
+from pyinfra import config, host, state
+from pyinfra.api.exceptions import DeployError
+from pyinfra.facts.server import LinuxDistribution
+
+from group_data.schema.inventory import environments_on, machine_of, read_environments
+from operations import aliases, appsignal, database, machine, secret_file, site, unit
+from tools.vault import open_vault, vault_path
+
+config.SUDO = True
+
+environments = read_environments(host.inventory)
+environment = environments[host.name]
+secrets = open_vault(vault_path(environment.vault_directory, environment.environment), environment.vault_identity)
+
+distribution = host.get_fact(LinuxDistribution)
+debian = distribution["major"] if distribution["name"] == "Debian" else None
+if debian not in (12, 13):
+    raise DeployError(
+        f"{host.name} runs {distribution['name']} {distribution['major']}: only Debian 12 and 13 are supported"
+    )
+
+# Once per machine, by whichever of its environments comes first in this run.
+neighbours = [
+    other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
+]
+if neighbours[0].name == host.name:
+    machine.prepare(environments_on(machine_of(host), host.inventory, environments))
+
+# The first step every environment has: pyinfra orders steps by what hosts have in common, so that all of them wait here
+# until the machine is ready.
+unit.group(environment)
+
+unit.directories(environment)
+appsignal.working_directory(environment)
+database.managed_database(environment, secrets)
+unit.service(environment, after=secret_file.environment_secrets(environment, secrets))
+site.nginx_site(environment, debian)
+aliases.bash_aliases(environment)

@@ -1,0 +1,3 @@
+import Config
+
+config :billing, environment: config_env()

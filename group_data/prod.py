@@ -1,0 +1,11 @@
+"""The prod environment."""
+
+environment = "prod"
+domain = "billing.example.com"
+port = 4000
+tls = "self_signed"
+hsts = False
+mix_env = "prod"
+database_extensions = ["citext"]
+memory_limit = 1024
+cpu_weight = 100

@@ -1,0 +1,181 @@
+"""One environment of one application, with every name that follows from the pair (app, environment)."""
+
+from functools import cached_property
+
+from group_data.schema.settings import Settings
+
+
+class Environment(Settings):
+    """Settings plus everything derived from them. Operations take names from here and never compose their own."""
+
+    @property
+    def full_name(self) -> str:
+        """`billing_stage`: nginx site, group, PostgreSQL role and database."""
+        return f"{self.app}_{self.environment}"
+
+    @property
+    def user(self) -> str:
+        """Unix user the application runs as."""
+        return self.app
+
+    @property
+    def group(self) -> str:
+        """Group that may read this environment's secret file; given to the unit alone."""
+        return self.full_name
+
+    @property
+    def unit(self) -> str:
+        """systemd unit of the application."""
+        return f"{self.full_name}.service"
+
+    @property
+    def unit_path(self) -> str:
+        """File of the systemd unit."""
+        return f"/etc/systemd/system/{self.unit}"
+
+    @property
+    def variables_path(self) -> str:
+        """File of the unit's environment variables; no secrets, so that aliases may read it too."""
+        return f"/etc/default/{self.full_name}"
+
+    @property
+    def polkit_rule_path(self) -> str:
+        """Rule that lets the application user start, stop and restart this unit."""
+        return f"/etc/polkit-1/rules.d/50-{self.full_name}.rules"
+
+    @property
+    def home(self) -> str:
+        """Home of the application user."""
+        return f"/home/{self.user}"
+
+    @property
+    def root(self) -> str:
+        """Everything the application owns in this environment; parent of AppSignal's working directory."""
+        return f"{self.home}/{self.environment}"
+
+    @property
+    def app_path(self) -> str:
+        """Link to the running release."""
+        return f"{self.root}/{self.app}"
+
+    @property
+    def private_path(self) -> str:
+        """HOME of the running release: its cookie and whatever it renders at start. Mode 0700."""
+        return f"{self.root}/private"
+
+    @property
+    def cookie_path(self) -> str:
+        """Where the Erlang VM reads its cookie from, as `HOME` is `private_path`."""
+        return f"{self.private_path}/.erlang.cookie"
+
+    @property
+    def appsignal_path(self) -> str:
+        """AppSignal's working directory."""
+        return f"{self.root}/appsignal"
+
+    @property
+    def secret_path(self) -> str:
+        """The seed's secret file; its name carries the environment only."""
+        return f"/var/{self.environment}.secret.exs"
+
+    @property
+    def site_path(self) -> str:
+        """The nginx site."""
+        return f"/etc/nginx/sites-available/{self.full_name}"
+
+    @property
+    def page_root(self) -> str:
+        """Folder of the page nginx shows while no release answers."""
+        return f"/var/www/{self.full_name}"
+
+    @property
+    def certificate_path(self) -> str | None:
+        """Certificate chain nginx serves, None without TLS."""
+        return self._self_signed_path if self.tls == "self_signed" else self.tls_certificate
+
+    @property
+    def certificate_key_path(self) -> str | None:
+        """Its key. A self-signed pair shares one file, so that replacing it is one rename."""
+        return self._self_signed_path if self.tls == "self_signed" else self.tls_key
+
+    @property
+    def _self_signed_path(self) -> str:
+        return f"/etc/ssl/private/{self.full_name}.pem"
+
+    @property
+    def server_names(self) -> tuple[str, ...]:
+        """All names the site answers to, the main one first."""
+        return (self.domain, *self.additional_domains)
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds the site."""
+        return f"{'http' if self.tls == 'none' else 'https'}://{self.domain}"
+
+    @property
+    def node(self) -> str:
+        """Erlang node name."""
+        return self.node_name or f"{self.full_name}@127.0.0.1"
+
+    @property
+    def database(self) -> str:
+        """PostgreSQL role and database."""
+        return self.full_name
+
+    @property
+    def app_module_name(self) -> str:
+        """`Billing`, as Macro.camelize/1 makes it of `billing`."""
+        return self.app_module or "".join(part.capitalize() for part in self.app.split("_"))
+
+    @property
+    def repo(self) -> str:
+        """Ecto repo."""
+        return self.repo_module or f"{self.app_module_name}.Repo"
+
+    @property
+    def endpoint(self) -> str:
+        """Phoenix endpoint."""
+        return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
+
+    @property
+    def indexed(self) -> bool:
+        """Whether search engines are welcome: in prod alone."""
+        return self.environment == "prod"
+
+    @property
+    def start_command(self) -> str:
+        """What the release tool calls running in the foreground, as systemd wants it."""
+        return f"{self.app_path}/bin/{self.app} {'start' if self.release_tool == 'mix' else 'foreground'}"
+
+    @property
+    def secrets_read_at_start(self) -> bool:
+        """Whether a changed secret needs a restart (mix release) or a new build (Distillery)."""
+        return self.release_tool == "mix"
+
+    @property
+    def start_files(self) -> list[str]:
+        """What a running release is out of date against."""
+        files = [self.unit_path, self.variables_path, self.cookie_path]
+        return [*files, self.secret_path] if self.secrets_read_at_start else files
+
+    @property
+    def console_command(self) -> str:
+        """What the release tool calls a shell inside the running node."""
+        return "remote" if self.release_tool == "mix" else "remote_console"
+
+    @cached_property
+    def shell_aliases(self) -> dict[str, str]:
+        """Aliases with their placeholders filled in; the one named after the environment comes first."""
+        run = f"( set -a; . {self.variables_path}; cd {self.app_path} && exec bin/{self.app} "
+        values = {
+            "{unit}": self.full_name,
+            "{app_path}": self.app_path,
+            "{root}": self.root,
+            "{console}": f"{run}{self.console_command} )",
+        }
+        aliases = {self.environment: f"cd {self.app_path} 2>/dev/null || cd {self.root}"}
+        for name, command in self.aliases.items():
+            for placeholder, value in values.items():
+                command = command.replace(placeholder, value)
+            aliases[name] = command
+        return aliases

@@ -1,0 +1,156 @@
+"""The secrets of one environment, as its vault holds them.
+
+No value is ever part of a message, a repr or an error's text: a rule that refuses one names the key alone.
+"""
+
+import re
+import stringprep
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
+from pydantic_core import PydanticCustomError
+
+# RFC 4013, 2.3 (prohibited output, RFC 3454 tables C.1.2 to C.9) and 2.5 (unassigned code points, table A.1).
+_SASLPREP_REFUSES = (
+    stringprep.in_table_a1,
+    stringprep.in_table_c12,
+    stringprep.in_table_c21_c22,
+    stringprep.in_table_c3,
+    stringprep.in_table_c4,
+    stringprep.in_table_c5,
+    stringprep.in_table_c6,
+    stringprep.in_table_c7,
+    stringprep.in_table_c8,
+    stringprep.in_table_c9,
+)
+
+# Far more than a key or a certificate needs; a file pasted by mistake is larger.
+_VALUE_BYTES = 64 * 1024
+
+
+def is_saslprep_stable(value: str) -> bool:
+    """Whether SASLprep (RFC 4013) accepts a string and leaves it as it is.
+
+    PostgreSQL and libpq hash a password after SASLprep, or as it is where SASLprep refuses it; Postgrex hashes the raw
+    bytes. Only of a stable password do all of them make the same hash.
+
+    + value: the password; without surrogates
+    """
+    if any(stringprep.in_table_b1(c) or any(refuses(c) for refuses in _SASLPREP_REFUSES) for c in value):
+        return False
+    # RFC 3454 is bound to Unicode 3.2 while PostgreSQL normalizes with its own, newer tables: neither may change it.
+    if {unicodedata.normalize("NFKC", value), unicodedata.ucd_3_2_0.normalize("NFKC", value)} != {value}:
+        return False
+    # RFC 3454, 6: right-to-left text stands alone and both begins and ends the string.
+    right_to_left = [stringprep.in_table_d1(c) for c in value]
+    if not any(right_to_left):
+        return True
+    return right_to_left[0] and right_to_left[-1] and not any(stringprep.in_table_d2(c) for c in value)
+
+
+def _text_problems(value: str) -> Iterator[str]:
+    if "\0" in value:
+        yield "holds a NUL character, which neither a process environment nor PostgreSQL can carry"
+    if re.search("[\ud800-\udfff]", value):
+        yield "holds a surrogate, which UTF-8 cannot carry"
+    elif len(value.encode()) > _VALUE_BYTES:
+        yield f"is larger than {_VALUE_BYTES // 1024} KiB"
+
+
+def _password_problems(value: str) -> Iterator[str]:
+    # 8: NIST SP 800-63B, 5.1.1.1. 1024: this project's own bound, some 25 times a generated password.
+    if not 8 <= len(value) <= 1024:
+        yield "must have 8 to 1024 characters"
+    if not is_saslprep_stable(value):
+        yield (
+            "holds a character that SASLprep (RFC 4013) changes or refuses, so that PostgreSQL and Postgrex would hash "
+            "different passwords: use letters, digits and punctuation"
+        )
+
+
+def _secret_key_base_problems(value: str) -> Iterator[str]:
+    # Plug.Session.COOKIE raises below 64 bytes: "cookie store expects conn.secret_key_base to be at least 64 bytes".
+    if len(value.encode(errors="surrogatepass")) < 64:
+        yield "must have at least 64 bytes, or Phoenix refuses to sign sessions with it"
+
+
+def _cookie_problems(value: str) -> Iterator[str]:
+    # An atom has at most 255 characters (Erlang Efficiency Guide, "System Limits"), and `auth` takes only printable
+    # ASCII from ~/.erlang.cookie; 20 is the length of the cookie Erlang makes itself. `-setcookie -x` sets no cookie.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{19,254}", value):
+        yield "must be 20 to 255 letters, digits, _ and -, the first not a - (a command line takes that for an option)"
+
+
+def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
+    """Refuse what is not a string (never converting it), and otherwise report every rule that a string breaks."""
+
+    def check(value: Any) -> SecretStr:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if not isinstance(text, str):
+            raise PydanticCustomError("not_text", "must be a string in quotes")
+        problems = [problem for rule in rules for problem in rule(text)]
+        if problems:
+            raise PydanticCustomError("secret", "{problems}", {"problems": "; ".join(problems)})
+        return SecretStr(text)
+
+    return BeforeValidator(check)
+
+
+def _key(name: str) -> str:
+    # 255: the application reads it as an atom.
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,254}", name):
+        raise PydanticCustomError("key", "is no key: keys are lower_snake_case")
+    return name
+
+
+_Text = Annotated[SecretStr, _holds(_text_problems)]
+
+
+class Secrets(BaseModel):
+    """What a vault holds: the keys below, and any other lower_snake_case key for the application.
+
+    Every value is text of at most 64 KiB without NUL. `describe_problems` turns the ValidationError of a refused vault
+    into lines that can be shown; its `errors()` must not be, as pydantic keeps the values there.
+
+    + database_password: password of the environment's PostgreSQL role; 8 to 1024 characters that SASLprep leaves alone
+    + secret_key_base: Phoenix derives the keys of sessions and tokens from it; at least 64 bytes
+    + cookie: Erlang's distribution cookie; 20 to 255 letters, digits, `_` and `-`
+    + appsignal_push_api_key: AppSignal's key, where the application reports to AppSignal
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
+    __pydantic_extra__: dict[Annotated[str, AfterValidator(_key)], _Text]
+
+    database_password: Annotated[SecretStr, _holds(_text_problems, _password_problems)]
+    secret_key_base: Annotated[SecretStr, _holds(_text_problems, _secret_key_base_problems)]
+    cookie: Annotated[SecretStr, _holds(_text_problems, _cookie_problems)]
+    appsignal_push_api_key: _Text | None = None
+
+    @property
+    def application(self) -> Mapping[str, SecretStr]:
+        """The application's own keys, in the order of the vault; read-only."""
+        return MappingProxyType(self.__pydantic_extra__)
+
+
+REQUIRED_KEYS = tuple(name for name, field in Secrets.model_fields.items() if field.is_required())
+
+
+def describe_problems(error: ValidationError) -> list[str]:
+    """One line for each key a `Secrets` was refused for, naming the key and never its value.
+
+    + error: what `Secrets` raised
+    """
+    problems: dict[str, list[str]] = {}
+    for item in error.errors(include_input=False, include_context=False, include_url=False):
+        name = str(item["loc"][0]) if item["loc"] else "the vault"
+        text = "is missing" if item["type"] == "missing" else item["msg"]
+        problems.setdefault(name, []).append(text)
+    return [f"{_shown(name)}: {'; '.join(texts)}" for name, texts in problems.items()]
+
+
+def _shown(name: str) -> str:
+    # A quoted TOML key may be any text, newlines and escape sequences included; and long ones may be a pasted value.
+    return name if re.fullmatch(r"\w{1,255}", name, re.ASCII) else ascii(name[:32])

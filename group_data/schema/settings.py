@@ -1,0 +1,171 @@
+"""What you may set in group data: every key with its unit, bounds, default and meaning."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from group_data.schema.types import (
+    AbsolutePath,
+    AliasName,
+    ExtensionName,
+    ModuleName,
+    Name,
+    NodeName,
+    Port,
+    ServerName,
+    SingleLine,
+    Text,
+    VariableName,
+)
+
+# Set by the unit itself; a second definition would silently win over or lose to it.
+RESERVED_VARIABLES = frozenset(
+    "HOME PATH LANG PORT PHX_HOST PHX_SERVER MIX_ENV DEPLOYMENT_CONFIG APPSIGNAL_WORKING_DIRECTORY_PATH "
+    "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE RELEASE_DISTRIBUTION "
+    "RELEASE_COOKIE RELEASE_TMP RELEASE_MUTABLE_DIR RELEASE_ROOT RELEASE_VSN".split()
+)
+
+
+class Settings(BaseModel):
+    """Flat keys, because pyinfra merges group data by top-level key only. Unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
+
+    app: Name = Field(
+        description="The application: its OTP name, unix user and home, and first half of every derived name."
+    )
+    environment: Name = Field(
+        description="The environment's short name (stage, prod): second half of every derived name."
+    )
+
+    domain: ServerName = Field(description="The server name the site answers to.")
+    additional_domains: tuple[ServerName, ...] = Field(
+        default=(), strict=False, description="Further server names of the same site."
+    )
+    port: Port = Field(description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.")
+    request_body_limit: int = Field(
+        default=8, ge=1, le=10_240, description="Largest request body, in MiB. Phoenix itself reads at most 8 MB."
+    )
+
+    tls: Literal["none", "self_signed", "provided"] = Field(
+        default="none",
+        description="none: plain HTTP. self_signed: a certificate made on the host. provided: yours, by path.",
+    )
+    tls_certificate: AbsolutePath | None = Field(
+        default=None, description="Path on the host of the certificate chain in PEM; with tls = 'provided' only."
+    )
+    tls_key: AbsolutePath | None = Field(
+        default=None, description="Path on the host of its private key in PEM; with tls = 'provided' only."
+    )
+
+    hsts: bool = Field(default=False, description="Send Strict-Transport-Security; with tls = 'provided' only.")
+    hsts_max_age: int = Field(
+        default=31_536_000, ge=0, le=63_072_000, description="How long browsers remember it, in seconds: one year."
+    )
+    hsts_include_subdomains: bool = Field(
+        default=False, description="Claim every subdomain too; each of them must then have TLS."
+    )
+    hsts_preload: bool = Field(
+        default=False, description="Ask browsers to build the domain in (hstspreload.org); hard to take back."
+    )
+    hsts_parents: tuple[ServerName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Domains outside this inventory known to send HSTS with includeSubDomains.",
+    )
+
+    release_tool: Literal["mix", "distillery"] = Field(
+        default="mix", description="What builds the release: decides start command, node settings and secret file."
+    )
+    mix_env: Name = Field(default="prod", description="MIX_ENV the release is built with.")
+    deployment_config: Name | None = Field(
+        default=None,
+        description="DEPLOYMENT_CONFIG for applications that build as :prod everywhere and choose their configuration "
+        "by it.",
+    )
+    node_name: NodeName | None = Field(
+        default=None, description="Erlang node; default <app>_<environment>@127.0.0.1. Unique on the machine."
+    )
+    app_module: ModuleName | None = Field(
+        default=None, description="The application's top module; default: the camel-cased app, Billing."
+    )
+    repo_module: ModuleName | None = Field(default=None, description="The Ecto repo; default <app_module>.Repo.")
+    endpoint_module: ModuleName | None = Field(
+        default=None, description="The Phoenix endpoint; default <app_module>Web.Endpoint."
+    )
+    secret_file_extra: Text = Field(
+        default="", max_length=65_536, description="Elixir appended to the secret file as it stands; no secrets here."
+    )
+
+    database_managed: bool = Field(
+        default=True, description="Create role and database in the machine's own PostgreSQL; False: somebody else does."
+    )
+    database_extensions: tuple[ExtensionName, ...] = Field(
+        default=(), strict=False, description="Extensions created in the database."
+    )
+    database_connection_limit: int = Field(
+        default=40, ge=1, le=10_000, description="Connections the role may hold; PostgreSQL allows 100 in all."
+    )
+
+    aliases: dict[AliasName, SingleLine] = Field(
+        default_factory=dict,
+        description="Bash aliases of the application user, name to command. {unit}, {app_path}, {root} and {console} stand "
+        "for this environment's own; the alias named after the environment is always there.",
+    )
+    appsignal: bool = Field(default=False, description="Create AppSignal's directories and point its agent at them.")
+
+    restart: Literal["no", "on-failure", "always"] = Field(
+        default="on-failure", description="systemd's Restart=. With 'no' only the BEAM's own supervisors restart."
+    )
+    memory_limit: int = Field(
+        default=1024, ge=64, le=4_194_304, description="MemoryMax of the unit in MiB; beyond it the kernel kills it."
+    )
+    cpu_weight: int = Field(
+        default=100, ge=1, le=10_000, description="CPUWeight: share of the CPU under contention, 100 being usual."
+    )
+    task_limit: int = Field(default=1024, ge=64, le=1_000_000, description="TasksMax: threads and processes.")
+    file_limit: int = Field(default=65_536, ge=1024, le=1_048_576, description="LimitNOFILE: open files and sockets.")
+    unit_environment: dict[VariableName, Text] = Field(
+        default_factory=dict, description="Further environment variables of the unit. Not for secrets: world-readable."
+    )
+
+    journal_limit: int = Field(
+        default=1024, ge=16, le=1_048_576, description="Size of the machine's journal in MiB; its environments agree."
+    )
+
+    vault_directory: Annotated[str, Field(min_length=1)] = Field(
+        default="vault", description="Folder with <environment>.age and recipients.txt, relative to the checkout."
+    )
+    vault_identity: str | None = Field(
+        default=None, description="File with the age or ssh-ed25519 key that opens the vault; default: see the README."
+    )
+
+    @model_validator(mode="after")
+    def _tls_settings_agree(self) -> Self:
+        if self.tls == "provided" and not (self.tls_certificate and self.tls_key):
+            raise ValueError("tls = 'provided' needs tls_certificate and tls_key: paths of PEM files on the host")
+        if self.tls != "provided" and (self.tls_certificate or self.tls_key):
+            raise ValueError(
+                f"tls = '{self.tls}' does not use tls_certificate and tls_key: remove them, or set 'provided'"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hsts_is_kept(self) -> Self:
+        if self.hsts and self.tls != "provided":
+            raise ValueError(
+                f"hsts with tls = '{self.tls}' would lock browsers out: they refuse such a site for hsts_max_age seconds. "
+                "Set tls = 'provided' or hsts = False"
+            )
+        if self.hsts_preload and not (self.hsts and self.hsts_include_subdomains and self.hsts_max_age >= 31_536_000):
+            raise ValueError(
+                "hsts_preload needs hsts, hsts_include_subdomains and hsts_max_age of at least 31536000 (hstspreload.org)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _variables_are_free(self) -> Self:
+        taken = sorted(RESERVED_VARIABLES & self.unit_environment.keys())
+        if taken:
+            raise ValueError(f"unit_environment: the unit sets {', '.join(taken)} itself: take it out")
+        return self

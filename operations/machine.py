@@ -1,0 +1,79 @@
+"""What all environments of one machine share: packages, application users, services, the default server, the journal."""
+
+from collections.abc import Sequence
+from io import StringIO
+
+from pyinfra import host
+from pyinfra.facts.deb import DebPackages
+from pyinfra.operations import apt, files, server, systemd
+
+from group_data.schema.environment import Environment
+from operations import epmd, nginx, running
+from operations.rendering import render
+
+# nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
+# user restart its own units; openssl makes self-signed certificates. All on Debian 12 and 13.
+PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "procps")
+
+JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
+
+
+def prepare(environments: Sequence[Environment]) -> None:
+    """The machine is ready for its environments.
+
+    + environments: every environment on the machine, in or out of `--limit`, so that the result is the same for any run
+    """
+    # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
+    epmd.loopback_only()
+    packages()
+    users(environments)
+    journal(limit=environments[0].journal_limit)
+    epmd.listening_on_loopback(name="Machine: epmd runs on loopback")
+    systemd.service(name="Machine: PostgreSQL runs", service="postgresql.service", running=True, enabled=True)
+    systemd.service(name="Machine: nginx runs", service="nginx.service", running=True, enabled=True)
+    nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
+
+
+def packages() -> None:
+    """PACKAGES are installed. Package lists are fetched only when one is missing, so a prepared host stays unchanged."""
+    missing = [package for package in PACKAGES if package not in host.get_fact(DebPackages)]
+    apt.packages(
+        name="Machine: packages",
+        packages=list(PACKAGES),
+        update=bool(missing),
+        cache_time=3600,
+        no_recommends=True,
+        # unattended-upgrades may hold dpkg's lock for minutes; after that something is stuck and a person should look.
+        extra_install_args="-o DPkg::Lock::Timeout=300",
+        # The lock on the package lists knows no such timeout: apt-daily holds it right after boot.
+        _retries=3,
+        _retry_delay=20,
+    )
+
+
+def users(environments: Sequence[Environment]) -> None:
+    """Each application has its unix user, with a home nobody else reads and bash reading .bash_aliases."""
+    for user, home in sorted({(environment.user, environment.home) for environment in environments}):
+        server.user(
+            name=f"Machine: user {user}", user=user, home=home, shell="/bin/bash", create_home=True, ensure_home=False
+        )
+        files.directory(name=f"Machine: home of {user}", path=home, user=user, group=user, mode="750")
+
+
+def journal(limit: int) -> None:
+    """Logs outlive a reboot and take a bounded part of the disk.
+
+    + limit: size of the whole journal in MiB
+    """
+    conf = files.put(
+        name="Machine: journal limit",
+        src=StringIO(render("journald.conf.j2", limit=limit)),
+        dest=JOURNAL_CONF,
+        mode="644",
+    )
+    running.restarted(
+        name="Machine: journal restarts",
+        service="systemd-journald.service",
+        files=[JOURNAL_CONF],
+        after=[conf],
+    )

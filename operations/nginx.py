@@ -1,0 +1,143 @@
+"""nginx sites that were tested before they took effect, and a running nginx that has read what is on disk."""
+
+from collections.abc import Generator, Sequence
+from hashlib import sha256
+
+from pyinfra import host, logger, state
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.output import format_text
+from pyinfra.facts.files import FileContents, Link, Sha256File
+from pyinfra.operations.util.files import generate_color_diff
+from typing_extensions import override
+
+AVAILABLE = "/etc/nginx/sites-available"
+ENABLED = "/etc/nginx/sites-enabled"
+DEFAULT_SERVER = "default-server"
+
+# Touched before each reload; together with the start of nginx it tells what the running nginx has read.
+LOADED = "/run/nginx.loaded"
+
+# $1: the site's name; the remaining arguments: links the site replaces; standard input: the candidate.
+# The test sees a copy of /etc/nginx with the candidate in it, bound over the real one in a mount namespace of its own:
+# real paths, and nothing outside the namespace changes. Only a candidate that passed is moved into place, by rename.
+INSTALL = f"""\
+set -eu
+site=$1; shift
+staging=$(mktemp -d /etc/nginx.staging.XXXXXX)
+trap 'rm -rf "$staging"' EXIT
+cp -a /etc/nginx/. "$staging"
+cat > "$staging/candidate"
+cp "$staging/candidate" "$staging/sites-available/$site"
+ln -sfn "{AVAILABLE}/$site" "$staging/sites-enabled/$site"
+for link in "$@"; do rm -f "$staging/sites-enabled/$link"; done
+unshare --mount sh -c 'mount --bind "$1" /etc/nginx && nginx -t -q' sh "$staging"
+chmod 644 "$staging/candidate"
+mv -f "$staging/candidate" "{AVAILABLE}/$site"
+ln -sfn "{AVAILABLE}/$site" "{ENABLED}/$site"
+for link in "$@"; do rm -f "{ENABLED}/$link"; done
+"""
+
+RELOAD = f"nginx -t -q && touch {LOADED}.new && systemctl reload nginx.service && mv -f {LOADED}.new {LOADED}"
+
+
+class DefaultServers(FactBase[list[str]]):
+    """Files below sites-enabled and conf.d, by name, that hold nginx's default server.
+
+    Debian's own `default` site counts only once somebody has edited it.
+    """
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self) -> str:
+        return (
+            f"grep -lsE '^[^#]*listen[^;#]*default_server' {ENABLED}/* /etc/nginx/conf.d/*.conf | while read -r file; do"
+            ' real=$(readlink -f "$file"); [ "$(dpkg-query -W -f \'${Conffiles}\\n\' nginx-common nginx 2>/dev/null |'
+            ' awk -v f="$real" \'$1 == f { print $2; exit }\')" = "$(md5sum < "$real" | cut -d" " -f1)" ]'
+            ' || basename "$file"; done'
+        )
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return sorted(output)
+
+
+class UnreadConfiguration(FactBase[list[str]]):
+    """Configuration files and certificates changed since the running nginx read them; empty when nginx does not run."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, paths: Sequence[str]) -> StringCommand:
+        return StringCommand(
+            "! systemctl is-active --quiet nginx.service || find /etc/nginx", *[QuoteString(path) for path in paths],
+            '-newerct "$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
+            f"$([ ! -e {LOADED} ] || echo -newercm {LOADED})", "2>/dev/null || true",
+        )  # fmt: skip
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def site(
+    site: str, content: str, certificates: Sequence[str] = (), replaces: Sequence[str] = ()
+) -> Generator[StringCommand]:
+    """The site is enabled with this content, and nginx serves it.
+
+    `nginx -t` decides first, on a staged copy: a site that fails it leaves the old one on disk and in force, and the
+    operation fails with nginx's own words. The reload belongs to this operation so that a plan lists it with its reason.
+
+    + site: name below sites-available
+    + content: the whole file
+    + certificates: files outside /etc/nginx that nginx reads for this site
+    + replaces: links in sites-enabled that go away in the same step
+    """
+    path = f"{AVAILABLE}/{site}"
+    changed = host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
+    link = host.get_fact(Link, path=f"{ENABLED}/{site}")
+    unlinked = not link or link["link_target"] != path
+    replaced = [other for other in replaces if host.get_fact(Link, path=f"{ENABLED}/{other}") is not None]
+    if changed:
+        show_diff(path, content)
+    if changed or unlinked or replaced:
+        yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
+        yield StringCommand(RELOAD)
+    elif host.get_fact(UnreadConfiguration, paths=list(certificates)):
+        yield StringCommand(RELOAD)
+    else:
+        host.noop(f"site {site} is served as it is on disk")
+
+
+def default_server(name: str, content: str) -> None:
+    """Names no site answers to meet our default server, unless another team's site already is the default.
+
+    + name: of the operation
+    + content: the whole site
+    """
+    others = [holder for holder in host.get_fact(DefaultServers) if holder != DEFAULT_SERVER]
+    if others:
+        host.log(
+            f"{', '.join(others)} in /etc/nginx already answers unknown names (default_server): left as it is. "
+            "Remove default_server there to have them answered with 444.",
+            logger.warning,
+        )
+        return
+    site(name=name, site=DEFAULT_SERVER, content=content, replaces=["default"], _serial=True)
+
+
+def show_diff(path: str, content: str) -> None:
+    """With `--diff`, what will change in a file that pyinfra's `files.put` does not write."""
+    if not state.config.DIFF or state.is_executing:
+        return
+    current = [f"{line}\n" for line in host.get_fact(FileContents, path=path) or []]
+    host.log(f"Will {'modify' if current else 'create'} {format_text(path, bold=True)}", logger.info)
+    for line in generate_color_diff(current, content.splitlines(keepends=True)):
+        logger.info("  %s", line)

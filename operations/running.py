@@ -1,0 +1,107 @@
+"""Services that run what their files say.
+
+Decided from the host's state, not from what this run changed: a run that was interrupted between writing a file and
+restarting is mended by the next one.
+"""
+
+from collections.abc import Generator, Sequence
+
+from pyinfra import host, state
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+from typing_extensions import override
+
+
+class StaleFiles(FactBase[list[str] | None]):
+    """Which of `paths` are newer than the running process of `service`; None when the service does not run.
+
+    The time of the last status change is compared (ctime), which nobody can set back.
+    """
+
+    @staticmethod
+    @override
+    def default() -> list[str] | None:
+        return None
+
+    @override
+    def command(self, service: str, paths: Sequence[str]) -> StringCommand:
+        return StringCommand(
+            "if systemctl is-active --quiet", QuoteString(service), "; then echo active;",
+            "find", *[QuoteString(path) for path in paths], "-maxdepth 0 -newerct",
+            '"$(systemctl show --timestamp=us+utc --property ExecMainStartTimestamp --value', QuoteString(service), ')"',
+            "2>/dev/null || true; else echo inactive; fi",
+        )  # fmt: skip
+
+    @override
+    def process(self, output: list[str]) -> list[str] | None:
+        return output[1:] if output[:1] == ["active"] else None
+
+
+class NeedsDaemonReload(FactBase[bool]):
+    """Whether systemd has loaded an older version of the unit's files than the disk holds."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, unit: str) -> StringCommand:
+        return StringCommand("systemctl show --property NeedDaemonReload --property LoadState", QuoteString(unit))
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return "NeedDaemonReload=yes" in output
+
+
+def planned(after: Sequence[OperationMeta]) -> bool:
+    """Whether this is the plan and one of the operations before will change something.
+
+    While executing the host itself tells, so that the plan and what is then done agree.
+    """
+    return not state.is_executing and any(operation.will_change for operation in after)
+
+
+@operation()
+def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+    """A running service is restarted once if one of its files is newer than its process; one that is stopped is left.
+
+    + service: the unit's name with its suffix
+    + files: paths it reads when it starts
+    + after: operations that write them, for the plan
+    """
+    stale = host.get_fact(StaleFiles, service=service, paths=list(files))
+    if stale is None:
+        host.noop(f"{service} does not run")
+    elif stale or planned(after):
+        yield StringCommand("systemctl restart", QuoteString(service))
+    else:
+        host.noop(f"{service} runs what its files say")
+
+
+@operation()
+def daemon_reloaded(unit: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+    """systemd knows the unit as it is on disk.
+
+    + unit: the unit's name with its suffix
+    + after: operations that write its files, for the plan
+    """
+    if host.get_fact(NeedsDaemonReload, unit=unit) or (planned(after) and host.get_fact(UnitLoaded, unit=unit)):
+        yield StringCommand("systemctl daemon-reload")
+
+
+class UnitLoaded(FactBase[bool]):
+    """Whether systemd holds the unit in memory: a unit it has never seen needs no reload."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, unit: str) -> StringCommand:
+        return StringCommand("systemctl show --property LoadState --value", QuoteString(unit))
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["loaded"]

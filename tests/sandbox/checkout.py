@@ -1,0 +1,66 @@
+"""The one machine that belongs to this checkout: `make sandbox-up`, `sandbox-ssh`, `sandbox-down`."""
+
+import os
+import select
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from tests.sandbox import machine, slots
+from tests.sandbox.requirements import SandboxError
+from tests.sandbox.slots import Record, Slot
+
+NAME = "sandbox"
+DIRECTORY = Path(__file__).parents[2] / ".sandbox"
+
+
+def up(release: str) -> None:
+    """The machine is up and outlives this process; says how to reach it. One that is up already stays as it is."""
+    found = slots.find(DIRECTORY)
+    if found:
+        slot, record = found
+        print(f"the sandbox is up already: Debian {record.release} at {slot.address}")
+        if record.release != release:
+            print(f"to have {release} instead, take it down first", file=sys.stderr)
+        return
+    keeper, started = machine.start(NAME, release, DIRECTORY)
+    try:
+        started.wait()
+        machine.detach(keeper)
+    except BaseException:
+        machine.stop(keeper)
+        raise
+    login = shlex.join(["ssh", "-F", str(started.ssh_config), NAME])
+    print(f"the sandbox is up: Debian {release} at {started.address}; {login}")
+
+
+def down() -> None:
+    """The machine and the directory .sandbox are gone, whether or not they were there."""
+    found = slots.find(DIRECTORY)
+    if found:
+        _end(*found)
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    print("the sandbox is down" if found else "the sandbox was not up")
+
+
+def ssh(command: list[str]) -> None:
+    """Become ssh: a login as devops or, given a command for a shell, that command as root. Never returns."""
+    config = DIRECTORY / "ssh_config"
+    if not config.exists():
+        raise SandboxError("the sandbox is not up")
+    remote = [f"sudo sh -c {shlex.quote(' '.join(command))}"] if command else []
+    os.execvp("ssh", ["ssh", "-F", str(config), NAME, *remote])  # noqa: S606
+
+
+def _end(slot: Slot, record: Record) -> None:
+    """Ask the keeper to take the machine down and wait until it is gone."""
+    keeper = os.pidfd_open(record.keeper)
+    try:
+        # Only now the id cannot pass to another process any more; had it done so before, the lock would be free.
+        if slots.is_alive(slot):
+            signal.pidfd_send_signal(keeper, signal.SIGTERM)
+            select.select([keeper], [], [])
+    finally:
+        os.close(keeper)

@@ -1,0 +1,119 @@
+"""What `make demo` shows once both environments are applied: the machine as its users and neighbours see it."""
+
+import http.client
+import json
+import shlex
+import socket
+import ssl
+import subprocess
+import sys
+
+from group_data.schema.environment import Environment
+from tools.environments import CHECKOUT, load
+
+SSH = ["ssh", "-F", str(CHECKOUT / ".sandbox/ssh_config"), "sandbox"]
+
+NEXT = """\
+The machine stays up. What to type next:
+
+  make plan ENV=stage          see that nothing would change, or edit group_data/stage.py first and see what would
+  make apply ENV=stage         do it
+  make sandbox-ssh             log in to the machine
+  make sandbox-down            remove it
+
+Your own server: change HOST in inventory.py; the README's "Your first real server" has the rest."""
+
+
+def main() -> int:
+    """Show everything; 1 if the second plan is not empty, since then something is wrong."""
+    environments = load()
+    address = _address()
+    heading(f"From outside: HTTP to {address}")
+    for environment in environments.values():
+        print(f"  {environment.url:<40} {ask(address, environment.domain, tls=environment.tls != 'none')}")
+    print(f"  {'http://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=False)}")
+    print(f"  {'https://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=True)}")
+    for title, command in inside(list(environments.values())).items():
+        heading(title)
+        print(indented(on_machine(command)))
+    heading("A second plan")
+    changes = planned_changes()
+    print(f"  {', '.join(changes) if changes else 'No changes: the machine is as the data says.'}")
+    print(f"\n{NEXT}")
+    return 1 if changes else 0
+
+
+def inside(environments: list[Environment]) -> dict[str, str]:
+    """What to show of the machine's inside: a title, and the command run there as root."""
+    units = " ".join(environment.unit for environment in environments)
+    names = ", ".join(f"'{environment.database}'" for environment in environments)
+    paths = " ".join(f"{environment.secret_path} {environment.root}/*" for environment in environments)
+    first = environments[0]
+    return {
+        "Units, enabled and waiting for their first release": f"systemctl list-unit-files --no-legend {units}",
+        "PostgreSQL: databases and their owners": "sudo -u postgres psql -XAtF ' owned by ' -d postgres -c "
+        f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
+        "Secret files, private and AppSignal directories": f"ls -ld {paths}",
+        f"Aliases of {first.user}": f"cat {first.home}/.bash_aliases",
+        "Listening: SSH and nginx for everybody, the rest on loopback": "ss -Hltn | awk '{ print $4 }' | sort -u",
+    }
+
+
+def ask(address: str, name: str, *, tls: bool) -> str:
+    """What a browser would see under this name."""
+    try:
+        connection = _tls_connection(address, name) if tls else http.client.HTTPConnection(address, timeout=10)
+        connection.request("GET", "/", headers={"Host": name})
+        response = connection.getresponse()
+    except ssl.SSLError:
+        return "TLS handshake refused"
+    except (http.client.RemoteDisconnected, ConnectionResetError):
+        return "connection closed without an answer"
+    note = " (the page shown until a release answers)" if response.status == 502 else ""
+    return f"{response.status} {response.reason}{note}"
+
+
+def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
+    context = ssl.create_default_context()
+    # The demonstration's certificate is self-signed: a browser would warn.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(name, timeout=10)
+    raw = socket.create_connection((address, 443), timeout=10)
+    connection.sock = context.wrap_socket(raw, server_hostname=name)
+    return connection
+
+
+def planned_changes() -> list[str]:
+    """Operations a second apply would carry out, by name."""
+    command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--dry", "--json"]
+    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(run.stderr)
+    return [operation["name"] for operation in json.loads(run.stdout)["plan"] if operation["hosts_with_change"]]
+
+
+def on_machine(command: str) -> str:
+    """Output of a command run there as root."""
+    remote = f"sudo sh -c {shlex.quote(command)}"
+    run = subprocess.run([*SSH, remote], capture_output=True, text=True, check=False)
+    return run.stdout + run.stderr
+
+
+def heading(title: str) -> None:
+    """One section's title, bold on a terminal."""
+    print(f"\n\033[1m{title}\033[0m" if sys.stdout.isatty() else f"\n{title}")
+
+
+def indented(text: str) -> str:
+    """Every line moved in by two."""
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _address() -> str:
+    resolved = subprocess.run([*SSH[:-1], "-G", "sandbox"], capture_output=True, text=True, check=True).stdout
+    return next(line.split()[1] for line in resolved.splitlines() if line.startswith("hostname "))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

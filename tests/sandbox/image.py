@@ -1,0 +1,185 @@
+"""The root trees machines boot from and commands run in: built once by mmdebstrap, then cached outside the checkout."""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from operations.machine import PACKAGES
+from tests.sandbox.requirements import SandboxError
+
+Release = Literal["trixie", "bookworm"]
+Variant = Literal["machine", "elixir"]
+
+RELEASES: tuple[Release, ...] = ("trixie", "bookworm")
+
+# What a minimal cloud Debian has; nothing a deploy is supposed to install itself.
+_BASE = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "openssh-server",
+    "sudo",
+    "ca-certificates",
+    "iproute2",
+    "procps",
+)
+_ELIXIR = ("elixir", "erlang-dev", "erlang-p1-pgsql")
+
+# Without network apt would otherwise hang for minutes; the machines have no IPv6 way out.
+_APT = (
+    'Acquire::Retries "1"',
+    'Acquire::http::Timeout "10"',
+    'Acquire::https::Timeout "10"',
+    'Acquire::ForceIPv4 "true"',
+    'Acquire::Languages "none"',
+)
+
+# Run by mmdebstrap in the finished tree $1, while package lists and network are still there.
+_CUSTOMIZE = r"""
+set -eu
+chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash devops
+echo 'devops ALL=(ALL) NOPASSWD:ALL' > "$1/etc/sudoers.d/devops"
+chmod 0440 "$1/etc/sudoers.d/devops"
+printf '%s\n' 'PermitRootLogin no' 'PasswordAuthentication no' > "$1/etc/ssh/sshd_config.d/sandbox.conf"
+echo 'LANG=C.UTF-8' > "$1/etc/default/locale"
+mkdir -p "$1/var/log/journal"
+rm -f "$1"/etc/ssh/ssh_host_*
+"""
+
+
+# What `run_in` gives to a shell in its own mount, network and process namespaces, which take all mounts with them however
+# it ends. $1 is the tree, $2 the command, then three for each bind. The image's own /mnt serves as the mount point: no
+# directory of the host is covered, and an overlay does not see what is mounted on its lower tree.
+_RUN = r"""
+set -eu
+tree=$1 command=$2; shift 2
+mount -t tmpfs -o mode=0755 tmpfs "$tree/mnt"
+cd "$tree/mnt"
+mkdir upper work root
+mount -t overlay -o "lowerdir=$tree,upperdir=upper,workdir=work" overlay root
+mount -t proc proc root/proc
+mount --rbind /dev root/dev
+while [ $# -gt 0 ]; do
+    if [ -d "$1" ]; then mkdir -p "root$2"; else mkdir -p "root${2%/*}"; : > "root$2"; fi
+    mount --bind "$1" "root$2"
+    mount -o "remount,bind,$3" "root$2"
+    shift 3
+done
+chroot root ip link set lo up
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot root sh -c "$command"
+"""
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """Everything an image is made of; two equal recipes give one image."""
+
+    release: str
+    include: tuple[str, ...]
+    archives: tuple[str, ...]
+    apt: tuple[str, ...]
+    customize: str
+
+    @property
+    def key(self) -> str:
+        """A file name that is the same for equal recipes only."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return f"{self.release}-{digest[:16]}"
+
+
+def image(release: str, variant: Variant = "machine") -> Path:
+    """The root tree of a Debian release; never write into it. Built on first use, in about a minute, with a network.
+
+    + release: trixie or bookworm
+    + variant: `machine` boots a minimal Debian with the user `devops`, who may sudo, and the .debs of a deploy in
+      apt's cache, not installed; `elixir` has the Elixir compiler too and is for `run_in`
+    """
+    if release not in RELEASES:
+        raise SandboxError(f"release {release!r} is not one of {', '.join(RELEASES)}")
+    recipe = _recipe(release, variant)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deploy-sandbox"
+    tree = cache / recipe.key
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{recipe.key}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tree.exists():
+            what = f"Debian {release} image" + (" with Elixir" if variant == "elixir" else "")
+            print(f"building the {what}, about a minute…", file=sys.stderr, flush=True)
+            _build(recipe, tree)
+    return tree
+
+
+def run_in(
+    tree: Path,
+    command: str,
+    *,
+    binds: Mapping[Path, tuple[str, bool]] | None = None,
+    stdin: str | None = None,
+    timeout: float = 600,
+) -> subprocess.CompletedProcess[str]:
+    """Run a shell command as root in a throwaway copy of an image, with no network but loopback.
+
+    Only writes to writable binds outlive it. Its exit code is in the result, its output too; it starts in `/`.
+
+    + tree: as `image` returns it; any number of commands may use one at once
+    + binds: host path to (path inside, read-only?)
+    + stdin: what it reads; nothing by default
+    + timeout: seconds until it is killed, with all it started
+    """
+    arguments = [str(tree), command]
+    for host, (guest, read_only) in (binds or {}).items():
+        arguments += [str(host.resolve()), guest, "ro" if read_only else "rw"]
+    namespaces = ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child"]
+    return subprocess.run(
+        [*namespaces, "sh", "-c", _RUN, "run_in", *arguments],
+        input=stdin or "",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+
+
+def _recipe(release: str, variant: Variant) -> _Recipe:
+    if variant == "elixir":
+        return _Recipe(release, (*_BASE, *_ELIXIR), (), (*_APT, *_host_apt_options()), _CUSTOMIZE)
+    return _Recipe(release, _BASE, PACKAGES, (*_APT, *_host_apt_options()), _CUSTOMIZE)
+
+
+def _host_apt_options() -> tuple[str, ...]:
+    """Whether release files past their date are accepted: a mirror frozen in time serves the image as it does the host."""
+    if not shutil.which("apt-config"):
+        return ()
+    names = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
+    dump = subprocess.run(["apt-config", "dump", *names], capture_output=True, text=True, check=True)
+    return tuple(line.rstrip(";") for line in dump.stdout.splitlines())
+
+
+def _build(recipe: _Recipe, tree: Path) -> None:
+    """Build beside the final place and rename; what an earlier, interrupted build left there is removed first."""
+    partial = tree.with_name(f"{tree.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    download = f'chroot "$1" apt-get install --download-only --no-install-recommends --yes {" ".join(recipe.archives)}'
+    # No mirror is named: mmdebstrap's own default, or what the host's apt is configured for.
+    command = ["mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(recipe.include)}"]
+    command += [f"--aptopt={option}" for option in recipe.apt]
+    command += [f"--customize-hook={recipe.customize}"]
+    command += [f"--customize-hook={download}", "--skip=cleanup/apt"] if recipe.archives else []
+    try:
+        result = subprocess.run([*command, recipe.release, str(partial)], capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise SandboxError(f"mmdebstrap could not build the image:\n{result.stderr[-4000:]}")
+        # Empty, not "uninitialized": systemd makes an id at boot but does not take it for a first boot.
+        (partial / "etc/machine-id").write_text("")
+        partial.rename(tree)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,222 @@
+"""The handle on a machine: boot one, run commands in it, connect to it, reboot it, keep its disk for others."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox import disk, requirements
+from tests.sandbox.image import image
+from tests.sandbox.requirements import SandboxError
+from tests.sandbox.slots import Record, Slot
+
+_CHECKOUT = Path(__file__).parents[2]
+
+# Seconds a machine may take to boot or to stop; it takes about three on two cores.
+_PATIENCE = 90
+
+# Becomes the user without PAM, whose session would be of no use to a process outside the machine's control groups, and
+# dies with nsenter when a timeout kills that. $1 is the user, $2 the command.
+_AS_USER = """\
+exec setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups --reset-env --pdeathsig KILL \
+    env LANG=C.UTF-8 /bin/sh -c "$2"
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A running machine.
+
+    + name: its host name and the Host in its ssh_config
+    + release: trixie or bookworm
+    + address: IPv4, reachable from this computer only
+    + directory: holds ssh_config, id_ed25519 (of the user `devops`) and known_hosts
+    + slot: where its keeper keeps it
+    """
+
+    name: str
+    release: str
+    address: str
+    directory: Path
+    slot: Slot
+
+    @property
+    def pid(self) -> int:
+        """Process id of its PID 1 as this computer sees it; another one after a reboot. SandboxError if it is stopped."""
+        try:
+            return int(self.slot.leader_file.read_text())
+        except (FileNotFoundError, ValueError):
+            raise SandboxError(f"the machine {self.name} is not running") from None
+
+    @property
+    def ssh_config(self) -> Path:
+        """For `ssh -F`; Host is the machine's name."""
+        return self.directory / "ssh_config"
+
+    def run(
+        self, command: str, user: str = "root", stdin: str | None = None, check: bool = True, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command inside, not through ssh, in `/` with the environment a login would start from.
+
+        + user: any user of the machine, its shell and home do not matter
+        + stdin: what the command reads; nothing by default
+        + check: raise subprocess.CalledProcessError, with the output in its notes, unless it exits with 0
+        + timeout: seconds, then the command is killed and subprocess.TimeoutExpired raised
+        """
+        enter = ["nsenter", "--target", str(self.pid), "--all", "/bin/sh", "-c", _AS_USER, "run", user, command]
+        return _run(enter, stdin, check, timeout)
+
+    def ssh(
+        self, command: str, stdin: str | None = None, check: bool = True, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command as `devops` through ssh, which knows the host key; parameters as for `run`."""
+        return _run(["ssh", "-F", str(self.ssh_config), self.name, command], stdin, check, timeout)
+
+    def reboot(self) -> None:
+        """Stop all services in order, start the system anew on the same disk and address, return when it is up again."""
+        before = self.pid
+        self._ask_systemd("reboot")
+        _wait_for(lambda: self._leader() not in {None, before}, self.slot, "reboot")
+        self.wait()
+
+    def snapshot(self) -> Path:
+        """Stop the machine in order and return its changes as a layer for `boot(layers=…)`.
+
+        The layer lives as long as the `boot` block of this machine. If that had layers itself, the new one goes on top.
+        """
+        self._ask_systemd("poweroff")
+        _wait_for(self.slot.stopped_file.exists, self.slot, "stop")
+        return disk.upper(self.slot)
+
+    def wait(self) -> None:
+        """Return when systemd has started everything, whether or not some unit failed, and ssh lets us in.
+
+        Raises SandboxError with the end of the console's output if that takes too long or the machine stops.
+        """
+        _wait_for(self._is_up, self.slot, "boot")
+
+    def _is_up(self) -> bool:
+        if self.slot.stopped_file.exists():
+            raise SandboxError(f"the machine stopped:\n{_console(self.slot)}")
+        if self._leader() is None:
+            return False
+        state = self.run("systemctl is-system-running", check=False).stdout.strip()
+        # Only then a real login: Debian 13's sshd soon shuts out who connects again and again without one.
+        return state in {"running", "degraded"} and self.ssh("true", check=False).returncode == 0
+
+    def _leader(self) -> int | None:
+        with contextlib.suppress(SandboxError):
+            return self.pid
+        return None
+
+    def _ask_systemd(self, verb: str) -> None:
+        # The command may be ended by what it asks for before it can say that it succeeded.
+        self.run(f"systemctl {verb}", check=False)
+
+
+@contextlib.contextmanager
+def boot(
+    name: str = "sandbox",
+    release: str = "trixie",
+    *,
+    directory: Path,
+    layers: Sequence[Path] = (),
+) -> Iterator[Machine]:
+    """A machine that is up, for as long as the block lasts or, if that is sooner, this process lives.
+
+    + name: a host name
+    + release: trixie or bookworm; the one the layers were made with
+    + directory: gets ssh_config, id_ed25519 and known_hosts, and goes with them at the end unless it holds something else;
+      one for each machine
+    + layers: from `Machine.snapshot`, lowest first
+    """
+    keeper, machine = start(name, release, directory, layers)
+    try:
+        machine.wait()
+        yield machine
+    finally:
+        stop(keeper)
+
+
+def start(
+    name: str, release: str, directory: Path, layers: Sequence[Path] = ()
+) -> tuple[subprocess.Popen[str], Machine]:
+    """Have a keeper make and boot a machine, without waiting until it is up. Parameters as for `boot`.
+
+    The machine lives until `stop`, or, after `detach`, until its keeper gets SIGTERM.
+    """
+    requirements.check()
+    tree = image(release)
+    record = Record(name, release, str(tree), tuple(map(str, layers)), str(directory.resolve()))
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "tests.sandbox.keeper", record.dumps()],
+        cwd=_CHECKOUT,
+        env={**os.environ, "PATH": requirements.search_path()},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C in a terminal is for the owner; the keeper sees it as the end of its input.
+        start_new_session=True,
+    )
+    try:
+        slot = _answer(keeper)
+    except BaseException:
+        stop(keeper)
+        raise
+    return keeper, Machine(name, release, slot.address, Path(record.directory), slot)
+
+
+def stop(keeper: subprocess.Popen[str]) -> None:
+    """The machine is gone, and all that belonged to it."""
+    for pipe in (keeper.stdin, keeper.stdout, keeper.stderr):
+        if pipe:
+            pipe.close()
+    keeper.wait()
+
+
+def detach(keeper: subprocess.Popen[str]) -> None:
+    """The machine outlives this process."""
+    if keeper.stdin:
+        keeper.stdin.write("detach\n")
+        keeper.stdin.flush()
+
+
+def _answer(keeper: subprocess.Popen[str]) -> Slot:
+    if not keeper.stdout or not keeper.stderr:
+        raise ValueError("the keeper was started without pipes")
+    line = keeper.stdout.readline()
+    answer: dict[str, Any] = json.loads(line) if line else {"error": keeper.stderr.read()}
+    if "error" in answer:
+        raise SandboxError(f"the sandbox machine could not be made: {answer['error']}")
+    return Slot(answer["slot"])
+
+
+def _run(command: list[str], stdin: str | None, check: bool, timeout: float) -> subprocess.CompletedProcess[str]:
+    result = subprocess.run(
+        command, input=stdin or "", capture_output=True, text=True, check=False, timeout=timeout, errors="replace"
+    )
+    if check and result.returncode != 0:
+        error = subprocess.CalledProcessError(result.returncode, command, result.stdout, result.stderr)
+        error.add_note(f"{result.stdout}{result.stderr}")
+        raise error
+    return result
+
+
+def _wait_for(condition: Callable[[], bool], slot: Slot, what: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise SandboxError(f"the machine did not {what} within {_PATIENCE} seconds:\n{_console(slot)}")
+        time.sleep(0.05)
+
+
+def _console(slot: Slot) -> str:
+    """The end of what the console said."""
+    return slot.console_file.read_text(errors="replace")[-4000:] if slot.console_file.exists() else ""

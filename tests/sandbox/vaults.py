@@ -1,0 +1,28 @@
+"""Vaults with throwaway secrets, so that the committed inventory can be applied to a throwaway machine."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyrage  # type: ignore[import-untyped]
+
+from tools import vault_cli
+from tools.vault import vault_path
+
+IDENTITY = "identity.txt"
+
+
+def make_vaults(directory: Path, environments: Iterable[str]) -> None:
+    """`directory` has a key of its own and a vault for each environment; what is there already is kept.
+
+    + directory: becomes the data key `vault_directory`; its identity.txt `vault_identity`
+    + environments: short names
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    identity = directory / IDENTITY
+    if not identity.exists():
+        key = pyrage.x25519.Identity.generate()
+        identity.touch(mode=0o600)
+        identity.write_text(f"{key}\n")
+        (directory / "recipients.txt").write_text(f"{key.to_public()}\n")
+    for environment in environments:
+        vault_cli.init(vault_cli.Place(vault_path(str(directory), environment), str(identity)))

@@ -1,0 +1,87 @@
+"""Environments that are fine one by one and break each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyinfra.api import Inventory
+
+from group_data.schema.inventory import SettingsError, environments_on, machine_of, read_environments
+from tests.unit.conftest import PROD, STAGE
+
+TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
+
+COLLISIONS = [
+    ({"port": 4000}, "prod: port 4000 is shared with stage on the same machine"),
+    ({"node_name": "billing_prod@127.0.0.1"}, "node name billing_prod@127.0.0.1 is shared with stage"),
+    ({"additional_domains": ["example.com"]}, "server name example.com is shared with stage"),
+    ({"aliases": {"prod": "cd /"}}, "alias prod is defined by stage too"),
+    ({"journal_limit": 64}, "journal_limit is 64 (stage) and 1024 (prod) on one machine"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), COLLISIONS, ids=[message for _, message in COLLISIONS])
+def test_two_environments_on_one_machine_do_not_collide(
+    inventory: Callable[..., Inventory], changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory(stage=STAGE | changes, prod=PROD))
+    assert message in str(refusal.value)
+
+
+@pytest.mark.parametrize("changes", [{"port": 4000}, {"node_name": "billing_prod@127.0.0.1"}, {"journal_limit": 64}])
+def test_the_same_on_two_machines_is_fine(inventory: Callable[..., Inventory], changes: dict[str, Any]) -> None:
+    both = read_environments(inventory(stage=STAGE | changes, prod=PROD | {"ssh_hostname": "other.example.com"}))
+    assert len(both) == 2
+
+
+def test_two_applications_may_not_share_a_secret_file(inventory: Callable[..., Inventory]) -> None:
+    with pytest.raises(SettingsError, match=r"secret file /var/stage\.secret\.exs is shared with a"):
+        read_environments(inventory(a=STAGE, b=STAGE | {"app": "shop", "domain": "shop.example.com", "port": 4002}))
+
+
+@pytest.mark.parametrize("tls", ["none", "self_signed"])
+def test_the_seeds_hsts_incident_is_refused(inventory: Callable[..., Inventory], tls: str) -> None:
+    parent = PROD | TLS | {"hsts": True, "hsts_include_subdomains": True}
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory(stage=STAGE | {"tls": tls}, prod=parent))
+    message = str(refusal.value)
+    assert "stage.example.com has tls =" in message
+    assert "example.com (prod) sends HSTS with includeSubDomains" in message
+    assert "Your connection is not private" in message
+    assert "tls = 'provided'" in message
+
+
+@pytest.mark.parametrize(
+    ("stage", "prod"),
+    [
+        (TLS, TLS | {"hsts": True, "hsts_include_subdomains": True}),
+        ({}, TLS | {"hsts": True}),
+        ({"domain": "stage.example.org"}, TLS | {"hsts": True, "hsts_include_subdomains": True}),
+        ({"domain": "notexample.com"}, TLS | {"hsts": True, "hsts_include_subdomains": True}),
+        ({"hsts_parents": ["other.com"]}, {}),
+    ],
+    ids=["stage has TLS", "subdomains not claimed", "other domain", "same ending", "other parent"],
+)
+def test_no_hsts_above_is_fine(
+    inventory: Callable[..., Inventory], stage: dict[str, Any], prod: dict[str, Any]
+) -> None:
+    assert read_environments(inventory(stage=STAGE | stage, prod=PROD | prod))
+
+
+@pytest.mark.parametrize(
+    ("changes", "parent"),
+    [({"hsts_parents": ["example.com"]}, "hsts_parents"), ({"domain": "stage.example.dev"}, "HSTS for .dev")],
+)
+def test_known_parents_and_preloaded_domains_count(
+    inventory: Callable[..., Inventory], changes: dict[str, Any], parent: str
+) -> None:
+    with pytest.raises(SettingsError, match=parent.replace(".", r"\.")):
+        read_environments(inventory(stage=STAGE | changes))
+
+
+def test_environments_of_one_machine(inventory: Callable[..., Inventory]) -> None:
+    hosts = inventory(stage=STAGE, prod=PROD, qa=PROD | {"environment": "qa", "ssh_hostname": "other.example.com"})
+    environments = read_environments(hosts)
+    shared = environments_on(machine_of(hosts.get_host("prod")), hosts, environments)
+    assert [environment.environment for environment in shared] == ["stage", "prod"]

@@ -1,0 +1,120 @@
+"""One environment's settings: what is derived, what is refused, and what the message says."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pyinfra.api import Inventory
+
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import SettingsError, read_environments
+from tests.unit.conftest import PROD, STAGE
+
+
+def test_every_name_of_the_design_follows_from_app_and_environment(environment: Callable[..., Environment]) -> None:
+    stage = environment()
+    assert stage.full_name == "billing_stage"
+    assert stage.site_path == "/etc/nginx/sites-available/billing_stage"
+    assert stage.unit == "billing_stage.service"
+    assert stage.secret_path == "/var/stage.secret.exs"
+    assert stage.database == "billing_stage"
+    assert stage.node == "billing_stage@127.0.0.1"
+    assert (stage.user, stage.home) == ("billing", "/home/billing")
+    assert stage.root == "/home/billing/stage"
+    assert stage.appsignal_path == "/home/billing/stage/appsignal"
+    assert stage.app_path == "/home/billing/stage/billing"
+    assert stage.repo == "Billing.Repo"
+    assert stage.endpoint == "BillingWeb.Endpoint"
+
+
+def test_modules_of_a_compound_name(environment: Callable[..., Environment]) -> None:
+    assert environment(app="time_sheet").endpoint == "TimeSheetWeb.Endpoint"
+
+
+def test_an_environment_does_not_change(environment: Callable[..., Environment]) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        environment().port = 4002  # type: ignore[misc]
+
+
+REFUSED = [
+    ({"prot": 4001}, "prot = 4001: no such setting; did you mean port?"),
+    ({"colour": "red"}, "colour = 'red': no such setting"),
+    ({"port": 80}, "port = 80: input should be greater than or equal to 1024"),
+    ({"port": "4001"}, "port = '4001': input should be a valid integer"),
+    ({"port": True}, "port = True: input should be a valid integer"),
+    ({"domain": "Stage.example.com"}, "domain = 'Stage.example.com': must be a host name in lower case"),
+    ({"domain": "stage.example.com; return 200"}, "must be a host name in lower case"),
+    ({"additional_domains": ["*.example.com"]}, "additional_domains[0] = '*.example.com': must be a host name"),
+    ({"app": "Billing"}, "app = 'Billing': string should match pattern"),
+    ({"app": "b" * 32}, "string should match pattern"),
+    ({"environment": "st-age"}, "environment = 'st-age': string should match pattern"),
+    ({"node_name": "billing_stage.0.0.1"}, "node_name = 'billing_stage.0.0.1': string should match pattern"),
+    ({"release_tool": "exrm"}, "release_tool = 'exrm': input should be 'mix' or 'distillery'"),
+    ({"tls": "provided"}, "tls = 'provided' needs tls_certificate and tls_key"),
+    ({"tls_key": "/etc/ssl/key.pem"}, "tls = 'none' does not use tls_certificate and tls_key"),
+    ({"tls": "self_signed", "hsts": True}, "hsts with tls = 'self_signed' would lock browsers out"),
+    ({"hsts_preload": True}, "hsts_preload needs hsts, hsts_include_subdomains"),
+    ({"tls_certificate": "/etc/ssl/../shadow"}, "must be an absolute path"),
+    ({"memory_limit": 1}, "memory_limit = 1: input should be greater than or equal to 64"),
+    ({"unit_environment": {"PORT": "1"}}, "unit_environment: the unit sets PORT itself"),
+    ({"unit_environment": {"A": "x\0y"}}, "unit_environment['A'] = 'x\\x00y': must not contain a NUL character"),
+    ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': string should match pattern"),
+    ({"aliases": {"logs": "journalctl\nrm -rf /"}}, "aliases['logs'] = 'journalctl\\nrm -rf /': must be one line"),
+    ({"restart": "sometimes"}, "restart = 'sometimes': input should be 'no', 'on-failure' or 'always'"),
+    ({"database_extensions": ["citext; DROP"]}, "database_extensions[0] = 'citext; DROP': string should match"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
+def test_refused_with_host_key_and_value(
+    inventory: Callable[..., Inventory], wrong: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory(stage=STAGE | wrong))
+    assert str(refusal.value).startswith("1 problem in the group data:\n  stage: ")
+    assert message in str(refusal.value)
+
+
+def test_all_problems_are_listed_at_once(inventory: Callable[..., Inventory]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory(stage=STAGE | {"prot": 1, "memory_limit": 1}, prod=PROD | {"domain": ""}))
+    lines = str(refusal.value).splitlines()
+    assert lines[0] == "3 problems in the group data:"
+    assert [line.split(":")[0].strip() for line in lines[1:4]] == ["stage", "stage", "prod"]
+    assert lines[4].startswith("Nothing was changed.")
+
+
+def test_a_missing_setting_is_explained(inventory: Callable[..., Inventory]) -> None:
+    with pytest.raises(SettingsError, match=r"stage: port is not set: TCP port .* \(group_data/stage.py\)"):
+        read_environments(inventory(stage={key: value for key, value in STAGE.items() if key != "port"}))
+
+
+def test_a_secret_in_group_data_is_refused_without_showing_it(inventory: Callable[..., Inventory]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory(stage=STAGE | {"database_password": "hunter2hunter2"}))
+    assert "database_password is a secret" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
+
+
+def test_the_message_names_the_file_a_value_stands_in() -> None:
+    inventory = Inventory(
+        ([("a", {"memory_limit": 1})], {"cpu_weight": 0}),
+        override_data={"task_limit": 1},
+        stage=(["a"], STAGE | {"file_limit": 1}),
+    )
+    with pytest.raises(SettingsError) as refusal:
+        read_environments(inventory)
+    message = str(refusal.value)
+    assert "cpu_weight = 0" in message
+    for setting, source in {
+        "cpu_weight": "group_data/all.py",
+        "file_limit": "group_data/stage.py",
+        "memory_limit": "inventory.py",
+        "task_limit": "--data",
+    }.items():
+        assert any(setting in line and line.endswith(f"({source})") for line in message.splitlines())
+
+
+def test_pyinfras_own_keys_are_not_settings(inventory: Callable[..., Inventory]) -> None:
+    environments = read_environments(inventory(stage=STAGE | {"ssh_user": "devops", "_sudo": True}))
+    assert environments["stage"].port == 4001
