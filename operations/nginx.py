@@ -66,7 +66,7 @@ class DefaultServers(FactBase[list[str]]):
 
 
 class UnreadConfiguration(FactBase[list[str]]):
-    """Configuration files and certificates changed since the running nginx read them; empty when nginx does not run."""
+    """Which of `paths` changed since the running nginx read its configuration; none when nginx does not run."""
 
     @staticmethod
     @override
@@ -76,8 +76,8 @@ class UnreadConfiguration(FactBase[list[str]]):
     @override
     def command(self, paths: Sequence[str]) -> StringCommand:
         return StringCommand(
-            "! systemctl is-active --quiet nginx.service || find /etc/nginx", *[QuoteString(path) for path in paths],
-            '-newerct "$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
+            "! systemctl is-active --quiet nginx.service || find", *[QuoteString(path) for path in paths],
+            '-maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
             f"$([ ! -e {LOADED} ] || echo -newercm {LOADED})", "2>/dev/null || true",
         )  # fmt: skip
 
@@ -110,7 +110,7 @@ def site(
     if changed or unlinked or replaced:
         yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
         yield StringCommand(RELOAD)
-    elif host.get_fact(UnreadConfiguration, paths=list(certificates)):
+    elif host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates]):
         yield StringCommand(RELOAD)
     else:
         host.noop(f"site {site} is served as it is on disk")

@@ -232,6 +232,8 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
         os.fsync(descriptor)
     finally:
+        # Said aloud: where pyinfra is imported, gevent may put the closing off, and with it the end of the lock.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 

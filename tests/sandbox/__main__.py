@@ -3,9 +3,13 @@
 import argparse
 import sys
 
+from pyinfra.api.exceptions import PyinfraError
+
 from tests.sandbox import checkout, requirements
 from tests.sandbox.image import RELEASES
 from tests.sandbox.requirements import SandboxError
+from tests.sandbox.vaults import make_vaults
+from tools.environments import load
 
 
 def main() -> int:
@@ -16,6 +20,7 @@ def main() -> int:
             case "up":
                 requirements.check()
                 checkout.up(arguments.release)
+                make_vaults(checkout.DIRECTORY / "vault", _environments())
             case "down":
                 requirements.check()
                 checkout.down()
@@ -23,12 +28,17 @@ def main() -> int:
                 checkout.ssh(arguments.command)
             case "packages":
                 print(*requirements.REQUIRED_PACKAGES)
-    except SandboxError as error:
+    except (SandboxError, PyinfraError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _environments() -> list[str]:
+    """Those of the inventory that take their secrets from the sandbox's vaults."""
+    return [name for name, environment in load().items() if environment.vault_directory == ".sandbox/vault"]
 
 
 def _parser() -> argparse.ArgumentParser:

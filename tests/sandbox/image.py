@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from operations.machine import PACKAGES
-from tests.sandbox.requirements import SandboxError
+from tests.sandbox.requirements import SandboxError, search_path
 
 Release = Literal["trixie", "bookworm"]
 Variant = Literal["machine", "elixir"]
@@ -56,9 +56,13 @@ rm -f "$1"/etc/ssh/ssh_host_*
 """
 
 
-# What `run_in` gives to a shell in its own mount, network and process namespaces, which take all mounts with them however
-# it ends. $1 is the tree, $2 the command, then three for each bind. The image's own /mnt serves as the mount point: no
-# directory of the host is covered, and an overlay does not see what is mounted on its lower tree.
+# A command in namespaces of its own, which take its processes and mounts with them when it or this process is killed.
+_UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+_NAMESPACES = ("setpriv", "--pdeathsig", "KILL", *_UNSHARE)
+
+# What `run_in` gives to a shell in such namespaces. $1 is the tree, $2 the command, then three for each bind. The image's
+# own /mnt serves as the mount point: no directory of the host is covered, and an overlay does not see what is mounted on
+# its lower tree.
 _RUN = r"""
 set -eu
 tree=$1 command=$2; shift 2
@@ -99,6 +103,8 @@ class _Recipe:
 def image(release: str, variant: Variant = "machine") -> Path:
     """The root tree of a Debian release; never write into it. Built on first use, in about a minute, with a network.
 
+    It stays in $XDG_CACHE_HOME/deploy-sandbox (~/.cache/deploy-sandbox), about 450 MB each, until somebody removes it.
+
     + release: trixie or bookworm
     + variant: `machine` boots a minimal Debian with the user `devops`, who may sudo, and the .debs of a deploy in
       apt's cache, not installed; `elixir` has the Elixir compiler too and is for `run_in`
@@ -138,9 +144,8 @@ def run_in(
     arguments = [str(tree), command]
     for host, (guest, read_only) in (binds or {}).items():
         arguments += [str(host.resolve()), guest, "ro" if read_only else "rw"]
-    namespaces = ["unshare", "--mount", "--propagation=private", "--net", "--pid", "--fork", "--kill-child"]
     return subprocess.run(
-        [*namespaces, "sh", "-c", _RUN, "run_in", *arguments],
+        [*_NAMESPACES, "unshare", "--net", "sh", "-c", _RUN, "run_in", *arguments],
         input=stdin or "",
         capture_output=True,
         text=True,
@@ -168,18 +173,26 @@ def _build(recipe: _Recipe, tree: Path) -> None:
     """Build beside the final place and rename; what an earlier, interrupted build left there is removed first."""
     partial = tree.with_name(f"{tree.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    download = f'chroot "$1" apt-get install --download-only --no-install-recommends --yes {" ".join(recipe.archives)}'
-    # No mirror is named: mmdebstrap's own default, or what the host's apt is configured for.
-    command = ["mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(recipe.include)}"]
-    command += [f"--aptopt={option}" for option in recipe.apt]
-    command += [f"--customize-hook={recipe.customize}"]
-    command += [f"--customize-hook={download}", "--skip=cleanup/apt"] if recipe.archives else []
+    (partial / "tmp").mkdir(parents=True)
+    command = [*_NAMESPACES, *_mmdebstrap(recipe), recipe.release, str(partial / "tree")]
+    environment = {**os.environ, "PATH": search_path(), "TMPDIR": str(partial / "tmp")}
     try:
-        result = subprocess.run([*command, recipe.release, str(partial)], capture_output=True, text=True, check=False)
+        result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise SandboxError(f"mmdebstrap could not build the image:\n{result.stderr[-4000:]}")
         # Empty, not "uninitialized": systemd makes an id at boot but does not take it for a first boot.
-        (partial / "etc/machine-id").write_text("")
-        partial.rename(tree)
+        (partial / "tree/etc/machine-id").write_text("")
+        (partial / "tree").rename(tree)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _mmdebstrap(recipe: _Recipe) -> list[str]:
+    """The command, without release and target. No mirror is named: mmdebstrap takes its default or the host's."""
+    download = f'chroot "$1" apt-get install --download-only --no-install-recommends --yes {" ".join(recipe.archives)}'
+    command = ["mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(recipe.include)}"]
+    command += [f"--aptopt={option}" for option in recipe.apt]
+    command += [f"--customize-hook={recipe.customize}"]
+    if recipe.archives:
+        command += [f"--customize-hook={download}", "--skip=cleanup/apt"]
+    return command

@@ -67,7 +67,7 @@ class Machine:
         + user: any user of the machine, its shell and home do not matter
         + stdin: what the command reads; nothing by default
         + check: raise subprocess.CalledProcessError, with the output in its notes, unless it exits with 0
-        + timeout: seconds, then the command is killed and subprocess.TimeoutExpired raised
+        + timeout: seconds, then the shell is killed, though not what it started, and subprocess.TimeoutExpired raised
         """
         enter = ["nsenter", "--target", str(self.pid), "--all", "/bin/sh", "-c", _AS_USER, "run", user, command]
         return _run(enter, stdin, check, timeout)
