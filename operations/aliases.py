@@ -1,7 +1,11 @@
 """Bash aliases of the application user: one marked block for each environment, the rest of the file is the team's."""
 
 import shlex
+from collections.abc import Generator
 
+from pyinfra import host
+from pyinfra.api import OperationError, StringCommand, operation
+from pyinfra.facts.files import FindInFile
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
@@ -15,7 +19,7 @@ def bash_aliases(environment: Environment) -> None:
     """
     path = f"{environment.home}/.bash_aliases"
     files.file(name="Bash aliases: file", path=path, mode="644", _sudo_user=environment.user, _serial=True)
-    files.block(
+    marked_block(
         name="Bash aliases",
         path=path,
         content=[f"alias {name}={shlex.quote(command)}" for name, command in environment.shell_aliases.items()],
@@ -23,3 +27,25 @@ def bash_aliases(environment: Environment) -> None:
         _sudo_user=environment.user,
         _serial=True,
     )
+
+
+@operation()
+def marked_block(path: str, content: list[str], marker: str) -> Generator[StringCommand]:
+    """The block between two marker lines holds `content`; every other line stays.
+
+    pyinfra's `files.block` does the work, but takes all that follows away when somebody removed the second marker.
+
+    + path: of the file
+    + content: lines of the block
+    + marker: comment line in which {mark} stands for BEGIN and END; without characters special to a regular expression
+
+    Raises OperationError when one of the markers is missing.
+    """
+    begin, end = (marker.format(mark=mark) for mark in ("BEGIN", "END"))
+    found = [bool(host.get_fact(FindInFile, path=path, pattern=f"^{line}$")) for line in (begin, end)]
+    if any(found) and not all(found):
+        there, missing = (begin, end) if found[0] else (end, begin)
+        raise OperationError(
+            f"{path} has the line '{there}' and not '{missing}': put it back, or remove the other one and the aliases"
+        )
+    yield from files.block._inner(path=path, content=content, marker=marker)

@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 from pydantic import SecretStr
-from pyinfra import host
+from pyinfra import host, logger, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.operations import postgres
 from typing_extensions import override
@@ -27,8 +27,21 @@ SALT_BYTES = 16
 
 PSQL = "psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname"
 
-# What the server's log would show if it logged statements or errors.
-UNLOGGED = "SET log_statement = 'none'; SET log_min_error_statement = 'panic'; SET log_min_duration_statement = -1;\n"
+# Whatever the server's log or pg_stat_statements would keep of a statement. Before the transaction: whether that is
+# sampled for the log is decided when it begins.
+UNLOGGED = """\
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+SET log_min_duration_statement = -1;
+SET log_min_duration_sample = -1;
+SET log_transaction_sample_rate = 0;
+SET debug_print_parse = off;
+SET debug_print_rewritten = off;
+SET pg_stat_statements.track = 'none';
+"""
+
+# What the facts say when psql could not connect (its exit code 2), be it that the server is stopped.
+UNANSWERED = "no answer"
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
@@ -45,15 +58,16 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
     return f"SCRAM-SHA-256${iterations}:{encoded[0]}${encoded[1]}:{encoded[2]}"
 
 
-class RoleState(FactBase[dict[str, Any]]):
-    """Attributes of a role, and salt, iterations and digest of its verifier; empty if it or PostgreSQL is missing.
+class RoleState(FactBase[dict[str, Any] | None]):
+    """Attributes of a role, and salt, iterations and digest of its verifier.
 
-    The digest, not the verifier, leaves the host: it serves to compare and for nothing else.
+    Empty if the role or PostgreSQL is missing, None if PostgreSQL does not answer. The digest, not the verifier, leaves
+    the host: it serves to compare and for nothing else.
     """
 
     @staticmethod
     @override
-    def default() -> dict[str, Any]:
+    def default() -> dict[str, Any] | None:
         return {}
 
     @override
@@ -68,6 +82,10 @@ class RoleState(FactBase[dict[str, Any]]):
             "'unsafe', rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls OR NOT rolcanlogin"
             " OR coalesce(rolvaliduntil, 'infinity') <> 'infinity',"
             " 'connection_limit', rolconnlimit,"
+            " 'memberships', (SELECT coalesce(json_agg(quote_ident(granted.rolname) || ' FROM ' ||"
+            " quote_ident(pg_authid.rolname) || ' GRANTED BY ' || quote_ident(giver.rolname)), '[]')"
+            " FROM pg_auth_members JOIN pg_roles AS granted ON granted.oid = roleid"
+            " JOIN pg_roles AS giver ON giver.oid = grantor WHERE member = pg_authid.oid),"
             " 'iterations', split_part(split_part(rolpassword, '$', 2), ':', 1),"
             " 'salt', split_part(split_part(rolpassword, '$', 2), ':', 2),"
             " 'digest', encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex'))"
@@ -75,46 +93,50 @@ class RoleState(FactBase[dict[str, Any]]):
         )
 
     @override
-    def process(self, output: list[str]) -> dict[str, Any]:
-        return cast("dict[str, Any]", json.loads("\n".join(output)))
+    def process(self, output: list[str]) -> dict[str, Any] | None:
+        return _read(output)
 
 
-class ConnectGrantees(FactBase[list[str]]):
-    """Roles, or public, that may connect to the database without owning it: public, while there is no database yet."""
+class DatabaseState(FactBase[dict[str, Any] | None]):
+    """Encoding of a database, how many of the three privileges its owner holds, and who else may connect.
+
+    Empty if the database or PostgreSQL is missing, None if PostgreSQL does not answer.
+    """
 
     @staticmethod
     @override
-    def default() -> list[str]:
-        return ["public"]
+    def default() -> dict[str, Any] | None:
+        return {}
 
     @override
-    def requires_command(self, database: str) -> str:
+    def requires_command(self, database: str, owner: str) -> str:
         return "psql"
 
     @override
-    def command(self, database: str) -> StringCommand:
+    def command(self, database: str, owner: str) -> StringCommand:
         return _query(
             "postgres",
-            "SELECT DISTINCT coalesce(rolname, 'public') FROM pg_database"
-            " CROSS JOIN aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl"
-            " LEFT JOIN pg_roles ON pg_roles.oid = acl.grantee"
-            f" WHERE datname = '{database}' AND acl.grantee <> datdba AND privilege_type IN ('CONNECT', 'TEMPORARY')"
-            # Never empty: pyinfra takes no output for no answer.
-            " UNION SELECT '-'"
-            f" UNION SELECT 'public' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{database}')",
+            "SELECT json_build_object("
+            "'encoding', pg_encoding_to_char(encoding),"
+            " 'owner_privileges', count(DISTINCT privilege_type) FILTER (WHERE grantee = datdba),"
+            " 'others', coalesce(json_agg(DISTINCT coalesce(quote_ident(rolname), 'PUBLIC')) FILTER (WHERE"
+            f" grantee <> datdba AND rolname IS DISTINCT FROM '{owner}' AND privilege_type IN ('CONNECT', 'TEMPORARY')"
+            "), '[]'))"
+            " FROM pg_database LEFT JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl ON true"
+            f" LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE datname = '{database}' GROUP BY encoding",
         )
 
     @override
-    def process(self, output: list[str]) -> list[str]:
-        return [name for name in output if name != "-"]
+    def process(self, output: list[str]) -> dict[str, Any] | None:
+        return _read(output)
 
 
-class Extensions(FactBase[list[str]]):
-    """Extensions of a database; none if the database or PostgreSQL is missing."""
+class Extensions(FactBase[list[str] | None]):
+    """Extensions of a database that exists; None if it cannot be connected to."""
 
     @staticmethod
     @override
-    def default() -> list[str]:
+    def default() -> list[str] | None:
         return []
 
     @override
@@ -123,12 +145,12 @@ class Extensions(FactBase[list[str]]):
 
     @override
     def command(self, database: str) -> StringCommand:
-        exists = _query("postgres", f"SELECT 1 FROM pg_database WHERE datname = '{database}'")
-        return StringCommand('[ -z "$(', exists, ')" ] ||', _query(database, "SELECT extname FROM pg_extension"))
+        # With its schema: the database's owner decides where a name is looked up, and could make it a trap for us.
+        return _query(database, "SELECT extname FROM pg_catalog.pg_extension")
 
     @override
-    def process(self, output: list[str]) -> list[str]:
-        return output
+    def process(self, output: list[str]) -> list[str] | None:
+        return None if output == [UNANSWERED] else output
 
 
 @operation()
@@ -143,6 +165,9 @@ def role(role: str, password: SecretStr, connection_limit: int) -> Generator[Str
     + connection_limit: connections it may hold at the same time
     """
     current = host.get_fact(RoleState, role=role)
+    if current is None:
+        yield _connection_attempt("postgres")
+        return
     statements = []
     if not current:
         statements.append(f'CREATE ROLE "{role}";')
@@ -153,6 +178,7 @@ def role(role: str, password: SecretStr, connection_limit: int) -> Generator[Str
         )
     if not current or current["connection_limit"] != connection_limit:
         statements.append(f'ALTER ROLE "{role}" CONNECTION LIMIT {connection_limit};')
+    statements += [f"REVOKE {membership} CASCADE;" for membership in current.get("memberships", [])]
     if not _verifies(password, current):
         verifier = scram_verifier(password.get_secret_value(), os.urandom(SALT_BYTES))
         statements.append(f"ALTER ROLE \"{role}\" PASSWORD '{verifier}';")
@@ -161,28 +187,77 @@ def role(role: str, password: SecretStr, connection_limit: int) -> Generator[Str
 
 
 @operation()
-def connect_revoked(database: str) -> Generator[StringCommand]:
-    """Nobody but its owner (and superusers) connects to the database.
+def database(database: str, owner: str) -> Generator[StringCommand]:
+    """The database exists, in UTF-8 whatever the server's default, and belongs to its owner.
+
+    pyinfra's own `postgres.database` does the work; before it, this asks whether PostgreSQL answers, because that one
+    takes a server that is stopped for a failure even while planning to start it.
 
     + database: name of the database
+    + owner: name of the role
     """
-    grantees = host.get_fact(ConnectGrantees, database=database)
-    if grantees:
-        names = ", ".join("PUBLIC" if name == "public" else f'"{name}"' for name in grantees)
-        yield _execute("postgres", [f'REVOKE CONNECT, TEMPORARY ON DATABASE "{database}" FROM {names};'])
+    current = host.get_fact(DatabaseState, database=database, owner=owner)
+    if current is None:
+        yield _connection_attempt("postgres")
+        return
+    if current and current["encoding"] != "UTF8":
+        host.log(
+            f"The database {database} is encoded in {current['encoding']}, which Ecto does not expect and nobody can "
+            "change: dump it, drop it, apply, and restore the dump.",
+            logger.warning,
+        )
+    yield from postgres.database._inner(
+        database=database,
+        owner=owner,
+        template="template0",
+        encoding="UTF8",
+        # On every Debian, and sorts the same after an upgrade of its C library: no index has to be built anew.
+        lc_collate="C.UTF-8",
+        lc_ctype="C.UTF-8",
+        psql_database="postgres",
+    )
 
 
 @operation()
-def extensions(database: str, extensions: Sequence[str]) -> Generator[StringCommand]:
+def connect_revoked(database: str, owner: str) -> Generator[StringCommand]:
+    """Nobody but its owner (and superusers) connects to the database.
+
+    + database: name of the database
+    + owner: name of the role
+    """
+    current = host.get_fact(DatabaseState, database=database, owner=owner)
+    if current is None:
+        yield _connection_attempt("postgres")
+        return
+    statements = []
+    # A database that is yet to be made is open to all.
+    if others := current.get("others", ["PUBLIC"]):
+        # Cascading: whoever was given the right to pass it on may have done so.
+        statements.append(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{database}" FROM {", ".join(others)} CASCADE;')
+    if current and current["owner_privileges"] < len(("CREATE", "CONNECT", "TEMPORARY")):
+        statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{owner}";')
+    if statements:
+        yield _execute("postgres", statements)
+
+
+@operation()
+def extensions(database: str, owner: str, extensions: Sequence[str]) -> Generator[StringCommand]:
     """The database has these extensions; further ones are left alone.
 
     + database: name of the database
+    + owner: name of the role
     + extensions: names as in pg_available_extensions
     """
-    present = host.get_fact(Extensions, database=database)
+    exists = host.get_fact(DatabaseState, database=database, owner=owner)
+    present = host.get_fact(Extensions, database=database) if exists else exists
+    if present is None:
+        yield _connection_attempt(database if exists else "postgres")
+        return
     missing = [name for name in extensions if name not in present]
     if missing:
-        yield _execute(database, [f'CREATE EXTENSION IF NOT EXISTS "{name}";' for name in missing])
+        # The owner decides on the database's own search_path; what a superuser makes goes where everybody expects it.
+        statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}";' for name in missing]
+        yield _execute(database, ["SET LOCAL search_path = public;", *statements])
 
 
 def managed_database(environment: Environment, secrets: Secrets) -> None:
@@ -191,7 +266,8 @@ def managed_database(environment: Environment, secrets: Secrets) -> None:
         return
     name = environment.database
     # sudo keeps the working directory, which the user postgres may not enter.
-    as_postgres: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/"}
+    # A .psqlrc could give psql's answers another form, and pyinfra's own operation reads it.
+    as_postgres: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/", "_env": {"PSQLRC": "/dev/null"}}
     role(
         name="PostgreSQL role",
         role=name,
@@ -199,9 +275,15 @@ def managed_database(environment: Environment, secrets: Secrets) -> None:
         connection_limit=environment.database_connection_limit,
         **as_postgres,
     )
-    postgres.database(name="PostgreSQL database", database=name, owner=name, psql_database="postgres", **as_postgres)
-    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, **as_postgres)
-    extensions(name="PostgreSQL extensions", database=name, extensions=environment.database_extensions, **as_postgres)
+    database(name="PostgreSQL database", database=name, owner=name, **as_postgres)
+    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, owner=name, **as_postgres)
+    extensions(
+        name="PostgreSQL extensions",
+        database=name,
+        owner=name,
+        extensions=environment.database_extensions,
+        **as_postgres,
+    )
 
 
 def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
@@ -214,10 +296,23 @@ def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
 
 
 def _query(database: str, sql: str) -> StringCommand:
-    return StringCommand(PSQL, QuoteString(database), "--command", QuoteString(sql))
+    return StringCommand(
+        PSQL, QuoteString(database), "--command", QuoteString(sql), f"|| {{ [ $? -eq 2 ] && echo '{UNANSWERED}'; }}"
+    )
+
+
+def _read(output: list[str]) -> dict[str, Any] | None:
+    return None if output == [UNANSWERED] else cast("dict[str, Any]", json.loads("\n".join(output)))
+
+
+def _connection_attempt(database: str) -> StringCommand:
+    """What fails with psql's own words where PostgreSQL does not answer; a plan lists it as a change."""
+    if not state.is_executing:
+        host.log(f"PostgreSQL does not answer, so nothing is known of {database} and its role", logger.warning)
+    late = '{ echo "PostgreSQL did not answer before: apply again" >&2; exit 1; }'
+    return StringCommand(PSQL, QuoteString(database), "--command", QuoteString("SELECT"), "&&", late)
 
 
 def _execute(database: str, statements: Sequence[str]) -> StringCommand:
-    return StringCommand(
-        PSQL, QuoteString(database), "--single-transaction", _stdin=UNLOGGED + "\n".join(statements) + "\n"
-    )
+    """One transaction, committed by the last line alone: a connection that breaks in the middle changes nothing."""
+    return StringCommand(PSQL, QuoteString(database), _stdin="\n".join([UNLOGGED + "BEGIN;", *statements, "COMMIT;"]))

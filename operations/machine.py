@@ -1,11 +1,13 @@
 """What all environments of one machine share: packages, application users, services, the default server, the journal."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from io import StringIO
 
 from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, files, server, systemd
+from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import epmd, nginx, running
@@ -34,9 +36,35 @@ def prepare(environments: Sequence[Environment]) -> None:
     nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
 
 
+class UnfinishedPackages(FactBase[list[str]]):
+    """What `dpkg --audit` complains about: packages whose installation was interrupted."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self) -> str:
+        return "dpkg --audit"
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def dpkg_finished() -> Generator[StringCommand]:
+    """An installation that was interrupted is carried to its end; until then apt refuses to work."""
+    if host.get_fact(UnfinishedPackages):
+        yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold")
+
+
 def packages() -> None:
     """PACKAGES are installed. Package lists are fetched only when one is missing, so a prepared host stays unchanged."""
     missing = [package for package in PACKAGES if package not in host.get_fact(DebPackages)]
+    # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
+    dpkg_finished(name="Machine: interrupted installation", _retries=15, _retry_delay=20)
     apt.packages(
         name="Machine: packages",
         packages=list(PACKAGES),

@@ -77,7 +77,8 @@ class UnreadConfiguration(FactBase[list[str]]):
     def command(self, paths: Sequence[str]) -> StringCommand:
         return StringCommand(
             "! systemctl is-active --quiet nginx.service || find", *[QuoteString(path) for path in paths],
-            '-maxdepth 0 -newerct "$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
+            '-maxdepth 0 -newerct',
+            '"$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
             f"$([ ! -e {LOADED} ] || echo -newercm {LOADED})", "2>/dev/null || true",
         )  # fmt: skip
 

@@ -74,20 +74,26 @@ def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta]
     if stale is None:
         host.noop(f"{service} does not run")
     elif stale or planned(after):
+        # Otherwise systemd would refuse once too many starts, wanted or not, came before (StartLimitBurst=).
+        yield StringCommand("systemctl reset-failed", QuoteString(service))
         yield StringCommand("systemctl restart", QuoteString(service))
     else:
         host.noop(f"{service} runs what its files say")
 
 
 @operation()
-def daemon_reloaded(unit: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+def daemon_reloaded(unit: str, path: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
     """systemd knows the unit as it is on disk.
 
+    A process that started before, even after the file changed, runs what the older version said. So the file's time of
+    status change becomes that of the reload, which `restarted` compares; its content and modification time stay.
+
     + unit: the unit's name with its suffix
+    + path: its file
     + after: operations that write its files, for the plan
     """
     if host.get_fact(NeedsDaemonReload, unit=unit) or (planned(after) and host.get_fact(UnitLoaded, unit=unit)):
-        yield StringCommand("systemctl daemon-reload")
+        yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")
 
 
 class UnitLoaded(FactBase[bool]):

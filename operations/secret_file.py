@@ -16,18 +16,24 @@ from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations.rendering import render
 
-# $1: file, $2: owner, $3: mode, $4: SHA-256 of the content on standard input. A connection that breaks in the middle
-# ends the input early: the digest keeps half a file from taking the place of the whole one.
+# $1: file, $2: owner, $3: mode; standard input: a line with the SHA-256 of the content, and the content. A connection that
+# breaks in the middle ends the input early: the digest keeps half a file from taking the place of the whole one. It is
+# no argument, because every local user reads those and could try words on it.
 INSTALL = """\
 set -eu
 umask 077
 new=$(mktemp "$1.XXXXXX")
 trap 'rm -f "$new"' EXIT
+trap 'exit 1' HUP INT TERM
+read -r digest || true
 cat > "$new"
-echo "$4  $new" | sha256sum --check --status || { echo "the content did not arrive whole: run this again" >&2; exit 1; }
+echo "$digest  $new" | sha256sum --check --status 2>/dev/null || {
+    echo "the content of $1 did not arrive whole: the file is as it was, apply again" >&2
+    exit 1
+}
 chown "$2" "$new"
 chmod "$3" "$new"
-mv -f "$new" "$1"
+mv -fT "$new" "$1"
 """
 
 
@@ -50,8 +56,8 @@ def secret_file(path: str, content: str, user: str, group: str, mode: str) -> Ge
         host.noop(f"{path} is as it should be")
         return
     if state.config.DIFF and not state.is_executing:
-        what = "owner or mode of" if same_content else "secrets in" if current else "new file"
-        host.log(f"Will change {what} {path} (contents are not shown)", logger.info)
+        what = "create" if not current else "change owner or mode of" if same_content else "change secrets in"
+        host.log(f"Will {what} {path} (contents are not shown)", logger.info)
     yield StringCommand(
         "sh -c",
         QuoteString(INSTALL),
@@ -59,8 +65,7 @@ def secret_file(path: str, content: str, user: str, group: str, mode: str) -> Ge
         QuoteString(path),
         QuoteString(f"{user}:{group}"),
         mode,
-        digest,
-        _stdin=content,
+        _stdin=f"{digest}\n{content}",
     )
 
 

@@ -45,7 +45,9 @@ def service(environment: Environment, after: Sequence[OperationMeta]) -> None:
         dest=environment.unit_path,
         mode="644",
     )
-    running.daemon_reloaded(name="Unit: systemd reloads", unit=environment.unit, after=[unit])
+    reloaded = running.daemon_reloaded(
+        name="Unit: systemd reloads", unit=environment.unit, path=environment.unit_path, after=[unit]
+    )
     systemd.service(name="Unit: starts at boot", service=environment.unit, enabled=True, running=None)
     files.put(
         name="Unit: may be restarted by the application user",
@@ -57,5 +59,5 @@ def service(environment: Environment, after: Sequence[OperationMeta]) -> None:
         name="Unit: running application restarts",
         service=environment.unit,
         files=environment.start_files,
-        after=[unit, variables, *after],
+        after=[unit, reloaded, variables, *after],
     )

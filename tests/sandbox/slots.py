@@ -40,6 +40,11 @@ class Slot:
         return f"sandbox-{self.number}"
 
     @property
+    def subnet(self) -> str:
+        """The /30 of the cable, which begins with the address before the gateway's."""
+        return str(ipaddress.ip_interface(f"{self.gateway}/30").network)
+
+    @property
     def gateway(self) -> str:
         """The host's end of the cable, an IPv4 address."""
         return str(_NETWORK[4 * self.number + 1])

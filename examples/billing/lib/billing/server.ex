@@ -2,11 +2,14 @@ defmodule Billing.Server do
   @moduledoc "A small HTTP server without dependencies, bound to loopback: nginx is the only way in."
   use Task, restart: :permanent
 
+  require Logger
+
   def start_link(port), do: Task.start_link(__MODULE__, :listen, [port])
 
   def listen(port) do
     options = [:binary, packet: :http_bin, active: false, reuseaddr: true, ip: {127, 0, 0, 1}]
     {:ok, socket} = :gen_tcp.listen(port, options)
+    Logger.info("#{node()} answers on port #{port}")
     accept(socket)
   end
 
@@ -56,6 +59,9 @@ defmodule Billing.Server do
     host #{headers["Host"]}
     forwarded for #{headers["X-Forwarded-For"]}
     forwarded proto #{headers["X-Forwarded-Proto"]}
+    forwarded host #{headers["X-Forwarded-Host"]}
+    forwarded port #{headers["X-Forwarded-Port"]}
+    real ip #{headers["X-Real-Ip"]}
     """)
   end
 

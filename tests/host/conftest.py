@@ -1,0 +1,94 @@
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.host import releases
+from tests.host.project import Project
+from tests.sandbox.machine import Machine, boot
+from tests.sandbox.vaults import make_vaults
+
+RELEASES = ["trixie", "bookworm"]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The disk of a machine to which the committed group data was applied.
+
+    + release: trixie or bookworm
+    + layer: for `boot(layers=…)`
+    + vaults: the secrets it was applied with
+    """
+
+    release: str
+    layer: Path
+    vaults: Path
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine and the repository that deploys to it."""
+
+    machine: Machine
+    project: Project
+
+
+@pytest.fixture(scope="session")
+def vaults(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Throwaway secrets of stage and prod."""
+    directory = tmp_path_factory.mktemp("vaults") / "vault"
+    make_vaults(directory, ["stage", "prod"])
+    return directory
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    """Every Debian release a host may run."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def prepared(release: str, vaults: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """A bare machine, applied to once; each module of tests goes on from a copy of its disk."""
+    project = Project.copy(tmp_path_factory.mktemp("prepared") / "project", vaults)
+    with boot(release=release, directory=project.sandbox) as machine:
+        project.apply().require_success()
+        yield Prepared(release, machine.snapshot(), vaults)
+
+
+@pytest.fixture(scope="module")
+def host(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A prepared machine for one module of tests, which share what they do to it."""
+    project = Project.copy(tmp_path_factory.mktemp("host") / "project", prepared.vaults)
+    with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer]) as machine:
+        yield Host(machine, project)
+
+
+@pytest.fixture(scope="session")
+def tarballs(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Mix releases of the example application by environment."""
+    return releases.build(release, tmp_path_factory.mktemp("releases"))
+
+
+@pytest.fixture(scope="module")
+def running(host: Host, tarballs: dict[str, Path]) -> Host:
+    """The module's machine with both environments released and serving."""
+    for environment, tarball in tarballs.items():
+        releases.install(host.machine, environment, tarball)
+        releases.start(host.machine, environment)
+    return host
+
+
+@pytest.fixture
+def restored(host: Host) -> Iterator[Host]:
+    """The same machine for a test that edits group data: afterwards data and machine are as before."""
+    group_data = host.project.path / "group_data"
+    saved = {path: path.read_text() for path in group_data.glob("*.py")}
+    yield host
+    for path in group_data.glob("*.py"):
+        if path in saved:
+            path.write_text(saved[path])
+        else:
+            path.unlink()
+    host.project.apply().require_success()

@@ -1,0 +1,145 @@
+"""A copy of the repository that a test may edit as an operator would, bound to a machine of its own."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox.vaults import IDENTITY
+from tools import vault
+from tools.vault_keys import find_identities, read_recipients
+
+CHECKOUT = Path(__file__).parents[2]
+PARTS = ["deploy.py", "inventory.py", "group_data", "operations", "templates", "tools", "Makefile", "requirements.lock"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a command said and how it ended."""
+
+    exit_code: int
+    output: str
+
+    def require_success(self) -> "Run":
+        """Itself; fails the test with the output unless the command succeeded."""
+        assert self.exit_code == 0, self.output
+        return self
+
+
+@dataclass(frozen=True)
+class Project:
+    """The copy.
+
+    + path: its directory; `.sandbox/` in it belongs to the machine
+    """
+
+    path: Path
+
+    @classmethod
+    def copy(cls, path: Path, vaults: Path) -> "Project":
+        """A fresh copy of what is committed and what is not, with these vaults for the throwaway machine."""
+        path.mkdir(parents=True)
+        for part in PARTS:
+            source = CHECKOUT / part
+            if source.is_dir():
+                shutil.copytree(source, path / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(source, path / part)
+        (path / ".venv").symlink_to(CHECKOUT / ".venv")
+        shutil.copytree(vaults, path / ".sandbox/vault")
+        return cls(path)
+
+    @property
+    def sandbox(self) -> Path:
+        """Where the machine's ssh_config goes: what `boot(directory=…)` wants."""
+        return self.path / ".sandbox"
+
+    def pyinfra(self, *arguments: str, stdin: str = "") -> Run:
+        """`pyinfra inventory.py …`, as typed in the copy."""
+        return self.run(sys.executable, "-m", "pyinfra", "inventory.py", *arguments, stdin=stdin)
+
+    def make(self, *arguments: str) -> Run:
+        """`make …`, as typed in the copy, without a terminal."""
+        return self.run("make", *arguments)
+
+    def run(self, *command: str, stdin: str = "") -> Run:
+        """Any command in the copy; standard output and error together."""
+        run = subprocess.run(
+            command,
+            cwd=self.path,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        return Run(run.returncode, run.stdout)
+
+    def apply(self, *arguments: str) -> Run:
+        """An apply that asks nothing."""
+        return self.pyinfra("deploy.py", "--yes", *arguments)
+
+    def killed_apply(self, after: float) -> None:
+        """An apply whose process is killed after so many seconds, unless it is done by then."""
+        command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--yes"]
+        with subprocess.Popen(
+            command, cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as run:
+            try:
+                run.wait(after)
+            except subprocess.TimeoutExpired:
+                run.kill()
+
+    def applied(self, *arguments: str) -> dict[str, list[str]]:
+        """An apply that must succeed; the operations that did something, with their hosts."""
+        return _changes(self._json("--yes", *arguments)["results"]["operations"], "success")
+
+    def planned(self, *arguments: str) -> dict[str, list[str]]:
+        """A plan that must succeed; the operations it lists as changes, with their hosts."""
+        operations = self._json("--dry", *arguments)["plan"]
+        return {item["name"]: item["hosts_with_change"] for item in operations if item["hosts_with_change"]}
+
+    def edit(self, file: str, **settings: Any) -> None:
+        """Set keys in a group data file, such as "stage"; the value None takes a key out."""
+        path = self.path / f"group_data/{file}.py"
+        text = path.read_text()
+        for key, value in settings.items():
+            text = re.sub(rf"^{key} = (\{{\n.*?^\}}|.*?)\n", "", text, flags=re.MULTILINE | re.DOTALL)
+            text += f"{key} = {value!r}\n" if value is not None else ""
+        path.write_text(text)
+
+    def set_secrets(self, environment: str, **values: str) -> None:
+        """Store values in an environment's vault, as `make vault-edit` would."""
+        path = self.sandbox / f"vault/{environment}.age"
+        sealed = path.read_bytes()
+        identities = find_identities(str(self.sandbox / "vault" / IDENTITY))
+        secrets = vault.read_values(vault.decrypt(sealed, path, identities)) | values
+        text = "".join(f"{key} = {_toml(value)}\n" for key, value in secrets.items())
+        vault.replace(path, vault.seal(text.encode(), read_recipients(path.parent)), sealed)
+
+    def secrets(self, environment: str) -> dict[str, str]:
+        """All values of an environment's vault."""
+        path = self.sandbox / f"vault/{environment}.age"
+        identities = find_identities(str(self.sandbox / "vault" / IDENTITY))
+        return vault.read_values(vault.decrypt(path.read_bytes(), path, identities))
+
+    def _json(self, *arguments: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--json", *arguments]
+        run = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return dict(json.loads(run.stdout))
+
+
+def _changes(operations: list[dict[str, Any]], key: str) -> dict[str, list[str]]:
+    return {item["name"]: item[key] for item in operations if item[key]}
+
+
+def _toml(value: str) -> str:
+    # JSON would write characters beyond U+FFFF as surrogates, which TOML refuses.
+    return '"' + "".join(c if c.isascii() and c.isalnum() else f"\\U{ord(c):08X}" for c in value) + '"'

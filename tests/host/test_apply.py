@@ -1,0 +1,132 @@
+"""From a bare machine to one that is as the data says, and stays so."""
+
+from pathlib import Path
+
+from tests.host.conftest import Host
+from tests.host.project import Project
+from tests.sandbox.machine import boot
+
+
+def test_bare_machine(release: str, vaults: Path, tmp_path: Path) -> None:
+    """One run shows what the first apply does, one apply does it, a second changes nothing, nor does a reboot."""
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(release=release, directory=project.sandbox) as machine:
+        planned = project.planned()
+        assert planned["Machine: packages"] == ["stage"]
+        assert planned["Site"] == planned["Unit"] == planned["PostgreSQL role"] == ["prod", "stage"]
+        assert machine.run("ls /home /var /etc/nginx 2>&1", check=False).stdout.count("billing") == 0
+
+        project.apply().require_success()
+        assert project.applied() == {}
+
+        machine.reboot()
+        services = ["nginx", "postgresql", "epmd.socket"]
+        assert machine.run(f"systemctl is-active {' '.join(services)}").stdout.split() == ["active"] * 3
+        assert project.planned() == {}
+        assert machine.run("systemctl --failed --no-legend").stdout == ""
+
+
+def test_both_environments_at_once_from_bare(vaults: Path, tmp_path: Path) -> None:
+    """The fifth time: twice above, and twice for the machines that the other modules start from. No race."""
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(directory=project.sandbox):
+        project.apply().require_success()
+        assert project.planned() == {}
+
+
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(vaults: Path, tmp_path: Path) -> None:
+    """Killed while packages are unpacked, configured, and later; what the host was doing goes on or dies by itself."""
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(directory=project.sandbox):
+        for seconds in (3, 5, 8, 3, 4):
+            project.killed_apply(after=seconds)
+        project.apply().require_success()
+        assert project.planned() == {}
+
+
+def test_one_environment_after_the_other(release: str, vaults: Path, tmp_path: Path) -> None:
+    """`--limit` as typed: the machine is prepared for both by whichever comes first."""
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(release=release, directory=project.sandbox) as machine:
+        project.apply("--limit", "prod").require_success()
+        assert machine.run("ls /etc/nginx/sites-enabled").stdout.split() == ["billing_prod", "default-server"]
+        assert not any(name.startswith("Machine") for name in project.applied("--limit", "stage"))
+        assert project.planned() == {}
+
+
+def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
+    for arguments in ([], ["--limit", "stage"], ["--limit", "prod"]):
+        assert host.project.planned(*arguments) == {}
+        assert host.project.applied(*arguments) == {}
+
+
+def test_debug_inventory_shows_no_secret(host: Host) -> None:
+    shown = host.project.pyinfra("debug-inventory").require_success().output
+    assert "stage.billing.example.com" in shown
+    values = [*host.project.secrets("stage").values(), *host.project.secrets("prod").values()]
+    assert [value for value in values if value in shown] == []
+
+
+def test_another_distribution_is_refused_by_name(host: Host) -> None:
+    machine = host.machine
+    machine.run("cp --remove-destination /usr/lib/os-release /etc/os-release && sed -i -e 's/^ID=.*/ID=ubuntu/' "
+                "-e 's/^NAME=.*/NAME=Ubuntu/' -e 's/^VERSION_ID=.*/VERSION_ID=\"24.04\"/' /etc/os-release")  # fmt: skip
+    run = host.project.apply()
+    machine.run("ln -sf ../usr/lib/os-release /etc/os-release")
+    assert run.exit_code == 1
+    assert "runs Ubuntu 24: only Debian 12 and 13 are supported" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
+    before = restored.machine.run("find /etc /var/*.exs /home -newermt '1 minute ago' | sort").stdout
+    restored.project.edit("stage", prot=4005, memory_limit="lots", cpu_weight=77)
+    run = restored.project.apply()
+    assert run.exit_code == 1
+    assert "prot = 4005: no such setting; did you mean port? (group_data/stage.py)" in run.output
+    assert "memory_limit = 'lots': input should be a valid integer (group_data/stage.py)" in run.output
+    assert "Traceback" not in run.output
+    assert restored.machine.run("find /etc /var/*.exs /home -newermt '1 minute ago' | sort").stdout == before
+    assert "CPUWeight=20" in restored.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
+
+
+def test_a_missing_vault_names_the_command_that_makes_it(host: Host) -> None:
+    vault = host.project.sandbox / "vault/stage.age"
+    sealed = vault.read_bytes()
+    vault.unlink()
+    run = host.project.apply()
+    only_prod = host.project.apply("--limit", "prod")
+    vault.write_bytes(sealed)
+    assert run.exit_code == 1
+    assert "make vault-init ENV=stage" in run.output
+    assert "Traceback" not in run.output
+    only_prod.require_success()
+
+
+def test_make_plan_and_apply(restored: Host) -> None:
+    project = restored.project
+    restored.project.edit("stage", request_body_limit=9)
+    plan = project.make("plan", "ENV=stage").require_success().output
+    assert "client_max_body_size 9m;" in plan
+    refused = project.make("apply", "ENV=stage")
+    assert refused.exit_code != 0
+    assert "YES=1" in refused.output
+    assert project.planned() == {"Site": ["stage"]}
+    project.make("apply", "ENV=stage", "YES=1").require_success()
+    assert project.planned() == {}
+
+
+def test_a_new_environment_takes_one_file_one_line_and_one_vault(host: Host) -> None:
+    """As the README says it."""
+    project = host.project
+    project.run("cp", "group_data/stage.py", "group_data/qa.py").require_success()
+    project.edit("qa", environment="qa", domain="qa.billing.example.com", port=4002, aliases={})
+    inventory = project.path / "inventory.py"
+    inventory.write_text(inventory.read_text() + 'qa = [("qa", machine(HOST))]\n')
+    project.make("vault-init", "ENV=qa").require_success()
+    project.make("apply", "ENV=qa", "YES=1").require_success()
+    machine = host.machine
+    assert "billing_qa" in machine.run("ls /etc/nginx/sites-enabled").stdout
+    assert machine.run("systemctl is-enabled billing_qa.service").stdout == "enabled\n"
+    assert "billing_qa" in machine.run("cd / && psql -XAtl", user="postgres").stdout
+    assert project.planned() == {}

@@ -1,0 +1,163 @@
+"""Sites as a browser sees them, and an nginx that never serves what was not tested."""
+
+import http.client
+import ssl
+import warnings
+
+import pytest
+
+from tests.host.conftest import Host
+from tests.host.web import get, tls_connect
+
+STAGE = "stage.billing.example.com"
+PROD = "billing.example.com"
+CERTIFICATE = "/etc/ssl/private/billing_prod.pem"
+
+
+def fingerprint(host: Host) -> str:
+    return host.machine.run(f"openssl x509 -noout -fingerprint -sha256 -in {CERTIFICATE}").stdout
+
+
+def test_a_friendly_page_until_a_release_answers(host: Host) -> None:
+    answer = get(host.machine.address, STAGE)
+    assert answer.status == 502
+    assert "Back in a moment" in answer.text
+    assert answer.headers["x-robots-tag"] == "noindex, nofollow"
+    assert "strict-transport-security" not in answer.headers
+
+
+def test_tls_site(host: Host) -> None:
+    answer = get(host.machine.address, PROD, tls=True)
+    assert answer.status == 502
+    assert "x-robots-tag" not in answer.headers
+    assert "strict-transport-security" not in answer.headers
+    redirect = get(host.machine.address, PROD, "/a?b=c")
+    assert (redirect.status, redirect.headers["location"]) == (301, f"https://{PROD}/a?b=c")
+
+
+def test_tls_versions(host: Host) -> None:
+    address = host.machine.address
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        tls_connect(address, PROD, maximum_version=version, minimum_version=version).close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        with pytest.raises(ssl.SSLError):
+            tls_connect(address, PROD, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1)
+
+
+def test_unknown_names_get_no_answer(host: Host) -> None:
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        get(host.machine.address, "unknown.example.org")
+    with pytest.raises(ssl.SSLError):
+        get(host.machine.address, "unknown.example.org", tls=True)
+
+
+def test_a_site_that_fails_its_test_changes_nothing(restored: Host) -> None:
+    before = restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout
+    restored.project.edit(
+        "prod", tls="provided", tls_certificate="/etc/ssl/certs/missing.pem", tls_key="/etc/ssl/private/missing.key"
+    )
+    run = restored.project.apply()
+    assert run.exit_code == 1
+    assert 'cannot load certificate "/etc/ssl/certs/missing.pem"' in run.output
+    assert restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout == before
+    assert restored.machine.run("ls -d /etc/nginx.staging.* 2>/dev/null", check=False).stdout == ""
+    assert get(restored.machine.address, PROD, tls=True).status == 502
+    assert restored.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
+
+
+def test_provided_certificate_and_hsts(restored: Host) -> None:
+    restored.machine.run(
+        "openssl req -x509 -newkey rsa:2048 -noenc -days 90 -subj /CN=provided"
+        " -keyout /etc/ssl/private/provided.key -out /etc/ssl/certs/provided.pem"
+    )
+    restored.project.edit(
+        "prod", tls="provided", tls_certificate="/etc/ssl/certs/provided.pem", tls_key="/etc/ssl/private/provided.key",
+        hsts=True, hsts_max_age=3600,
+    )  # fmt: skip
+    restored.project.apply().require_success()
+    answer = get(restored.machine.address, PROD, tls=True)
+    assert answer.headers["strict-transport-security"] == "max-age=3600"
+    assert restored.project.planned() == {}
+    # A renewed certificate takes effect without anything else having changed.
+    restored.machine.run("touch /etc/ssl/certs/provided.pem")
+    assert restored.project.applied() == {"Site": ["prod"]}
+    assert restored.project.planned() == {}
+
+
+def test_self_signed_certificate_is_reissued_when_names_change(restored: Host) -> None:
+    before = fingerprint(restored)
+    restored.project.edit("prod", additional_domains=["www.billing.example.com"])
+    assert restored.project.planned() == {"Site: self-signed certificate": ["prod"], "Site": ["prod"]}
+    restored.project.apply().require_success()
+    assert fingerprint(restored) != before
+    with tls_connect(restored.machine.address, "www.billing.example.com") as connection:
+        served = ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"")
+    names = restored.machine.run("openssl x509 -noout -ext subjectAltName", stdin=served).stdout
+    assert "DNS:billing.example.com, DNS:www.billing.example.com" in names
+
+
+@pytest.mark.parametrize(("days", "reissued"), [(29, True), (31, False)])
+def test_self_signed_certificate_is_reissued_in_its_last_30_days(host: Host, days: int, reissued: bool) -> None:
+    host.machine.run(
+        f"cd /etc/ssl/private && openssl req -x509 -key {CERTIFICATE} -days {days} -subj /O=self-signed"
+        f" -addext subjectAltName=DNS:{PROD} > new.crt && openssl pkey -in {CERTIFICATE} > new.key"
+        f" && cat new.key new.crt > {CERTIFICATE} && rm new.key new.crt"
+    )
+    short = fingerprint(host)
+    changes = host.project.applied()
+    assert ("Site: self-signed certificate" in changes) is reissued
+    assert (fingerprint(host) != short) is reissued
+    # Either way the file changed, and nginx serves what is on disk.
+    assert changes["Site"] == ["prod"]
+    assert host.project.planned() == {}
+
+
+def test_private_key_is_roots_alone(host: Host) -> None:
+    assert host.machine.run(f"stat -c '%U %a' {CERTIFICATE}").stdout == "root 600\n"
+
+
+def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(host: Host) -> None:
+    host.machine.run("touch /etc/nginx/sites-available/billing_stage")
+    assert host.project.planned() == {"Site": ["stage"]}
+    host.project.apply().require_success()
+    assert host.project.planned() == {}
+
+
+def test_what_somebody_changed_by_hand_is_put_back(host: Host) -> None:
+    site = "/etc/nginx/sites-available/billing_stage"
+    for damage in (f"echo '# by hand' >> {site}", "rm /etc/nginx/sites-enabled/billing_stage", f"rm {site}"):
+        host.machine.run(damage)
+        assert "stage" in host.project.planned()["Site"]
+        host.project.apply().require_success()
+        assert host.project.planned() == {}
+        assert get(host.machine.address, STAGE).status == 502
+
+
+def test_another_teams_default_server_is_left(host: Host) -> None:
+    machine = host.machine
+    machine.run("rm /etc/nginx/sites-enabled/default-server")
+    machine.run(
+        "cat > /etc/nginx/conf.d/other.conf && systemctl reload nginx",
+        stdin='server { listen 80 default_server; server_name _; return 200 "theirs"; }\n',
+    )
+    run = host.project.apply().require_success()
+    assert "other.conf in /etc/nginx already answers unknown names (default_server): left as it is." in run.output
+    assert get(machine.address, "unknown.example.org").text == "theirs"
+    assert get(machine.address, STAGE).status == 502
+    machine.run("rm /etc/nginx/conf.d/other.conf")
+    host.project.apply().require_success()
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        get(machine.address, "unknown.example.org")
+
+
+def test_debians_default_site_is_another_teams_once_it_was_edited(host: Host) -> None:
+    machine = host.machine
+    machine.run("rm /etc/nginx/sites-enabled/default-server && ln -s /etc/nginx/sites-available/default"
+                " /etc/nginx/sites-enabled/default && cp -a /etc/nginx/sites-available/default /root/default"
+                " && echo '# ours' >> /etc/nginx/sites-available/default")  # fmt: skip
+    assert "default in /etc/nginx already answers" in host.project.apply().require_success().output
+    machine.run("cp -a /root/default /etc/nginx/sites-available/default")
+    host.project.apply().require_success()
+    assert "default\n" not in machine.run("ls /etc/nginx/sites-enabled").stdout
+    assert host.project.planned() == {}
