@@ -72,6 +72,8 @@ sandbox-ssh: $(VENV) ## Log in to it, or run one command there as root: CMD="sys
 
 .PHONY: sandbox-packages
 sandbox-packages: $(VENV)
+	# Elsewhere than as root on Debian, the sandbox itself says what is missing.
+	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 	missing=()
 	for package in $$($(PYTHON) -m tests.sandbox packages); do
 	    dpkg -s "$$package" >/dev/null 2>&1 || missing+=("$$package")

@@ -37,21 +37,21 @@ class StaleFiles(FactBase[list[str] | None]):
         return output[1:] if output[:1] == ["active"] else None
 
 
-class NeedsDaemonReload(FactBase[bool]):
-    """Whether systemd has loaded an older version of the unit's files than the disk holds."""
+class UnitLoading(FactBase[list[str]]):
+    """What systemd says of a unit: `LoadState=loaded` once it holds it, `NeedDaemonReload=yes` if the disk is newer."""
 
     @staticmethod
     @override
-    def default() -> bool:
-        return False
+    def default() -> list[str]:
+        return []
 
     @override
     def command(self, unit: str) -> StringCommand:
         return StringCommand("systemctl show --property NeedDaemonReload --property LoadState", QuoteString(unit))
 
     @override
-    def process(self, output: list[str]) -> bool:
-        return "NeedDaemonReload=yes" in output
+    def process(self, output: list[str]) -> list[str]:
+        return output
 
 
 def planned(after: Sequence[OperationMeta]) -> bool:
@@ -92,22 +92,7 @@ def daemon_reloaded(unit: str, path: str, after: Sequence[OperationMeta] = ()) -
     + path: its file
     + after: operations that write its files, for the plan
     """
-    if host.get_fact(NeedsDaemonReload, unit=unit) or (planned(after) and host.get_fact(UnitLoaded, unit=unit)):
+    loading = host.get_fact(UnitLoading, unit=unit)
+    # A unit systemd has never seen needs no reload.
+    if "NeedDaemonReload=yes" in loading or (planned(after) and "LoadState=loaded" in loading):
         yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")
-
-
-class UnitLoaded(FactBase[bool]):
-    """Whether systemd holds the unit in memory: a unit it has never seen needs no reload."""
-
-    @staticmethod
-    @override
-    def default() -> bool:
-        return False
-
-    @override
-    def command(self, unit: str) -> StringCommand:
-        return StringCommand("systemctl show --property LoadState --value", QuoteString(unit))
-
-    @override
-    def process(self, output: list[str]) -> bool:
-        return output == ["loaded"]

@@ -19,11 +19,13 @@ class Prepared:
     + release: trixie or bookworm
     + layer: for `boot(layers=…)`
     + vaults: the secrets it was applied with
+    + planned: what a plan listed while the machine was bare
     """
 
     release: str
     layer: Path
     vaults: Path
+    planned: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,12 @@ def prepared(release: str, vaults: Path, tmp_path_factory: pytest.TempPathFactor
     """A bare machine, applied to once; each module of tests goes on from a copy of its disk."""
     project = Project.copy(tmp_path_factory.mktemp("prepared") / "project", vaults)
     with boot(release=release, directory=project.sandbox) as machine:
+        planned = project.planned()
+        assert "billing" not in machine.run("ls /home /var /etc/nginx 2>&1", check=False).stdout, (
+            "a plan changed something"
+        )
         project.apply().require_success()
-        yield Prepared(release, machine.snapshot(), vaults)
+        yield Prepared(release, machine.snapshot(), vaults, planned)
 
 
 @pytest.fixture(scope="module")
