@@ -37,7 +37,7 @@ def prepare(environments: Sequence[Environment]) -> None:
 
 
 class UnfinishedPackages(FactBase[list[str]]):
-    """What `dpkg --audit` complains about: packages whose installation was interrupted."""
+    """What an interrupted dpkg left to do: packages to configure, and its own notes of what it was about."""
 
     @staticmethod
     @override
@@ -46,7 +46,10 @@ class UnfinishedPackages(FactBase[list[str]]):
 
     @override
     def command(self) -> str:
-        return "dpkg --audit"
+        return (
+            "dpkg-query --show --showformat '${db:Status-Status} ${Package}\\n'"
+            " | grep -E '^(unpacked|half-configured|triggers-awaited|triggers-pending) '; ls /var/lib/dpkg/updates"
+        )
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -62,7 +65,7 @@ def dpkg_finished() -> Generator[StringCommand]:
 
 def packages() -> None:
     """PACKAGES are installed. Package lists are fetched only when one is missing, so a prepared host stays unchanged."""
-    missing = [package for package in PACKAGES if package not in host.get_fact(DebPackages)]
+    missing = set(PACKAGES) - set(host.get_fact(DebPackages))
     # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
     dpkg_finished(name="Machine: interrupted installation", _retries=15, _retry_delay=20)
     apt.packages(
