@@ -55,7 +55,6 @@ required = $(or $($(1)),$(error Say which environment: make $@ $(1)=stage))
 
 .PHONY: demo
 demo: sandbox-up ## Both environments on a throwaway machine, from nothing to what they look like from outside
-	$(PYINFRA) deploy.py --yes
 	$(PYTHON) -m tests.sandbox.demo
 
 .PHONY: sandbox-up
@@ -68,7 +67,7 @@ sandbox-down: $(VENV) ## Remove it
 
 .PHONY: sandbox-ssh
 sandbox-ssh: $(VENV) ## Log in to it, or run one command there as root: CMD="systemctl --failed"
-	$(PYTHON) -m tests.sandbox ssh $(if $(CMD),'$(subst ','\'',$(CMD))')
+	$(PYTHON) -m tests.sandbox ssh $(if $(value CMD),'$(subst ','\'',$(value CMD))')
 
 .PHONY: sandbox-packages
 sandbox-packages: $(VENV)

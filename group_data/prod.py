@@ -2,6 +2,7 @@
 
 environment = "prod"
 domain = "billing.example.com"
+indexed = True
 port = 4000
 tls = "self_signed"
 hsts = False

@@ -2,6 +2,7 @@
 
 environment = "stage"
 domain = "stage.billing.example.com"
+indexed = False
 port = 4001
 tls = "none"
 hsts = False

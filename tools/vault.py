@@ -23,7 +23,7 @@ import pyrage  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from group_data.schema.secrets import Secrets, describe_problems
-from tools.vault_keys import ROOT, Identities, Recipient, VaultError, find_identities, read_recipients, shown
+from tools.vault_keys import MAKE_KEY, ROOT, Identities, Recipient, VaultError, find_identities, read_recipients, shown
 
 __all__ = ["VaultError", "open_vault", "vault_path"]
 
@@ -102,11 +102,11 @@ def _no_key(path: Path, identities: Identities) -> str:
 def _key_advice(identities: Identities) -> str:
     if identities.locked:
         return (
-            "A key with a passphrase cannot be used. Make an age key, `age-keygen -o ~/.config/age/keys.txt`, and have "
+            f"A key with a passphrase cannot be used. Make an age key, {MAKE_KEY}, and have "
             "a teammate add its public key, or give a key without a passphrase in VAULT_IDENTITY, as in CI."
         )
     return (
-        "Make one, `age-keygen -o ~/.config/age/keys.txt`, and have a teammate add its public key; or say where yours "
+        f"Make one, {MAKE_KEY}, and have a teammate add its public key; or say where yours "
         "is in VAULT_IDENTITY_FILE, or give the key itself in VAULT_IDENTITY."
     )
 

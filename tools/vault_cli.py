@@ -20,6 +20,7 @@ from group_data.schema.secrets import REQUIRED_KEYS
 from tools import vault
 from tools.vault_edit import edit_in_memory
 from tools.vault_keys import (
+    MAKE_KEY,
     RECIPIENTS_FILE,
     Identities,
     Recipient,
@@ -86,13 +87,9 @@ def init(place: Place) -> str:
         raise vault.unusable(place.path, problems) from None
     if not missing:
         return f"{shown(place.path)} has every required key: nothing changed"
-    if sealed is not None:
-        _require_own_access(place.path.parent, recipients, identities)
+    _require_own_access(place.path.parent, recipients, identities)
     vault.replace(place.path, vault.seal(plain + added, recipients), sealed)
-    note = (
-        "" if vault.can_open(recipients, identities) else "\nNone of your own keys opens it, only the recipients' do."
-    )
-    return f"{shown(place.path)}: made {', '.join(missing)}{note}"
+    return f"{shown(place.path)}: made {', '.join(missing)}"
 
 
 def _strong_value(name: str) -> str:
@@ -170,8 +167,9 @@ def _open_for_all(place: Place) -> tuple[bytes, bytes, list[Recipient]]:
 def _require_own_access(directory: Path, readers: Sequence[Recipient], identities: Identities) -> None:
     if os.environ.get("YES") != "1" and not vault.can_open(readers, identities):
         raise VaultError(
-            f"{shown(directory / RECIPIENTS_FILE)} names none of your own keys, so you would shut yourself out: add "
-            f"your public key, or say YES=1 if that is what you want"
+            f"{shown(directory / RECIPIENTS_FILE)} names no key you can use, so you would shut yourself out: add "
+            f"your public key, or say YES=1 if that is what you want. A key with a passphrase cannot be used; an age key "
+            f"can: {MAKE_KEY}"
         )
 
 
@@ -184,9 +182,7 @@ def _recipients_or_advice(place: Place) -> list[Recipient]:
         message = str(error)
     folder, mine = place.path.parent, own_public_keys(place.identity)
     if not mine:
-        raise VaultError(
-            f"{message}\nMake one, `age-keygen -o ~/.config/age/keys.txt`, and add the public key it prints."
-        )
+        raise VaultError(f"{message}\nMake one, {MAKE_KEY}, and add the public key it prints.")
     target = shlex.quote(shown(folder / RECIPIENTS_FILE))
     commands = [f"echo {shlex.quote(key)} >> {target}" for key in mine]
     if not folder.exists():

@@ -9,6 +9,9 @@ from typing import Any
 from pyinfra.api.exceptions import PyinfraError
 from pyrage import IdentityError, RecipientError, ssh, x25519  # type: ignore[import-untyped]
 
+# How to make a key, for messages.
+MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
+
 ROOT = Path(__file__).resolve().parent.parent
 RECIPIENTS_FILE = "recipients.txt"
 

@@ -75,13 +75,8 @@ class Environment(Settings):
 
     @property
     def secret_path(self) -> str:
-        """The seed's secret file; its name carries the environment only."""
+        """What the application's configuration imports as `<environment>.secret.exs`."""
         return f"/var/{self.environment}.secret.exs"
-
-    @property
-    def site_path(self) -> str:
-        """The nginx site."""
-        return f"/etc/nginx/sites-available/{self.full_name}"
 
     @property
     def page_root(self) -> str:
@@ -136,11 +131,6 @@ class Environment(Settings):
     def endpoint(self) -> str:
         """Phoenix endpoint."""
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
-
-    @property
-    def indexed(self) -> bool:
-        """Whether search engines are welcome: in prod alone."""
-        return self.environment == "prod"
 
     @property
     def start_command(self) -> str:

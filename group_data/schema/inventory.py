@@ -91,7 +91,7 @@ def _problems_of(host: str, error: ValidationError, sources: Mapping[str, str]) 
         if key is None:
             yield Problem(host, detail["msg"].removeprefix("Value error, "), where)
         elif detail["type"] == "extra_forbidden":
-            yield Problem(host, _unknown(key, detail["input"]), where)
+            yield Problem(host, _unknown(host, key, detail["input"]), where)
         elif detail["type"] == "missing":
             yield Problem(host, f"{key} is not set: {Settings.model_fields[key].description}", where)
         else:
@@ -99,9 +99,9 @@ def _problems_of(host: str, error: ValidationError, sources: Mapping[str, str]) 
             yield Problem(host, f"{key}{path} = {_shown(detail['input'])}: {_lower(detail['msg'])}", where)
 
 
-def _unknown(key: str, value: object) -> str:
+def _unknown(host: str, key: str, value: object) -> str:
     if key in Secrets.model_fields:
-        return f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit`"
+        return f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit ENV={host}`"
     near = difflib.get_close_matches(key, Settings.model_fields, n=1)
     return f"{key} = {_shown(value)}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
 

@@ -63,10 +63,12 @@ def _alias_collisions(machine: Mapping[str, Environment]) -> Iterator[Problem]:
         for alias in environment.shell_aliases:
             owner = owners.setdefault((environment.user, alias), host)
             if owner != host:
+                # The alias named after an environment stands in no file: the other one can be renamed.
+                file = host if alias in environment.aliases else owner
                 yield Problem(
                     host,
                     f"alias {alias} is defined by {owner} too, for the same unix user: the later one wins; rename one",
-                    f"group_data/{host}.py",
+                    f"group_data/{file}.py",
                 )
 
 
@@ -81,7 +83,7 @@ def _journal_disagreement(machine: Mapping[str, Environment]) -> Iterator[Proble
 
 
 def _hsts_problems(environments: Mapping[str, Environment]) -> Iterator[Problem]:
-    """The seed's incident: a stage site on plain HTTP that no browser would open, because its parent sent HSTS."""
+    """A stage site on plain HTTP that no browser opens, because its parent sends HSTS: it has happened."""
     for host, environment in environments.items():
         if environment.tls == "provided":
             continue

@@ -18,7 +18,7 @@ from group_data.schema.types import (
     VariableName,
 )
 
-# Set by the unit itself; a second definition would silently win over or lose to it.
+# Set by the unit, or by the release's own scripts: a second definition would silently win over or lose to it.
 RESERVED_VARIABLES = frozenset(
     "HOME PATH LANG PORT PHX_HOST PHX_SERVER MIX_ENV DEPLOYMENT_CONFIG APPSIGNAL_WORKING_DIRECTORY_PATH "
     "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE RELEASE_DISTRIBUTION "
@@ -42,6 +42,7 @@ class Settings(BaseModel):
     additional_domains: tuple[ServerName, ...] = Field(
         default=(), strict=False, description="Further server names of the same site."
     )
+    indexed: bool = Field(default=False, description="Let search engines index the site; prod's alone by convention.")
     port: Port = Field(description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.")
     request_body_limit: int = Field(
         default=8, ge=1, le=10_240, description="Largest request body, in MiB. Phoenix itself reads at most 8 MB."
@@ -77,7 +78,7 @@ class Settings(BaseModel):
     release_tool: Literal["mix", "distillery"] = Field(
         default="mix", description="What builds the release: decides start command, node settings and secret file."
     )
-    mix_env: Name = Field(default="prod", description="MIX_ENV the release is built with.")
+    mix_env: Name = Field(default="prod", description="MIX_ENV the release is built with; the unit sets it too.")
     deployment_config: Name | None = Field(
         default=None,
         description="DEPLOYMENT_CONFIG for applications that build as :prod everywhere and choose their configuration "
@@ -167,5 +168,7 @@ class Settings(BaseModel):
     def _variables_are_free(self) -> Self:
         taken = sorted(RESERVED_VARIABLES & self.unit_environment.keys())
         if taken:
-            raise ValueError(f"unit_environment: the unit sets {', '.join(taken)} itself: take it out")
+            raise ValueError(
+                f"unit_environment: {', '.join(taken)} belongs to the unit or to the release's own scripts: take it out"
+            )
         return self

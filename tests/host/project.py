@@ -15,7 +15,11 @@ from tools import vault
 from tools.vault_keys import find_identities, read_recipients
 
 CHECKOUT = Path(__file__).parents[2]
-PARTS = ["deploy.py", "inventory.py", "group_data", "operations", "templates", "tools", "Makefile", "requirements.lock"]
+PARTS = ["deploy.py", "group_data/schema", "operations", "templates", "tools", "Makefile", "requirements.lock"]
+
+# What the tests deploy: a team that changes inventory and group data for its own servers keeps tests that work, and tests
+# never reach those servers.
+EXAMPLE = Path(__file__).parent / "example"
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class Project:
 
     @classmethod
     def copy(cls, path: Path, vaults: Path) -> "Project":
-        """A fresh copy of what is committed and what is not, with these vaults for the throwaway machine."""
-        path.mkdir(parents=True)
+        """The checkout's code with the example's data, and these vaults for the throwaway machine."""
+        shutil.copytree(EXAMPLE, path, ignore=shutil.ignore_patterns("__pycache__"))
         for part in PARTS:
             source = CHECKOUT / part
             if source.is_dir():

@@ -86,14 +86,15 @@ def test_another_distribution_is_refused_by_name(host: Host) -> None:
 
 
 def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
-    before = restored.machine.run("find /etc /var/*.exs /home -newermt '1 minute ago' | sort").stdout
+    files = "find /etc /var/*.exs /home -printf '%p %C@\\n' | sort"
+    before = restored.machine.run(files).stdout
     restored.project.edit("stage", prot=4005, memory_limit="lots", cpu_weight=77)
     run = restored.project.apply()
     assert run.exit_code == 1
     assert "prot = 4005: no such setting; did you mean port? (group_data/stage.py)" in run.output
     assert "memory_limit = 'lots': input should be a valid integer (group_data/stage.py)" in run.output
     assert "Traceback" not in run.output
-    assert restored.machine.run("find /etc /var/*.exs /home -newermt '1 minute ago' | sort").stdout == before
+    assert restored.machine.run(files).stdout == before
     assert "CPUWeight=20" in restored.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
 
 

@@ -8,7 +8,7 @@ from pyinfra.api.exceptions import PyinfraError
 from tests.sandbox import checkout, requirements
 from tests.sandbox.image import RELEASES
 from tests.sandbox.requirements import SandboxError
-from tests.sandbox.vaults import make_vaults
+from tests.sandbox.vaults import VAULTS, make_vaults
 from tools.environments import load
 
 
@@ -38,7 +38,7 @@ def main() -> int:
 
 def _environments() -> list[str]:
     """Those of the inventory that take their secrets from the sandbox's vaults."""
-    return [name for name, environment in load().items() if environment.vault_directory == ".sandbox/vault"]
+    return [name for name, environment in load().items() if environment.vault_directory == VAULTS]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,7 +5,6 @@ import select
 import shlex
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 from tests.sandbox import machine, slots
@@ -21,9 +20,9 @@ def up(release: str) -> None:
     found = slots.find(DIRECTORY)
     if found:
         slot, record = found
-        print(f"the sandbox is up already: Debian {record.release} at {slot.address}")
         if record.release != release:
-            print(f"to have {release} instead, take it down first", file=sys.stderr)
+            raise SandboxError(f"the sandbox is up with {record.release}: `make sandbox-down` first, to have {release}")
+        print(f"the sandbox is up already: Debian {record.release} at {slot.address}")
         return
     keeper, started = machine.start(NAME, release, DIRECTORY)
     try:
@@ -49,7 +48,7 @@ def ssh(command: list[str]) -> None:
     """Become ssh: a login as devops or, given a command for a shell, that command as root. Never returns."""
     config = DIRECTORY / "ssh_config"
     if not config.exists():
-        raise SandboxError("the sandbox is not up")
+        raise SandboxError("the sandbox is not up: `make sandbox-up`")
     remote = [f"sudo sh -c {shlex.quote(' '.join(command))}"] if command else []
     os.execvp("ssh", ["ssh", "-F", str(config), NAME, *remote])  # noqa: S606
 

@@ -9,8 +9,10 @@ import subprocess
 import sys
 
 from group_data.schema.environment import Environment
+from tests.sandbox.vaults import VAULTS
 from tools.environments import CHECKOUT, load
 
+PYINFRA = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py"]
 SSH = ["ssh", "-F", str(CHECKOUT / ".sandbox/ssh_config"), "sandbox"]
 
 NEXT = """\
@@ -25,8 +27,18 @@ Your own server: change HOST in inventory.py; the README's "Your first real serv
 
 
 def main() -> int:
-    """Show everything; 1 if the second plan is not empty, since then something is wrong."""
+    """Apply and show everything; 1 if that fails or the second plan is not empty, since then something is wrong."""
     environments = load()
+    others = [name for name, environment in environments.items() if environment.vault_directory != VAULTS]
+    if others:
+        print(
+            f"inventory.py points {', '.join(others)} at a machine of your own: a demonstration would change it.\n"
+            'Set HOST = "sandbox" for the time of the demonstration.',
+            file=sys.stderr,
+        )
+        return 1
+    if subprocess.run([*PYINFRA, "--yes"], cwd=CHECKOUT, check=False).returncode:
+        return 1
     address = _address()
     heading(f"From outside: HTTP to {address}")
     for environment in environments.values():
@@ -50,7 +62,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
     paths = " ".join(f"{environment.secret_path} {environment.root}/*" for environment in environments)
     first = environments[0]
     return {
-        "Units, enabled and waiting for their first release": f"systemctl list-unit-files --no-legend {units}",
+        "Units, enabled and waiting for their first release": f"systemctl is-enabled {units}",
         "PostgreSQL: databases and their owners": "sudo -u postgres psql -XAtF ' owned by ' -d postgres -c "
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
@@ -86,8 +98,7 @@ def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
 
 def planned_changes() -> list[str]:
     """Operations a second apply would carry out, by name."""
-    command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--dry", "--json"]
-    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    run = subprocess.run([*PYINFRA, "--dry", "--json"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if run.returncode:
         sys.exit(run.stderr)
     return [operation["name"] for operation in json.loads(run.stdout)["plan"] if operation["hosts_with_change"]]

@@ -10,6 +10,9 @@ from tools.vault import vault_path
 
 IDENTITY = "identity.txt"
 
+# The data key `vault_directory` of environments on the sandbox.
+VAULTS = ".sandbox/vault"
+
 
 def make_vaults(directory: Path, environments: Iterable[str]) -> None:
     """`directory` has a key of its own and a vault for each environment; what is there already is kept.

@@ -12,7 +12,7 @@ PROD: dict[str, Any] = {"app": "billing", "environment": "prod", "domain": "exam
 
 @pytest.fixture
 def environment() -> Callable[..., Environment]:
-    """An environment of the seed's, with some settings changed."""
+    """An environment, with some settings changed."""
 
     def make(base: dict[str, Any] = STAGE, **changes: Any) -> Environment:
         return Environment.model_validate(base | changes)

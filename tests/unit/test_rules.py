@@ -41,7 +41,7 @@ def test_two_applications_may_not_share_a_secret_file(inventory: Callable[..., I
 
 
 @pytest.mark.parametrize("tls", ["none", "self_signed"])
-def test_the_seeds_hsts_incident_is_refused(inventory: Callable[..., Inventory], tls: str) -> None:
+def test_plain_http_below_a_parent_with_hsts_is_refused(inventory: Callable[..., Inventory], tls: str) -> None:
     parent = PROD | TLS | {"hsts": True, "hsts_include_subdomains": True}
     with pytest.raises(SettingsError) as refusal:
         read_environments(inventory(stage=STAGE | {"tls": tls}, prod=parent))

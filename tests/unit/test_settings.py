@@ -14,7 +14,6 @@ from tests.unit.conftest import PROD, STAGE
 def test_every_name_of_the_design_follows_from_app_and_environment(environment: Callable[..., Environment]) -> None:
     stage = environment()
     assert stage.full_name == "billing_stage"
-    assert stage.site_path == "/etc/nginx/sites-available/billing_stage"
     assert stage.unit == "billing_stage.service"
     assert stage.secret_path == "/var/stage.secret.exs"
     assert stage.database == "billing_stage"
@@ -56,7 +55,7 @@ REFUSED = [
     ({"hsts_preload": True}, "hsts_preload needs hsts, hsts_include_subdomains"),
     ({"tls_certificate": "/etc/ssl/../shadow"}, "must be an absolute path"),
     ({"memory_limit": 1}, "memory_limit = 1: input should be greater than or equal to 64"),
-    ({"unit_environment": {"PORT": "1"}}, "unit_environment: the unit sets PORT itself"),
+    ({"unit_environment": {"PORT": "1"}}, "unit_environment: PORT belongs to the unit"),
     ({"unit_environment": {"A": "x\0y"}}, "unit_environment['A'] = 'x\\x00y': must not contain a NUL character"),
     ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': string should match pattern"),
     ({"aliases": {"logs": "journalctl\nrm -rf /"}}, "aliases['logs'] = 'journalctl\\nrm -rf /': must be one line"),

@@ -20,7 +20,7 @@ SITE = [
     # settings, present, absent
     ({}, ["server_name stage.example.com;", "listen 80;", "server 127.0.0.1:4001"], ["ssl", "Strict-Transport", "301"]),
     ({}, ['X-Robots-Tag "noindex, nofollow" always'], []),
-    ({"environment": "prod"}, [], ["X-Robots-Tag"]),
+    ({"indexed": True}, [], ["X-Robots-Tag"]),
     ({"additional_domains": ["www.example.com"]}, ["server_name stage.example.com www.example.com;"], []),
     ({"request_body_limit": 20}, ["client_max_body_size 20m;"], []),
     ({"tls": "self_signed"}, ["/etc/ssl/private/billing_stage.pem;", "return 301 https://"], ["Strict-Transport"]),

@@ -174,7 +174,9 @@ def test_init_refuses_a_vault_that_needs_mending(desk: Desk, text: str) -> None:
 
 def test_init_of_a_vault_for_others(desk: Desk) -> None:
     desk.recipients.write_text(str(x25519.Identity.generate().to_public()))
-    assert "None of your own keys opens it" in desk.run("init", "stage").stdout
+    assert "you would shut yourself out" in desk.refused("init", "stage")
+    assert not desk.stage.exists()
+    assert "made database_password" in desk.run("init", "stage", YES="1").stdout
     assert "encrypted for others" in desk.refused("init", "stage")
 
 
@@ -208,7 +210,9 @@ def make(folder: Path) -> Path:
 def test_init_without_recipients_or_keys(desk: Desk) -> None:
     desk.recipients.write_text("")
     desk.keys.unlink()
-    assert "age-keygen -o ~/.config/age/keys.txt" in desk.refused("init", "stage", VAULT_IDENTITY="")
+    assert "mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt" in desk.refused(
+        "init", "stage", VAULT_IDENTITY=""
+    )
 
 
 def test_init_with_malformed_recipients(desk: Desk) -> None:

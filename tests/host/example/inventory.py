@@ -1,0 +1,31 @@
+"""Which environments the tests deploy. Like the one at the top of the checkout, which belongs to the team.
+
+To deploy to your own server, change HOST. To give one environment a machine of its own, give it another address.
+"""
+
+from pyinfra import config, state
+
+# A name or address that `ssh devops@HOST` reaches; "sandbox" is the throwaway machine of `make sandbox-up`.
+HOST = "sandbox"
+
+SANDBOX = {
+    "ssh_config_file": ".sandbox/ssh_config",
+    "ssh_strict_host_key_checking": "yes",
+    "vault_directory": ".sandbox/vault",
+    "vault_identity": ".sandbox/vault/identity.txt",
+}
+
+
+def machine(address: str) -> dict[str, str]:
+    """How to connect to one machine."""
+    return {"ssh_hostname": address, "ssh_user": "devops"} | (SANDBOX if address == "sandbox" else {})
+
+
+# One group for each environment, named as its file in group_data.
+stage = [("stage", machine(HOST))]
+prod = [("prod", machine(HOST))]
+
+# A step that fails stops every environment of the run: prod must not go on when the machine it shares is half prepared.
+# pyinfra's own default goes on with the others, or asks, and Enter means "go on".
+config.FAIL_PERCENT = 0
+state.should_raise_failed_hosts = None
