@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(dest="action", required=True)
     up = actions.add_parser("up", help="boot the machine, unless it is up already (needs root)")
-    up.add_argument("--release", choices=RELEASES, default="trixie", help="the Debian release (default: %(default)s)")
+    up.add_argument("--release", choices=RELEASES, help=f"the Debian release (default: {checkout.DEFAULT_RELEASE})")
     actions.add_parser("down", help="take the machine down and remove .sandbox (needs root)")
     ssh = actions.add_parser("ssh", help="log in as devops, or run a command as root")
     ssh.add_argument("command", nargs=argparse.REMAINDER, help="given to a shell; quote it as one argument")

@@ -12,18 +12,23 @@ from tests.sandbox.requirements import SandboxError
 from tests.sandbox.slots import Record, Slot
 
 NAME = "sandbox"
+DEFAULT_RELEASE = "trixie"
 DIRECTORY = Path(__file__).parents[2] / ".sandbox"
 
 
-def up(release: str) -> None:
-    """The machine is up and outlives this process; says how to reach it. One that is up already stays as it is."""
+def up(release: str | None) -> None:
+    """The machine is up and outlives this process; says how to reach it. One that is up already stays as it is.
+
+    + release: trixie or bookworm; None for whatever is up, or else trixie
+    """
     found = slots.find(DIRECTORY)
     if found:
         slot, record = found
-        if record.release != release:
+        if release and record.release != release:
             raise SandboxError(f"the sandbox is up with {record.release}: `make sandbox-down` first, to have {release}")
         print(f"the sandbox is up already: Debian {record.release} at {slot.address}")
         return
+    release = release or DEFAULT_RELEASE
     keeper, started = machine.start(NAME, release, DIRECTORY)
     try:
         started.wait()

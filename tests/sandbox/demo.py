@@ -57,12 +57,12 @@ def main() -> int:
 
 def inside(environments: list[Environment]) -> dict[str, str]:
     """What to show of the machine's inside: a title, and the command run there as root."""
-    units = " ".join(environment.unit for environment in environments)
+    units = f"systemctl list-unit-files --no-legend {' '.join(environment.unit for environment in environments)}"
     names = ", ".join(f"'{environment.database}'" for environment in environments)
     paths = " ".join(f"{environment.secret_path} {environment.root}/*" for environment in environments)
     first = environments[0]
     return {
-        "Units, enabled and waiting for their first release": f"systemctl is-enabled {units}",
+        "Units, enabled and waiting for their first release": f"{units} | awk '{{ print $1, $2 }}'",
         "PostgreSQL: databases and their owners": "sudo -u postgres psql -XAtF ' owned by ' -d postgres -c "
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
