@@ -14,8 +14,8 @@ from operations import epmd, nginx, running
 from operations.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
-# user restart its own units; openssl makes self-signed certificates; iproute2 says who
-# listens where. All on Debian 12 and 13.
+# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where. Debian 12 and 13
+# have all of them.
 PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2")
 
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
