@@ -139,3 +139,20 @@ def test_what_else_stands_in_the_file_stays(running: Host) -> None:
     ).splitlines()
     assert lines == [*PRINTED.values(), "/home/billing/prod/billing", "alias ll='ls -l'"]
     assert project.applied("--limit", "stage") == {}
+
+
+def test_a_block_that_lost_its_end_is_refused_rather_than_guessed(host: Host) -> None:
+    """The lines after it are the team's: pyinfra's own operation would take them away."""
+    machine = host.machine
+    machine.run(f"cp -p {ALIASES} {ALIASES}.saved && sed -i '/^# END billing_stage,/d' {ALIASES}")
+    machine.run(f"echo \"alias ours='true'\" >> {ALIASES} && sed -i 's/^alias logs=.*/alias logs=true/' {ALIASES}")
+    before = machine.run(f"cat {ALIASES}").stdout
+    run = host.project.apply()
+    after = machine.run(f"cat {ALIASES}").stdout
+    machine.run(f"mv {ALIASES}.saved {ALIASES}")
+    assert run.exit_code == 1
+    assert "# END billing_stage, managed by the deploy repository" in run.output
+    assert "put it back" in run.output
+    assert "Traceback" not in run.output
+    assert after == before
+    assert host.project.planned() == {}
