@@ -34,7 +34,12 @@ unit.group(environment)
 
 unit.directories(environment)
 appsignal.working_directory(environment)
-database.managed_database(environment, secrets)
-unit.service(environment, after=secret_file.environment_secrets(environment, secrets))
+database.managed_database(environment)
+changes = unit.service(environment)
 site.nginx_site(environment, debian)
 aliases.bash_aliases(environment)
+
+# Last, and right after one another: until the restart the running release knows the old database password alone.
+cookie = secret_file.cookie(environment, secrets)
+secret = secret_file.secret_file_and_database_password(environment, secrets)
+unit.restarted(environment, after=[*changes, cookie, *([secret] if environment.secrets_read_at_start else [])])

@@ -19,13 +19,19 @@ from pyinfra.operations import postgres
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from group_data.schema.secrets import Secrets
 
 # PostgreSQL's own default (scram_iterations), and RFC 7677's minimum.
 ITERATIONS = 4096
 SALT_BYTES = 16
 
 PSQL = "psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname"
+
+# For a step that root carries out. runuser keeps the working directory, which the user postgres may not enter.
+PSQL_AS_POSTGRES = f"{{ cd / && runuser -u postgres -- {PSQL} postgres; }}"
+
+# sudo keeps the working directory too. A .psqlrc could give psql's answers another form, and pyinfra's own operation
+# reads it.
+AS_POSTGRES: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/", "_env": {"PSQLRC": "/dev/null"}}
 
 # Whatever the server's log or pg_stat_statements would keep of a statement. Before the transaction: whether that is
 # sampled for the log is decided when it begins.
@@ -131,6 +137,26 @@ class DatabaseState(FactBase[dict[str, Any] | None]):
         return _read(output)
 
 
+class InstancesDown(FactBase[list[str]]):
+    """Units that start with a service and do not run, as PostgreSQL's clusters do; none where it is not installed."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, service: str) -> StringCommand:
+        return StringCommand(
+            "for unit in $(systemctl show --property Wants --value", QuoteString(service), "| tr ' ' '\\n' | grep @); do",
+            'systemctl is-active --quiet "$unit" || echo "$unit"; done',
+        )  # fmt: skip
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
 class Extensions(FactBase[list[str] | None]):
     """Extensions of a database that exists; None if it cannot be connected to."""
 
@@ -154,19 +180,17 @@ class Extensions(FactBase[list[str] | None]):
 
 
 @operation()
-def role(role: str, password: SecretStr, connection_limit: int) -> Generator[StringCommand]:
-    """The role logs in with this password and can do nothing beyond what it owns.
+def role(role: str, connection_limit: int) -> Generator[StringCommand]:
+    """The role exists, may log in, and can do nothing beyond what it owns.
 
-    pyinfra's own `postgres.role` passes the password as an argument, reports a change each time it is given one, and
-    never takes an attribute back.
+    pyinfra's own `postgres.role` never takes an attribute or a membership back.
 
     + role: name of the role
-    + password: what it logs in with
     + connection_limit: connections it may hold at the same time
     """
     current = host.get_fact(RoleState, role=role)
     if current is None:
-        yield _connection_attempt("postgres")
+        yield from _unanswered("postgres")
         return
     statements = []
     if not current:
@@ -179,9 +203,6 @@ def role(role: str, password: SecretStr, connection_limit: int) -> Generator[Str
     if not current or current["connection_limit"] != connection_limit:
         statements.append(f'ALTER ROLE "{role}" CONNECTION LIMIT {connection_limit};')
     statements += [f"REVOKE {membership} CASCADE;" for membership in current.get("memberships", [])]
-    if not _verifies(password, current):
-        verifier = scram_verifier(password.get_secret_value(), os.urandom(SALT_BYTES))
-        statements.append(f"ALTER ROLE \"{role}\" PASSWORD '{verifier}';")
     if statements:
         yield _execute("postgres", statements)
 
@@ -198,7 +219,7 @@ def database(database: str, owner: str) -> Generator[StringCommand]:
     """
     current = host.get_fact(DatabaseState, database=database, owner=owner)
     if current is None:
-        yield _connection_attempt("postgres")
+        yield from _unanswered("postgres")
         return
     if current and current["encoding"] != "UTF8":
         host.log(
@@ -227,7 +248,7 @@ def connect_revoked(database: str, owner: str) -> Generator[StringCommand]:
     """
     current = host.get_fact(DatabaseState, database=database, owner=owner)
     if current is None:
-        yield _connection_attempt("postgres")
+        yield from _unanswered("postgres")
         return
     statements = []
     # A database that is yet to be made is open to all.
@@ -251,7 +272,7 @@ def extensions(database: str, owner: str, extensions: Sequence[str]) -> Generato
     exists = host.get_fact(DatabaseState, database=database, owner=owner)
     present = host.get_fact(Extensions, database=database) if exists else exists
     if present is None:
-        yield _connection_attempt(database if exists else "postgres")
+        yield from _unanswered(database if exists else "postgres")
         return
     missing = [name for name in extensions if name not in present]
     if missing:
@@ -260,34 +281,47 @@ def extensions(database: str, owner: str, extensions: Sequence[str]) -> Generato
         yield _execute(database, ["SET LOCAL search_path = public;", *statements])
 
 
-def managed_database(environment: Environment, secrets: Secrets) -> None:
-    """Role, database, its privileges and extensions in the machine's own PostgreSQL, if it is managed here."""
+def managed_database(environment: Environment) -> None:
+    """Role, database, its privileges and extensions in the machine's own PostgreSQL, if it is managed here.
+
+    The role's password is set together with the secret file, see `operations.secret_file`.
+    """
     if not environment.database_managed:
         return
     name = environment.database
-    # sudo keeps the working directory, which the user postgres may not enter.
-    # A .psqlrc could give psql's answers another form, and pyinfra's own operation reads it.
-    as_postgres: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/", "_env": {"PSQLRC": "/dev/null"}}
     role(
-        name="PostgreSQL role",
-        role=name,
-        password=secrets.database_password,
-        connection_limit=environment.database_connection_limit,
-        **as_postgres,
-    )
-    database(name="PostgreSQL database", database=name, owner=name, **as_postgres)
-    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, owner=name, **as_postgres)
+        name="PostgreSQL role", role=name, connection_limit=environment.database_connection_limit, **AS_POSTGRES
+    )  # fmt: skip
+    database(name="PostgreSQL database", database=name, owner=name, **AS_POSTGRES)
+    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, owner=name, **AS_POSTGRES)
     extensions(
         name="PostgreSQL extensions",
         database=name,
         owner=name,
         extensions=environment.database_extensions,
-        **as_postgres,
+        **AS_POSTGRES,
     )
 
 
+def password_statements(role: str, password: SecretStr) -> str | None:
+    """One line of SQL after which, once committed, the role logs in with this password; None if it does already.
+
+    pyinfra's own `postgres.role` passes the password as an argument and reports a change each time it is given one. Here a
+    verifier stands in its place.
+
+    + role: name of a role that exists, or will
+    + password: what it logs in with
+    """
+    current = host.get_fact(RoleState, role=role, **AS_POSTGRES)
+    # While planning to start PostgreSQL nothing is known. While executing psql itself says why it does not answer.
+    if (current is None and not state.is_executing) or (current and _verifies(password, current)):
+        return None
+    verifier = scram_verifier(password.get_secret_value(), os.urandom(SALT_BYTES))
+    return _line([UNLOGGED, "BEGIN;", f"ALTER ROLE \"{role}\" PASSWORD '{verifier}';"])
+
+
 def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
-    if not current or not (current["salt"] and current["iterations"]):
+    if not (current["salt"] and current["iterations"]):
         return False
     expected = scram_verifier(
         password.get_secret_value(), base64.b64decode(current["salt"]), int(current["iterations"])
@@ -305,14 +339,20 @@ def _read(output: list[str]) -> dict[str, Any] | None:
     return None if output == [UNANSWERED] else cast("dict[str, Any]", json.loads("\n".join(output)))
 
 
-def _connection_attempt(database: str) -> StringCommand:
-    """What fails with psql's own words where PostgreSQL does not answer; a plan lists it as a change."""
+def _unanswered(database: str) -> Generator[StringCommand]:
+    """What a step does that learnt nothing: in a plan that starts PostgreSQL nothing, otherwise fail in psql's words."""
     if not state.is_executing:
         host.log(f"PostgreSQL does not answer, so nothing is known of {database} and its role", logger.warning)
+        if host.get_fact(InstancesDown, service="postgresql.service"):
+            return
     late = '{ echo "PostgreSQL did not answer before: apply again" >&2; exit 1; }'
-    return StringCommand(PSQL, QuoteString(database), "--command", QuoteString("SELECT"), "&&", late)
+    yield StringCommand(PSQL, QuoteString(database), "--command", QuoteString("SELECT"), "&&", late)
 
 
 def _execute(database: str, statements: Sequence[str]) -> StringCommand:
-    """One transaction, committed by the last line alone: a connection that breaks in the middle changes nothing."""
-    return StringCommand(PSQL, QuoteString(database), _stdin="\n".join([UNLOGGED + "BEGIN;", *statements, "COMMIT;"]))
+    """One transaction, committed by the last word alone: a connection that breaks in the middle changes nothing."""
+    return StringCommand(PSQL, QuoteString(database), _stdin=_line([UNLOGGED, "BEGIN;", *statements, "COMMIT;"]))
+
+
+def _line(statements: Sequence[str]) -> str:
+    return " ".join(statements).replace("\n", " ")

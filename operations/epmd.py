@@ -6,8 +6,10 @@ Without it the first node to start spawns one inside its own unit, and stopping 
 from collections.abc import Generator
 from io import StringIO
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.facts.deb import DebPackages
+from pyinfra.facts.systemd import SystemdEnabled
 from pyinfra.operations import files
 from typing_extensions import override
 
@@ -15,6 +17,7 @@ from operations.rendering import render
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
 ADDRESS = "127.0.0.1:4369"
+PACKAGE = "erlang-base"
 
 
 class EpmdAddresses(FactBase[list[str]]):
@@ -37,16 +40,26 @@ class EpmdAddresses(FactBase[list[str]]):
 def loopback_only() -> None:
     """Debian's epmd.socket, which listens on every interface, is told to listen on loopback."""
     files.put(
-        name="Machine: epmd's address", src=StringIO(render("epmd.socket.j2", address=ADDRESS)), dest=SOCKET_DROP_IN,
+        name="Machine: epmd's address",
+        src=StringIO(render("epmd.socket.j2", address=ADDRESS)),
+        dest=SOCKET_DROP_IN,
+        user="root",
+        group="root",
         mode="644",
-    )  # fmt: skip
+    )
 
 
 @operation()
 def listening_on_loopback() -> Generator[StringCommand]:
-    """epmd.socket listens on loopback and nowhere else. Running nodes register again by themselves."""
+    """epmd.socket listens on loopback and nowhere else, from boot on. Running nodes register again by themselves."""
+    # Installing the package starts the socket, with the drop-in that is there by then.
+    if not state.is_executing and PACKAGE not in host.get_fact(DebPackages):
+        return
+    enabled = host.get_fact(SystemdEnabled, services=["epmd.socket"]).get("epmd.socket")
     if host.get_fact(EpmdAddresses) != [ADDRESS]:
         yield StringCommand("systemctl daemon-reload")
         # A socket cannot be started while the service it activates holds the port.
         yield StringCommand("systemctl stop epmd.service epmd.socket")
         yield StringCommand("systemctl enable --now epmd.socket")
+    elif not enabled:
+        yield StringCommand("systemctl enable epmd.socket")

@@ -3,14 +3,14 @@
 from collections.abc import Generator, Sequence
 from io import StringIO
 
-from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra import host, state
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import epmd, nginx, running
+from operations import aliases, database, epmd, nginx, running
 from operations.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
@@ -32,8 +32,8 @@ def prepare(environments: Sequence[Environment]) -> None:
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.listening_on_loopback(name="Machine: epmd runs on loopback")
-    systemd.service(name="Machine: PostgreSQL runs", service="postgresql.service", running=True, enabled=True)
-    systemd.service(name="Machine: nginx runs", service="nginx.service", running=True, enabled=True)
+    service_runs(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
+    service_runs(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
 
 
@@ -83,13 +83,32 @@ def packages() -> None:
     )
 
 
+@operation()
+def service_runs(service: str, package: str) -> Generator[StringCommand]:
+    """The service runs, all of its instances do, and it starts at boot.
+
+    pyinfra's `systemd.service` does the work. It would list a change in a plan that installs the package, which starts the
+    service by itself, and takes PostgreSQL, a service without a process, for running while its clusters are down.
+
+    + service: the unit's name with its suffix
+    + package: that it comes with
+    """
+    if not state.is_executing and package not in host.get_fact(DebPackages):
+        return
+    yield from systemd.service._inner(service=service, running=True, enabled=True)
+    if down := host.get_fact(database.InstancesDown, service=service):
+        yield StringCommand("systemctl start", *[QuoteString(unit) for unit in down])
+
+
 def users(environments: Sequence[Environment]) -> None:
     """Each application has its unix user, with a home nobody else reads and bash reading .bash_aliases."""
-    for user, home in sorted({(environment.user, environment.home) for environment in environments}):
+    for environment in {environment.user: environment for environment in environments}.values():
+        user, home = environment.user, environment.home
         server.user(
             name=f"Machine: user {user}", user=user, home=home, shell="/bin/bash", create_home=True, ensure_home=False
         )
         files.directory(name=f"Machine: home of {user}", path=home, user=user, group=user, mode="750")
+        aliases.aliases_file(user, environment.aliases_path)
 
 
 def journal(limit: int) -> None:
@@ -101,6 +120,8 @@ def journal(limit: int) -> None:
         name="Machine: journal limit",
         src=StringIO(render("journald.conf.j2", limit=limit)),
         dest=JOURNAL_CONF,
+        user="root",
+        group="root",
         mode="644",
     )
     running.restarted(

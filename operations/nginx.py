@@ -6,9 +6,11 @@ from hashlib import sha256
 from pyinfra import host, logger, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.output import format_text
-from pyinfra.facts.files import FileContents, Link, Sha256File
+from pyinfra.facts.files import File, FileContents, Link, Sha256File
 from pyinfra.operations.util.files import generate_color_diff
 from typing_extensions import override
+
+from operations.running import announce
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -103,15 +105,19 @@ def site(
     """
     path = f"{AVAILABLE}/{site}"
     changed = host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
+    file = host.get_fact(File, path=path)
+    misowned = bool(file and (file["user"], file["group"], file["mode"]) != ("root", "root", 644))
     link = host.get_fact(Link, path=f"{ENABLED}/{site}")
     unlinked = not link or link["link_target"] != path
     replaced = [other for other in replaces if host.get_fact(Link, path=f"{ENABLED}/{other}") is not None]
     if changed:
         show_diff(path, content)
-    if changed or unlinked or replaced:
+    if changed or unlinked or replaced or misowned:
+        announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
         yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
         yield StringCommand(RELOAD)
-    elif host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates]):
+    elif unread := host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates]):
+        announce(f"Will reload nginx: it has not read {', '.join(unread)} as it is now")
         yield StringCommand(RELOAD)
     else:
         host.noop(f"site {site} is served as it is on disk")

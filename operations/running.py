@@ -5,10 +5,12 @@ restarting is mended by the next one.
 """
 
 from collections.abc import Generator, Sequence
+from hashlib import sha256
 
-from pyinfra import host, state
+from pyinfra import host, logger, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
+from pyinfra.facts.files import Sha256File
 from typing_extensions import override
 
 
@@ -38,7 +40,9 @@ class StaleFiles(FactBase[list[str] | None]):
 
 
 class UnitLoading(FactBase[list[str]]):
-    """What systemd says of a unit: `LoadState=loaded` once it holds it, `NeedDaemonReload=yes` if the disk is newer."""
+    """What systemd says of a unit: `LoadState=loaded` once it holds it, `NeedDaemonReload=yes` if the disk is newer, and
+    `DropInPaths=` with the additions it has read.
+    """
 
     @staticmethod
     @override
@@ -47,7 +51,7 @@ class UnitLoading(FactBase[list[str]]):
 
     @override
     def command(self, unit: str) -> StringCommand:
-        return StringCommand("systemctl show --property NeedDaemonReload --property LoadState", QuoteString(unit))
+        return StringCommand("systemctl show --property NeedDaemonReload,LoadState,DropInPaths", QuoteString(unit))
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -74,6 +78,7 @@ def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta]
     if stale is None:
         host.noop(f"{service} does not run")
     elif stale or planned(after):
+        announce(f"Will restart {service}: it runs with what {', '.join(stale) or 'its files'} said before")
         # Otherwise systemd would refuse once too many starts, wanted or not, came before (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
         yield StringCommand("systemctl restart", QuoteString(service))
@@ -82,7 +87,9 @@ def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta]
 
 
 @operation()
-def daemon_reloaded(unit: str, path: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+def daemon_reloaded(
+    unit: str, path: str, content: str, after: Sequence[OperationMeta] = ()
+) -> Generator[StringCommand]:
     """systemd knows the unit as it is on disk.
 
     A process that started before, even after the file changed, runs what the older version said. So the file's time of
@@ -90,9 +97,25 @@ def daemon_reloaded(unit: str, path: str, after: Sequence[OperationMeta] = ()) -
 
     + unit: the unit's name with its suffix
     + path: its file
-    + after: operations that write its files, for the plan
+    + content: what the file holds by then, for the plan: a changed mode alone needs no reload
+    + after: operations that take drop-ins away, for the plan
     """
     loading = host.get_fact(UnitLoading, unit=unit)
-    # A unit systemd has never seen needs no reload.
-    if "NeedDaemonReload=yes" in loading or (planned(after) and "LoadState=loaded" in loading):
+    rewritten = not state.is_executing and host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
+    # A unit systemd has never seen needs no reload, nor do additions that it has not read and that are gone by then.
+    if planned(after):
+        read = any(line.startswith("DropInPaths=") and f"/{unit}.d/" in line for line in loading)
+        needed = rewritten or read
+    else:
+        needed = rewritten or "NeedDaemonReload=yes" in loading
+    if needed and "LoadState=loaded" in loading:
         yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")
+
+
+def announce(text: str) -> None:
+    """Say in a plan with `--diff` what a step is going to do that is not a change of a file.
+
+    + text: a sentence without a full stop
+    """
+    if state.config.DIFF and not state.is_executing:
+        host.log(text, logger.info)

@@ -1,10 +1,14 @@
 """The systemd unit of one environment, its group, its directories, and who may restart it."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from io import StringIO
+from typing import Any
 
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.operations import files, server, systemd
+from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import running
@@ -25,39 +29,83 @@ def directories(environment: Environment) -> None:
     files.directory(name="Private directory", path=environment.private_path, mode="700", _sudo_user=environment.user)
 
 
-def service(environment: Environment, after: Sequence[OperationMeta]) -> None:
-    """The unit is on disk, enabled and known to systemd; a running application that is out of date is restarted.
+def service(environment: Environment) -> list[OperationMeta]:
+    """The unit is on disk as the data says and nothing adds to it, is enabled, and known to systemd.
 
-    Not started here: without a release there is nothing to start, and starting one is what a release does.
-
-    + environment: whose unit
-    + after: the steps that wrote what the release reads when it starts
+    Not started: without a release there is nothing to start, and starting one is what a release does. Returns the steps
+    after which a running application is out of date.
     """
+    as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644"}
     variables = files.put(
         name="Unit: variables",
         src=StringIO(render("variables.j2", environment=environment)),
         dest=environment.variables_path,
-        mode="644",
+        **as_root,
     )
-    unit = files.put(
-        name="Unit",
-        src=StringIO(render("unit.service.j2", environment=environment)),
-        dest=environment.unit_path,
-        mode="644",
-    )
+    content = render("unit.service.j2", environment=environment)
+    unit = files.put(name="Unit", src=StringIO(content), dest=environment.unit_path, **as_root)
+    drop_ins = without_drop_ins(name="Unit: without drop-ins", unit=environment.unit)
     reloaded = running.daemon_reloaded(
-        name="Unit: systemd reloads", unit=environment.unit, path=environment.unit_path, after=[unit]
+        name="Unit: systemd reloads",
+        unit=environment.unit,
+        path=environment.unit_path,
+        content=content,
+        after=[drop_ins],
     )
     systemd.service(name="Unit: starts at boot", service=environment.unit, enabled=True, running=None)
     files.put(
         name="Unit: may be restarted by the application user",
         src=StringIO(render("polkit.rules.j2", environment=environment)),
         dest=environment.polkit_rule_path,
-        mode="644",
+        **as_root,
     )
+    return [variables, unit, reloaded]
+
+
+def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
+    """A running application whose unit, variables, cookie or (mix release) secret file is newer restarts, once.
+
+    + environment: whose application
+    + after: the steps that write those
+    """
     running.restarted(
         name="Unit: running application restarts",
         service=environment.unit,
         files=environment.start_files,
-        after=[unit, reloaded, variables, *after],
+        after=after,
     )
+
+
+class DropIns(FactBase[list[str]]):
+    """Directories whose files would add to a unit: what `systemctl edit`, with --runtime, and `set-property` make."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, unit: str) -> StringCommand:
+        places = [
+            "/etc/systemd/system",
+            "/etc/systemd/system.control",
+            "/run/systemd/system",
+            "/run/systemd/system.control",
+        ]
+        return StringCommand("ls -d", *[QuoteString(f"{place}/{unit}.d") for place in places], "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def without_drop_ins(unit: str) -> Generator[StringCommand]:
+    """What runs is what the unit's file says: directories with additions to it are removed.
+
+    A setting of its own, or a line in templates/unit.service.j2, is where an addition belongs.
+
+    + unit: the unit's name with its suffix
+    """
+    for directory in host.get_fact(DropIns, unit=unit):
+        yield StringCommand("rm -r", QuoteString(directory))

@@ -49,6 +49,11 @@ class Environment(Settings):
         return f"/home/{self.user}"
 
     @property
+    def aliases_path(self) -> str:
+        """Bash aliases of the application user, shared by its environments."""
+        return f"{self.home}/.bash_aliases"
+
+    @property
     def root(self) -> str:
         """Everything the application owns in this environment; parent of AppSignal's working directory."""
         return f"{self.home}/{self.environment}"
@@ -141,6 +146,13 @@ class Environment(Settings):
     def secrets_read_at_start(self) -> bool:
         """Whether a changed secret needs a restart (mix release) or a new build (Distillery)."""
         return self.release_tool == "mix"
+
+    @property
+    def needed_by_changed_secrets(self) -> str:
+        """What a changed secret asks for, for the plan."""
+        if self.secrets_read_at_start:
+            return "the running release restarts"
+        return "build and deploy a new release: the running one keeps what it was built with"
 
     @property
     def start_files(self) -> list[str]:

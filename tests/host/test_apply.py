@@ -14,7 +14,7 @@ def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepare
     for operation in (
         "PostgreSQL role",
         "PostgreSQL database",
-        "Secret file",
+        "Secret file and database password",
         "Erlang cookie",
         "Unit",
         "Site",

@@ -16,6 +16,7 @@ ROLE = "PostgreSQL role"
 DATABASE = "PostgreSQL database"
 PRIVILEGES = "PostgreSQL database: open to its owner alone"
 EXTENSIONS = "PostgreSQL extensions"
+PASSWORD = "Secret file and database password"
 
 # All that is told about roles and databases, less the verifiers.
 STATE = """\
@@ -63,7 +64,12 @@ def as_postgrex(machine: Machine, role: str, password: str) -> bool:
 def postgres(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The machine and a repository whose deploy.py has PostgreSQL's steps alone; some data and a bystander are there."""
     path = tmp_path_factory.mktemp("postgres") / "project"
-    project = with_steps(host.project, path, "database.managed_database(environment, secrets)")
+    project = with_steps(
+        host.project,
+        path,
+        "database.managed_database(environment)",
+        "secret_file.secret_file_and_database_password(environment, secrets)",
+    )
     sql(
         host.machine,
         "CREATE ROLE reporting LOGIN PASSWORD 'reporting'; ALTER ROLE reporting SET work_mem = '8MB';"
@@ -119,7 +125,7 @@ DRIFTS = {
     "may not log in": ("ALTER ROLE billing_stage NOLOGIN", ROLE),
     "expired": ("ALTER ROLE billing_stage VALID UNTIL '2001-01-01'", ROLE),
     "connection limit": ("ALTER ROLE billing_stage CONNECTION LIMIT 1", ROLE),
-    "no password": ("ALTER ROLE billing_stage PASSWORD NULL", ROLE),
+    "no password": ("ALTER ROLE billing_stage PASSWORD NULL", PASSWORD),
     "member of its neighbour": ("GRANT billing_prod TO billing_stage", ROLE),
     "owner": ("ALTER DATABASE billing_stage OWNER TO clerk", DATABASE),
     "open to all": ("GRANT CONNECT ON DATABASE billing_stage TO PUBLIC", PRIVILEGES),
@@ -158,7 +164,7 @@ def test_a_changed_password_counts_from_the_next_apply(host: Host) -> None:
     """With the whole of deploy.py: the application's copy changes in the same run."""
     old = host.project.secrets("stage")["database_password"]
     host.project.set_secrets("stage", database_password="another-password")
-    assert planned_and_applied(host.project, "stage") == [[ROLE, "Secret file"]] * 2
+    assert planned_and_applied(host.project, "stage") == [[PASSWORD]] * 2
     assert "password authentication failed" in as_role(host.machine, "billing_stage", old, "billing_stage")
     assert as_role(host.machine, "billing_stage", "another-password", "billing_stage") == "in"
 
@@ -176,7 +182,7 @@ def test_any_password_logs_in_through_libpq_and_through_postgrex(postgres: Host,
     for environment, password in passwords.items():
         assert not as_postgrex(machine, f"billing_{environment}", password)
         postgres.project.set_secrets(environment, database_password=password)
-    assert postgres.project.applied() == {ROLE: ["prod", "stage"]}
+    assert postgres.project.applied() == {PASSWORD: ["prod", "stage"]}
     for environment, password in passwords.items():
         name = f"billing_{environment}"
         assert as_role(machine, name, password, name) == "in"
@@ -310,10 +316,10 @@ def test_what_existed_before_is_taken_over_with_its_data(postgres: Host) -> None
 
 
 INTERRUPTED = {
-    "role without password": ("CREATE ROLE billing_stage;", [DATABASE, PRIVILEGES, EXTENSIONS, ROLE]),
+    "role without password": ("CREATE ROLE billing_stage;", [DATABASE, PRIVILEGES, EXTENSIONS, ROLE, PASSWORD]),
     "database open to all": (
         "CREATE ROLE billing_stage; CREATE DATABASE billing_stage OWNER billing_stage TEMPLATE template0;",
-        [PRIVILEGES, EXTENSIONS, ROLE],
+        [PRIVILEGES, EXTENSIONS, ROLE, PASSWORD],
     ),
 }
 

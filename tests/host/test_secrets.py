@@ -26,7 +26,11 @@ COOKIE = "/home/billing/stage/private/.erlang.cookie"
 def files(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """The machine and a repository whose deploy.py writes the secret files and nothing else."""
     path = tmp_path_factory.mktemp("files") / "project"
-    return Host(host.machine, with_steps(host.project, path, "secret_file.environment_secrets(environment, secrets)"))
+    steps = [
+        "secret_file.cookie(environment, secrets)",
+        "secret_file.secret_file_and_database_password(environment, secrets)",
+    ]
+    return Host(host.machine, with_steps(host.project, path, *steps))
 
 
 def new_secrets() -> dict[str, str]:
@@ -161,7 +165,7 @@ def test_what_is_shown_would_be_noticed() -> None:
 def test_no_output_of_a_plan_and_an_apply_shows_a_secret(host: Host) -> None:
     values = renew(host)
     run = host.project.pyinfra("deploy.py", *LOUD, stdin="\n").require_success()
-    assert f"Will change secrets in {STAGE} (contents are not shown)" in run.output
+    assert f"Will change {STAGE}: key secret_key_base differs" in run.output
     assert f"sha256sum {STAGE}" in run.output
     assert shown(run.output, values) == []
 
@@ -321,11 +325,11 @@ def test_owners_and_modes(files: Host) -> None:
 
 
 DRIFTS = {
-    "readable by all": (f"chmod 644 {STAGE}", "Secret file"),
-    "another owner": (f"chown billing:billing {STAGE}", "Secret file"),
-    "edited": (f"echo '# by hand' >> {STAGE}", "Secret file"),
-    "gone": (f"rm {STAGE}", "Secret file"),
-    "a link": (f"mv {STAGE} /root/away && ln -s /root/away {STAGE}", "Secret file"),
+    "readable by all": (f"chmod 644 {STAGE}", "Secret file and database password"),
+    "another owner": (f"chown billing:billing {STAGE}", "Secret file and database password"),
+    "edited": (f"echo '# by hand' >> {STAGE}", "Secret file and database password"),
+    "gone": (f"rm {STAGE}", "Secret file and database password"),
+    "a link": (f"mv {STAGE} /root/away && ln -s /root/away {STAGE}", "Secret file and database password"),
     "cookie readable by all": (f"chmod 444 {COOKIE}", "Erlang cookie"),
     "cookie edited": (f"echo other > {COOKIE}", "Erlang cookie"),
 }

@@ -311,7 +311,7 @@ def test_an_apply_that_was_interrupted_before_the_restart(running: Host) -> None
 def test_a_changed_secret_restarts_a_mix_release(running: Host) -> None:
     running.project.set_secrets("stage", greeting='say "#{hello}"')
     prod = main_pid(running.machine, "prod")
-    expected = {"Secret file": ["stage"], RESTARTS: ["stage"]}
+    expected = {"Secret file and database password": ["stage"], RESTARTS: ["stage"]}
     assert running.project.planned("--limit", "stage") == expected
     assert running.project.applied("--limit", "stage") == expected
     wait_for_page(running.machine, "stage")
@@ -358,7 +358,7 @@ def test_appsignal_off_makes_no_directory(running: Host) -> None:
 def test_a_changed_secret_needs_a_new_build_of_a_distillery_release(running: Host) -> None:
     before = main_pid(running.machine, "stage")
     running.project.set_secrets("stage", greeting="changed")
-    assert running.project.applied("--limit", "stage") == {"Secret file": ["stage"]}
+    assert running.project.applied("--limit", "stage") == {"Secret file and database password": ["stage"]}
     assert main_pid(running.machine, "stage") == before
 
 

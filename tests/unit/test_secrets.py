@@ -5,7 +5,7 @@ import traceback
 import unicodedata
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
@@ -170,9 +170,8 @@ def test_printable_ascii_is_stable(password: str) -> None:
 
 @given(st.text())
 def test_stable_means_saslprep_gives_the_same(password: str) -> None:
-    assume(is_saslprep_stable(password))
     mapped = "".join(" " if stringprep.in_table_c12(c) else c for c in password if not stringprep.in_table_b1(c))
-    assert unicodedata.normalize("NFKC", mapped) == password
+    assert not is_saslprep_stable(password) or unicodedata.normalize("NFKC", mapped) == password
 
 
 @given(
