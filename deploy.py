@@ -6,9 +6,11 @@ from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import environments_on, machine_of, read_environments
 from operations import aliases, appsignal, database, machine, secret_file, site, unit
+from tools.access import require_sudo
 from tools.vault import open_vault, vault_path
 
 config.SUDO = True
+require_sudo(host)
 
 environments = read_environments(host.inventory)
 environment = environments[host.name]

@@ -5,8 +5,13 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 
 from pyinfra import config, state
 
+from tools.access import identity
+
 # A name or address that `ssh devops@HOST` reaches; "sandbox" is the throwaway machine of `make sandbox-up`.
 HOST = "sandbox"
+
+# The machines' own keys, in a file of this repository: an unknown or changed one is refused, never asked about.
+PINNED = {"ssh_known_hosts_file": "known_hosts", "ssh_strict_host_key_checking": "yes"}
 
 SANDBOX = {
     "ssh_config_file": ".sandbox/ssh_config",
@@ -17,8 +22,9 @@ SANDBOX = {
 
 
 def machine(address: str) -> dict[str, str]:
-    """How to connect to one machine."""
-    return {"ssh_hostname": address, "ssh_user": "devops"} | (SANDBOX if address == "sandbox" else {})
+    """How to connect to one machine: with the key in SSH_IDENTITY_FILE, else an ssh agent's or one in ~/.ssh."""
+    access = SANDBOX if address == "sandbox" else PINNED | identity()
+    return {"ssh_hostname": address, "ssh_user": "devops"} | access
 
 
 # One group for each environment, named as its file in group_data.
