@@ -8,6 +8,8 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 PYINFRA := .venv/bin/pyinfra inventory.py
 VENV := .venv/installed
+# Were it set, pyinfra would leave out the detection of changes, which is what a plan consists of.
+unexport PYINFRA_YES
 LIMIT = $(if $(ENV),--limit $(ENV))
 
 .PHONY: help
@@ -18,19 +20,25 @@ help: ## List the targets
 
 .PHONY: plan
 plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
-	$(PYINFRA) deploy.py $(LIMIT) --dry --diff
+	$(call on_interrupt,Interrupted while planning: nothing was changed.)
+	$(PYINFRA) deploy.py $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan
 
 .PHONY: apply
 apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
+	$(call on_interrupt,Interrupted before the answer: nothing was changed.)
 	$(call ask,Apply this to $(or $(ENV),every environment)?)
-	# pyinfra exits 0 when it is interrupted.
-	trap 'echo "Interrupted: run make apply again to finish." >&2; exit 130' INT TERM
+	$(call on_interrupt,Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.)
 	$(PYINFRA) deploy.py $(LIMIT) --yes
 
+# pyinfra exits 0 when it is interrupted, and make says no more than "Interrupt".
+define on_interrupt
+	trap 'printf "\n%s\n" "$(1)" >&2; exit 130' INT TERM HUP
+endef
+
 define ask
-	if [ -z "$(YES)" ]; then
+	if [ "$(YES)" != 1 ]; then
 	    [ -t 0 ] || { echo "There is no terminal to ask on: repeat with YES=1 to go ahead without a question." >&2; exit 1; }
-	    read -r -p "$(1) [y/N] " answer
+	    read -r -p "$(1) [y/N] " answer || { answer=; echo; }
 	    [[ "$$answer" == [yY]* ]] || { echo "Nothing was changed." >&2; exit 1; }
 	fi
 endef
@@ -74,7 +82,9 @@ sandbox-packages: $(VENV)
 	# Elsewhere than as root on Debian, the sandbox itself says what is missing.
 	[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0
 	missing=()
-	for package in $$($(PYTHON) -m tests.sandbox packages); do
+	# On a line of its own: bash passes over the failure of a command within "for".
+	packages=$$($(PYTHON) -m tests.sandbox packages)
+	for package in $$packages; do
 	    dpkg -s "$$package" >/dev/null 2>&1 || missing+=("$$package")
 	done
 	$(call install,$${missing[@]})

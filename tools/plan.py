@@ -1,0 +1,43 @@
+"""What `make plan` ends with: `pyinfra … --dry --diff --json | python -m tools.plan` lists what an apply would change.
+
+pyinfra shows the differences on standard error as it finds them, and its plan as JSON on standard output once it is
+complete. It exits 0 when it is interrupted, so that the JSON alone tells that it came to its end.
+
+Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
+"""
+
+import json
+import sys
+from typing import Any
+
+
+def main() -> int:
+    """Print the plan that standard input holds."""
+    try:
+        text = sys.stdin.read()
+    except KeyboardInterrupt:
+        return 130
+    try:
+        operations = json.loads(text)["plan"]
+    except ValueError:
+        print("\nThe plan was not finished, for the reason above. Nothing was changed.", file=sys.stderr)
+        return 1
+    print(f"\n{summary(operations)}")
+    return 0
+
+
+def summary(operations: list[dict[str, Any]]) -> str:
+    """The steps that would change something, one a line with their environments, or that there are none.
+
+    + operations: the "plan" of pyinfra's JSON
+    """
+    changes = {
+        operation["name"]: sorted({*operation["hosts_with_change"], *operation["hosts_with_conditional_change"]})
+        for operation in operations
+    }
+    lines = [f"  {name}: {', '.join(hosts)}" for name, hosts in changes.items() if hosts]
+    return "\n".join(["An apply would change:", *lines]) if lines else "Nothing would change."
+
+
+if __name__ == "__main__":
+    sys.exit(main())
