@@ -1,0 +1,128 @@
+"""A make target ends with 0 only when it did what it says."""
+
+import re
+
+import pytest
+
+from tests.host.conftest import Host
+from tests.host.project import CHECKOUT
+from tests.host.terminal import CTRL_C, CTRL_D, terminal
+
+# Nothing here depends on the release.
+pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+
+QUESTION = "Apply this to stage? [y/N]"
+
+
+@pytest.fixture(scope="module")
+def changed(host: Host) -> Host:
+    """A host that one setting of stage has gone ahead of; until the last test here, every one leaves it so."""
+    host.project.edit("stage", request_body_limit=9, memory_limit=513)
+    return host
+
+
+def assert_unchanged(host: Host) -> None:
+    """Neither the first nor the last of the two steps was done."""
+    assert "MemoryMax=512M" in host.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
+    assert "client_max_body_size 8m" in host.machine.run("cat /etc/nginx/sites-available/billing_stage").stdout
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", CTRL_D], ids=["n", "enter", "end of input"])
+def test_a_declined_question_is_a_failure(changed: Host, answer: str) -> None:
+    with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
+        make.wait_for(QUESTION)
+        make.type(answer)
+        run = make.finish()
+    assert run.exit_code == 2
+    assert "Nothing was changed." in run.output
+    assert_unchanged(changed)
+
+
+@pytest.mark.parametrize(
+    ("target", "moment", "says"),
+    [
+        ("plan", "Connecting to hosts", "Interrupted while planning: nothing was changed."),
+        ("plan", "Preparing operation files", "Interrupted while planning: nothing was changed."),
+        ("apply", "Preparing operation files", "Interrupted while planning: nothing was changed."),
+        ("apply", QUESTION, "Interrupted before the answer: nothing was changed."),
+    ],
+)
+def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, target: str, moment: str, says: str) -> None:
+    with terminal(["make", target, "ENV=stage"], changed.project.path) as make:
+        make.wait_for(moment)
+        make.type(CTRL_C)
+        run = make.finish()
+    assert run.exit_code != 0
+    assert says in run.output
+    assert "Traceback" not in run.output
+    assert_unchanged(changed)
+
+
+@pytest.mark.parametrize("yes", [None, "YES=no"])
+def test_without_a_terminal_only_yes_1_goes_ahead(changed: Host, yes: str | None) -> None:
+    run = changed.project.make("apply", "ENV=stage", *([yes] if yes else []))
+    assert run.exit_code == 2
+    assert "repeat with YES=1" in run.output
+    assert_unchanged(changed)
+
+
+def test_a_plan_says_what_an_apply_would_change_or_that_it_is_nothing(
+    changed: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With it pyinfra detects no changes, as if there were none.
+    monkeypatch.setenv("PYINFRA_YES", "1")
+    both = changed.project.make("plan").require_success().output
+    assert re.search(r"^  Site: stage$", both, re.MULTILINE)
+    assert "client_max_body_size 9m;" in both
+    assert "Nothing would change." in changed.project.make("plan", "ENV=prod").require_success().output
+
+
+def test_a_plan_that_fails_stops_the_apply(changed: Host) -> None:
+    changed.project.edit("stage", port=80)
+    run = changed.project.make("apply", "ENV=stage", "YES=1")
+    changed.project.edit("stage", port=4001)
+    assert run.exit_code == 2
+    assert "port = 80" in run.output
+    assert "The plan was not finished" in run.output
+    assert_unchanged(changed)
+
+
+def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) -> None:
+    with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
+        make.wait_for(QUESTION)
+        make.type("y\n")
+        make.wait_for("Root directory")
+        make.type(CTRL_C)
+        run = make.finish()
+    assert run.exit_code != 0
+    assert "Interrupted while applying" in run.output
+    assert "Run make apply again to finish." in run.output
+    assert "Results:" not in run.output
+    assert_unchanged(changed)
+    changed.project.make("apply", "ENV=stage", "YES=1").require_success()
+    assert changed.project.planned() == {}
+
+
+def test_an_interrupted_editor_leaves_the_vault_alone(host: Host) -> None:
+    vault = host.project.sandbox / "vault/stage.age"
+    sealed = vault.read_bytes()
+    with terminal(["make", "vault-edit", "ENV=stage"], host.project.path, EDITOR="echo editing; sleep 30 #") as make:
+        make.wait_for("editing")
+        make.type(CTRL_C)
+        run = make.finish()
+    assert run.exit_code != 0
+    assert "Traceback" not in run.output
+    assert vault.read_bytes() == sealed
+
+
+def targets() -> list[str]:
+    """Those that run a command of this repository."""
+    makefile = (CHECKOUT / "Makefile").read_text()
+    rules = re.findall(r"^([a-z-]+):[^\n]*\n((?:\t.*\n|#.*\n)+)", makefile, re.MULTILINE)
+    return [name for name, recipe in rules if "$(PYTHON)" in recipe or "$(PYINFRA)" in recipe]
+
+
+@pytest.mark.parametrize("target", targets())
+def test_a_target_whose_command_fails_fails(host: Host, target: str) -> None:
+    run = host.project.make(target, "ENV=stage", "YES=1", "PYTHON=false", "PYINFRA=false")
+    assert run.exit_code == 2, run.output
