@@ -1,0 +1,155 @@
+"""Deploying from where nobody can be asked: no terminal, no agent, an empty home, and data alone that says how to log in."""
+
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host.conftest import Host
+from tests.host.project import CHECKOUT, Project, Run
+
+# Reaching a machine does not depend on its release.
+pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+
+# Seconds within which a refusal must come.
+PROMPT = 15
+
+Job = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def team(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A project of a team's own server: its address, its key in known_hosts, its vaults in vault/."""
+    project = Project.copy(tmp_path_factory.mktemp("team") / "project", host.project.sandbox / "vault")
+    inventory = project.path / "inventory.py"
+    inventory.write_text(inventory.read_text().replace('HOST = "sandbox"', f'HOST = "{host.machine.address}"'))
+    project.sandbox.joinpath("vault").rename(project.path / "vault")
+    (project.path / "vault/identity.txt").rename(project.path.parent / "vault_identity")
+    project.sandbox.rmdir()
+    # What docs/ci.md says of the key's line in authorized_keys.
+    host.machine.run("sed -i 's/^ssh-/restrict ssh-/' /home/devops/.ssh/authorized_keys")
+    yield Host(host.machine, project)
+    host.machine.run("sed -i 's/^restrict //' /home/devops/.ssh/authorized_keys")
+
+
+@pytest.fixture
+def job(team: Host, host: Host, tmp_path: Path) -> Job:
+    """Runs a shell command as a CI job does: a session without terminal, and only the variables given."""
+    known_hosts = team.project.path / "known_hosts"
+    known_hosts.write_text((host.project.sandbox / "known_hosts").read_text())
+    home = tmp_path / "home"
+    home.mkdir()
+
+    def run(command: str, **variables: str | Path) -> Run:
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "HOME": home,
+            "SSH_IDENTITY_FILE": host.project.sandbox / "id_ed25519",
+            "VAULT_IDENTITY": (team.project.path.parent / "vault_identity").read_text(),
+        }
+        # An empty value stands for one that is not set.
+        values = {name: str(value) for name, value in (environment | variables).items() if str(value)}
+        result = subprocess.run(
+            ["bash", "-euc", command],
+            cwd=team.project.path,
+            env=values | {"PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=60,
+            start_new_session=True,
+        )
+        assert list(home.iterdir()) == [], "something was written into the home folder"
+        return Run(result.returncode, result.stdout)
+
+    return run
+
+
+def refused(run: Callable[[], Run], says: str) -> None:
+    """The run ends with 1 within seconds, says this, and shows neither a question nor a traceback."""
+    before = time.monotonic()
+    result = run()
+    assert result.exit_code == 1, result.output
+    assert says in result.output
+    assert time.monotonic() - before < PROMPT
+    for wrong in ("Traceback", "password", "[y/n]"):
+        assert wrong not in result.output
+    assert "Starting operation" not in result.output
+
+
+PYINFRA = ".venv/bin/pyinfra inventory.py deploy.py --yes"
+
+
+def test_plan_and_apply_with_everything_given(job: Job, team: Host) -> None:
+    team.project.edit("stage", memory_limit=515)
+    assert "An apply would change:\n  Unit: stage" in job("make plan").require_success().output
+    job("make apply YES=1").require_success()
+    assert "MemoryMax=515M" in team.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
+    assert "Nothing would change." in job("make plan").require_success().output
+
+
+def test_a_key_out_of_a_secret_variable(job: Job, host: Host, tmp_path: Path) -> None:
+    """By docs/ci.md's line, which makes it a file nobody else can read, and by an agent."""
+    key = (host.project.sandbox / "id_ed25519").read_text().removesuffix("\n")
+    file = tmp_path / "ssh_identity"
+    documented = set(re.findall(r"- run: (install .*)", (CHECKOUT / "docs/ci.md").read_text()))
+    assert len(documented) == 1
+    job(f"umask 022; {documented.pop()}", SSH_IDENTITY=key, SSH_IDENTITY_FILE=file).require_success()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "Nothing would change." in job("make plan", SSH_IDENTITY_FILE=file).require_success().output
+    agent = 'eval "$(ssh-agent)"; trap "ssh-agent -k" EXIT; ssh-add - <<< "$SSH_IDENTITY"; make plan'
+    assert "Nothing would change." in job(agent, SSH_IDENTITY=key, SSH_IDENTITY_FILE="").require_success().output
+
+
+def test_a_machine_whose_key_is_not_pinned_is_refused(job: Job, team: Host) -> None:
+    known_hosts = team.project.path / "known_hosts"
+    known_hosts.write_text("")
+    refused(lambda: job(PYINFRA), f"No host key for {team.machine.address} found in known_hosts")
+    assert known_hosts.read_text() == ""
+    known_hosts.unlink()
+    refused(lambda: job(PYINFRA), f"No host key for {team.machine.address} found in known_hosts")
+    assert not known_hosts.exists()
+
+
+def test_a_machine_with_another_key_than_the_pinned_one_is_refused(job: Job, team: Host, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    other = " ".join((tmp_path / "other.pub").read_text().split()[:2])
+    (team.project.path / "known_hosts").write_text(f"{team.machine.address} {other}\n")
+    refused(lambda: job(PYINFRA), f"Host key for {team.machine.address} does not match")
+
+
+def test_a_key_that_cannot_log_in_is_refused(job: Job, tmp_path: Path) -> None:
+    make_key(tmp_path / "other")
+    make_key(tmp_path / "locked", passphrase="secret")
+    (tmp_path / "half").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    for file, says in {
+        tmp_path / "nothing": "SSH_IDENTITY_FILE: there is no",
+        tmp_path / "half": "holds no private key that can be read",
+        tmp_path / "locked": "has a passphrase, and nobody may be there to type it",
+        tmp_path / "other": f"Authentication error (username=devops, key={tmp_path / 'other'})",
+    }.items():
+        refused(lambda file=file: job(PYINFRA, SSH_IDENTITY_FILE=file), says)  # type: ignore[misc]
+    refused(lambda: job(PYINFRA, SSH_IDENTITY_FILE=""), "No authentication methods available")
+
+
+def test_a_vault_without_its_key_is_refused(job: Job) -> None:
+    refused(lambda: job(PYINFRA, VAULT_IDENTITY=""), "no key to open vault/")
+
+
+def test_sudo_that_asks_for_a_password_is_refused(job: Job, team: Host) -> None:
+    team.machine.run("sed -i 's/NOPASSWD://' /etc/sudoers.d/devops")
+    result = job(PYINFRA)
+    team.machine.run("sed -i 's/ALL$/NOPASSWD:ALL/' /etc/sudoers.d/devops")
+    assert result.exit_code == 1
+    assert "sudo wants a password of devops" in result.output
+    assert "Traceback" not in result.output
+    assert "Starting operation" not in result.output
+
+
+def make_key(path: Path, passphrase: str = "") -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)], check=True)

@@ -1,0 +1,152 @@
+"""A step that fails on one environment stops every environment of the run, wherever the others live."""
+
+import contextlib
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.host.conftest import Host, Prepared
+from tests.host.project import Project, Run
+from tests.sandbox.machine import Machine, boot
+
+# pyinfra's order of steps is the same on every release.
+pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+
+
+class Failure(NamedTuple):
+    """Something on the host that makes one step fail.
+
+    + step: the name of the operation
+    + failing: the environment it fails for
+    + damage: command on the host, as root
+    + mend: undoes it
+    """
+
+    step: str
+    failing: str
+    damage: str
+    mend: str
+
+
+def _root_directory(environment: str) -> Failure:
+    """An early step of each environment, done as the application user, who may not mend this."""
+    path = f"/home/billing/{environment}"
+    return Failure(
+        "Root directory",
+        environment,
+        f"chown root:root {path} && chmod 755 {path}",
+        f"chown billing:billing {path} && chmod 750 {path}",
+    )
+
+
+FAILURES = [
+    # The machine's own steps run for stage, which comes first.
+    Failure(
+        "Machine: nginx runs",
+        "stage",
+        "systemctl mask --now nginx.service",
+        "systemctl unmask nginx.service && systemctl start nginx.service",
+    ),
+    Failure(
+        "Machine: PostgreSQL runs",
+        "stage",
+        "systemctl disable --now postgresql.service && systemctl mask postgresql.service",
+        "systemctl unmask postgresql.service && systemctl enable --now postgresql.service",
+    ),
+    _root_directory("stage"),
+    _root_directory("prod"),
+    Failure("Site", "stage", "echo 'broken' > /etc/nginx/conf.d/broken.conf", "rm /etc/nginx/conf.d/broken.conf"),
+]
+
+
+# Another number for each test, so that none depends on what the one before has left.
+NUMBERS = itertools.count(100)
+
+
+@pytest.fixture
+def ahead(host: Host) -> Host:
+    """A host that both environments' data has gone ahead of: site and aliases, which are the last steps."""
+    number = next(NUMBERS)
+    for environment in ("stage", "prod"):
+        host.project.edit(environment, request_body_limit=number, aliases={f"number_{environment}": f"echo {number}"})
+    return host
+
+
+def has_later_steps(host: Host, environment: str) -> bool:
+    """Whether the last step of the deploy was done for an environment."""
+    data = (host.project.path / f"group_data/{environment}.py").read_text()
+    wanted = re.findall(r"'(echo \d+)'", data)[0]
+    return f"number_{environment}='{wanted}'" in host.machine.run("cat /home/billing/.bash_aliases").stdout
+
+
+def assert_stopped(run: Run, failure: Failure) -> None:
+    assert run.exit_code == 1
+    assert "Traceback" not in run.output
+    started = [line.partition("Starting operation: ")[2] for line in run.output.splitlines()]
+    last = [name for name in started if name][-1]
+    assert last.startswith(failure.step)
+    after = run.output.rpartition("Starting operation: ")[2]
+    assert f"[{failure.failing}]" in after
+    assert "Error" in after
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: f"{failure.step} of {failure.failing}")
+def test_nothing_after_it_runs_for_any_environment(ahead: Host, failure: Failure) -> None:
+    ahead.machine.run(failure.damage)
+    run = ahead.project.apply()
+    ahead.machine.run(failure.mend)
+    assert_stopped(run, failure)
+    assert not has_later_steps(ahead, "stage")
+    assert not has_later_steps(ahead, "prod")
+    ahead.project.apply().require_success()
+    assert has_later_steps(ahead, "stage")
+    assert has_later_steps(ahead, "prod")
+
+
+@pytest.mark.parametrize("failing", ["stage", "prod"])
+def test_a_limit_keeps_the_failure_to_its_environment(ahead: Host, failing: str) -> None:
+    failure = _root_directory(failing)
+    other = "prod" if failing == "stage" else "stage"
+    ahead.machine.run(failure.damage)
+    run = ahead.project.apply("--limit", failing)
+    ahead.project.apply("--limit", other).require_success()
+    ahead.machine.run(failure.mend)
+    assert_stopped(run, failure)
+    assert not has_later_steps(ahead, failing)
+    assert has_later_steps(ahead, other)
+
+
+def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead: Host, tmp_path: Path) -> None:
+    """FAIL_PERCENT = 0 counts all hosts of the run: which machine they live on makes no difference."""
+    elsewhere = tmp_path / "elsewhere/.sandbox"
+    with (
+        boot("second", prepared.release, directory=elsewhere, layers=[prepared.layer]) as second,
+        prod_on(ahead.project, second),
+    ):
+        failure = _root_directory("stage")
+        ahead.machine.run(failure.damage)
+        run = ahead.project.apply()
+        ahead.machine.run(failure.mend)
+        assert_stopped(run, failure)
+        there = Host(second, ahead.project)
+        assert not has_later_steps(there, "prod")
+        ahead.project.apply().require_success()
+        assert has_later_steps(there, "prod")
+        assert has_later_steps(ahead, "stage")
+        assert not has_later_steps(ahead, "prod")
+        assert ahead.project.planned() == {}
+
+
+@contextlib.contextmanager
+def prod_on(project: Project, machine: Machine) -> Iterator[None]:
+    """The project with prod on another machine."""
+    inventory = project.path / "inventory.py"
+    text = inventory.read_text()
+    moved = f'machine(HOST) | {{"ssh_hostname": "{machine.name}", "ssh_config_file": "{machine.ssh_config}"}}'
+    inventory.write_text(text.replace('("prod", machine(HOST))', f'("prod", {moved})'))
+    yield
+    inventory.write_text(text)
