@@ -106,6 +106,10 @@ format: $(VENV) ## Format the code
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+.PHONY: docs
+docs: $(VENV) ## Write docs/group-data.md from the models
+	$(PYTHON) -m tools.reference
+
 .PHONY: lock
 lock: $(VENV) ## Resolve the dependencies of pyproject.toml anew
 	tmp=$$(mktemp -d)

@@ -32,20 +32,37 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
     app: Name = Field(
-        description="The application: its OTP name, unix user and home, and first half of every derived name."
+        description="The application: its OTP name, unix user and home, and first half of every derived name.",
+        examples=["billing"],
     )
     environment: Name = Field(
-        description="The environment's short name (stage, prod): second half of every derived name."
+        description="The environment's short name (stage, prod): second half of every derived name.",
+        examples=["stage"],
     )
 
-    domain: ServerName = Field(description="The server name the site answers to.")
+    domain: ServerName = Field(
+        description="The server name the site answers to.",
+        examples=["stage.billing.example.com"],
+    )
     additional_domains: tuple[ServerName, ...] = Field(
-        default=(), strict=False, description="Further server names of the same site."
+        default=(),
+        strict=False,
+        description="Further server names of the same site.",
+        examples=[["www.billing.example.com"]],
     )
     indexed: bool = Field(default=False, description="Let search engines index the site; prod's alone by convention.")
-    port: Port = Field(description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.")
+    port: Port = Field(
+        description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.",
+        examples=[4001],
+        json_schema_extra={"unit": "TCP port"},
+    )
     request_body_limit: int = Field(
-        default=8, ge=1, le=10_240, description="Largest request body, in MiB. Phoenix itself reads at most 8 MB."
+        default=8,
+        ge=1,
+        le=10_240,
+        description="Largest request body, in MiB. Phoenix itself reads at most 8 MB.",
+        examples=[32],
+        json_schema_extra={"unit": "MiB"},
     )
 
     tls: Literal["none", "self_signed", "provided"] = Field(
@@ -53,15 +70,24 @@ class Settings(BaseModel):
         description="none: plain HTTP. self_signed: a certificate made on the host. provided: yours, by path.",
     )
     tls_certificate: AbsolutePath | None = Field(
-        default=None, description="Path on the host of the certificate chain in PEM; with tls = 'provided' only."
+        default=None,
+        description="Path on the host of the certificate chain in PEM; with tls = 'provided' only.",
+        examples=["/etc/letsencrypt/live/billing.example.com/fullchain.pem"],
     )
     tls_key: AbsolutePath | None = Field(
-        default=None, description="Path on the host of its private key in PEM; with tls = 'provided' only."
+        default=None,
+        description="Path on the host of its private key in PEM; with tls = 'provided' only.",
+        examples=["/etc/letsencrypt/live/billing.example.com/privkey.pem"],
     )
 
     hsts: bool = Field(default=False, description="Send Strict-Transport-Security; with tls = 'provided' only.")
     hsts_max_age: int = Field(
-        default=31_536_000, ge=0, le=63_072_000, description="How long browsers remember it, in seconds: one year."
+        default=31_536_000,
+        ge=0,
+        le=63_072_000,
+        description="How long browsers remember it, in seconds: one year.",
+        examples=[300],
+        json_schema_extra={"unit": "seconds"},
     )
     hsts_include_subdomains: bool = Field(
         default=False, description="Claim every subdomain too; each of them must then have TLS."
@@ -73,45 +99,73 @@ class Settings(BaseModel):
         default=(),
         strict=False,
         description="Domains outside this inventory known to send HSTS with includeSubDomains.",
+        examples=[["example.com"]],
     )
 
     release_tool: Literal["mix", "distillery"] = Field(
         default="mix", description="What builds the release: decides start command, node settings and secret file."
     )
-    mix_env: Name = Field(default="prod", description="MIX_ENV the release is built with; the unit sets it too.")
+    mix_env: Name = Field(
+        default="prod",
+        description="MIX_ENV the release is built with; the unit sets it too.",
+        examples=["stage"],
+    )
     deployment_config: Name | None = Field(
         default=None,
         description="DEPLOYMENT_CONFIG for applications that build as :prod everywhere and choose their configuration "
         "by it.",
+        examples=["stage"],
     )
     node_name: NodeName | None = Field(
-        default=None, description="Erlang node; default <app>_<environment>@127.0.0.1. Unique on the machine."
+        default=None,
+        description="Erlang node; default <app>_<environment>@127.0.0.1. Unique on the machine.",
+        examples=["billing_stage@10.0.0.5"],
     )
     app_module: ModuleName | None = Field(
-        default=None, description="The application's top module; default: the camel-cased app, Billing."
+        default=None,
+        description="The application's top module; default: the camel-cased app, Billing.",
+        examples=["BillingCore"],
     )
-    repo_module: ModuleName | None = Field(default=None, description="The Ecto repo; default <app_module>.Repo.")
+    repo_module: ModuleName | None = Field(
+        default=None,
+        description="The Ecto repo; default <app_module>.Repo.",
+        examples=["Billing.Storage.Repo"],
+    )
     endpoint_module: ModuleName | None = Field(
-        default=None, description="The Phoenix endpoint; default <app_module>Web.Endpoint."
+        default=None,
+        description="The Phoenix endpoint; default <app_module>Web.Endpoint.",
+        examples=["BillingWeb.PublicEndpoint"],
     )
     secret_file_extra: Text = Field(
-        default="", max_length=65_536, description="Elixir appended to the secret file as it stands; no secrets here."
+        default="",
+        max_length=65_536,
+        description="Elixir appended to the secret file as it stands; no secrets here.",
+        examples=["config :logger, level: :info"],
     )
 
     database_managed: bool = Field(
         default=True, description="Create role and database in the machine's own PostgreSQL; False: somebody else does."
     )
     database_extensions: tuple[ExtensionName, ...] = Field(
-        default=(), strict=False, description="Extensions created in the database."
+        default=(),
+        strict=False,
+        description="Extensions created in the database.",
+        examples=[["citext", "uuid-ossp"]],
     )
     database_connection_limit: int = Field(
-        default=40, ge=1, le=10_000, description="Connections the role may hold; PostgreSQL allows 100 in all."
+        default=40,
+        ge=1,
+        le=10_000,
+        description="Connections the role may hold; PostgreSQL allows 100 in all.",
+        examples=[20],
+        json_schema_extra={"unit": "connections"},
     )
 
     aliases: dict[AliasName, SingleLine] = Field(
         default_factory=dict,
         description="Bash aliases of the application user, name to command. {unit}, {app_path}, {root} and {console} stand "
         "for this environment's own; the alias named after the environment is always there.",
+        examples=[{"logs": "journalctl --follow --unit {unit}", "console": "{console}"}],
     )
     appsignal: bool = Field(default=False, description="Create AppSignal's directories and point its agent at them.")
 
@@ -119,26 +173,61 @@ class Settings(BaseModel):
         default="on-failure", description="systemd's Restart=. With 'no' only the BEAM's own supervisors restart."
     )
     memory_limit: int = Field(
-        default=1024, ge=64, le=4_194_304, description="MemoryMax of the unit in MiB; beyond it the kernel kills it."
+        default=1024,
+        ge=64,
+        le=4_194_304,
+        description="MemoryMax of the unit in MiB; beyond it the kernel kills it.",
+        examples=[2048],
+        json_schema_extra={"unit": "MiB"},
     )
     cpu_weight: int = Field(
-        default=100, ge=1, le=10_000, description="CPUWeight: share of the CPU under contention, 100 being usual."
+        default=100,
+        ge=1,
+        le=10_000,
+        description="CPUWeight: share of the CPU under contention, 100 being usual.",
+        examples=[20],
+        json_schema_extra={"unit": "share relative to other units"},
     )
-    task_limit: int = Field(default=1024, ge=64, le=1_000_000, description="TasksMax: threads and processes.")
-    file_limit: int = Field(default=65_536, ge=1024, le=1_048_576, description="LimitNOFILE: open files and sockets.")
+    task_limit: int = Field(
+        default=1024,
+        ge=64,
+        le=1_000_000,
+        description="TasksMax: threads and processes.",
+        examples=[2048],
+        json_schema_extra={"unit": "threads and processes"},
+    )
+    file_limit: int = Field(
+        default=65_536,
+        ge=1024,
+        le=1_048_576,
+        description="LimitNOFILE: open files and sockets.",
+        examples=[131_072],
+        json_schema_extra={"unit": "open files and sockets"},
+    )
     unit_environment: dict[VariableName, Text] = Field(
-        default_factory=dict, description="Further environment variables of the unit. Not for secrets: world-readable."
+        default_factory=dict,
+        description="Further environment variables of the unit. Not for secrets: world-readable.",
+        examples=[{"POOL_SIZE": "10"}],
     )
 
     journal_limit: int = Field(
-        default=1024, ge=16, le=1_048_576, description="Size of the machine's journal in MiB; its environments agree."
+        default=1024,
+        ge=16,
+        le=1_048_576,
+        description="Size of the machine's journal in MiB; its environments agree.",
+        examples=[512],
+        json_schema_extra={"unit": "MiB"},
     )
 
     vault_directory: Annotated[str, Field(min_length=1)] = Field(
-        default="vault", description="Folder with <environment>.age and recipients.txt, relative to the checkout."
+        default="vault",
+        description="Folder with <environment>.age and recipients.txt, relative to the checkout.",
+        examples=["vault/prod"],
     )
     vault_identity: str | None = Field(
-        default=None, description="File with the age or ssh-ed25519 key that opens the vault; default: see the README."
+        default=None,
+        description="File with the age or ssh-ed25519 key that opens the vault; default: see the README.",
+        examples=["~/.config/age/prod.txt"],
     )
 
     @model_validator(mode="after")
