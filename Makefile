@@ -21,7 +21,7 @@ help: ## List the targets
 .PHONY: plan
 plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
 	$(call on_interrupt,Interrupted while planning: nothing was changed.)
-	$(PYINFRA) deploy.py $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan
+	$(PYINFRA) deploy.py $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary
 
 .PHONY: apply
 apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
