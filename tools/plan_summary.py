@@ -1,4 +1,4 @@
-"""What `make plan` ends with: `pyinfra … --dry --diff --json | python -m tools.plan_summary` lists what an apply would change.
+"""What `make plan` ends with: `pyinfra … --dry --diff --json | python -m tools.plan_summary` lists what would change.
 
 pyinfra shows the differences on standard error as it finds them, and its plan as JSON on standard output once it is
 complete. It exits 0 when it is interrupted, so that the JSON alone tells that it came to its end.
