@@ -5,7 +5,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import environments_on, machine_of, read_environments
-from operations import aliases, appsignal, database, machine, secret_file, site, unit
+from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
 from tools.access import require_sudo
 from tools.vault import open_vault, vault_path
 
@@ -23,6 +23,8 @@ if debian not in (12, 13):
         f"{host.name} runs {distribution['name']} {distribution['major']}: only Debian 12 and 13 are supported"
     )
 
+provided_files.require(environment)
+
 # Once per machine, by whichever of its environments comes first in this run.
 neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
@@ -38,7 +40,7 @@ unit.directories(environment)
 appsignal.working_directory(environment)
 database.managed_database(environment)
 changes = unit.service(environment)
-site.nginx_site(environment, debian)
+site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
 # Last, and right after one another: until the restart the running release knows the old database password alone.

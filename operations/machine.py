@@ -28,12 +28,14 @@ def prepare(environments: Sequence[Environment]) -> None:
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.loopback_only()
-    packages()
+    packages(required(environments))
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.listening_on_loopback(name="Machine: epmd runs on loopback")
-    service_runs(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
+    if any(environment.database_managed for environment in environments):
+        service_runs(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
     service_runs(name="Machine: nginx runs", service="nginx.service", package="nginx")
+    nginx.long_server_names(name="Machine: server names of any length")
     nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
 
 
@@ -64,14 +66,31 @@ def dpkg_finished() -> Generator[StringCommand]:
         yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold")
 
 
-def packages() -> None:
-    """PACKAGES are installed. Package lists are fetched only when one is missing, so a prepared host stays unchanged."""
-    missing = set(PACKAGES) - set(host.get_fact(DebPackages))
+def required(environments: Sequence[Environment]) -> list[str]:
+    """PACKAGES, without PostgreSQL where no environment's database is managed here, and what checks another's TLS.
+
+    PostgreSQL that is no longer required stays installed and as it is: it may hold the only copy of the data.
+
+    + environments: every environment on the machine
+    """
+    managed = any(environment.database_managed for environment in environments)
+    system_ca = any(
+        environment.database_tls == "verified" and not environment.database_tls_ca for environment in environments
+    )
+    return [name for name in PACKAGES if managed or name != "postgresql"] + ["ca-certificates"] * system_ca
+
+
+def packages(names: Sequence[str]) -> None:
+    """The packages are installed. Lists are fetched only when one is missing, so that a prepared host stays unchanged.
+
+    + names: of Debian's packages
+    """
+    missing = set(names) - set(host.get_fact(DebPackages))
     # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
     dpkg_finished(name="Machine: interrupted installation", _retries=15, _retry_delay=20)
     apt.packages(
         name="Machine: packages",
-        packages=list(PACKAGES),
+        packages=list(names),
         update=bool(missing),
         cache_time=3600,
         no_recommends=True,

@@ -2,19 +2,24 @@
 
 from collections.abc import Generator, Sequence
 from hashlib import sha256
+from io import StringIO
 
 from pyinfra import host, logger, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.output import format_text
 from pyinfra.facts.files import File, FileContents, Link, Sha256File
+from pyinfra.operations import files
 from pyinfra.operations.util.files import generate_color_diff
 from typing_extensions import override
 
+from operations.rendering import render
 from operations.running import announce
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
 DEFAULT_SERVER = "default-server"
+
+SERVER_NAMES_CONF = "/etc/nginx/conf.d/server-names.conf"
 
 # Touched before each reload; together with the start of nginx it tells what the running nginx has read.
 LOADED = "/run/nginx.loaded"
@@ -65,6 +70,26 @@ class DefaultServers(FactBase[list[str]]):
     @override
     def process(self, output: list[str]) -> list[str]:
         return sorted(output)
+
+
+class ServerNamesHash(FactBase[list[str]]):
+    """Files, other than ours, that set the size of nginx's server names, which only one may."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self) -> str:
+        return (
+            "grep -lsE '^[^#]*server_names_hash_bucket_size' /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf"
+            f" {ENABLED}/* | grep -vxF {SERVER_NAMES_CONF} || true"
+        )
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
 
 
 class UnreadConfiguration(FactBase[list[str]]):
@@ -138,6 +163,22 @@ def default_server(name: str, content: str) -> None:
         )
         return
     site(name=name, site=DEFAULT_SERVER, content=content, replaces=["default"], _serial=True)
+
+
+def long_server_names(name: str) -> None:
+    """nginx takes server names as long as they may be, unless another team's configuration already says how long.
+
+    Its default on most processors, 64, takes names of 46 characters. Always there, not only when a long name is: what is
+    on the host may be longer than what the group data of this run says. Takes effect with the next reload; nothing else
+    needs one.
+
+    + name: of the operation
+    """
+    if host.get_fact(ServerNamesHash):
+        # nginx refuses to be told twice.
+        files.file(name=name, path=SERVER_NAMES_CONF, present=False)
+    else:
+        files.put(name=name, src=StringIO(render("server-names.conf.j2")), dest=SERVER_NAMES_CONF, mode="644")
 
 
 def show_diff(path: str, content: str) -> None:

@@ -1,30 +1,35 @@
-"""The nginx site of one environment, its certificate, and the page shown while no release answers."""
+"""The nginx site of one environment, its certificate, its password file, and the page shown while no release answers."""
 
 from collections.abc import Generator
 from io import StringIO
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import DeployError
 from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import nginx
+from group_data.schema.secrets import Secrets
+from operations import basic_auth, nginx
 from operations.rendering import render
 
 # A certificate is valid for a year and replaced in its last 30 days, so that monthly applies always come in time.
 VALID_DAYS = 365
 RENEW_SECONDS = 30 * 24 * 3600
 
+# What tells our certificates from others.
+SUBJECT = "/O=self-signed"
+
 # $1: file, $2: subjectAltName, $3: days. Key and certificate share one file: nginx reads both from it, and one rename
 # replaces the pair. The key never leaves the host.
-ISSUE = """\
+ISSUE = f"""\
 set -eu
 umask 077
 new=$(mktemp "$1.XXXXXX")
 trap 'rm -f "$new"' EXIT
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$new" -out "$new.crt" \
-    -days "$3" -subj "/O=self-signed" -addext "subjectAltName=$2" -addext "basicConstraints=critical,CA:FALSE" 2>/dev/null
+    -days "$3" -subj "{SUBJECT}" -addext "subjectAltName=$2" -addext "basicConstraints=critical,CA:FALSE" 2>/dev/null
 cat "$new.crt" >> "$new"
 rm -f "$new.crt"
 mv -f "$new" "$1"
@@ -66,28 +71,115 @@ def self_signed_certificate(path: str, names: tuple[str, ...]) -> Generator[Stri
         )
 
 
-def nginx_site(environment: Environment, debian: int) -> None:
-    """nginx answers the environment's names and passes them to the application on loopback.
+class UnusedSelfSigned(FactBase[bool]):
+    """Whether the file at `path` is a certificate of ours that no nginx configuration names, but that of `site`."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, path: str, site: str) -> StringCommand:
+        return StringCommand(
+            "! openssl x509 -noout -subject -nameopt RFC2253 -in", QuoteString(path), "2>/dev/null",
+            f"| grep -qxF 'subject={SUBJECT.removeprefix('/')}'",
+            f"|| find -L /etc/nginx/nginx.conf /etc/nginx/conf.d {nginx.ENABLED} -type f ! -name", QuoteString(site),
+            "-exec grep -qF", QuoteString(path), "{} \\; -print | grep -q . || echo unused",
+        )  # fmt: skip
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["unused"]
+
+
+@operation()
+def no_self_signed_certificate(path: str, site: str) -> Generator[StringCommand]:
+    """A self-signed certificate of ours that nothing uses any more is gone, with its key; somebody else's stays.
+
+    + path: PEM file that holds key and certificate
+    + site: the site that used it, which by now does not
+    """
+    if host.get_fact(UnusedSelfSigned, path=path, site=site):
+        yield StringCommand("rm -f", QuoteString(path))
+
+
+class PromisedHsts(FactBase[int]):
+    """Seconds that the site on the host tells browsers to insist on TLS; 0 where it does not, or is not there."""
+
+    @staticmethod
+    @override
+    def default() -> int:
+        return 0
+
+    @override
+    def command(self, path: str) -> StringCommand:
+        return StringCommand(
+            "sed -nE 's/^ *add_header Strict-Transport-Security .max-age=([0-9]+).*/\\1/p'",
+            QuoteString(path),
+            "2>/dev/null || true",
+        )
+
+    @override
+    def process(self, output: list[str]) -> int:
+        return int(output[0]) if output else 0
+
+
+def require_hsts_taken_back(environment: Environment) -> None:
+    """A site that made browsers insist on its certificate takes that back before it stops to say so, or to have one.
+
+    RFC 6797, 6.1.1: a browser forgets at once when it is told `max-age=0`, and otherwise when the time it was told is over.
+
+    Raises DeployError while preparing.
 
     + environment: whose site
+    """
+    promised = host.get_fact(PromisedHsts, path=f"{nginx.AVAILABLE}/{environment.full_name}")
+    if promised and not environment.hsts:
+        raise DeployError(
+            f"hsts = False in {environment.environment}: its site on the host tells browsers to insist on a valid "
+            f"certificate for {promised} seconds, and they would go on doing so. First apply hsts = True with "
+            "hsts_max_age = 0, by which a browser forgets at its next visit, and leave it until those who matter came by. "
+            "Nothing was changed."
+        )
+
+
+def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
+    """nginx answers the environment's names and passes them to the application on loopback.
+
+    What the site needs is there before it, and what it no longer needs goes after it.
+
+    Raises DeployError, while preparing, when browsers would be locked out or the vault lacks the site's password.
+
+    + environment: whose site
+    + secrets: its vault
     + debian: the host's major release; nginx 1.26 of Debian 13 says HTTP/2 in another way than 1.22 of Debian 12
     """
-    name = environment.full_name
+    require_hsts_taken_back(environment)
+    site = environment.full_name
     files.put(
         name="Site: page while no release answers",
         src=StringIO(render("502.html.j2", environment=environment)),
         dest=f"{environment.page_root}/502.html",
         mode="644",
     )
-    if environment.tls == "self_signed" and environment.certificate_path:
+    if environment.tls == "self_signed":
         self_signed_certificate(
-            name="Site: self-signed certificate", path=environment.certificate_path, names=environment.server_names
+            name="Site: self-signed certificate", path=environment.self_signed_path, names=environment.server_names
         )
+    if environment.basic_auth_user:
+        basic_auth.password_file(environment, secrets)
     nginx.site(
         name="Site",
-        site=name,
+        site=site,
         content=render("site.j2", environment=environment, http2_directive=debian >= 13),
         certificates=[environment.certificate_path] if environment.certificate_path else [],
         # nginx -t reads the configuration as one whole: two environments must not change it at the same time.
         _serial=True,
     )
+    if environment.tls != "self_signed":
+        no_self_signed_certificate(
+            name="Site: no self-signed certificate", path=environment.self_signed_path, site=site
+        )
+    if not environment.basic_auth_user:
+        files.file(name="Site: no password file", path=environment.htpasswd_path, present=False)

@@ -39,16 +39,18 @@ _HEADER = """\
 #   secret_key_base          Phoenix signs sessions with it; at least 64 bytes
 #   cookie                   of the Erlang node; letters, digits, _ and -
 #   appsignal_push_api_key   only where the application reports to AppSignal
+#   basic_auth_password      only where group data sets basic_auth_user; 8 to 72 ASCII characters
 # Any other lower_snake_case key is the application's own.
 
 """
 
 
 class Place(NamedTuple):
-    """Where the vault of an environment is, and the identity file its group data names, if any."""
+    """Where the vault of an environment is, the identity file its group data names, if any, and the keys it must have."""
 
     path: Path
     identity: str | None
+    keys: tuple[str, ...] = REQUIRED_KEYS
 
 
 def places() -> dict[str, Place]:
@@ -56,7 +58,11 @@ def places() -> dict[str, Place]:
     from tools.environments import load
 
     return {
-        name: Place(vault.vault_path(environment.vault_directory, name), environment.vault_identity)
+        name: Place(
+            vault.vault_path(environment.vault_directory, name),
+            environment.vault_identity,
+            (*REQUIRED_KEYS, "basic_auth_password") if environment.basic_auth_user else REQUIRED_KEYS,
+        )
         for name, environment in load().items()
     }
 
@@ -78,7 +84,7 @@ def init(place: Place) -> str:
         plain = vault.decrypt(sealed, place.path, identities)
     try:
         present = vault.read_values(plain)
-        missing = [name for name in REQUIRED_KEYS if name not in present]
+        missing = [name for name in place.keys if name not in present]
         added = "".join(f'{name} = "{_strong_value(name)}"\n' for name in missing).encode()
         if added and not plain.endswith(b"\n"):
             plain += b"\n"
@@ -94,7 +100,7 @@ def init(place: Place) -> str:
 
 def _strong_value(name: str) -> str:
     """A value with at least 240 random bits, in letters that need no quoting in TOML, Elixir, SQL or a shell."""
-    if name == "database_password":
+    if name in ("database_password", "basic_auth_password"):
         return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(43))
     if name == "cookie":
         # A cookie may not begin with a dash.

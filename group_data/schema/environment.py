@@ -4,6 +4,9 @@ from functools import cached_property
 
 from group_data.schema.settings import Settings
 
+# What Debian's package ca-certificates makes.
+SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
+
 
 class Environment(Settings):
     """Settings plus everything derived from them. Operations take names from here and never compose their own."""
@@ -91,16 +94,28 @@ class Environment(Settings):
     @property
     def certificate_path(self) -> str | None:
         """Certificate chain nginx serves, None without TLS."""
-        return self._self_signed_path if self.tls == "self_signed" else self.tls_certificate
+        return self.self_signed_path if self.tls == "self_signed" else self.tls_certificate
 
     @property
     def certificate_key_path(self) -> str | None:
         """Its key. A self-signed pair shares one file, so that replacing it is one rename."""
-        return self._self_signed_path if self.tls == "self_signed" else self.tls_key
+        return self.self_signed_path if self.tls == "self_signed" else self.tls_key
 
     @property
-    def _self_signed_path(self) -> str:
+    def self_signed_path(self) -> str:
+        """Where a self-signed certificate and its key are, with tls = 'self_signed'."""
         return f"/etc/ssl/private/{self.full_name}.pem"
+
+    @property
+    def htpasswd_path(self) -> str:
+        """User and hashed password that nginx asks for, with basic_auth_user."""
+        return f"/etc/nginx/{self.full_name}.htpasswd"
+
+    @property
+    def provided_files(self) -> dict[str, str]:
+        """Files that somebody else puts on the host, by the setting that names them."""
+        settings = ("tls_certificate", "tls_key", "database_tls_ca")
+        return {setting: path for setting in settings if (path := getattr(self, setting))}
 
     @property
     def server_names(self) -> tuple[str, ...]:
@@ -119,8 +134,18 @@ class Environment(Settings):
 
     @property
     def database(self) -> str:
-        """PostgreSQL role and database."""
-        return self.full_name
+        """PostgreSQL database, and its role where it is managed here."""
+        return self.database_name or self.full_name
+
+    @property
+    def database_role(self) -> str:
+        """PostgreSQL role the application logs in as."""
+        return self.database_user or self.full_name
+
+    @property
+    def database_ca_path(self) -> str:
+        """Certificates of the authorities that PostgreSQL's certificate is checked against."""
+        return self.database_tls_ca or SYSTEM_CA_PATH
 
     @property
     def app_module_name(self) -> str:

@@ -84,6 +84,15 @@ def _cookie_problems(value: str) -> Iterator[str]:
         yield "must be 20 to 255 letters, digits, _ and -, the first not a - (a command line takes that for an option)"
 
 
+def _basic_auth_password_problems(value: str) -> Iterator[str]:
+    # 8: as for database_password. 72: what bcrypt reads; it would leave the rest out without a word.
+    if not 8 <= len(value) <= 72:
+        yield "must have 8 to 72 characters, all that bcrypt reads"
+    # Browsers do not agree on the encoding of others (RFC 7617, 2.1), and nobody can type control characters.
+    if not re.fullmatch(r"[ -~]*", value):
+        yield "may hold only ASCII letters, digits, punctuation and spaces: browsers do not agree on how to send others"
+
+
 def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
     """Refuse what is not a string (never converting it), and otherwise report every rule that a string breaks."""
 
@@ -119,6 +128,7 @@ class Secrets(BaseModel):
     + secret_key_base: Phoenix derives the keys of sessions and tokens from it; at least 64 bytes
     + cookie: Erlang's distribution cookie; 20 to 255 letters, digits, `_` and `-`
     + appsignal_push_api_key: AppSignal's key, where the application reports to AppSignal
+    + basic_auth_password: what browsers are asked for, where group data sets basic_auth_user; 8 to 72 ASCII characters
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
@@ -128,6 +138,7 @@ class Secrets(BaseModel):
     secret_key_base: Annotated[SecretStr, _holds(_text_problems, _secret_key_base_problems)]
     cookie: Annotated[SecretStr, _holds(_text_problems, _cookie_problems)]
     appsignal_push_api_key: _Text | None = None
+    basic_auth_password: Annotated[SecretStr, _holds(_text_problems, _basic_auth_password_problems)] | None = None
 
     @property
     def application(self) -> Mapping[str, SecretStr]:

@@ -7,15 +7,20 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from group_data.schema.types import (
     AbsolutePath,
     AliasName,
+    BasicAuthUser,
+    DatabaseHost,
+    DatabaseName,
     ExtensionName,
     ModuleName,
     Name,
+    Network,
     NodeName,
     Port,
     ServerName,
     SingleLine,
     Text,
     VariableName,
+    is_address,
 )
 
 # Set by the unit, or by the release's own scripts: a second definition would silently win over or lose to it.
@@ -80,12 +85,16 @@ class Settings(BaseModel):
         examples=["/etc/letsencrypt/live/billing.example.com/privkey.pem"],
     )
 
-    hsts: bool = Field(default=False, description="Send Strict-Transport-Security; with tls = 'provided' only.")
+    hsts: bool = Field(
+        default=False,
+        description="Send Strict-Transport-Security; with tls = 'provided' only. To take it back, apply hsts_max_age = 0 "
+        "first: browsers remember.",
+    )
     hsts_max_age: int = Field(
         default=31_536_000,
         ge=0,
         le=63_072_000,
-        description="How long browsers remember it, in seconds: one year.",
+        description="How long browsers remember it, in seconds: one year. 0 makes those that come by forget it at once.",
         examples=[300],
         json_schema_extra={"unit": "seconds"},
     )
@@ -100,6 +109,18 @@ class Settings(BaseModel):
         strict=False,
         description="Domains outside this inventory known to send HSTS with includeSubDomains.",
         examples=[["example.com"]],
+    )
+
+    allowed_addresses: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="IPv4 and IPv6 addresses and networks (192.0.2.0/24) that may use the site; others get 403. Empty: "
+        "everybody may. With basic_auth_user as well both are required. The redirect to HTTPS answers everybody.",
+    )
+    basic_auth_user: BasicAuthUser | None = Field(
+        default=None,
+        description="Name that browsers ask for (HTTP basic auth), with the vault's basic_auth_password; None: off. The "
+        "application does not see either. With tls = 'none' both cross the network readable.",
     )
 
     release_tool: Literal["mix", "distillery"] = Field(
@@ -145,6 +166,35 @@ class Settings(BaseModel):
 
     database_managed: bool = Field(
         default=True, description="Create role and database in the machine's own PostgreSQL; False: somebody else does."
+    )
+    database_host: DatabaseHost = Field(
+        default="127.0.0.1",
+        description="Host name or IPv4 address of PostgreSQL. Another than the default, as each of the five settings that "
+        "follow, needs database_managed = False.",
+    )
+    database_port: int = Field(default=5432, ge=1, le=65_535, description="TCP port of PostgreSQL.")
+    database_tls: Literal["none", "verified"] = Field(
+        default="none",
+        description="none: no TLS, for loopback and networks nobody else is in. verified: the certificate must be signed by "
+        "database_tls_ca and name database_host. TLS without verification is not offered: it stops nobody in the way.",
+    )
+    database_tls_ca: AbsolutePath | None = Field(
+        default=None,
+        description="Path on the host of the CA's certificates in PEM, readable by the application; with database_tls = "
+        "'verified' only. Default: the system's own, /etc/ssl/certs/ca-certificates.crt.",
+    )
+    database_name: DatabaseName | None = Field(
+        default=None, description="The database, where it has a name of its own; default <app>_<environment>."
+    )
+    database_user: DatabaseName | None = Field(
+        default=None, description="The role that logs in, where it has a name of its own; default <app>_<environment>."
+    )
+    database_pool_size: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        description="Connections the Ecto repo keeps open; None: what the application itself configures. With a managed "
+        "database at most database_connection_limit.",
     )
     database_extensions: tuple[ExtensionName, ...] = Field(
         default=(),
@@ -250,6 +300,36 @@ class Settings(BaseModel):
         if self.hsts_preload and not (self.hsts and self.hsts_include_subdomains and self.hsts_max_age >= 31_536_000):
             raise ValueError(
                 "hsts_preload needs hsts, hsts_include_subdomains and hsts_max_age of at least 31536000 (hstspreload.org)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _database_settings_agree(self) -> Self:
+        elsewhere = (
+            "database_host",
+            "database_port",
+            "database_tls",
+            "database_tls_ca",
+            "database_name",
+            "database_user",
+        )
+        changed = [key for key in elsewhere if getattr(self, key) != type(self).model_fields[key].default]
+        if self.database_managed and changed:
+            raise ValueError(
+                f"{', '.join(changed)} describes a PostgreSQL that somebody else runs, and database_managed = True the "
+                "machine's own: set database_managed = False and have role and database made there, or take it out"
+            )
+        if self.database_managed and (self.database_pool_size or 0) > self.database_connection_limit:
+            raise ValueError(
+                f"database_pool_size = {self.database_pool_size} is more than database_connection_limit = "
+                f"{self.database_connection_limit}, all the connections the role may hold: lower the one or raise the other"
+            )
+        if self.database_tls_ca and self.database_tls == "none":
+            raise ValueError("database_tls = 'none' does not use database_tls_ca: remove it, or set 'verified'")
+        if self.database_tls == "verified" and is_address(self.database_host):
+            raise ValueError(
+                f"database_tls = 'verified' checks that the certificate names database_host, and {self.database_host} is "
+                "an address: Postgrex compares names only; set the name that is in the certificate"
             )
         return self
 

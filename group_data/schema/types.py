@@ -1,5 +1,6 @@
 """The constrained types settings are made of, each with the rule it comes from."""
 
+import ipaddress
 import re
 from typing import Annotated
 
@@ -63,3 +64,63 @@ AliasName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.
 ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
+
+
+def is_address(value: str) -> bool:
+    """Whether a host is given by its IP address, not by a name."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _database_host(value: str) -> str:
+    """A server name or IPv4 address. Postgrex connects over IPv4 unless told otherwise, which a name needs no less."""
+    if value.rpartition(".")[2].isdigit() and not is_address(value):
+        raise ValueError("is no IPv4 address: four numbers up to 255, without leading zeros")
+    if ":" in value:
+        raise ValueError("must be a host name or an IPv4 address: Postgrex connects over IPv4 unless told otherwise")
+    return _server_name(value)
+
+
+DatabaseHost = Annotated[str, AfterValidator(_database_host)]
+
+# Whatever a hosted PostgreSQL calls its roles and databases (defaultdb, postgres.tenant, user@server), as it stands in a
+# string. PostgreSQL itself keeps 63 bytes; a pooler may add its tenant's name.
+DatabaseName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,127}$")]
+
+
+# A password file ends the name at the first colon and takes # at the beginning for a comment (nginx,
+# ngx_http_auth_basic_module.c); browsers do not agree on the encoding of letters beyond ASCII.
+def _basic_auth_user(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", value):
+        raise ValueError("must be up to 64 letters, digits and . _ @ + - (a colon would end the name, in browsers too)")
+    return value
+
+
+BasicAuthUser = Annotated[str, AfterValidator(_basic_auth_user)]
+
+
+def _network(value: str) -> str:
+    """An address or network as nginx's `allow` compares it, written in its one canonical form."""
+    try:
+        # A zone (%eth0) belongs to an interface; nginx takes none.
+        network = ipaddress.ip_network(value.replace("%", " "), strict=False)
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address or a network such as 192.0.2.0/24 or 2001:db8::/32") from None
+    if isinstance(network, ipaddress.IPv6Network) and (mapped := network.network_address.ipv4_mapped):
+        raise ValueError(f"never matches, as nginx sees such a client under its IPv4 address: write {mapped}")
+    address, _, prefix = value.partition("/")
+    if prefix and ipaddress.ip_address(address) != network.network_address:
+        raise ValueError(
+            f"has bits set beyond the network's /{network.prefixlen}: write {network} for the network, or {address} for "
+            "the one address"
+        )
+    canonical = str(network if network.prefixlen < network.max_prefixlen else network.network_address)
+    if value != canonical:
+        raise ValueError(f"must be written as {canonical}")
+    return value
+
+
+Network = Annotated[str, AfterValidator(_network)]

@@ -131,8 +131,9 @@ def run_in(
     binds: Mapping[Path, tuple[str, bool]] | None = None,
     stdin: str | None = None,
     timeout: float = 600,
+    network: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a shell command as root in a throwaway copy of an image, with no network but loopback.
+    """Run a shell command as root in a throwaway copy of an image, with no network but loopback or one that is named.
 
     Only writes to writable binds outlive it. Its exit code is in the result, its output too; it starts in `/`.
 
@@ -140,12 +141,14 @@ def run_in(
     + binds: host path to (path inside, read-only?)
     + stdin: what it reads; nothing by default
     + timeout: seconds until it is killed, with all it started
+    + network: file of a network namespace to run it in, such as a machine's /proc/PID/ns/net
     """
+    enter = ("nsenter", f"--net={network}") if network else ("unshare", "--net")
     arguments = [str(tree), command]
     for host, (guest, read_only) in (binds or {}).items():
         arguments += [str(host.resolve()), guest, "ro" if read_only else "rw"]
     return subprocess.run(
-        [*_NAMESPACES, "unshare", "--net", "sh", "-c", _RUN, "run_in", *arguments],
+        [*_NAMESPACES, *enter, "sh", "-c", _RUN, "run_in", *arguments],
         input=stdin or "",
         capture_output=True,
         text=True,

@@ -186,3 +186,21 @@ def test_a_refusal_never_shows_the_value(key: str, value: str) -> None:
     assert not any("swordfish" in text for text in shown)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("good", ["12345678", "a" * 72, 'with: colon # and "quotes"\\'])
+def test_basic_auth_password(good: str) -> None:
+    password = Secrets.model_validate({**GOOD, "basic_auth_password": good}).basic_auth_password
+    assert password is not None
+    assert password.get_secret_value() == good
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [("1234567", "8 to 72"), ("a" * 73, "all that bcrypt reads"), ("pässword", "ASCII"), ("password\n", "ASCII")],
+)
+def test_basic_auth_password_that_would_not_work(bad: str, word: str) -> None:
+    (line,) = refusal(basic_auth_password=bad)
+    assert line.startswith("basic_auth_password: ")
+    assert word in line
+    assert bad not in line

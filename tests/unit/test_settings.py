@@ -26,6 +26,26 @@ def test_every_name_of_the_design_follows_from_app_and_environment(environment: 
     assert stage.endpoint == "BillingWeb.Endpoint"
 
 
+def test_a_hosted_database_has_names_of_its_own(environment: Callable[..., Environment]) -> None:
+    hosted = environment(**EXTERNAL, database_name="defaultdb", database_user="postgres.tenant")
+    assert (hosted.database, hosted.database_role) == ("defaultdb", "postgres.tenant")
+    plain = environment(**EXTERNAL)
+    assert (plain.database, plain.database_role) == ("billing_stage", "billing_stage")
+
+
+def test_addresses_and_networks_in_their_canonical_form(environment: Callable[..., Environment]) -> None:
+    addresses = ("192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32", "0.0.0.0/0")
+    assert environment(allowed_addresses=addresses).allowed_addresses == addresses
+
+
+def test_files_that_somebody_else_provides(environment: Callable[..., Environment]) -> None:
+    assert environment(tls="self_signed").provided_files == {}
+    provided = environment(
+        **EXTERNAL, tls="provided", tls_certificate="/a", tls_key="/b", database_tls="verified", database_tls_ca="/c"
+    )
+    assert provided.provided_files == {"tls_certificate": "/a", "tls_key": "/b", "database_tls_ca": "/c"}
+
+
 def test_modules_of_a_compound_name(environment: Callable[..., Environment]) -> None:
     assert environment(app="time_sheet").endpoint == "TimeSheetWeb.Endpoint"
 
@@ -34,6 +54,8 @@ def test_an_environment_does_not_change(environment: Callable[..., Environment])
     with pytest.raises(ValueError, match="frozen"):
         environment().port = 4002  # type: ignore[misc]
 
+
+EXTERNAL = {"database_managed": False, "database_host": "db.example.com"}
 
 REFUSED = [
     ({"prot": 4001}, "prot = 4001: no such setting; did you mean port?"),
@@ -60,6 +82,39 @@ REFUSED = [
     ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': string should match pattern"),
     ({"aliases": {"logs": "journalctl\nrm -rf /"}}, "aliases['logs'] = 'journalctl\\nrm -rf /': must be one line"),
     ({"restart": "sometimes"}, "restart = 'sometimes': input should be 'no', 'on-failure' or 'always'"),
+    ({"database_host": "db.example.com"}, "database_host describes a PostgreSQL that somebody else runs"),
+    (
+        {"database_port": 6432, "database_tls": "verified", "database_user": "me"},
+        "database_port, database_tls, database_user",
+    ),
+    ({"database_name": "billing"}, "set database_managed = False and have role and database made there"),
+    ({"database_pool_size": 41}, "database_pool_size = 41 is more than database_connection_limit = 40"),
+    (EXTERNAL | {"database_tls_ca": "/etc/ssl/ca.pem"}, "database_tls = 'none' does not use database_tls_ca"),
+    (EXTERNAL | {"database_tls": "verified", "database_host": "192.0.2.1"}, "and 192.0.2.1 is an address"),
+    (EXTERNAL | {"database_tls": "unverified"}, "database_tls = 'unverified': input should be 'none' or 'verified'"),
+    (EXTERNAL | {"database_host": "192.0.2.300"}, "database_host = '192.0.2.300': is no IPv4 address"),
+    (
+        EXTERNAL | {"database_host": "2001:db8::1"},
+        "database_host = '2001:db8::1': must be a host name or an IPv4 address",
+    ),
+    (EXTERNAL | {"database_user": 'a"b'}, "database_user = 'a\"b': string should match"),
+    ({"basic_auth_user": "a:b"}, "basic_auth_user = 'a:b': must be up to 64 letters, digits and"),
+    ({"basic_auth_user": "a\nb"}, "basic_auth_user = 'a\\nb': must be up to 64 letters"),
+    ({"basic_auth_user": "#a"}, "basic_auth_user = '#a': must be up to 64 letters"),
+    (
+        {"allowed_addresses": ["office"]},
+        "allowed_addresses[0] = 'office': must be an IPv4 or IPv6 address or a network",
+    ),
+    ({"allowed_addresses": ["192.0.2.7/24"]}, "write 192.0.2.0/24 for the network, or 192.0.2.7 for the one address"),
+    (
+        {"allowed_addresses": ["2001:DB8:0::1"]},
+        "allowed_addresses[0] = '2001:DB8:0::1': must be written as 2001:db8::1",
+    ),
+    ({"allowed_addresses": ["192.0.2.7/32"]}, "must be written as 192.0.2.7"),
+    ({"allowed_addresses": ["192.0.2.0/255.255.255.0"]}, "must be written as 192.0.2.0/24"),
+    ({"allowed_addresses": ["::ffff:192.0.2.7"]}, "under its IPv4 address: write 192.0.2.7"),
+    ({"allowed_addresses": ["fe80::1%eth0"]}, "allowed_addresses[0] = 'fe80::1%eth0': must be"),
+    ({"allowed_addresses": ["192.0.2.1; deny all"]}, "must be an IPv4 or IPv6 address"),
     ({"database_extensions": ["citext; DROP"]}, "database_extensions[0] = 'citext; DROP': string should match"),
 ]
 

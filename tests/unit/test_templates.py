@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from group_data.schema.environment import Environment
+from group_data.schema.secrets import Secrets
 from operations.rendering import render
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
@@ -32,6 +33,18 @@ SITE = [
         [],
     ),
     (TLS | {"hsts": True, "hsts_max_age": 0}, ['"max-age=0" always;'], []),
+    ({}, [], ["allow", "deny", "auth_basic", "satisfy", "Authorization"]),
+    (
+        {"allowed_addresses": ["192.0.2.0/24", "2001:db8::1"]},
+        ["allow 192.0.2.0/24;", "allow 2001:db8::1;", "deny all;"],
+        ["satisfy"],
+    ),
+    (
+        {"basic_auth_user": "team"},
+        ['auth_basic "billing_stage";', "auth_basic_user_file /etc/nginx/billing_stage.htpasswd;", 'Authorization ""'],
+        ["satisfy", "deny"],
+    ),
+    ({"basic_auth_user": "team", "allowed_addresses": ["192.0.2.1"]}, ["satisfy all;", "deny all;", "auth_basic "], []),
 ]
 
 
@@ -42,6 +55,72 @@ def test_site(
     text = site(environment(**settings))
     assert [line for line in present if line not in text] == []
     assert [line for line in absent if line in text] == []
+
+
+def test_the_redirect_to_https_is_for_everybody(environment: Callable[..., Environment]) -> None:
+    redirect, main = site(environment(**TLS, basic_auth_user="team", allowed_addresses=["192.0.2.1"])).split(
+        "listen 443", 1
+    )
+    assert "return 301" in redirect
+    assert "deny all;" not in redirect
+    assert "deny all;" in main
+
+
+SECRETS = Secrets.model_validate(
+    {"database_password": "correct-horse", "secret_key_base": "s" * 64, "cookie": "c" * 20}
+)
+ELSEWHERE = {
+    "database_managed": False,
+    "database_host": "db.example.com",
+    "database_port": 25060,
+    "database_name": "defaultdb",
+    "database_user": "doadmin",
+    "database_pool_size": 7,
+}
+OPTIONS = """\
+    verify: :verify_peer,
+    cacertfile: "/etc/ssl/certs/ca-certificates.crt",
+    server_name_indication: ~c"db.example.com"
+  ],
+"""
+
+
+def repo(environment: Environment) -> str:
+    return render("secret.exs.j2", environment=environment, secrets=SECRETS).split("\n\n")[1]
+
+
+def test_the_local_database(environment: Callable[..., Environment]) -> None:
+    assert (
+        repo(environment())
+        == """\
+config :billing, Billing.Repo,
+  username: "billing_stage",
+  password: "correct-horse",
+  database: "billing_stage",
+  hostname: "127.0.0.1",
+  port: 5432"""
+    )
+
+
+@pytest.mark.parametrize("tool", ["mix", "distillery"])
+def test_a_database_elsewhere(environment: Callable[..., Environment], tool: str) -> None:
+    text = repo(environment(**ELSEWHERE, release_tool=tool))
+    for line in (
+        'username: "doadmin"',
+        'database: "defaultdb"',
+        "pool_size: 7",
+        'hostname: "db.example.com"',
+        "port: 25060",
+    ):
+        assert f"  {line}" in text
+    assert "ssl" not in text
+
+
+@pytest.mark.parametrize(("tool", "form"), [("mix", "  ssl: [\n"), ("distillery", "  ssl: true,\n  ssl_opts: [\n")])
+def test_tls_in_the_words_of_each_postgrex(environment: Callable[..., Environment], tool: str, form: str) -> None:
+    assert form + OPTIONS in repo(environment(**ELSEWHERE, database_tls="verified", release_tool=tool))
+    own = environment(**ELSEWHERE, database_tls="verified", database_tls_ca="/etc/ssl/db.pem", release_tool=tool)
+    assert 'cacertfile: "/etc/ssl/db.pem"' in repo(own)
 
 
 def test_http2_is_said_in_the_words_of_each_nginx(environment: Callable[..., Environment]) -> None:

@@ -16,7 +16,7 @@ import pytest
 from pyrage import x25519  # type: ignore[import-untyped]
 
 from group_data.schema.secrets import REQUIRED_KEYS
-from tools import vault, vault_edit
+from tools import vault, vault_cli, vault_edit
 from tools.vault import VaultError, open_vault
 from tools.vault_keys import ROOT, Identities, find_identities, read_recipients
 
@@ -163,6 +163,17 @@ def test_init_adds_what_is_missing_and_keeps_the_rest(desk: Desk) -> None:
     assert "made database_password, secret_key_base\n" in done.stdout
     assert desk.text(desk.stage).startswith(present + "\n")
     assert vault.read_secrets(desk.text(desk.stage).encode())
+
+
+def test_init_makes_the_password_that_group_data_asks_for(desk: Desk) -> None:
+    desk.write(desk.stage)
+    key = desk.keys
+    place = vault_cli.Place(desk.stage, str(key), (*REQUIRED_KEYS, "basic_auth_password"))
+    assert vault_cli.init(place).endswith("stage.age: made basic_auth_password")
+    password = vault.read_secrets(desk.text(desk.stage).encode()).basic_auth_password
+    assert password is not None
+    assert len(password.get_secret_value()) == 43
+    assert "nothing changed" in vault_cli.init(place)
 
 
 @pytest.mark.parametrize("text", ['cookie = ""\n', f'[table]\nx = "{SECRET}"\n', f'cookie = "{SECRET}\n'])
