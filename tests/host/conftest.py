@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import releases
+from tests.host.partial import with_steps
 from tests.host.project import Project
 from tests.sandbox.machine import Machine, boot
 from tests.sandbox.vaults import make_vaults
@@ -69,6 +70,18 @@ def host(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     project = Project.copy(tmp_path_factory.mktemp("host") / "project", prepared.vaults)
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer]) as machine:
         yield Host(machine, project)
+
+
+@pytest.fixture(scope="module")
+def sites(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """The module's machine, and a repository whose deploy.py has what concerns sites alone."""
+    debian = 13 if host.machine.release == "trixie" else 12
+    steps = [
+        "provided_files.require(environment)",
+        'nginx.long_server_names(name="Machine: server names of any length")',
+        f"site.nginx_site(environment, secrets, {debian})",
+    ]
+    return Host(host.machine, with_steps(host.project, tmp_path_factory.mktemp("sites") / "project", *steps))
 
 
 @pytest.fixture(scope="session")

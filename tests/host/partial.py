@@ -9,7 +9,7 @@ from tests.host.project import Project
 _DEPLOY = """\
 from pyinfra import config, host
 from group_data.schema.inventory import read_environments
-from operations import database, secret_file
+from operations import database, nginx, provided_files, secret_file, site
 from tools.vault import open_vault, vault_path
 
 config.SUDO = True
@@ -41,3 +41,11 @@ def planned_and_applied(project: Project, environment: str) -> list[list[str]]:
         re.findall(rf"^ {{4}}(\w.*?) {{2,}}{columns} ", table, re.MULTILINE)
         for table, columns in ((plan, "1"), (results, "1 +1"))
     ]
+
+
+def converge(project: Project, environment: str) -> list[str]:
+    """The steps a plan lists, which must be those that are then taken, and leave nothing to do."""
+    planned, applied = planned_and_applied(project, environment)
+    assert planned == applied
+    assert project.planned("--limit", environment) == {}
+    return applied

@@ -3,10 +3,14 @@
 import http.client
 import ssl
 import warnings
+from collections.abc import Iterator
 
 import pytest
 
+from group_data.schema.environment import Environment
+from operations.rendering import render
 from tests.host.conftest import Host
+from tests.host.partial import converge
 from tests.host.web import get, tls_connect
 
 STAGE = "stage.billing.example.com"
@@ -55,26 +59,52 @@ def test_unknown_names_get_no_answer(host: Host) -> None:
 def test_a_site_that_fails_its_test_changes_nothing(restored: Host) -> None:
     before = restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout
     restored.project.edit(
-        "prod", tls="provided", tls_certificate="/etc/ssl/certs/missing.pem", tls_key="/etc/ssl/private/missing.key"
+        "prod", tls="provided", tls_certificate="/etc/ssl/certs/broken.pem", tls_key="/etc/ssl/private/broken.key"
     )
+    restored.machine.run("touch /etc/ssl/certs/broken.pem /etc/ssl/private/broken.key")
     run = restored.project.apply()
     assert run.exit_code == 1
-    assert 'cannot load certificate "/etc/ssl/certs/missing.pem"' in run.output
+    assert 'cannot load certificate "/etc/ssl/certs/broken.pem"' in run.output
     assert restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout == before
     assert restored.machine.run("ls -d /etc/nginx.staging.* 2>/dev/null", check=False).stdout == ""
     assert get(restored.machine.address, PROD, tls=True).status == 502
     assert restored.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
 
 
-def test_provided_certificate_and_hsts(restored: Host) -> None:
-    restored.machine.run(
-        "openssl req -x509 -newkey rsa:2048 -noenc -days 90 -subj /CN=provided"
-        " -keyout /etc/ssl/private/provided.key -out /etc/ssl/certs/provided.pem"
+def test_a_certificate_that_is_not_on_the_host_is_refused_before_anything_changes(host: Host) -> None:
+    before = host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout
+    host.machine.run("touch /etc/ssl/private/here.key")
+    host.project.edit(
+        "prod", tls="provided", tls_certificate="/etc/ssl/certs/missing.pem", tls_key="/etc/ssl/private/here.key"
     )
-    restored.project.edit(
-        "prod", tls="provided", tls_certificate="/etc/ssl/certs/provided.pem", tls_key="/etc/ssl/private/provided.key",
-        hsts=True, hsts_max_age=3600,
-    )  # fmt: skip
+    host.project.edit("stage", request_body_limit=9)
+    for arguments in (["--dry"], ["--yes"]):
+        run = host.project.pyinfra("deploy.py", *arguments)
+        assert run.exit_code == 1
+        assert (
+            "/etc/ssl/certs/missing.pem (tls_certificate): no such file on the host of prod. Put it there" in run.output
+        )
+        assert "Traceback" not in run.output
+    host.project.edit("prod", tls="self_signed", tls_certificate=None, tls_key=None)
+    host.project.edit("stage", request_body_limit=None)
+    assert host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout == before
+    assert host.project.planned() == {}
+
+
+PROVIDED = {
+    "tls": "provided",
+    "tls_certificate": "/etc/ssl/certs/provided.pem",
+    "tls_key": "/etc/ssl/private/provided.key",
+}
+PROVIDE = (
+    "openssl req -x509 -newkey rsa:2048 -noenc -days 90 -subj /CN=provided"
+    " -keyout /etc/ssl/private/provided.key -out /etc/ssl/certs/provided.pem"
+)
+
+
+def test_provided_certificate_and_hsts(restored: Host) -> None:
+    restored.machine.run(PROVIDE)
+    restored.project.edit("prod", **PROVIDED, hsts=True, hsts_max_age=3600)
     restored.project.apply().require_success()
     answer = get(restored.machine.address, PROD, tls=True)
     assert answer.headers["strict-transport-security"] == "max-age=3600"
@@ -83,6 +113,110 @@ def test_provided_certificate_and_hsts(restored: Host) -> None:
     restored.machine.run("touch /etc/ssl/certs/provided.pem")
     assert restored.project.applied() == {"Site": ["prod"]}
     assert restored.project.planned() == {}
+    # Browsers remember: what they were told is taken back before it is no longer said.
+    restored.project.edit("prod", hsts=False)
+    refused = restored.project.apply()
+    assert refused.exit_code == 1
+    assert "certificate for 3600 seconds, and they would go on doing so. First apply hsts = True with" in refused.output
+    assert get(restored.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=3600"
+    restored.project.edit("prod", hsts=True, hsts_max_age=0)
+    assert restored.project.applied() == {"Site": ["prod"]}
+    assert get(restored.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=0"
+    restored.project.edit("prod", hsts=False, hsts_max_age=None)
+    assert restored.project.planned() == restored.project.applied() == {"Site": ["prod"]}
+    assert "strict-transport-security" not in get(restored.machine.address, PROD, tls=True).headers
+
+
+@pytest.fixture
+def prod(sites: Host) -> Iterator[Host]:
+    """For a test that changes prod's site, which is the example's again afterwards."""
+    path = sites.project.path / "group_data/prod.py"
+    saved = path.read_text()
+    yield sites
+    path.write_text(saved)
+    sites.project.apply().require_success()
+
+
+@pytest.mark.parametrize("tls", ["none", "provided"])
+def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: Host, tls: str) -> None:
+    prod.machine.run(PROVIDE)
+    prod.project.edit("prod", **(PROVIDED if tls == "provided" else {"tls": "none"}))
+    assert converge(prod.project, "prod") == ["Site", "Site: no self-signed certificate"]
+    assert prod.machine.run(f"ls {CERTIFICATE}", check=False).returncode == 2
+    assert get(prod.machine.address, PROD, tls=tls == "provided").status == 502
+
+
+def test_a_certificate_somebody_put_where_ours_was_stays(prod: Host) -> None:
+    prod.machine.run(f"{PROVIDE}; cat /etc/ssl/private/provided.key /etc/ssl/certs/provided.pem > {CERTIFICATE}")
+    prod.project.edit("prod", tls="none")
+    assert converge(prod.project, "prod") == ["Site"]
+    assert prod.machine.run(f"ls {CERTIFICATE}").returncode == 0
+
+
+def test_a_self_signed_certificate_that_another_site_names_stays(prod: Host) -> None:
+    other = "/etc/nginx/sites-enabled/other"
+    prod.machine.run(f"echo '# ssl_certificate {CERTIFICATE};' > {other}")
+    prod.project.edit("prod", tls="none")
+    assert converge(prod.project, "prod") == ["Site"]
+    prod.machine.run(f"rm {other}")
+    assert converge(prod.project, "prod") == ["Site: no self-signed certificate"]
+
+
+def test_a_removed_server_name_is_answered_no_more(prod: Host) -> None:
+    prod.project.edit("prod", additional_domains=["www.billing.example.com"])
+    assert converge(prod.project, "prod") == ["Site: self-signed certificate", "Site"]
+    assert get(prod.machine.address, "www.billing.example.com", tls=True).status == 502
+    prod.project.edit("prod", additional_domains=None)
+    assert converge(prod.project, "prod") == ["Site: self-signed certificate", "Site"]
+    with pytest.raises(ssl.SSLError):
+        get(prod.machine.address, "www.billing.example.com", tls=True)
+
+
+def test_a_renamed_domain(restored: Host) -> None:
+    restored.project.edit("prod", domain="invoices.example.com")
+    changes = {
+        name: ["prod"]
+        for name in (
+            "Unit: variables",
+            "Site: page while no release answers",
+            "Site: self-signed certificate",
+            "Site",
+        )
+    }
+    assert restored.project.planned() == changes
+    assert restored.project.applied() == changes
+    assert restored.project.planned() == {}
+    assert "invoices.example.com is starting" in get(restored.machine.address, "invoices.example.com", tls=True).text
+    with pytest.raises(ssl.SSLError):
+        get(restored.machine.address, PROD, tls=True)
+
+
+LONGEST = ".".join(["n" * 63, "a" * 63, "m" * 63, "e" * 61])
+
+
+def test_server_names_of_any_length_and_number(prod: Host) -> None:
+    names = [f"{number:03}{LONGEST[3:]}" for number in range(60)]
+    prod.project.edit("prod", tls="none", domain=LONGEST, additional_domains=names)
+    assert "Site" in converge(prod.project, "prod")
+    assert get(prod.machine.address, LONGEST).status == 502
+    assert get(prod.machine.address, names[-1]).status == 502
+
+
+def test_another_teams_length_of_server_names_is_left(prod: Host) -> None:
+    theirs = "/etc/nginx/conf.d/theirs.conf"
+    prod.machine.run(f"echo 'server_names_hash_bucket_size 128;' > {theirs}")
+    assert converge(prod.project, "prod") == ["Machine: server names of any length"]
+    prod.machine.run("nginx -t -q")
+    prod.machine.run(f"rm {theirs}")
+    assert converge(prod.project, "prod") == ["Machine: server names of any length"]
+
+
+def test_a_site_of_the_longest_name(host: Host) -> None:
+    longest = Environment(app="b" * 31, environment="e" * 31, domain="long.example.com", port=4999)
+    text = render("site.j2", environment=longest, http2_directive=False)
+    site = "/etc/nginx/sites-enabled/longest"
+    tested = host.machine.run(f"cat > {site}; nginx -t -q; code=$?; rm {site}; exit $code", stdin=text, check=False)
+    assert (tested.returncode, tested.stderr) == (0, "")
 
 
 def test_self_signed_certificate_is_reissued_when_names_change(restored: Host) -> None:

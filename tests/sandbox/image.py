@@ -148,7 +148,7 @@ def run_in(
     for host, (guest, read_only) in (binds or {}).items():
         arguments += [str(host.resolve()), guest, "ro" if read_only else "rw"]
     return subprocess.run(
-        [*_NAMESPACES, *enter, "sh", "-c", _RUN, "run_in", *arguments],
+        [*enter, *_NAMESPACES, "sh", "-c", _RUN, "run_in", *arguments],
         input=stdin or "",
         capture_output=True,
         text=True,

@@ -1,0 +1,178 @@
+"""Who is let into a site: an allow list of addresses and HTTP basic auth, as browsers meet them."""
+
+import base64
+import socket
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.host import releases
+from tests.host.conftest import Host
+from tests.host.partial import converge
+from tests.host.web import Answer, get
+
+STAGE = "stage.billing.example.com"
+HTPASSWD = "/etc/nginx/billing_stage.htpasswd"
+PASSWORD = "correct: horse #1"
+
+# Documentation's addresses (RFC 5737, RFC 3849): nobody has them.
+ELSEWHERE = ["192.0.2.0/24", "2001:db8::/32"]
+
+# In the place of an application: what reached it.
+ECHO = """\
+server {
+    listen 127.0.0.1:4001;
+    location / { return 200 "authorization=$http_authorization upgrade=$http_upgrade"; }
+}
+"""
+
+
+@pytest.fixture
+def stage(sites: Host) -> Iterator[Host]:
+    """For a test that restricts stage, which is open again afterwards."""
+    yield sites
+    sites.project.edit("stage", basic_auth_user=None, allowed_addresses=None)
+    sites.project.apply().require_success()
+
+
+@pytest.fixture
+def echo(stage: Host) -> Iterator[Host]:
+    """The same, where an application answers."""
+    stage.machine.run("cat > /etc/nginx/conf.d/echo.conf && systemctl reload nginx", stdin=ECHO)
+    yield stage
+    stage.machine.run("rm /etc/nginx/conf.d/echo.conf && systemctl reload nginx")
+
+
+def login(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+def page(host: Host, **headers: str) -> Answer:
+    return get(host.machine.address, STAGE, "/", tls=False, **headers)
+
+
+def own_address(host: Host) -> str:
+    """What the machine sees us as."""
+    with socket.create_connection((host.machine.address, 80)) as connection:
+        return str(connection.getsockname()[0])
+
+
+def test_basic_auth(echo: Host) -> None:
+    echo.project.set_secrets("stage", basic_auth_password=PASSWORD)
+    echo.project.edit("stage", basic_auth_user="team")
+    assert converge(echo.project, "stage") == ["Site: password file", "Site"]
+    assert echo.machine.run(f"stat -c '%U %G %a' {HTPASSWD}").stdout == "root www-data 640\n"
+    refused = page(echo)
+    assert refused.status == 401
+    assert refused.headers["www-authenticate"] == 'Basic realm="billing_stage"'
+    for headers in (login("team", PASSWORD[:-1]), login("team", ""), login("Team", PASSWORD), login("root", PASSWORD)):
+        assert page(echo, **headers).status == 401
+    # The application answers, and sees nothing of it.
+    assert page(echo, **login("team", PASSWORD)).text == "authorization= upgrade="
+
+
+def test_a_changed_password_counts_at_once(stage: Host) -> None:
+    stage.project.edit("stage", basic_auth_user="team")
+    stage.project.apply().require_success()
+    stage.project.set_secrets("stage", basic_auth_password="another horse")
+    assert converge(stage.project, "stage") == ["Site: password file"]
+    assert page(stage, **login("team", PASSWORD)).status == 401
+    assert page(stage, **login("team", "another horse")).status == 502
+    stage.project.set_secrets("stage", basic_auth_password=PASSWORD)
+
+
+def test_no_output_shows_the_password_or_its_hash(stage: Host) -> None:
+    stage.project.set_secrets("stage", basic_auth_password="unheard-of-horse")
+    stage.project.edit("stage", basic_auth_user="team")
+    planned = stage.project.pyinfra("deploy.py", "--dry", "--diff", "-vvv", "--debug").require_success().output
+    output = planned + stage.project.apply("--diff", "-vvv", "--debug").require_success().output
+    assert f"Will create {HTPASSWD} (contents are not shown)" in output.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    hashed = stage.machine.run(f"cat {HTPASSWD}").stdout.strip().partition(":")[2]
+    assert hashed.startswith("$2b$05$")
+    for secret in ("unheard-of-horse", hashed, hashed[-31:]):
+        assert secret not in output
+    stage.project.set_secrets("stage", basic_auth_password=PASSWORD)
+
+
+def test_basic_auth_off(sites: Host) -> None:
+    sites.project.edit("stage", basic_auth_user="team")
+    sites.project.apply().require_success()
+    sites.project.edit("stage", basic_auth_user=None)
+    assert converge(sites.project, "stage") == ["Site", "Site: no password file"]
+    assert sites.machine.run(f"ls {HTPASSWD}", check=False).returncode == 2
+    assert page(sites).status == 502
+
+
+def test_a_run_interrupted_before_the_password_file_is_gone(sites: Host) -> None:
+    sites.machine.run(f"touch {HTPASSWD}")
+    assert converge(sites.project, "stage") == ["Site: no password file"]
+
+
+def test_a_user_without_password_is_refused_before_anything_changes(host: Host) -> None:
+    before = host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout
+    host.project.edit("prod", basic_auth_user="team", additional_domains=["www.billing.example.com"])
+    for arguments in (["--dry"], ["--yes"]):
+        run = host.project.pyinfra("deploy.py", *arguments)
+        assert run.exit_code == 1
+        assert (
+            "basic_auth_user = 'team' needs basic_auth_password in the vault of prod: `make vault-init ENV=prod`"
+            in (run.output)
+        )
+        assert "Traceback" not in run.output
+    assert host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout == before
+    made = host.project.run(sys.executable, "-m", "tools.vault", "init", "prod").require_success()
+    assert "made basic_auth_password" in made.output
+    assert host.project.planned()["Site: password file"] == ["prod"]
+    host.project.edit("prod", basic_auth_user=None, additional_domains=None)
+    assert host.project.planned() == {}
+
+
+def test_only_allowed_addresses(stage: Host) -> None:
+    stage.project.edit("stage", allowed_addresses=ELSEWHERE)
+    assert converge(stage.project, "stage") == ["Site"]
+    for path in ("/", "/health", "/502.html", "/../502.html", "//"):
+        answer = get(stage.machine.address, STAGE, path)
+        assert answer.status in (400, 403, 404)
+        assert "Back in a moment" not in answer.text
+    stage.project.edit("stage", allowed_addresses=[*ELSEWHERE, own_address(stage)])
+    assert converge(stage.project, "stage") == ["Site"]
+    assert page(stage).status == 502
+    assert "Back in a moment" in page(stage).text
+
+
+@pytest.mark.parametrize("allowed", [False, True], ids=["elsewhere", "here"])
+def test_address_and_password_are_both_required(echo: Host, allowed: bool) -> None:
+    addresses = [*ELSEWHERE, own_address(echo)] if allowed else ELSEWHERE
+    echo.project.edit("stage", basic_auth_user="team", allowed_addresses=addresses)
+    echo.project.apply().require_success()
+    assert page(echo).status == (401 if allowed else 403)
+    assert page(echo, **login("team", PASSWORD)).status == (200 if allowed else 403)
+
+
+def test_the_page_while_no_release_answers_is_behind_the_password_too(stage: Host) -> None:
+    stage.project.edit("stage", basic_auth_user="team")
+    stage.project.apply().require_success()
+    assert "Back in a moment" not in page(stage).text
+    answer = page(stage, **login("team", PASSWORD))
+    assert answer.status == 502
+    assert "Back in a moment" in answer.text
+
+
+def websocket(host: Host, **headers: str) -> str:
+    """The answer to the handshake of RFC 6455 1.3."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    with socket.create_connection((host.machine.address, 80), timeout=20) as connection:
+        connection.sendall(
+            f"GET /live/websocket HTTP/1.1\r\nHost: {STAGE}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            f"{''.join(lines)}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode()
+        )
+        return connection.recv(4096).decode().partition("\r\n")[0]
+
+
+def test_websockets(stage: Host, running: Host) -> None:
+    stage.project.edit("stage", basic_auth_user="team")
+    stage.project.apply().require_success()
+    assert websocket(stage) == "HTTP/1.1 401 Unauthorized"
+    assert websocket(stage, **login("team", PASSWORD)) == "HTTP/1.1 101 Switching Protocols"
+    assert releases.page(running.machine, "stage", **login("team", PASSWORD)).status == 200
