@@ -180,8 +180,9 @@ class Settings(BaseModel):
     )
     database_tls_ca: AbsolutePath | None = Field(
         default=None,
-        description="Path on the host of the CA's certificates in PEM, readable by the application; with database_tls = "
-        "'verified' only. Default: the system's own, /etc/ssl/certs/ca-certificates.crt.",
+        description="Path on the host of the CA's certificates in PEM, readable by everybody and not below /home, /root, /run or "
+        "/tmp, which the application does not see; with database_tls = 'verified' only. Default: the system's own, "
+        "/etc/ssl/certs/ca-certificates.crt.",
     )
     database_name: DatabaseName | None = Field(
         default=None, description="The database, where it has a name of its own; default <app>_<environment>."

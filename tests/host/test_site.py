@@ -18,6 +18,16 @@ PROD = "billing.example.com"
 CERTIFICATE = "/etc/ssl/private/billing_prod.pem"
 
 
+@pytest.fixture
+def prod(sites: Host) -> Iterator[Host]:
+    """For a test that changes prod's site, which is the example's again afterwards."""
+    path = sites.project.path / "group_data/prod.py"
+    saved = path.read_text()
+    yield sites
+    path.write_text(saved)
+    sites.project.apply().require_success()
+
+
 def fingerprint(host: Host) -> str:
     return host.machine.run(f"openssl x509 -noout -fingerprint -sha256 -in {CERTIFICATE}").stdout
 
@@ -56,19 +66,19 @@ def test_unknown_names_get_no_answer(host: Host) -> None:
         get(host.machine.address, "unknown.example.org", tls=True)
 
 
-def test_a_site_that_fails_its_test_changes_nothing(restored: Host) -> None:
-    before = restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout
-    restored.project.edit(
+def test_a_site_that_fails_its_test_changes_nothing(prod: Host) -> None:
+    before = prod.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout
+    prod.project.edit(
         "prod", tls="provided", tls_certificate="/etc/ssl/certs/broken.pem", tls_key="/etc/ssl/private/broken.key"
     )
-    restored.machine.run("touch /etc/ssl/certs/broken.pem /etc/ssl/private/broken.key")
-    run = restored.project.apply()
+    prod.machine.run("touch /etc/ssl/certs/broken.pem /etc/ssl/private/broken.key")
+    run = prod.project.apply()
     assert run.exit_code == 1
     assert 'cannot load certificate "/etc/ssl/certs/broken.pem"' in run.output
-    assert restored.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout == before
-    assert restored.machine.run("ls -d /etc/nginx.staging.* 2>/dev/null", check=False).stdout == ""
-    assert get(restored.machine.address, PROD, tls=True).status == 502
-    assert restored.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
+    assert prod.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout == before
+    assert prod.machine.run("ls -d /etc/nginx.staging.* 2>/dev/null", check=False).stdout == ""
+    assert get(prod.machine.address, PROD, tls=True).status == 502
+    assert prod.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
 
 
 def test_a_certificate_that_is_not_on_the_host_is_refused_before_anything_changes(host: Host) -> None:
@@ -102,39 +112,29 @@ PROVIDE = (
 )
 
 
-def test_provided_certificate_and_hsts(restored: Host) -> None:
-    restored.machine.run(PROVIDE)
-    restored.project.edit("prod", **PROVIDED, hsts=True, hsts_max_age=3600)
-    restored.project.apply().require_success()
-    answer = get(restored.machine.address, PROD, tls=True)
+def test_provided_certificate_and_hsts(prod: Host) -> None:
+    prod.machine.run(PROVIDE)
+    prod.project.edit("prod", **PROVIDED, hsts=True, hsts_max_age=3600)
+    prod.project.apply().require_success()
+    answer = get(prod.machine.address, PROD, tls=True)
     assert answer.headers["strict-transport-security"] == "max-age=3600"
-    assert restored.project.planned() == {}
+    assert prod.project.planned() == {}
     # A renewed certificate takes effect without anything else having changed.
-    restored.machine.run("touch /etc/ssl/certs/provided.pem")
-    assert restored.project.applied() == {"Site": ["prod"]}
-    assert restored.project.planned() == {}
+    prod.machine.run("touch /etc/ssl/certs/provided.pem")
+    assert prod.project.applied() == {"Site": ["prod"]}
+    assert prod.project.planned() == {}
     # Browsers remember: what they were told is taken back before it is no longer said.
-    restored.project.edit("prod", hsts=False)
-    refused = restored.project.apply()
+    prod.project.edit("prod", hsts=False)
+    refused = prod.project.apply()
     assert refused.exit_code == 1
     assert "certificate for 3600 seconds, and they would go on doing so. First apply hsts = True with" in refused.output
-    assert get(restored.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=3600"
-    restored.project.edit("prod", hsts=True, hsts_max_age=0)
-    assert restored.project.applied() == {"Site": ["prod"]}
-    assert get(restored.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=0"
-    restored.project.edit("prod", hsts=False, hsts_max_age=None)
-    assert restored.project.planned() == restored.project.applied() == {"Site": ["prod"]}
-    assert "strict-transport-security" not in get(restored.machine.address, PROD, tls=True).headers
-
-
-@pytest.fixture
-def prod(sites: Host) -> Iterator[Host]:
-    """For a test that changes prod's site, which is the example's again afterwards."""
-    path = sites.project.path / "group_data/prod.py"
-    saved = path.read_text()
-    yield sites
-    path.write_text(saved)
-    sites.project.apply().require_success()
+    assert get(prod.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=3600"
+    prod.project.edit("prod", hsts=True, hsts_max_age=0)
+    assert prod.project.applied() == {"Site": ["prod"]}
+    assert get(prod.machine.address, PROD, tls=True).headers["strict-transport-security"] == "max-age=0"
+    prod.project.edit("prod", hsts=False, hsts_max_age=None)
+    assert prod.project.planned() == prod.project.applied() == {"Site": ["prod"]}
+    assert "strict-transport-security" not in get(prod.machine.address, PROD, tls=True).headers
 
 
 @pytest.mark.parametrize("tls", ["none", "provided"])
@@ -219,52 +219,52 @@ def test_a_site_of_the_longest_name(host: Host) -> None:
     assert (tested.returncode, tested.stderr) == (0, "")
 
 
-def test_self_signed_certificate_is_reissued_when_names_change(restored: Host) -> None:
-    before = fingerprint(restored)
-    restored.project.edit("prod", additional_domains=["www.billing.example.com"])
-    assert restored.project.planned() == {"Site: self-signed certificate": ["prod"], "Site": ["prod"]}
-    restored.project.apply().require_success()
-    assert fingerprint(restored) != before
-    with tls_connect(restored.machine.address, "www.billing.example.com") as connection:
+def test_self_signed_certificate_is_reissued_when_names_change(prod: Host) -> None:
+    before = fingerprint(prod)
+    prod.project.edit("prod", additional_domains=["www.billing.example.com"])
+    assert prod.project.planned() == {"Site: self-signed certificate": ["prod"], "Site": ["prod"]}
+    prod.project.apply().require_success()
+    assert fingerprint(prod) != before
+    with tls_connect(prod.machine.address, "www.billing.example.com") as connection:
         served = ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"")
-    names = restored.machine.run("openssl x509 -noout -ext subjectAltName", stdin=served).stdout
+    names = prod.machine.run("openssl x509 -noout -ext subjectAltName", stdin=served).stdout
     assert "DNS:billing.example.com, DNS:www.billing.example.com" in names
 
 
 @pytest.mark.parametrize(("days", "reissued"), [(29, True), (31, False)])
-def test_self_signed_certificate_is_reissued_in_its_last_30_days(host: Host, days: int, reissued: bool) -> None:
-    host.machine.run(
+def test_self_signed_certificate_is_reissued_in_its_last_30_days(sites: Host, days: int, reissued: bool) -> None:
+    sites.machine.run(
         f"cd /etc/ssl/private && openssl req -x509 -key {CERTIFICATE} -days {days} -subj /O=self-signed"
         f" -addext subjectAltName=DNS:{PROD} > new.crt && openssl pkey -in {CERTIFICATE} > new.key"
         f" && cat new.key new.crt > {CERTIFICATE} && rm new.key new.crt"
     )
-    short = fingerprint(host)
-    changes = host.project.applied()
+    short = fingerprint(sites)
+    changes = sites.project.applied()
     assert ("Site: self-signed certificate" in changes) is reissued
-    assert (fingerprint(host) != short) is reissued
+    assert (fingerprint(sites) != short) is reissued
     # Either way the file changed, and nginx serves what is on disk.
     assert changes["Site"] == ["prod"]
-    assert host.project.planned() == {}
+    assert sites.project.planned() == {}
 
 
 def test_private_key_is_roots_alone(host: Host) -> None:
     assert host.machine.run(f"stat -c '%U %a' {CERTIFICATE}").stdout == "root 600\n"
 
 
-def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(host: Host) -> None:
-    host.machine.run("touch /etc/nginx/sites-available/billing_stage")
-    assert host.project.planned() == {"Site": ["stage"]}
-    host.project.apply().require_success()
-    assert host.project.planned() == {}
+def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(sites: Host) -> None:
+    sites.machine.run("touch /etc/nginx/sites-available/billing_stage")
+    assert sites.project.planned() == {"Site": ["stage"]}
+    sites.project.apply().require_success()
+    assert sites.project.planned() == {}
 
 
-def test_what_somebody_changed_by_hand_is_put_back(host: Host) -> None:
+def test_what_somebody_changed_by_hand_is_put_back(sites: Host) -> None:
     site = "/etc/nginx/sites-available/billing_stage"
     for damage in (f"echo '# by hand' >> {site}", "rm /etc/nginx/sites-enabled/billing_stage", f"rm {site}"):
-        host.machine.run(damage)
-        assert host.project.applied("--limit", "stage") == {"Site": ["stage"]}
-        assert get(host.machine.address, STAGE).status == 502
-    assert host.project.planned() == {}
+        sites.machine.run(damage)
+        assert sites.project.applied("--limit", "stage") == {"Site": ["stage"]}
+        assert get(sites.machine.address, STAGE).status == 502
+    assert sites.project.planned() == {}
 
 
 def test_another_teams_default_server_is_left(host: Host) -> None:
