@@ -180,8 +180,8 @@ class Settings(BaseModel):
     )
     database_tls_ca: AbsolutePath | None = Field(
         default=None,
-        description="Path on the host of the CA's certificates in PEM, readable by everybody and not below /home, /root, /run or "
-        "/tmp, which the application does not see; with database_tls = 'verified' only. Default: the system's own, "
+        description="Path on the host of the CA's certificates in PEM; with database_tls = 'verified' only. Readable by "
+        "everybody, and not below /home, /root or /tmp, which the application does not see. Default: the system's own, "
         "/etc/ssl/certs/ca-certificates.crt.",
     )
     database_name: DatabaseName | None = Field(

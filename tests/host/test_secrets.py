@@ -233,6 +233,7 @@ def test_no_traceback_shows_a_secret(files: Host) -> None:
 READ = """\
 defmodule Flat do
   def lines(path, value) when is_binary(value), do: [Enum.join(path, " ") <> " " <> Base.encode64(value)]
+  def lines(path, value) when is_integer(value), do: lines(path, Integer.to_string(value))
   def lines(path, values), do: Enum.flat_map(values, fn {key, value} -> lines(path ++ [Atom.to_string(key)], value) end)
 end
 
@@ -289,6 +290,7 @@ def test_elixir_reads_every_value_back(files: Host, tool: str, tmp_path: Path) -
         "billing Elixir.Billing.Repo password": password,
         "billing Elixir.Billing.Repo database": "billing_stage",
         "billing Elixir.Billing.Repo hostname": "127.0.0.1",
+        "billing Elixir.Billing.Repo port": "5432",
         "billing Elixir.BillingWeb.Endpoint secret_key_base": own["secret_key_base"],
         "appsignal config push_api_key": own["appsignal_push_api_key"],
     } | {f"billing {key}": value for key, value in NASTY.items()}
