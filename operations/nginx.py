@@ -178,7 +178,14 @@ def long_server_names(name: str) -> None:
         # nginx refuses to be told twice.
         files.file(name=name, path=SERVER_NAMES_CONF, present=False)
     else:
-        files.put(name=name, src=StringIO(render("server-names.conf.j2")), dest=SERVER_NAMES_CONF, mode="644")
+        files.put(
+            name=name,
+            src=StringIO(render("server-names.conf.j2")),
+            dest=SERVER_NAMES_CONF,
+            user="root",
+            group="root",
+            mode="644",
+        )
 
 
 def show_diff(path: str, content: str) -> None:

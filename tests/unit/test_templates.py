@@ -86,7 +86,7 @@ OPTIONS = """\
 
 
 def repo(environment: Environment) -> str:
-    return render("secret.exs.j2", environment=environment, secrets=SECRETS).split("\n\n")[1]
+    return render("secret.exs.j2", environment=environment, secrets=SECRETS, digests={}).split("\n\n")[1]
 
 
 def test_the_local_database(environment: Callable[..., Environment]) -> None:
