@@ -211,6 +211,8 @@ def _literal(value: Any) -> str:
 
 
 def _value(value: Any) -> str:
+    if not value and isinstance(value, dict | list | tuple):
+        return "none"
     if isinstance(value, dict):
         return ", ".join(f"`{key}`: `{item}`" for key, item in value.items())
     if isinstance(value, list | tuple):

@@ -116,11 +116,13 @@ class Settings(BaseModel):
         strict=False,
         description="IPv4 and IPv6 addresses and networks (192.0.2.0/24) that may use the site; others get 403. Empty: "
         "everybody may. With basic_auth_user as well both are required. The redirect to HTTPS answers everybody.",
+        examples=[["192.0.2.0/24", "2001:db8::1"]],
     )
     basic_auth_user: BasicAuthUser | None = Field(
         default=None,
         description="Name that browsers ask for (HTTP basic auth), with the vault's basic_auth_password; None: off. The "
         "application does not see either. With tls = 'none' both cross the network readable.",
+        examples=["team"],
     )
 
     release_tool: Literal["mix", "distillery"] = Field(
@@ -171,8 +173,16 @@ class Settings(BaseModel):
         default="127.0.0.1",
         description="Host name or IPv4 address of PostgreSQL. Another than the default, as each of the five settings that "
         "follow, needs database_managed = False.",
+        examples=["db.example.com"],
     )
-    database_port: int = Field(default=5432, ge=1, le=65_535, description="TCP port of PostgreSQL.")
+    database_port: int = Field(
+        default=5432,
+        ge=1,
+        le=65_535,
+        description="TCP port of PostgreSQL.",
+        examples=[25060],
+        json_schema_extra={"unit": "TCP port"},
+    )
     database_tls: Literal["none", "verified"] = Field(
         default="none",
         description="none: no TLS, for loopback and networks nobody else is in. verified: the certificate must be signed by "
@@ -183,12 +193,17 @@ class Settings(BaseModel):
         description="Path on the host of the CA's certificates in PEM; with database_tls = 'verified' only. Readable by "
         "everybody, and not below /home, /root or /tmp, which the application does not see. Default: the system's own, "
         "/etc/ssl/certs/ca-certificates.crt.",
+        examples=["/etc/ssl/certs/database-ca.pem"],
     )
     database_name: DatabaseName | None = Field(
-        default=None, description="The database, where it has a name of its own; default <app>_<environment>."
+        default=None,
+        description="The database, where it has a name of its own; default <app>_<environment>.",
+        examples=["defaultdb"],
     )
     database_user: DatabaseName | None = Field(
-        default=None, description="The role that logs in, where it has a name of its own; default <app>_<environment>."
+        default=None,
+        description="The role that logs in, where it has a name of its own; default <app>_<environment>.",
+        examples=["doadmin"],
     )
     database_pool_size: int | None = Field(
         default=None,
@@ -196,6 +211,8 @@ class Settings(BaseModel):
         le=10_000,
         description="Connections the Ecto repo keeps open; None: what the application itself configures. With a managed "
         "database at most database_connection_limit.",
+        examples=[20],
+        json_schema_extra={"unit": "connections"},
     )
     database_extensions: tuple[ExtensionName, ...] = Field(
         default=(),
