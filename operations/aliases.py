@@ -30,10 +30,15 @@ def bash_aliases(environment: Environment) -> None:
         name="Bash aliases",
         path=environment.aliases_path,
         content=[f"alias {name}={shlex.quote(command)}" for name, command in environment.shell_aliases.items()],
-        marker=f"# {{mark}} {environment.full_name}, managed by the deploy repository",
+        marker=marker(environment),
         _sudo_user=environment.user,
         _serial=True,
     )
+
+
+def marker(environment: Environment) -> str:
+    """The comment around this environment's block, in which {mark} stands for BEGIN and END."""
+    return f"# {{mark}} {environment.full_name}, managed by the deploy repository"
 
 
 @operation()

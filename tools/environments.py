@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyinfra.api import Config, State
+from pyinfra.api import Config, Inventory, State
 from pyinfra.context import ctx_config, ctx_state
 from pyinfra_cli.inventory import make_inventory
 
@@ -12,12 +12,17 @@ from group_data.schema.inventory import read_environments
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
+def read_inventory() -> Inventory:
+    """The committed inventory, read as pyinfra reads it; nothing is connected to."""
+    # inventory.py speaks to these two, and pyinfra's command line is not there to provide them.
+    with ctx_state.use(State()), ctx_config.use(Config()):
+        inventory: Inventory = make_inventory(str(CHECKOUT / "inventory.py"), cwd=str(CHECKOUT))
+        return inventory
+
+
 def load() -> dict[str, Environment]:
-    """Every environment of the committed inventory by its short name, read as pyinfra reads it.
+    """Every environment of the committed inventory by its short name.
 
     Raises SettingsError when the group data has problems.
     """
-    # inventory.py speaks to these two, and pyinfra's command line is not there to provide them.
-    with ctx_state.use(State()), ctx_config.use(Config()):
-        inventory = make_inventory(str(CHECKOUT / "inventory.py"), cwd=str(CHECKOUT))
-    return {environment.environment: environment for environment in read_environments(inventory).values()}
+    return {environment.environment: environment for environment in read_environments(read_inventory()).values()}

@@ -21,12 +21,14 @@ class Prepared:
     + layer: for `boot(layers=…)`
     + vaults: the secrets it was applied with
     + planned: what a plan listed while the machine was bare
+    + applied: what the apply then did
     """
 
     release: str
     layer: Path
     vaults: Path
     planned: dict[str, list[str]]
+    applied: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def prepared(release: str, vaults: Path, tmp_path_factory: pytest.TempPathFactor
         assert "billing" not in machine.run("ls /home /var /etc/nginx 2>&1", check=False).stdout, (
             "a plan changed something"
         )
-        project.apply().require_success()
-        yield Prepared(release, machine.snapshot(), vaults, planned)
+        applied = project.applied()
+        yield Prepared(release, machine.snapshot(), vaults, planned, applied)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,59 @@
+"""What an apply would do, as pyinfra's own command line plans it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pyinfra.api.exceptions import PyinfraError
+
+from tools.environments import CHECKOUT
+
+# Means --yes, with which pyinfra skips change detection: the plan would be empty whatever the host is like.
+_MISLEADING = "PYINFRA_YES"
+
+
+class PlanError(PyinfraError):
+    """There is no plan; the message is what pyinfra said on standard error, or empty when that was shown already."""
+
+
+class Change(NamedTuple):
+    """One operation that would change one host.
+
+    + host: name in the inventory
+    + operation: its `name=`
+    """
+
+    host: str
+    operation: str
+
+
+def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change]:
+    """What `pyinfra inventory.py deploy.py --dry` lists as changes, in its order.
+
+    + hosts: names in the inventory, for `--limit`
+    + show_progress: let pyinfra's standard error through while it runs
+
+    Raises PlanError when pyinfra fails, or ends without a plan.
+    """
+    command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--dry", "--json"]
+    run = subprocess.run(
+        [*command, *(argument for host in hosts for argument in ("--limit", host))],
+        cwd=CHECKOUT,
+        env={name: value for name, value in os.environ.items() if name != _MISLEADING},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=None if show_progress else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    # Interrupted, pyinfra exits 0 as well, without a plan.
+    if run.returncode != 0 or not run.stdout.startswith("{"):
+        raise PlanError((run.stderr or "").strip())
+    return [
+        Change(host, operation["name"])
+        for operation in json.loads(run.stdout)["plan"]
+        for host in (*operation["hosts_with_change"], *operation["hosts_with_conditional_change"])
+    ]

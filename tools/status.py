@@ -1,0 +1,148 @@
+"""How every environment is doing: `python -m tools.status [ENV ...] [--json]`.
+
+Exit code 0: all in order. 2: something is not, and the table shows it. 1: nothing could be told, and standard error says
+why. docs/drift.md describes the JSON.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import click
+from pyinfra.api import Host
+from pyinfra.api.exceptions import PyinfraError
+
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import read_environments
+from tools import health, plan
+from tools.environments import read_inventory
+from tools.health import Reading
+from tools.machines import address, ask
+from tools.selection import Parser, print_json, select
+
+# Columns; a wider table has its machines' addresses cut.
+WIDTH = 120
+_GAP = "  "
+_UNKNOWN = Reading("-", ok=False)
+
+
+class Status(NamedTuple):
+    """One row of the table.
+
+    + environment: short name
+    + machine: its address
+    """
+
+    environment: Reading
+    machine: Reading
+    reachable: Reading
+    in_sync: Reading
+    unit: Reading
+    site: Reading
+    database: Reading
+    disk: Reading
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is in order."""
+        return all(reading.ok for reading in self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Texts by column, `reachable` as truth, `in_sync` as truth or, where that could not be told, None."""
+        return {name: reading.text for name, reading in self._asdict().items()} | {
+            "reachable": self.reachable.ok,
+            "in_sync": None if self.in_sync.text in (_UNKNOWN.text, "unknown") else self.in_sync.ok,
+            "ok": self.ok,
+        }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, show, and return the exit code.
+
+    + arguments: the command line without the program, by default the process's own
+    """
+    parser = Parser("python -m tools.status", "Show how every environment is doing.")
+    options = parser.parse_args(arguments)
+    try:
+        inventory = read_inventory()
+        environments = read_environments(inventory)
+        hosts = select(options.environments, inventory, environments)
+        answers = ask(inventory, hosts, lambda host: health.read(host, environments[host.name]))
+        table = _table(hosts, environments, answers)
+    except PyinfraError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if options.json:
+        print_json([status.as_json() for status in table])
+    else:
+        _print(table)
+    if not any(status.reachable.ok for status in table):
+        return 1
+    return 0 if all(status.ok for status in table) else 2
+
+
+def _table(
+    hosts: Sequence[Host],
+    environments: Mapping[str, Environment],
+    answers: Mapping[str, health.Health | PyinfraError],
+) -> list[Status]:
+    # One plan for each environment: that one cannot be made, for want of a key to its vault, does not hide the others.
+    with ThreadPoolExecutor() as pool:
+        synced = list(pool.map(lambda host: _in_sync(host, answers[host.name]), hosts))
+    table = []
+    for host, in_sync in zip(hosts, synced, strict=True):
+        names = (Reading(environments[host.name].environment, ok=True), Reading(address(host), ok=True))
+        answer = answers[host.name]
+        if isinstance(answer, PyinfraError):
+            print(f"{host.name}: {answer}", file=sys.stderr)
+            table.append(Status(*names, Reading("no", ok=False), in_sync, *[_UNKNOWN] * len(health.Health._fields)))
+        else:
+            table.append(Status(*names, Reading("yes", ok=True), in_sync, *answer))
+    return table
+
+
+def _in_sync(host: Host, answer: health.Health | PyinfraError) -> Reading:
+    if isinstance(answer, PyinfraError):
+        return _UNKNOWN
+    try:
+        changes = plan.changes([host.name])
+    except plan.PlanError as error:
+        print(f"{host.name}: {error}", file=sys.stderr)
+        return Reading("unknown", ok=False)
+    return Reading(f"no, {len(changes)} to do" if changes else "yes", ok=not changes)
+
+
+def _print(table: Sequence[Status]) -> None:
+    heading = [name.replace("_", " ") for name in Status._fields]
+    rows = [[reading.text for reading in status] for status in table]
+    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
+    machine = Status._fields.index("machine")
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
+    widths[machine] = max(widths[machine] - max(excess, 0), len("machine"))
+    click.secho(_line(heading, widths), bold=True)
+    for status in table:
+        cells = _cells([reading.text for reading in status], widths)
+        click.echo(
+            _GAP.join(
+                cell if reading.ok else click.style(cell, fg="red") for cell, reading in zip(cells, status, strict=True)
+            ).rstrip()
+        )
+
+
+def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
+    return _GAP.join(_cells(texts, widths)).rstrip()
+
+
+def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Each text at its column's width; one that is too long loses its end."""
+    return [
+        (text if len(text) <= width else f"{text[: width - 1]}…").ljust(width)
+        for text, width in zip(texts, widths, strict=True)
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
