@@ -43,6 +43,14 @@ define ask
 	fi
 endef
 
+.PHONY: drift
+drift: $(VENV) ## Name what is not as the data says: ENV=stage, or everything
+	$(PYTHON) -m tools.drift $(ENV)
+
+.PHONY: status
+status: $(VENV) ## A table of how every environment is doing: ENV=stage, or everything
+	$(PYTHON) -m tools.status $(ENV)
+
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
 .PHONY: vault-init

@@ -59,11 +59,19 @@ def find(
 
     Raises PyinfraError when it cannot be told for all of them.
     """
-    drifted = []
+    with ThreadPoolExecutor() as pool:
+        changed = pool.submit(lambda: list(_changed(inventory, environments, hosts, show_progress=show_progress)))
+        left_over = pool.submit(lambda: list(_left_over(inventory, environments, hosts)))
+        # In this order: of two errors, pyinfra's own says more.
+        return changed.result() + left_over.result()
+
+
+def _changed(
+    inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host], *, show_progress: bool
+) -> Iterator[Drift]:
     for host, operation in plan.changes([host.name for host in hosts], show_progress=show_progress):
         environment = None if operation.startswith(_OF_MACHINE) else environments[host].environment
-        drifted.append(Drift(environment, address(inventory.get_host(host)), operation, "change", None))
-    return drifted + list(_left_over(inventory, environments, hosts))
+        yield Drift(environment, address(inventory.get_host(host)), operation, "change", None)
 
 
 def _left_over(inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host]) -> Iterator[Drift]:

@@ -6,6 +6,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,14 +93,18 @@ class Project:
 
     def killed_apply(self, after: float) -> None:
         """An apply whose process is killed after so many seconds, unless it is done by then."""
+        deadline = time.monotonic() + after
+        self.killed_apply_when(lambda: time.monotonic() >= deadline)
+
+    def killed_apply_when(self, condition: Callable[[], bool]) -> None:
+        """An apply whose process is killed as soon as the condition holds, unless it is done by then."""
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--yes"]
         with subprocess.Popen(
             command, cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as run:
-            try:
-                run.wait(after)
-            except subprocess.TimeoutExpired:
-                run.kill()
+            while run.poll() is None and not condition():
+                time.sleep(0.05)
+            run.kill()
 
     def applied(self, *arguments: str) -> dict[str, list[str]]:
         """An apply that must succeed; the operations that did something, with their hosts."""

@@ -1,0 +1,147 @@
+"""What someone may change behind our back: one managed thing each, and the operations that tell of it and mend it."""
+
+from typing import NamedTuple
+
+_PSQL = 'cd / && runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 -c "{}"'
+
+_SITE = "/etc/nginx/sites-available/billing_stage"
+_UNIT = "/etc/systemd/system/billing_stage.service"
+_SECRETS = "/var/stage.secret.exs"
+_ROOT = "/home/billing/stage"
+_ALIASES = "/home/billing/.bash_aliases"
+_EPMD = "/etc/systemd/system/epmd.socket.d/loopback.conf"
+_PRIVATE_BLOCK = "/^# BEGIN billing_stage/,/^# END billing_stage/"
+
+
+class Damage(NamedTuple):
+    """One thing that is no longer as the data says.
+
+    + name: what happened
+    + command: what root does on the host to make it so
+    + expected: what drift then names, "environment: operation" or "sandbox: operation" for the machine
+    """
+
+    name: str
+    command: str
+    expected: list[str]
+
+
+def _sql(statement: str, database: str = "postgres") -> str:
+    return f"{_PSQL.format(statement)} {database}"
+
+
+# Each of these can be done to a host that has the others done to it already.
+INDEPENDENT = [
+    Damage("site content", f"echo '# by hand' >> {_SITE}", ["stage: Site"]),
+    Damage("site link", "rm /etc/nginx/sites-enabled/billing_prod", ["prod: Site"]),
+    Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
+    Damage(
+        "certificate",
+        "rm /etc/ssl/private/billing_prod.pem",
+        ["prod: Site: self-signed certificate", "prod: Site"],
+    ),
+    Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
+    Damage("unit content", f"echo '# by hand' >> {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
+    Damage(
+        "unit systemd does not know yet",
+        "touch /etc/systemd/system/billing_prod.service",
+        ["prod: Unit: systemd reloads"],
+    ),
+    Damage("unit disabled", "systemctl disable -q billing_stage", ["stage: Unit: starts at boot"]),
+    Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
+    Damage(
+        "polkit rule",
+        "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
+        ["stage: Unit: may be restarted by the application user"],
+    ),
+    Damage("secret file's content", f"echo '# by hand' >> {_SECRETS}", ["stage: Secret file"]),
+    Damage("secret file's mode", "chmod 644 /var/prod.secret.exs", ["prod: Secret file"]),
+    Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
+    Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),
+    Damage("role's password", _sql("ALTER ROLE billing_stage PASSWORD 'by hand'"), ["stage: PostgreSQL role"]),
+    Damage("role's attribute", _sql("ALTER ROLE billing_prod CREATEDB"), ["prod: PostgreSQL role"]),
+    Damage("database's owner", _sql("ALTER DATABASE billing_stage OWNER TO postgres"), ["stage: PostgreSQL database"]),
+    Damage(
+        "CONNECT for everybody",
+        _sql("GRANT CONNECT ON DATABASE billing_prod TO PUBLIC"),
+        ["prod: PostgreSQL database: open to its owner alone"],
+    ),
+    Damage("extension dropped", _sql("DROP EXTENSION citext", "billing_stage"), ["stage: PostgreSQL extensions"]),
+    Damage(
+        "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
+    ),
+    Damage("mode of the aliases", f"chmod 600 {_ALIASES}", ["stage: Bash aliases: file", "prod: Bash aliases: file"]),
+    Damage("AppSignal's mode", f"chmod 777 {_ROOT}/appsignal", ["stage: AppSignal directory"]),
+    Damage("AppSignal's directory", "rm -r /home/billing/prod/appsignal", ["prod: AppSignal directory"]),
+    Damage("root directory's mode", f"chmod 777 {_ROOT}", ["stage: Root directory"]),
+    Damage("private directory's mode", f"chmod 755 {_ROOT}/private", ["stage: Private directory"]),
+    Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
+    Damage(
+        "journal's limit",
+        "echo SystemMaxUse=1M >> /etc/systemd/journald.conf.d/50-limit.conf",
+        ["sandbox: Machine: journal limit", "sandbox: Machine: journal restarts"],
+    ),
+    Damage("user's shell", "usermod -s /bin/sh billing", ["sandbox: Machine: user billing"]),
+    Damage("home's mode", "chmod 755 /home/billing", ["sandbox: Machine: home of billing"]),
+    Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
+    Damage("PostgreSQL disabled", "systemctl disable -q postgresql", ["sandbox: Machine: PostgreSQL runs"]),
+]
+
+# Each of these alone: they change the same things as others, or what others need.
+ALONE = [
+    Damage("site changed and not read", f"touch {_SITE}", ["stage: Site"]),
+    Damage(
+        "Debian's default site",
+        "ln -s /etc/nginx/sites-available/default /etc/nginx/sites-enabled/default",
+        ["sandbox: Machine: default server"],
+    ),
+    Damage("unit removed", f"rm {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
+    Damage("secret file's owner", f"chown billing {_SECRETS}", ["stage: Secret file"]),
+    Damage("secret file removed", f"rm {_SECRETS}", ["stage: Secret file"]),
+    Damage("connection limit", _sql("ALTER ROLE billing_stage CONNECTION LIMIT -1"), ["stage: PostgreSQL role"]),
+    Damage("membership", _sql("GRANT billing_prod TO billing_stage"), ["stage: PostgreSQL role"]),
+    Damage(
+        "CONNECT for another role",
+        _sql("GRANT CONNECT ON DATABASE billing_stage TO billing_prod"),
+        ["stage: PostgreSQL database: open to its owner alone"],
+    ),
+    Damage(
+        "database dropped",
+        _sql("DROP DATABASE billing_stage"),
+        [
+            "stage: PostgreSQL database",
+            "stage: PostgreSQL database: open to its owner alone",
+            "stage: PostgreSQL extensions",
+        ],
+    ),
+    Damage("alias block removed", f"sed -i '{_PRIVATE_BLOCK}d' {_ALIASES}", ["stage: Bash aliases"]),
+    Damage(
+        "aliases removed",
+        f"rm {_ALIASES}",
+        [f"{name}: {step}" for name in ("stage", "prod") for step in ("Bash aliases: file", "Bash aliases")],
+    ),
+    Damage("AppSignal's owner", f"chown root:root {_ROOT}/appsignal", ["stage: AppSignal directory"]),
+    Damage(
+        "root directory removed",
+        f"rm -r {_ROOT}",
+        [f"stage: {step}" for step in ("Root directory", "Private directory", "AppSignal directory", "Erlang cookie")],
+    ),
+    Damage("epmd's override removed", f"rm {_EPMD}", ["sandbox: Machine: epmd's address"]),
+    Damage(
+        "epmd on all interfaces",
+        f"rm {_EPMD} && systemctl daemon-reload && systemctl stop epmd.service epmd.socket && "
+        "systemctl start epmd.socket",
+        ["sandbox: Machine: epmd's address", "sandbox: Machine: epmd runs on loopback"],
+    ),
+    Damage("epmd disabled", "systemctl disable -q epmd.socket", ["sandbox: Machine: epmd runs on loopback"]),
+    Damage("nginx stopped", "systemctl stop nginx", ["sandbox: Machine: nginx runs"]),
+    Damage("PostgreSQL stopped", "systemctl stop postgresql", ["sandbox: Machine: PostgreSQL runs"]),
+    Damage(
+        # Another one takes its number: to be given it back would mend the secret file by chance.
+        "group removed",
+        "groupdel billing_stage && groupadd --system successor",
+        ["stage: Group of the secret file", "stage: Secret file"],
+    ),
+    Damage("openssl removed", "dpkg --remove --force-depends openssl", ["sandbox: Machine: packages"]),
+    Damage("nginx removed", "dpkg --remove --force-depends nginx", ["sandbox: Machine: packages"]),
+]

@@ -1,0 +1,258 @@
+"""What somebody changed by hand is named, and a plan is what apply then does.
+
+Each state goes on from the last: that drift names one damage alone also shows that everything before was mended.
+"""
+
+import json
+import re
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.host.conftest import Host, Prepared
+from tests.host.damages import ALONE, INDEPENDENT, Damage
+from tests.host.project import CHECKOUT, Project, Run
+from tests.sandbox.machine import Machine, boot
+
+# Of what former applies left of an environment that is no longer in the inventory, and of what is none of it.
+FORMER = """\
+set -e
+cd /
+sed s/stage/qa/g /etc/systemd/system/billing_stage.service > /etc/systemd/system/billing_qa.service
+sed 's/stage/qa/g; s/4001/4002/' /etc/nginx/sites-available/billing_stage > /etc/nginx/sites-available/billing_qa
+ln -s /etc/nginx/sites-available/billing_qa /etc/nginx/sites-enabled/billing_qa
+cp /etc/polkit-1/rules.d/50-billing_stage.rules /etc/polkit-1/rules.d/50-billing_qa.rules
+cp -r /var/www/billing_stage /var/www/billing_qa
+cp /etc/ssl/private/billing_prod.pem /etc/ssl/private/billing_qa.pem
+cp /etc/default/billing_stage /etc/default/billing_qa
+cp /var/stage.secret.exs /var/qa.secret.exs
+cp -a /home/billing/stage /home/billing/qa
+sed -n 's/billing_stage/billing_qa/; /BEGIN/,/END/p' /home/billing/.bash_aliases > /root/block
+cat /root/block >> /home/billing/.bash_aliases
+groupadd --system billing_qa
+runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 <<'SQL'
+CREATE ROLE billing_qa LOGIN CONNECTION LIMIT 40;
+CREATE DATABASE billing_qa OWNER billing_qa;
+SQL
+"""
+FOREIGN = """\
+set -e
+cd /
+echo 'Somebody else: MORE=1' > /etc/default/billing_theirs
+sed 's/:billing,/:other,/; s/billing_stage/other/' /var/stage.secret.exs > /var/other.secret.exs
+mkdir -p /home/billing/documents '/home/billing/$(touch injected)'
+groupadd billing_people
+runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 <<'SQL'
+CREATE ROLE billing_reader LOGIN;
+CREATE DATABASE billing_reports;
+CREATE ROLE "billing_'; DROP" LOGIN CONNECTION LIMIT 1;
+GRANT CREATE ON DATABASE billing_stage TO billing_stage;
+\\c billing_stage
+SET ROLE billing_stage;
+CREATE EXTENSION pg_trgm;
+SQL
+"""
+PARTS_OF_FORMER = [
+    "unit /etc/systemd/system/billing_qa.service",
+    "polkit rule /etc/polkit-1/rules.d/50-billing_qa.rules",
+    "site /etc/nginx/sites-available/billing_qa",
+    "page /var/www/billing_qa/502.html",
+    "self-signed certificate /etc/ssl/private/billing_qa.pem",
+    "aliases of billing_qa",
+    "secret file /var/qa.secret.exs",
+    "variables /etc/default/billing_qa",
+    "root directory /home/billing/qa",
+    "group billing_qa",
+    "database billing_qa",
+    "role billing_qa",
+]
+
+
+def drift(project: Project, *arguments: str) -> Run:
+    return project.run(sys.executable, "-m", "tools.drift", *arguments)
+
+
+def drifted(project: Project, *arguments: str) -> list[dict[str, Any]]:
+    """What drift names; its exit code must agree."""
+    run = drift(project, "--json", *arguments)
+    found: list[dict[str, Any]] = json.loads(run.output)["drift"]
+    assert run.exit_code == (2 if found else 0)
+    return found
+
+
+def named(found: list[dict[str, Any]]) -> list[str]:
+    return sorted(f"{item['environment'] or item['machine']}: {item['thing']}" for item in found)
+
+
+def done(changes: dict[str, list[str]]) -> list[str]:
+    """What pyinfra did, in drift's words."""
+    return sorted(
+        f"sandbox: {operation}" if operation.startswith("Machine:") else f"{host}: {operation}"
+        for operation, hosts in changes.items()
+        for host in hosts
+    )
+
+
+def test_bare(prepared: Prepared) -> None:
+    assert prepared.planned == prepared.applied
+
+
+def test_half_applied(vaults: Path, tmp_path: Path) -> None:
+    """Killed when the environments are under way: units are there, sites are not."""
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(directory=project.sandbox) as machine:
+        project.killed_apply_when(lambda: exists(machine, "/etc/default/billing_stage"))
+        # What the host was doing when the connection broke goes on for a moment.
+        time.sleep(2)
+        found = drifted(project)
+        assert "stage: Site" in named(found)
+        assert "stage: Group of the secret file" not in named(found)
+        assert done(project.applied()) == named(found)
+        assert drifted(project) == []
+
+
+def exists(machine: Machine, path: str) -> bool:
+    return machine.run(f"test -e {path}", check=False).returncode == 0
+
+
+def test_in_sync(host: Host) -> None:
+    run = drift(host.project)
+    assert (run.exit_code, run.output) == (0, "In sync.\n")
+    quiet = drift(host.project, "--quiet", "prod")
+    assert (quiet.exit_code, quiet.output) == (0, "")
+    assert json.loads(drift(host.project, "--json").output) == {"in_sync": True, "drift": []}
+    host.project.make("drift").require_success()
+
+
+@pytest.mark.parametrize("release", ["trixie"], indirect=True)
+@pytest.mark.parametrize("damage", [*INDEPENDENT, *ALONE], ids=lambda damage: damage.name)
+def test_one_damage(host: Host, damage: Damage) -> None:
+    host.machine.run(damage.command)
+    found = named(drifted(host.project))
+    applied = done(host.project.applied())
+    assert found == sorted(damage.expected)
+    assert applied == found
+
+
+def test_many_damages_at_once(host: Host) -> None:
+    for damage in INDEPENDENT:
+        host.machine.run(damage.command)
+    found = named(drifted(host.project))
+    applied = done(host.project.applied())
+    assert found == sorted({thing for damage in INDEPENDENT for thing in damage.expected})
+    assert applied == found
+    assert drifted(host.project) == []
+
+
+def test_one_line_for_each_thing(host: Host) -> None:
+    host.machine.run("rm /etc/nginx/sites-enabled/billing_prod")
+    run = drift(host.project)
+    assert run.exit_code == 2
+    assert run.output.splitlines()[0] == "prod: Site"
+    assert "\x1b" not in run.output
+    assert host.project.make("drift", "ENV=stage").exit_code == 0
+    assert host.project.make("drift", "ENV=prod").exit_code == 2
+    host.project.apply().require_success()
+
+
+def test_leftovers(host: Host) -> None:
+    """Named one by one, each with a command that removes it and it alone; apply leaves all of them."""
+    host.machine.run("bash -s", stdin=FOREIGN)
+    assert drifted(host.project) == []
+    host.machine.run("bash -s", stdin=FORMER)
+    found = drifted(host.project)
+    assert [item["thing"] for item in found] == PARTS_OF_FORMER
+    assert {item["kind"] for item in found} == {"leftover"}
+    secrets = host.project.secrets("stage").values()
+    assert not any(value in drift(host.project).output for value in secrets)
+    assert host.project.applied() == {}
+    for item in found:
+        host.machine.run(item["command"])
+    # The alias file is as apply left it but for its time, and nginx has read what is left.
+    assert drifted(host.project) == []
+    assert exists(host.machine, "/etc/default/billing_theirs")
+    assert not exists(host.machine, "/injected")
+
+
+def test_an_extension_nobody_wants_any_more(host: Host) -> None:
+    host.project.edit("stage", database_extensions=[])
+    [item] = drifted(host.project, "stage")
+    assert drifted(host.project, "prod") == []
+    assert item["thing"] == "extension citext of database billing_stage"
+    assert item["environment"] == "stage"
+    host.machine.run(item["command"])
+    assert drifted(host.project) == []
+    host.project.edit("stage", database_extensions=["citext"])
+    host.project.apply().require_success()
+
+
+def test_a_drop_in_by_hand(host: Host) -> None:
+    path = "/etc/systemd/system/billing_stage.service.d/by hand.conf"
+    quoted = shlex.quote(path)
+    host.machine.run(f"mkdir -p $(dirname {quoted.replace(' ', '_')}) && echo '[Service]' > {quoted} && "
+                     "systemctl daemon-reload")  # fmt: skip
+    [item] = drifted(host.project)
+    assert item["thing"] == f"drop-in {quoted}"
+    host.machine.run(item["command"])
+    assert drifted(host.project) == []
+
+
+def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
+    host.machine.run("systemctl stop postgresql && cp /etc/default/billing_stage /etc/default/billing_qa")
+    found = drifted(host.project)
+    host.machine.run("systemctl start postgresql && rm /etc/default/billing_qa")
+    assert "sandbox: Machine: PostgreSQL runs" in named(found)
+    assert "sandbox: variables /etc/default/billing_qa" in named(found)
+
+
+def test_errors(host: Host) -> None:
+    """Told with exit code 1, whatever the reason, with nothing on standard output that a script could take for a result."""
+    project = host.project
+    unknown = drift(project, "staging")
+    assert (unknown.exit_code, unknown.output) == (
+        1,
+        "there is no environment 'staging': give ENV as one of stage, prod\n",
+    )
+    assert drift(project, "--nope").exit_code == 1
+    vault = project.sandbox / "vault/stage.age"
+    sealed = vault.read_bytes()
+    vault.unlink()
+    run = drift(project, "--quiet")
+    vault.write_bytes(sealed)
+    assert run.exit_code == 1
+    assert "make vault-init ENV=stage" in run.output
+    project.edit("stage", prot=1)
+    run = drift(project)
+    project.edit("stage", prot=None)
+    assert run.exit_code == 1
+    assert "prot = 1: no such setting; did you mean port?" in run.output
+    assert "Traceback" not in run.output
+
+
+def test_unreachable(host: Host) -> None:
+    inventory = host.project.path / "inventory.py"
+    text = inventory.read_text()
+    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
+    run = drift(host.project)
+    stage = drift(host.project, "stage")
+    inventory.write_text(text)
+    assert run.exit_code == 1
+    assert "[prod]" in run.output
+    assert "Traceback" not in run.output
+    assert stage.exit_code == 0
+
+
+def test_the_documented_timer(host: Host) -> None:
+    """As it stands in docs/drift.md, systemd finds nothing to say about it."""
+    text = (CHECKOUT / "docs/drift.md").read_text()
+    units = dict(re.findall(r"`(/etc/systemd/system/deploy-drift\.\w+)`:\n\n```ini\n(.*?)```", text, re.DOTALL))
+    assert [path.rpartition(".")[2] for path in units] == ["service", "timer"]
+    host.machine.run("mkdir -p /srv/deploy/.venv/bin && ln -s /bin/true /srv/deploy/.venv/bin/python")
+    for path, content in units.items():
+        host.machine.run(f"cat > {path}", stdin=content)
+    verified = host.machine.run(f"systemd-analyze verify {' '.join(units)}")
+    assert verified.stdout + verified.stderr == ""

@@ -1,0 +1,78 @@
+"""What the table shows of a machine, before and after a first release, and when things break."""
+
+import json
+import re
+import sys
+from typing import Any
+
+from tests.host.conftest import Host
+from tests.host.project import Run
+
+RELEASED = re.compile(r"active since 20\d\d-\d\d-\d\d \d\d:\d\d")
+
+
+def status(host: Host, *arguments: str) -> Run:
+    return host.project.run(sys.executable, "-m", "tools.status", *arguments)
+
+
+def rows(host: Host, expected_code: int, *arguments: str) -> dict[str, dict[str, Any]]:
+    run = status(host, "--json", *arguments)
+    assert run.exit_code == expected_code, run.output
+    return {row["environment"]: row for row in json.loads(run.output)}
+
+
+def test_without_a_release(host: Host) -> None:
+    found = rows(host, 2)
+    assert list(found) == ["stage", "prod"]
+    for row in found.values():
+        assert (row["reachable"], row["in_sync"], row["machine"]) == (True, True, "sandbox")
+        assert (row["unit"], row["site"]) == ("no release yet", "502 Bad Gateway")
+        assert re.fullmatch(r"\d+ kB", row["database"])
+        assert re.fullmatch(r"\d+ %", row["disk"])
+
+
+def test_in_order(running: Host) -> None:
+    found = rows(running, 0)
+    for row in found.values():
+        assert RELEASED.fullmatch(row["unit"])
+        assert (row["site"], row["ok"]) == ("200 OK", True)
+    table = status(running, "prod").require_success().output.splitlines()
+    assert [line.split()[0] for line in table] == ["environment", "prod"]
+    assert max(map(len, table)) <= 120
+    running.project.make("status").require_success()
+
+
+def test_out_of_order(running: Host) -> None:
+    running.machine.run(
+        "systemctl stop billing_stage && rm /etc/nginx/sites-enabled/billing_prod && systemctl reload nginx"
+    )
+    found = rows(running, 2)
+    assert (found["stage"]["unit"], found["stage"]["site"]) == ("stopped", "502 Bad Gateway")
+    assert (found["prod"]["in_sync"], found["prod"]["site"]) == (False, "no answer")
+    running.machine.run("systemctl stop nginx postgresql")
+    found = rows(running, 2)
+    assert {row["site"] for row in found.values()} == {"no answer"}
+    assert {row["database"] for row in found.values()} == {"no answer"}
+    assert RELEASED.fullmatch(found["prod"]["unit"])
+
+
+def test_one_machine_does_not_answer(running: Host) -> None:
+    inventory = running.project.path / "inventory.py"
+    text = inventory.read_text()
+    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
+    both = status(running)
+    alone = status(running, "prod")
+    inventory.write_text(text)
+    assert both.exit_code == 2
+    assert re.search(r"^stage +sandbox +yes", both.output, re.MULTILINE)
+    assert re.search(r"^prod +sandbox:1 +no +- +- +- +- +-$", both.output, re.MULTILINE)
+    assert alone.exit_code == 1
+    assert "Traceback" not in both.output
+
+
+def test_errors(host: Host) -> None:
+    unknown = status(host, "staging")
+    assert (unknown.exit_code, unknown.output) == (
+        1, "there is no environment 'staging': give ENV as one of stage, prod\n",
+    )  # fmt: skip
+    assert status(host, "--nope").exit_code == 1

@@ -1,0 +1,110 @@
+"""What drift reports, and the timer that its documentation offers."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api import Inventory
+from pyinfra.api.exceptions import PyinfraError
+
+from group_data.schema.inventory import read_environments
+from tests.unit.conftest import PROD, STAGE
+from tools.drift import Drift, main
+from tools.plan import Change, PlanError, changes
+from tools.selection import UnknownEnvironmentError, select
+
+DOCUMENT = Path(__file__).parents[2] / "docs/drift.md"
+
+
+def of_plan(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "", code: int = 0) -> list[dict[str, Any]]:
+    """Have pyinfra answer this; returns the calls."""
+    calls: list[dict[str, Any]] = []
+
+    def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        calls.append({"command": list(command), **options})
+        return subprocess.CompletedProcess(command, code, stdout, stderr)
+
+    monkeypatch.setattr("tools.plan.subprocess.run", run)
+    return calls
+
+
+def test_changes_are_those_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    operations = [
+        {"name": "Unit", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []},
+        {"name": "Site", "hosts_with_change": [], "hosts_with_conditional_change": []},
+        {"name": "Role", "hosts_with_change": ["prod", "stage"], "hosts_with_conditional_change": ["qa"]},
+    ]
+    monkeypatch.setenv("PYINFRA_YES", "1")
+    calls = of_plan(monkeypatch, json.dumps({"plan": operations, "results": None}))
+    found = changes(["stage", "prod"])
+    assert found == [Change("stage", "Unit"), Change("prod", "Role"), Change("stage", "Role"), Change("qa", "Role")]
+    [call] = calls
+    assert call["command"][-6:] == ["--dry", "--json", "--limit", "stage", "--limit", "prod"]
+    # With it pyinfra skips change detection: everything would seem in sync.
+    assert "PYINFRA_YES" not in call["env"]
+
+
+@pytest.mark.parametrize(("stdout", "code"), [("{}", 1), ("", 0), ("Exiting upon user request!\n", 0)])
+def test_no_plan_is_an_error(monkeypatch: pytest.MonkeyPatch, stdout: str, code: int) -> None:
+    of_plan(monkeypatch, stdout, "what pyinfra said\n", code)
+    with pytest.raises(PlanError, match=r"^what pyinfra said$"):
+        changes(["stage"])
+
+
+def test_lines() -> None:
+    change = Drift("stage", "server", "Site", "change", None)
+    machine = Drift(None, "server", "Machine: nginx runs", "change", None)
+    leftover = Drift(None, "server", "group billing_qa", "leftover", "groupdel billing_qa")
+    assert str(change) == "stage: Site"
+    assert str(machine) == "server: Machine: nginx runs"
+    assert str(leftover) == "server: left over: group billing_qa (as root on server: groupdel billing_qa)"
+
+
+def test_selection(inventory: Callable[..., Inventory]) -> None:
+    hosts = inventory(stage=STAGE, prod=PROD)
+    environments = read_environments(hosts)
+    assert [host.name for host in select([], hosts, environments)] == [host.name for host in hosts]
+    assert [host.name for host in select(["prod"], hosts, environments)] == ["prod"]
+    with pytest.raises(UnknownEnvironmentError, match=r"no environment 'qa': give ENV as one of stage, prod"):
+        select(["stage", "qa"], hosts, environments)
+
+
+def test_a_misused_option_is_not_drift() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--nope"])
+    assert ended.value.code == 1
+
+
+@pytest.mark.parametrize(("found", "arguments", "code"), [([], [], 0), ([Drift("a", "b", "c", "change", None)], [], 2)])
+def test_exit_codes(monkeypatch: pytest.MonkeyPatch, found: list[Drift], arguments: list[str], code: int) -> None:
+    monkeypatch.setattr("tools.drift.find", lambda *_, **__: found)
+    assert main(arguments) == code
+
+
+@pytest.mark.parametrize(("error", "code"), [(PyinfraError("why"), 1), (KeyboardInterrupt(), 130)])
+def test_exit_codes_without_a_result(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: BaseException, code: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tools.drift.find", fail)
+    assert main(["--json"]) == code
+    assert capsys.readouterr().out == ""
+
+
+def test_quiet_says_nothing_in_sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("tools.drift.find", lambda *_, **__: [])
+    assert main(["--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_documented_keys_are_those_of_the_json() -> None:
+    example = re.search(r"--json`:\n\n((?:    .*\n)+)", DOCUMENT.read_text())
+    assert example
+    [item] = json.loads(example[1])["drift"]
+    assert tuple(item) == Drift._fields
