@@ -42,11 +42,6 @@ INDEPENDENT = [
     ),
     Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
     Damage("unit content", f"echo '# by hand' >> {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
-    Damage(
-        "unit systemd does not know yet",
-        "touch /etc/systemd/system/billing_prod.service",
-        ["prod: Unit: systemd reloads"],
-    ),
     Damage("unit disabled", "systemctl disable -q billing_stage", ["stage: Unit: starts at boot"]),
     Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
     Damage(
@@ -70,7 +65,7 @@ INDEPENDENT = [
     Damage(
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
-    Damage("mode of the aliases", f"chmod 600 {_ALIASES}", ["stage: Bash aliases: file", "prod: Bash aliases: file"]),
+    Damage("mode of the aliases", f"chmod 600 {_ALIASES}", ["sandbox: Machine: aliases of billing"]),
     Damage("AppSignal's mode", f"chmod 777 {_ROOT}/appsignal", ["stage: AppSignal directory"]),
     Damage("AppSignal's directory", "rm -r /home/billing/prod/appsignal", ["prod: AppSignal directory"]),
     Damage("root directory's mode", f"chmod 777 {_ROOT}", ["stage: Root directory"]),
@@ -89,6 +84,11 @@ INDEPENDENT = [
 
 # Each of these alone: they change the same things as others, or what others need.
 ALONE = [
+    Damage(
+        "unit systemd does not know yet",
+        "touch /etc/systemd/system/billing_prod.service",
+        ["prod: Unit: systemd reloads"],
+    ),
     Damage("site changed and not read", f"touch {_SITE}", ["stage: Site"]),
     Damage(
         "Debian's default site",
@@ -118,7 +118,7 @@ ALONE = [
     Damage(
         "aliases removed",
         f"rm {_ALIASES}",
-        [f"{name}: {step}" for name in ("stage", "prod") for step in ("Bash aliases: file", "Bash aliases")],
+        ["sandbox: Machine: aliases of billing", "stage: Bash aliases", "prod: Bash aliases"],
     ),
     Damage("AppSignal's owner", f"chown root:root {_ROOT}/appsignal", ["stage: AppSignal directory"]),
     Damage(

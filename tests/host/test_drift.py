@@ -31,8 +31,8 @@ cp /etc/ssl/private/billing_prod.pem /etc/ssl/private/billing_qa.pem
 cp /etc/default/billing_stage /etc/default/billing_qa
 cp /var/stage.secret.exs /var/qa.secret.exs
 cp -a /home/billing/stage /home/billing/qa
-sed -n 's/billing_stage/billing_qa/; /BEGIN/,/END/p' /home/billing/.bash_aliases > /root/block
-cat /root/block >> /home/billing/.bash_aliases
+block=$(sed -n '/^# BEGIN billing_stage/,/^# END billing_stage/p' /home/billing/.bash_aliases)
+echo "$block" | sed 's/billing_stage,/billing_qa,/' >> /home/billing/.bash_aliases
 groupadd --system billing_qa
 runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 <<'SQL'
 CREATE ROLE billing_qa LOGIN CONNECTION LIMIT 40;
@@ -107,7 +107,7 @@ def test_half_applied(vaults: Path, tmp_path: Path) -> None:
     with boot(directory=project.sandbox) as machine:
         project.killed_apply_when(lambda: exists(machine, "/etc/default/billing_stage"))
         # What the host was doing when the connection broke goes on for a moment.
-        time.sleep(2)
+        time.sleep(5)
         found = drifted(project)
         assert "stage: Site" in named(found)
         assert "stage: Group of the secret file" not in named(found)
