@@ -128,20 +128,21 @@ def _print(table: Sequence[Status]) -> None:
         click.echo(
             _GAP.join(
                 cell if reading.ok else click.style(cell, fg="red") for cell, reading in zip(cells, status, strict=True)
-            ).rstrip()
+            )
         )
 
 
 def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
-    return _GAP.join(_cells(texts, widths)).rstrip()
+    return _GAP.join(_cells(texts, widths))
 
 
 def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Each text at its column's width; one that is too long loses its end."""
-    return [
+    """Each text at its column's width, the last one without padding; one that is too long loses its end."""
+    *cells, last = (
         (text if len(text) <= width else f"{text[: width - 1]}…").ljust(width)
         for text, width in zip(texts, widths, strict=True)
-    ]
+    )
+    return [*cells, last.rstrip()]
 
 
 if __name__ == "__main__":

@@ -243,7 +243,10 @@ def test_unreachable(host: Host) -> None:
     assert run.exit_code == 1
     assert "[prod]" in run.output
     assert "Traceback" not in run.output
-    assert stage.exit_code == 0
+    # As far as the inventory says, prod moved away and left everything behind.
+    assert stage.exit_code == 2
+    assert "left over: unit /etc/systemd/system/billing_prod.service" in stage.output
+    assert all(line.startswith("sandbox: left over: ") for line in stage.output.splitlines())
 
 
 def test_the_documented_timer(host: Host) -> None:
