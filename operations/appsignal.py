@@ -1,8 +1,7 @@
 """AppSignal's working directory, which its agent does not create under a root that is missing."""
 
-from pyinfra.operations import files
-
 from group_data.schema.environment import Environment
+from operations import home
 
 
 def working_directory(environment: Environment) -> None:
@@ -11,10 +10,11 @@ def working_directory(environment: Environment) -> None:
     The default, /tmp/appsignal, is shared by every environment and writable by everybody. Without AppSignal it goes away:
     it holds what the agent has not sent yet, and its lock.
     """
-    files.directory(
+    home.directory(
         name="AppSignal directory",
         path=environment.appsignal_path,
-        present=environment.appsignal,
+        user=environment.user,
         mode="750",
+        present=environment.appsignal,
         _sudo_user=environment.user,
     )

@@ -6,6 +6,7 @@ from io import StringIO
 
 from pyinfra import host, logger, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
 from pyinfra.api.output import format_text
 from pyinfra.facts.files import File, FileContents, Link, Sha256File
 from pyinfra.operations import files
@@ -13,7 +14,7 @@ from pyinfra.operations.util.files import generate_color_diff
 from typing_extensions import override
 
 from operations.rendering import render
-from operations.running import announce
+from operations.running import announce, planned
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -116,7 +117,11 @@ class UnreadConfiguration(FactBase[list[str]]):
 
 @operation()
 def site(
-    site: str, content: str, certificates: Sequence[str] = (), replaces: Sequence[str] = ()
+    site: str,
+    content: str,
+    certificates: Sequence[str] = (),
+    replaces: Sequence[str] = (),
+    after: Sequence[OperationMeta] = (),
 ) -> Generator[StringCommand]:
     """The site is enabled with this content, and nginx serves it.
 
@@ -127,6 +132,7 @@ def site(
     + content: the whole file
     + certificates: files outside /etc/nginx that nginx reads for this site
     + replaces: links in sites-enabled that go away in the same step
+    + after: operations that write the certificates, for the plan
     """
     path = f"{AVAILABLE}/{site}"
     changed = host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
@@ -141,8 +147,10 @@ def site(
         announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
         yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
         yield StringCommand(RELOAD)
-    elif unread := host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates]):
-        announce(f"Will reload nginx: it has not read {', '.join(unread)} as it is now")
+        return
+    unread = host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates])
+    if unread or planned(after):
+        announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
         yield StringCommand(RELOAD)
     else:
         host.noop(f"site {site} is served as it is on disk")

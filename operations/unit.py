@@ -11,7 +11,7 @@ from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import running
+from operations import home, running
 from operations.rendering import render
 
 
@@ -25,8 +25,9 @@ def directories(environment: Environment) -> None:
 
     Made as the application user: root never follows a path that this user could have turned into a link.
     """
-    files.directory(name="Root directory", path=environment.root, mode="750", _sudo_user=environment.user)
-    files.directory(name="Private directory", path=environment.private_path, mode="700", _sudo_user=environment.user)
+    user = environment.user
+    home.directory(name="Root directory", path=environment.root, user=user, mode="750", _sudo_user=user)
+    home.directory(name="Private directory", path=environment.private_path, user=user, mode="700", _sudo_user=user)
 
 
 def service(environment: Environment) -> list[OperationMeta]:

@@ -158,7 +158,7 @@ def find(host: Host, neighbours: Sequence[Environment], selected: Iterable[Envir
 
     + host: one of the machine's
     + neighbours: all environments of the machine
-    + selected: those in whose database and unit to look
+    + selected: those in whose database to look
 
     Raises PyinfraError when a question to the host fails.
     """
@@ -171,27 +171,8 @@ def find(host: Host, neighbours: Sequence[Environment], selected: Iterable[Envir
 
 
 def _within(host: Host, environment: Environment) -> Iterable[Leftover]:
-    yield from _drop_ins(host, environment)
     if environment.database_managed:
         yield from _extensions(host, environment)
-
-
-def _drop_ins(host: Host, environment: Environment) -> Iterable[Leftover]:
-    """What `systemctl edit` and `systemctl set-property` leave: apply writes no drop-in to a unit of its own."""
-    places = " ".join(f"{where}/{environment.unit}.d" for where in _DROP_IN_PLACES)
-    for path in fact(host, _Output, script=f"find {places} -name '*.conf'"):
-        yield Leftover(
-            f"drop-in {shlex.quote(path)}", f"systemctl revert {environment.unit}", environment=environment.environment
-        )
-
-
-# Where an administrator's drop-ins lie, kept and until the next boot (systemd.unit(5), "Unit File Load Path").
-_DROP_IN_PLACES = (
-    "/etc/systemd/system",
-    "/etc/systemd/system.control",
-    "/run/systemd/system",
-    "/run/systemd/system.control",
-)
 
 
 def _extensions(host: Host, environment: Environment) -> Iterable[Leftover]:

@@ -7,6 +7,7 @@ _PSQL = 'cd / && runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 -c "{}"'
 _SITE = "/etc/nginx/sites-available/billing_stage"
 _UNIT = "/etc/systemd/system/billing_stage.service"
 _SECRETS = "/var/stage.secret.exs"
+_SECRET_STEP = "Secret file and database password"
 _ROOT = "/home/billing/stage"
 _ALIASES = "/home/billing/.bash_aliases"
 _EPMD = "/etc/systemd/system/epmd.socket.d/loopback.conf"
@@ -49,11 +50,11 @@ INDEPENDENT = [
         "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
         ["stage: Unit: may be restarted by the application user"],
     ),
-    Damage("secret file's content", f"echo '# by hand' >> {_SECRETS}", ["stage: Secret file"]),
-    Damage("secret file's mode", "chmod 644 /var/prod.secret.exs", ["prod: Secret file"]),
+    Damage("secret file's content", f"echo '# by hand' >> {_SECRETS}", [f"stage: {_SECRET_STEP}"]),
+    Damage("secret file's mode", "chmod 644 /var/prod.secret.exs", [f"prod: {_SECRET_STEP}"]),
     Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
     Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),
-    Damage("role's password", _sql("ALTER ROLE billing_stage PASSWORD 'by hand'"), ["stage: PostgreSQL role"]),
+    Damage("role's password", _sql("ALTER ROLE billing_stage PASSWORD 'by hand'"), [f"stage: {_SECRET_STEP}"]),
     Damage("role's attribute", _sql("ALTER ROLE billing_prod CREATEDB"), ["prod: PostgreSQL role"]),
     Damage("database's owner", _sql("ALTER DATABASE billing_stage OWNER TO postgres"), ["stage: PostgreSQL database"]),
     Damage(
@@ -89,6 +90,13 @@ ALONE = [
         "touch /etc/systemd/system/billing_prod.service",
         ["prod: Unit: systemd reloads"],
     ),
+    Damage(
+        "drop-in",
+        "systemctl set-property billing_stage.service MemoryMax=700M",
+        ["stage: Unit: without drop-ins", "stage: Unit: systemd reloads"],
+    ),
+    Damage("site's owner", f"chown billing {_SITE}", ["stage: Site"]),
+    Damage("unit's owner", f"chown billing {_UNIT}", ["stage: Unit"]),
     Damage("site changed and not read", f"touch {_SITE}", ["stage: Site"]),
     Damage(
         "Debian's default site",
@@ -96,8 +104,8 @@ ALONE = [
         ["sandbox: Machine: default server"],
     ),
     Damage("unit removed", f"rm {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
-    Damage("secret file's owner", f"chown billing {_SECRETS}", ["stage: Secret file"]),
-    Damage("secret file removed", f"rm {_SECRETS}", ["stage: Secret file"]),
+    Damage("secret file's owner", f"chown billing {_SECRETS}", [f"stage: {_SECRET_STEP}"]),
+    Damage("secret file removed", f"rm {_SECRETS}", [f"stage: {_SECRET_STEP}"]),
     Damage("connection limit", _sql("ALTER ROLE billing_stage CONNECTION LIMIT -1"), ["stage: PostgreSQL role"]),
     Damage("membership", _sql("GRANT billing_prod TO billing_stage"), ["stage: PostgreSQL role"]),
     Damage(
@@ -140,7 +148,7 @@ ALONE = [
         # Another one takes its number: to be given it back would mend the secret file by chance.
         "group removed",
         "groupdel billing_stage && groupadd --system successor",
-        ["stage: Group of the secret file", "stage: Secret file"],
+        ["stage: Group of the secret file", f"stage: {_SECRET_STEP}"],
     ),
     Damage("openssl removed", "dpkg --remove --force-depends openssl", ["sandbox: Machine: packages"]),
     Damage("nginx removed", "dpkg --remove --force-depends nginx", ["sandbox: Machine: packages"]),

@@ -5,7 +5,6 @@ Each state goes on from the last: that drift names one damage alone also shows t
 
 import json
 import re
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -188,17 +187,6 @@ def test_an_extension_nobody_wants_any_more(host: Host) -> None:
     assert drifted(host.project) == []
     host.project.edit("stage", database_extensions=["citext"])
     host.project.apply().require_success()
-
-
-def test_a_drop_in_by_hand(host: Host) -> None:
-    path = "/etc/systemd/system/billing_stage.service.d/by hand.conf"
-    quoted = shlex.quote(path)
-    host.machine.run(f"mkdir -p $(dirname {quoted.replace(' ', '_')}) && echo '[Service]' > {quoted} && "
-                     "systemctl daemon-reload")  # fmt: skip
-    [item] = drifted(host.project)
-    assert item["thing"] == f"drop-in {quoted}"
-    host.machine.run(item["command"])
-    assert drifted(host.project) == []
 
 
 def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
