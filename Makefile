@@ -18,6 +18,10 @@ help: ## List the targets
 
 # --- Deploying -------------------------------------------------------------------------------------------------------
 
+.PHONY: check
+check: $(VENV) ## Check inventory, group data and vaults, always all of them; no host is needed
+	$(PYTHON) -m tools.check
+
 .PHONY: plan
 plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
 	$(call on_interrupt,Interrupted while planning: nothing was changed.)

@@ -1,17 +1,33 @@
 """From pyinfra's inventory to checked environments: the only code that reads group data."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError, create_model
+from pydantic_core import ErrorDetails
 from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
-from group_data.schema.rules import Problem, inventory_problems
+from group_data.schema.rules import Problem, Subject, problems_of
 from group_data.schema.secrets import Secrets
 from group_data.schema.settings import Settings
+
+# pyinfra puts every host into a group named after the inventory file.
+FILE_GROUP = "inventory"
+
+# The fields alone, none required and nothing between them: what is right is read whatever is wrong beside it.
+_FIELDS: type[BaseModel] = create_model(
+    "_Fields",
+    __config__=Settings.model_config | {"validate_default": False},
+    **{
+        name: (field.rebuild_annotation(), None if field.is_required() else field)
+        for name, field in Settings.model_fields.items()
+    },  # type: ignore[call-overload]
+)
 
 
 class SettingsError(PyinfraError):
@@ -39,74 +55,157 @@ def environments_on(
     return [environments[host.name] for host in inventory if machine_of(host) == machine]
 
 
-def read_environments(inventory: Inventory) -> dict[str, Environment]:
-    """Every environment of the inventory by host name, checked one by one and together.
+@cache
+def read_environments(inventory: Inventory) -> Mapping[str, Environment]:
+    """Every environment of the inventory by host name, checked one by one and together; once for each inventory.
 
     Raises SettingsError naming all problems at once; nothing has been changed by then.
     """
-    environments: dict[str, Environment] = {}
-    problems: list[Problem] = []
-    for host in inventory:
-        data, sources = _data_of(host, inventory)
-        try:
-            environments[host.name] = Environment.model_validate(data)
-        except ValidationError as error:
-            problems += _problems_of(host.name, error, sources)
-    if not problems:
-        machines: dict[Machine, dict[str, Environment]] = {}
-        for host in inventory:
-            machines.setdefault(machine_of(host), {})[host.name] = environments[host.name]
-        problems += inventory_problems(list(machines.values()))
+    state = getattr(inventory, "state", None)
+    in_run = [host.name for host in inventory if state is None or state.is_host_in_limit(host)]
+    subjects, problems = examine(inventory, in_run)
     if problems:
-        raise SettingsError(_message(problems))
-    return environments
+        raise SettingsError(describe(problems))
+    return {subject.host: subject.environment for subject in subjects}
 
 
-def _data_of(host: Host, inventory: Inventory) -> tuple[dict[str, Any], dict[str, str]]:
-    """A host's settings, and where each came from.
+def examine(inventory: Inventory, in_run: Collection[str]) -> tuple[list[Subject], list[Problem]]:
+    """Every environment of the inventory, and everything that is wrong with them.
 
-    pyinfra's waterfall, less the keys that are pyinfra's own. `--data` reaches every host in pyinfra; here it counts for
-    the hosts of this run only, so that an override for stage is not held against prod.
+    + in_run: the hosts `--data` counts for. It reaches every host in pyinfra; an override for stage is not held against
+      prod here
+
+    With problems, an environment lacks the keys that are wrong by themselves. A host is one environment, whose group data
+    is that of one group: two groups that both set data are refused, as which of them wins follows from the order in
+    `inventory.py` alone.
     """
+    problems = list(_group_problems(inventory))
+    subjects: list[Subject] = []
+    for host in inventory:
+        data, sources = _data_of(host, inventory, host.name in in_run)
+        home = _home(host, inventory)
+        if not set(sources.values()) - {"group_data/all.py", "--data"}:
+            problems.append(_no_data(host, inventory))
+            continue
+        environment, errors = _validated(data)
+        problems += _problems_of(host.name, errors, sources, home)
+        subjects.append(Subject(host.name, machine_of(host), environment, sources, home, host.data.get("ssh_user")))
+    return subjects, problems + list(problems_of(subjects))
+
+
+def describe(problems: Sequence[Problem]) -> str:
+    """The one message for all problems.
+
+    + problems: at least one
+    """
+    lines = [f"  {host}: {text} ({where})" for host, text, where in problems]
+    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+    footer = "Nothing was changed. group_data/schema/settings.py describes every setting."
+    return "\n".join([f"{count}:", *lines, footer])
+
+
+def _group_problems(inventory: Inventory) -> Iterator[Problem]:
+    """Group data that reaches no environment, or reaches one twice."""
+    groups = [group for group in inventory.groups if group != FILE_GROUP]
+    for name, data in inventory.group_data.items():
+        where = f"group_data/{name}.py"
+        if name == FILE_GROUP and data:
+            yield Problem(name, f"pyinfra puts every host into the group {name}: rename the file, or use all.py", where)
+        elif data and not inventory.groups.get(name):
+            text = (
+                "no host is in this group, so nothing reads its data: add the group to inventory.py, or delete the file"
+            )
+            yield Problem(name, text + _suggestion(name, groups), where)
+    for host in inventory:
+        filled = _filled_groups(host, inventory)
+        if len(filled) > 1:
+            text = (
+                f"is in the groups {' and '.join(filled)}, which both have data, and the later silently wins: keep one"
+            )
+            yield Problem(host.name, text, "inventory.py")
+
+
+def _filled_groups(host: Host, inventory: Inventory) -> list[str]:
+    return [group for group in dict.fromkeys(host.groups) if group != FILE_GROUP and inventory.get_group_data(group)]
+
+
+def _home(host: Host, inventory: Inventory) -> str:
+    """Where a key of this environment belongs that is not set: the file of its group, whatever the host is called."""
+    groups = _filled_groups(host, inventory) or [group for group in host.groups if group != FILE_GROUP]
+    return f"group_data/{groups[-1]}.py" if groups else "inventory.py"
+
+
+def _no_data(host: Host, inventory: Inventory) -> Problem:
+    empty = [name for name, data in inventory.group_data.items() if data and not inventory.groups.get(name)]
+    groups = [group for group in dict.fromkeys(host.groups) if group != FILE_GROUP]
+    name = groups[-1] if groups else host.name
+    text = (
+        f"has no settings of its own, so it is no environment: write group_data/{name}.py, which the group {name} in "
+        "inventory.py reads, or take the host out"
+    )
+    return Problem(host.name, text + _suggestion(name, empty), "inventory.py")
+
+
+def _suggestion(name: str, possible: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, possible, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _data_of(host: Host, inventory: Inventory, in_run: bool) -> tuple[dict[str, Any], dict[str, str]]:
+    """A host's settings, and where each came from: pyinfra's waterfall, less the keys that are pyinfra's own."""
     layers: list[tuple[str, Mapping[str, Any]]] = [("group_data/all.py", inventory.get_data())]
     layers += [(f"group_data/{group}.py", inventory.get_group_data(group)) for group in host.groups]
     layers.append(("inventory.py", inventory.get_host_data(host.name)))
-    state = getattr(inventory, "state", None)
-    if state is None or state.is_host_in_limit(host):
-        layers.append(("--data", inventory.get_override_data()))
-    data: dict[str, Any] = {}
-    sources: dict[str, str] = {}
-    for source, values in layers:
-        for key, value in values.items():
-            if not key.startswith(("ssh_", "_")):
-                data[key] = value
-                sources[key] = source
-    return data, sources
+    layers.append(("--data", inventory.get_override_data() if in_run else {}))
+    settings = [
+        (key, value, source)
+        for source, values in layers
+        for key, value in values.items()
+        if not key.startswith(("ssh_", "_"))
+    ]
+    return {key: value for key, value, _ in settings}, {key: source for key, _, source in settings}
 
 
-def _problems_of(host: str, error: ValidationError, sources: Mapping[str, str]) -> Iterator[Problem]:
-    for detail in error.errors():
-        key = str(detail["loc"][0]) if detail["loc"] else None
-        where = sources.get(key or "", f"group_data/{host}.py")
-        if key is None:
+def _validated(data: Mapping[str, Any]) -> tuple[Environment, list[ErrorDetails]]:
+    """The environment, without the keys that are wrong; and what is wrong with them."""
+    try:
+        return Environment.model_validate(data), []
+    except ValidationError as error:
+        errors = error.errors()
+    wrong = {str(detail["loc"][0]) for detail in errors if detail["loc"]}
+    right = _FIELDS.model_validate({key: value for key, value in data.items() if key not in wrong})
+    environment = Environment.model_construct(**dict(right))
+    for key in wrong:
+        vars(environment).pop(key, None)
+    return environment, errors
+
+
+def _problems_of(host: str, errors: Sequence[ErrorDetails], sources: Mapping[str, str], home: str) -> Iterator[Problem]:
+    for detail in errors:
+        key = str(detail["loc"][0]) if detail["loc"] else ""
+        where = sources.get(key, home)
+        if not key:
             yield Problem(host, detail["msg"].removeprefix("Value error, "), where)
         elif detail["type"] == "extra_forbidden":
-            yield Problem(host, _unknown(host, key, detail["input"]), where)
+            yield Problem(host, _unknown(key, detail["input"], home), where)
         elif detail["type"] == "missing":
             yield Problem(host, f"{key} is not set: {Settings.model_fields[key].description}", where)
         else:
-            path = "".join(f"[{part!r}]" for part in detail["loc"][1:] if part != "[key]")
-            yield Problem(host, f"{key}{path} = {_shown(detail['input'])}: {_lower(detail['msg'])}", where)
+            path = key + "".join(f"[{part!r}]" for part in detail["loc"][1:] if part != "[key]")
+            text = f"{path} = {_shown(path, detail['input'])}: {_lower(detail['msg'])}"
+            yield Problem(host, f"{text}. {Settings.model_fields[key].description}", where)
 
 
-def _unknown(host: str, key: str, value: object) -> str:
+def _unknown(key: str, value: object, home: str) -> str:
     if key in Secrets.model_fields:
-        return f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit ENV={host}`"
-    near = difflib.get_close_matches(key, Settings.model_fields, n=1)
-    return f"{key} = {_shown(value)}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+        name = home.removeprefix("group_data/").removesuffix(".py")
+        return f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit ENV={name}`"
+    return f"{key} = {_shown(key, value)}: no such setting{_suggestion(key, Settings.model_fields)}"
 
 
-def _shown(value: object) -> str:
+def _shown(key: str, value: object) -> str:
+    if re.search("passw|secret|token|cookie|key_base|api_key|credential", key, re.IGNORECASE):
+        return "(a secret by its name: not shown)"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -114,15 +213,3 @@ def _shown(value: object) -> str:
 def _lower(message: str) -> str:
     message = message.removeprefix("Value error, ")
     return message[0].lower() + message[1:]
-
-
-def _message(problems: list[Problem]) -> str:
-    lines = [f"  {problem.host}: {problem.text} ({problem.where})" for problem in problems]
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    return "\n".join(
-        [
-            f"{count} in the group data:",
-            *lines,
-            "Nothing was changed. group_data/schema/settings.py describes every setting.",
-        ]
-    )

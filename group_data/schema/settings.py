@@ -1,8 +1,8 @@
 """What you may set in group data: every key with its unit, bounds, default and meaning."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from group_data.schema.types import (
     AbsolutePath,
@@ -20,19 +20,14 @@ from group_data.schema.types import (
     SingleLine,
     Text,
     VariableName,
-    is_address,
-)
-
-# Set by the unit, or by the release's own scripts: a second definition would silently win over or lose to it.
-RESERVED_VARIABLES = frozenset(
-    "HOME PATH LANG PORT PHX_HOST PHX_SERVER MIX_ENV DEPLOYMENT_CONFIG APPSIGNAL_WORKING_DIRECTORY_PATH "
-    "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE RELEASE_DISTRIBUTION "
-    "RELEASE_COOKIE RELEASE_TMP RELEASE_MUTABLE_DIR RELEASE_ROOT RELEASE_VSN".split()
 )
 
 
 class Settings(BaseModel):
-    """Flat keys, because pyinfra merges group data by top-level key only. Unknown keys are errors."""
+    """Flat keys, because pyinfra merges group data by top-level key only. Unknown keys are errors.
+
+    What several keys must agree on is in `rules.py`, which reports it beside wrong keys; a validator here would hide it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
 
@@ -297,65 +292,3 @@ class Settings(BaseModel):
         description="File with the age or ssh-ed25519 key that opens the vault; default: see the README.",
         examples=["~/.config/age/prod.txt"],
     )
-
-    @model_validator(mode="after")
-    def _tls_settings_agree(self) -> Self:
-        if self.tls == "provided" and not (self.tls_certificate and self.tls_key):
-            raise ValueError("tls = 'provided' needs tls_certificate and tls_key: paths of PEM files on the host")
-        if self.tls != "provided" and (self.tls_certificate or self.tls_key):
-            raise ValueError(
-                f"tls = '{self.tls}' does not use tls_certificate and tls_key: remove them, or set 'provided'"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _hsts_is_kept(self) -> Self:
-        if self.hsts and self.tls != "provided":
-            raise ValueError(
-                f"hsts with tls = '{self.tls}' would lock browsers out: they refuse such a site for hsts_max_age seconds. "
-                "Set tls = 'provided' or hsts = False"
-            )
-        if self.hsts_preload and not (self.hsts and self.hsts_include_subdomains and self.hsts_max_age >= 31_536_000):
-            raise ValueError(
-                "hsts_preload needs hsts, hsts_include_subdomains and hsts_max_age of at least 31536000 (hstspreload.org)"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _database_settings_agree(self) -> Self:
-        elsewhere = (
-            "database_host",
-            "database_port",
-            "database_tls",
-            "database_tls_ca",
-            "database_name",
-            "database_user",
-        )
-        changed = [key for key in elsewhere if getattr(self, key) != type(self).model_fields[key].default]
-        if self.database_managed and changed:
-            raise ValueError(
-                f"{', '.join(changed)} describes a PostgreSQL that somebody else runs, and database_managed = True the "
-                "machine's own: set database_managed = False and have role and database made there, or take it out"
-            )
-        if self.database_managed and (self.database_pool_size or 0) > self.database_connection_limit:
-            raise ValueError(
-                f"database_pool_size = {self.database_pool_size} is more than database_connection_limit = "
-                f"{self.database_connection_limit}, all the connections the role may hold: lower the one or raise the other"
-            )
-        if self.database_tls_ca and self.database_tls == "none":
-            raise ValueError("database_tls = 'none' does not use database_tls_ca: remove it, or set 'verified'")
-        if self.database_tls == "verified" and is_address(self.database_host):
-            raise ValueError(
-                f"database_tls = 'verified' checks that the certificate names database_host, and {self.database_host} is "
-                "an address: Postgrex compares names only; set the name that is in the certificate"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _variables_are_free(self) -> Self:
-        taken = sorted(RESERVED_VARIABLES & self.unit_environment.keys())
-        if taken:
-            raise ValueError(
-                f"unit_environment: {', '.join(taken)} belongs to the unit or to the release's own scripts: take it out"
-            )
-        return self

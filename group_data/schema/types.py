@@ -52,8 +52,21 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 # Elixir's module names: Macro.camelize/1 makes them from application names.
 ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$")]
 
-# `name@host`, as Erlang's -name wants it. "billing_stage.0.0.1" without the @ starts a node nobody can reach.
-NodeName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]+@[a-z0-9.-]+$")]
+
+def _node_name(value: str) -> str:
+    """`name@host`, as Erlang's -name wants it. A name that begins with a dash is taken for an option.
+
+    A node whose host has no dot starts, but every connection to it is refused as "illegal hostname", and the release's
+    own remote console is such a connection (seen with OTP 25 and 27).
+    """
+    if not re.fullmatch(rf"[a-z0-9_][a-z0-9_-]*@{_LABEL}(\.{_LABEL})+", value):
+        raise ValueError(
+            "must be name@host in lower case, the host with a dot such as 127.0.0.1: no console reaches another node"
+        )
+    return value
+
+
+NodeName = Annotated[str, AfterValidator(_node_name)]
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
 
