@@ -88,8 +88,9 @@ def examine(inventory: Inventory, in_run: Collection[str]) -> tuple[list[Subject
             problems.append(_no_data(host, inventory))
             continue
         environment, errors = _validated(data)
-        problems += _problems_of(host.name, errors, sources, home)
-        subjects.append(Subject(host.name, machine_of(host), environment, sources, home, host.data.get("ssh_user")))
+        subject = Subject(host.name, machine_of(host), environment, sources, home, host.data.get("ssh_user"))
+        problems += _problems_of(subject, errors)
+        subjects.append(subject)
     return subjects, problems + list(problems_of(subjects))
 
 
@@ -180,26 +181,27 @@ def _validated(data: Mapping[str, Any]) -> tuple[Environment, list[ErrorDetails]
     return environment, errors
 
 
-def _problems_of(host: str, errors: Sequence[ErrorDetails], sources: Mapping[str, str], home: str) -> Iterator[Problem]:
+def _problems_of(subject: Subject, errors: Sequence[ErrorDetails]) -> Iterator[Problem]:
     for detail in errors:
         key = str(detail["loc"][0]) if detail["loc"] else ""
-        where = sources.get(key, home)
         if not key:
-            yield Problem(host, detail["msg"].removeprefix("Value error, "), where)
+            text = detail["msg"].removeprefix("Value error, ")
         elif detail["type"] == "extra_forbidden":
-            yield Problem(host, _unknown(key, detail["input"], home), where)
+            text = _unknown(key, detail["input"], vars(subject.environment).get("environment", subject.host))
         elif detail["type"] == "missing":
-            yield Problem(host, f"{key} is not set: {Settings.model_fields[key].description}", where)
+            text = f"{key} is not set: {Settings.model_fields[key].description}"
         else:
             path = key + "".join(f"[{part!r}]" for part in detail["loc"][1:] if part != "[key]")
             text = f"{path} = {_shown(path, detail['input'])}: {_lower(detail['msg'])}"
-            yield Problem(host, f"{text}. {Settings.model_fields[key].description}", where)
+            text += f". {Settings.model_fields[key].description}"
+        yield subject.problem(key, text)
 
 
-def _unknown(key: str, value: object, home: str) -> str:
+def _unknown(key: str, value: object, environment: str) -> str:
     if key in Secrets.model_fields:
-        name = home.removeprefix("group_data/").removesuffix(".py")
-        return f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit ENV={name}`"
+        return (
+            f"{key} is a secret: take it out of group data (and out of git) and run `make vault-edit ENV={environment}`"
+        )
     return f"{key} = {_shown(key, value)}: no such setting{_suggestion(key, Settings.model_fields)}"
 
 

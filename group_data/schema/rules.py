@@ -25,7 +25,7 @@ RESERVED_VARIABLES = frozenset(
 )
 
 # Unix users and groups of Debian 12 and 13 that a `Name` could spell: base-passwd's passwd.master and group.master,
-# sysusers.d of systemd, and those of our packages (epmd, messagebus, polkitd, postgres, ssl_cert has a dash there).
+# sysusers.d of systemd, and those that our packages make (epmd, messagebus, polkitd, postgres).
 SYSTEM_USERS = frozenset(
     "adm audio backup bin cdrom crontab daemon dialout dip disk epmd fax floppy games input irc kmem kvm list lp mail man "
     "messagebus news nobody nogroup operator plugdev polkitd postgres proxy render root sasl sgx shadow src sshd staff "
@@ -163,14 +163,14 @@ _DATABASE_ELSEWHERE = (
 
 
 def _database(e: Environment) -> Iterator[tuple[str, str]]:
-    for key in _DATABASE_ELSEWHERE:
-        value = getattr(e, key)
-        if e.database_managed and value != Environment.model_fields[key].default:
-            yield (
-                key,
-                f"{key} = {value!r} describes a PostgreSQL that somebody else runs, and database_managed = True the "
-                "machine's own: set database_managed = False and have role and database made there, or take it out",
-            )
+    set_keys = [key for key in _DATABASE_ELSEWHERE if getattr(e, key) != Environment.model_fields[key].default]
+    if e.database_managed and set_keys:
+        shown = ", ".join(f"{key} = {getattr(e, key)!r}" for key in set_keys)
+        yield (
+            set_keys[0],
+            f"{shown} describes a PostgreSQL that somebody else runs, and database_managed = True the machine's own: set "
+            "database_managed = False and have role and database made there, or take it out",
+        )
     if e.database_managed and (e.database_pool_size or 0) > e.database_connection_limit:
         yield (
             "database_pool_size",
@@ -185,7 +185,7 @@ def _database_tls(e: Environment) -> Iterator[tuple[str, str]]:
             "database_tls_ca",
             f"database_tls_ca = {e.database_tls_ca!r} is not used with database_tls = 'none': remove it, or set 'verified'",
         )
-    if e.database_tls == "verified" and is_address(e.database_host):
+    if not e.database_managed and e.database_tls == "verified" and is_address(e.database_host):
         yield (
             "database_tls",
             f"database_tls = 'verified' checks that the certificate names database_host, and {e.database_host} is an "
@@ -288,12 +288,14 @@ def _twins(neighbours: Sequence[Subject]) -> Iterator[tuple[Subject, Problem]]:
 def _alias_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
     owners: dict[tuple[str, str], Subject] = {}
     for subject in neighbours:
-        for user, alias in subject.read(lambda e: [(e.user, alias) for alias in e.shell_aliases]):
+        for user, alias in subject.read(lambda e: [(e.user, name) for name in (e.environment, *e.aliases)]):
             owner = owners.setdefault((user, alias), subject)
             if owner is not subject:
                 # The alias named after an environment stands in no file: the other one can be renamed.
                 changed = subject if alias in subject.environment.aliases else owner
-                text = f"alias {alias} is defined by {owner.host} too, for the same unix user: the later one wins; rename one"
+                text = (
+                    f"alias {alias} is defined by {owner.host} too, for the same unix user: the later wins; rename one"
+                )
                 yield changed.problem("aliases", text)._replace(host=subject.host)
 
 
@@ -335,7 +337,7 @@ def _hsts_parents(subjects: Sequence[Subject]) -> Iterator[Problem]:
     """A stage site on plain HTTP that no browser opens, because its parent sends HSTS: it has happened."""
     claimed = [claim for subject in subjects for claim in subject.read(_claimed)]
     for subject in subjects:
-        for name, tls, parents in subject.read(lambda e: [(name, e.tls, e.hsts_parents) for name in e.server_names]):
+        for name, tls, parents in subject.read(lambda e: [(n, e.tls, e.hsts_parents) for n in e.server_names]):
             parent = _hsts_parent(name, parents, claimed)
             if parent and tls != "provided":
                 yield subject.problem(

@@ -11,33 +11,11 @@ from tests.unit.conftest import PROD, STAGE
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 
-COLLISIONS = [
-    ({"port": 4000}, "prod: port 4000 is shared with stage on the same machine"),
-    ({"node_name": "billing_prod@127.0.0.1"}, "node name billing_prod@127.0.0.1 is shared with stage"),
-    ({"additional_domains": ["example.com"]}, "server name example.com is shared with stage"),
-    ({"aliases": {"prod": "cd /"}}, "alias prod is defined by stage too"),
-    ({"journal_limit": 64}, "journal_limit is 64 (stage) and 1024 (prod) on one machine"),
-]
-
-
-@pytest.mark.parametrize(("changes", "message"), COLLISIONS, ids=[message for _, message in COLLISIONS])
-def test_two_environments_on_one_machine_do_not_collide(
-    inventory: Callable[..., Inventory], changes: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(SettingsError) as refusal:
-        read_environments(inventory(stage=STAGE | changes, prod=PROD))
-    assert message in str(refusal.value)
-
 
 @pytest.mark.parametrize("changes", [{"port": 4000}, {"node_name": "billing_prod@127.0.0.1"}, {"journal_limit": 64}])
 def test_the_same_on_two_machines_is_fine(inventory: Callable[..., Inventory], changes: dict[str, Any]) -> None:
     both = read_environments(inventory(stage=STAGE | changes, prod=PROD | {"ssh_hostname": "other.example.com"}))
     assert len(both) == 2
-
-
-def test_two_applications_may_not_share_a_secret_file(inventory: Callable[..., Inventory]) -> None:
-    with pytest.raises(SettingsError, match=r"secret file /var/stage\.secret\.exs is shared with a"):
-        read_environments(inventory(a=STAGE, b=STAGE | {"app": "shop", "domain": "shop.example.com", "port": 4002}))
 
 
 @pytest.mark.parametrize("tls", ["none", "self_signed"])

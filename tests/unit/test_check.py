@@ -1,0 +1,115 @@
+"""The guards through the real command line, in a copy of the project that has no machine: nothing connects."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.host.project import Project
+from tests.sandbox.vaults import make_vaults
+
+STARTED = "--> Loading config...\n--> Loading inventory...\n"
+FOOTER = "Nothing was changed. group_data/schema/settings.py describes every setting.\n"
+NO_ORDER = (
+    "breaks the order of steps: a machine must be ready before any of its environments; leave it out (command line)"
+)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    vaults = tmp_path / "vaults"
+    make_vaults(vaults, ["stage", "prod"])
+    project = Project.copy(tmp_path / "project", vaults)
+    (project.sandbox / "ssh_config").touch()
+    return project
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (
+            ["--limit", "stagee"],
+            "--limit stagee: matches no host or group; did you mean stage? There are: prod, stage (command line)",
+        ),
+        (["--serial"], f"--serial: {NO_ORDER}"),
+        (["--no-wait"], f"--no-wait: {NO_ORDER}"),
+        (
+            ["--limit", "stage", "--data", "port=80"],
+            "stage: port = 80: input should be greater than or equal to 1024. TCP port of the application on 127.0.0.1; "
+            "prod 4000 and stage 4001 by convention. (--data)",
+        ),
+    ],
+)
+def test_options_are_refused_before_anything_connects(project: Project, arguments: list[str], line: str) -> None:
+    run = project.pyinfra("deploy.py", "--yes", *arguments)
+    assert run.output == f"{STARTED}1 problem:\n  {line}\n{FOOTER}"
+    assert run.exit_code == 1
+
+
+def test_bad_data_outside_the_limit_is_refused_and_can_be_looked_at(project: Project) -> None:
+    project.edit("prod", prot=1)
+    line = "prod: prot = 1: no such setting; did you mean port? (group_data/prod.py)"
+    run = project.pyinfra("deploy.py", "--limit", "stage")
+    assert (run.exit_code, run.output) == (1, f"{STARTED}1 problem:\n  {line}\n{FOOTER}")
+    check = project.run(sys.executable, "-m", "tools.check")
+    assert (check.exit_code, check.output) == (1, f"1 problem:\n  {line}\n{FOOTER}")
+    assert '"prot": 1' in project.pyinfra("debug-inventory").require_success().output
+
+
+def test_a_vault_counts_where_it_is_needed(project: Project) -> None:
+    (project.sandbox / "vault/prod.age").write_bytes(b"no vault")
+    damaged = ".sandbox/vault/prod.age is damaged or no age file"
+    run = project.pyinfra("deploy.py", "--limit", "prod")
+    line = f"prod: {damaged}: restore it, `git checkout -- .sandbox/vault/prod.age` (inventory.py)"
+    assert (run.exit_code, run.output) == (1, f"{STARTED}1 problem:\n  {line}\n{FOOTER}")
+    run = project.pyinfra("deploy.py", "--limit", "stage", "--serial")
+    expected = f"{STARTED}1 problem:\n  --serial: {NO_ORDER}\n{FOOTER}Cookies not compared: {damaged}.\n"
+    assert (run.exit_code, run.output) == (1, expected)
+
+
+def test_make_check_says_what_was_compared(project: Project) -> None:
+    summary = (
+        "2 environments on 1 machine: no problem; cookies compared: .sandbox/vault/prod.age, .sandbox/vault/stage.age"
+    )
+    run = project.run(sys.executable, "-m", "tools.check")
+    assert (run.exit_code, run.output) == (0, f"{summary}\n")
+    (project.sandbox / "vault/prod.age").unlink()
+    run = project.run(sys.executable, "-m", "tools.check")
+    assert run.exit_code == 0
+    assert run.output == (
+        "2 environments on 1 machine: no problem; cookies compared: .sandbox/vault/stage.age; not compared: there is no "
+        ".sandbox/vault/prod.age\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        (
+            "port = = 4001\n",
+            "cannot be read: SyntaxError: invalid syntax; mend this line (group_data/stage.py, line 1)",
+        ),
+        (
+            "port = 4001\ndomain = prot\n",
+            "cannot be read: NameError: name 'prot' is not defined; mend this line (group_data/stage.py, line 2)",
+        ),
+    ],
+)
+def test_group_data_that_python_cannot_read(project: Project, source: str, line: str) -> None:
+    (project.path / "group_data/stage.py").write_text(source)
+    expected = f"1 problem:\n  the inventory: {line}\n{FOOTER}"
+    run = project.pyinfra("deploy.py")
+    assert (run.exit_code, run.output) == (1, STARTED + expected)
+    check = project.run(sys.executable, "-m", "tools.check")
+    assert (check.exit_code, check.output) == (1, expected)
+
+
+@pytest.mark.parametrize("name", ["all", "inventory"])
+def test_groups_that_pyinfra_names_itself(project: Project, name: str) -> None:
+    inventory = project.path / "inventory.py"
+    inventory.write_text(
+        inventory.read_text().replace("# One group", f'{name} = [("stage", machine(HOST)), "prod"]\n# One group')
+    )
+    check = project.run(sys.executable, "-m", "tools.check")
+    text = f"pyinfra gives the name {name} to a group of its own, all hosts: name the group as its environment"
+    assert (check.exit_code, check.output) == (1, f"1 problem:\n  {name}: {text} (inventory.py)\n{FOOTER}")
