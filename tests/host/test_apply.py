@@ -92,7 +92,7 @@ def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
     run = restored.project.apply()
     assert run.exit_code == 1
     assert "prot = 4005: no such setting; did you mean port? (group_data/stage.py)" in run.output
-    assert "memory_limit = 'lots': input should be a valid integer (group_data/stage.py)" in run.output
+    assert "memory_limit = 'lots': input should be a valid integer. MemoryMax of the unit in MiB" in run.output
     assert "Traceback" not in run.output
     assert restored.machine.run(files).stdout == before
     assert "CPUWeight=20" in restored.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
