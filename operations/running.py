@@ -40,8 +40,10 @@ class StaleFiles(FactBase[list[str] | None]):
 
 
 class UnitLoading(FactBase[list[str]]):
-    """What systemd says of a unit: `LoadState=loaded` once it holds it, `NeedDaemonReload=yes` if the disk is newer, and
-    `DropInPaths=` with the additions it has read.
+    """What systemd says of a unit: `NeedDaemonReload=yes` if the disk is newer, and `DropInPaths=` with what it has read.
+
+    Empty for a unit it does not hold in memory, as one that is neither enabled nor running: such a one is read when asked
+    for.
     """
 
     @staticmethod
@@ -51,7 +53,10 @@ class UnitLoading(FactBase[list[str]]):
 
     @override
     def command(self, unit: str) -> StringCommand:
-        return StringCommand("systemctl show --property NeedDaemonReload,LoadState,DropInPaths", QuoteString(unit))
+        return StringCommand(
+            "systemctl list-units --all --plain --no-legend", QuoteString(unit), "| grep -qF ' loaded '",
+            "&& systemctl show --property NeedDaemonReload,DropInPaths", QuoteString(unit), "|| true",
+        )  # fmt: skip
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -102,13 +107,13 @@ def daemon_reloaded(
     """
     loading = host.get_fact(UnitLoading, unit=unit)
     rewritten = not state.is_executing and host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
-    # A unit systemd has never seen needs no reload, nor do additions that it has not read and that are gone by then.
+    # Additions that systemd has not read and that are gone by then need no reload.
     if planned(after):
         read = any(line.startswith("DropInPaths=") and f"/{unit}.d/" in line for line in loading)
         needed = rewritten or read
     else:
         needed = rewritten or "NeedDaemonReload=yes" in loading
-    if needed and "LoadState=loaded" in loading:
+    if loading and needed:
         yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")
 
 

@@ -43,7 +43,6 @@ INDEPENDENT = [
     ),
     Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
     Damage("unit content", f"echo '# by hand' >> {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
-    Damage("unit disabled", "systemctl disable -q billing_stage", ["stage: Unit: starts at boot"]),
     Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
     Damage(
         "polkit rule",
@@ -85,6 +84,7 @@ INDEPENDENT = [
 
 # Each of these alone: they change the same things as others, or what others need.
 ALONE = [
+    Damage("unit disabled", "systemctl disable -q billing_stage", ["stage: Unit: starts at boot"]),
     Damage(
         "unit systemd does not know yet",
         "touch /etc/systemd/system/billing_prod.service",
