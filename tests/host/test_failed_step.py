@@ -33,13 +33,13 @@ class Failure(NamedTuple):
 
 
 def _root_directory(environment: str) -> Failure:
-    """An early step of each environment, done as the application user, who may not mend this."""
+    """An early step of each environment, on a file system that nobody may change for the time being."""
     path = f"/home/billing/{environment}"
     return Failure(
         "Root directory",
         environment,
-        f"chown root:root {path} && chmod 755 {path}",
-        f"chown billing:billing {path} && chmod 750 {path}",
+        f"chmod 755 {path} && mount --bind {path} {path} && mount -o remount,ro,bind {path}",
+        f"umount {path} && chmod 750 {path}",
     )
 
 
