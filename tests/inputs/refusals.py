@@ -1,0 +1,98 @@
+"""A case is accepted as it is written, or refused with a message that names its key and shows no secret."""
+
+import re
+from copy import copy
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyinfra.api import Inventory
+
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import SettingsError, read_environments
+from group_data.schema.secrets import Secrets
+from tests.inputs.cases import Case
+from tests.sandbox.vaults import IDENTITY
+from tools import vault
+from tools.vault_keys import read_recipients
+
+_HOST = "host"
+
+# Made once: pyinfra looks through all installed packages for each inventory.
+_INVENTORY = Inventory(([_HOST], {}))
+
+# A secret's piece of so many characters in a message is no accident.
+_GIVEAWAY = 8
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A case that would be deployed."""
+
+    case: Case
+    environment: Environment
+    secrets: Secrets
+
+
+class WrongError(AssertionError):
+    """What the project made of a case is neither of the two things it may make of it."""
+
+
+def accept(case: Case, vaults: Path) -> Accepted | None:
+    """What is deployed for a case; None when it is refused as it should be.
+
+    + case: the case
+    + vaults: a folder with a key, as made by `tests.sandbox.vaults.make_vaults`; the case's vault is written there
+
+    Raises WrongError for a refusal that does not name its key or gives a secret away, and whatever else is raised where a
+    refusal should be, with the case in its notes.
+    """
+    try:
+        environment, secrets = _environment(case), _secrets(case, vaults)
+    except Exception as error:
+        error.add_note(repr(case))
+        raise
+    return Accepted(case, environment, secrets) if environment and secrets else None
+
+
+def _environment(case: Case) -> Environment | None:
+    inventory = copy(_INVENTORY)
+    inventory.host_data = {_HOST: {"ssh_hostname": "server.example.com"} | case.settings}
+    try:
+        return read_environments(inventory)[_HOST]
+    except SettingsError as error:
+        refusal = str(error)
+    problems = [line for line in refusal.splitlines() if line.startswith(f"  {_HOST}: ")]
+    if not problems or any(not any(name in line for name in case.drawn.settings) for line in problems):
+        raise WrongError(f"refused without the name of what was drawn: {refusal!a}")
+    if not all(character.isprintable() or character == "\n" for character in refusal):
+        raise WrongError(f"a message no terminal should be shown: {refusal!a}")
+    return None
+
+
+def _secrets(case: Case, vaults: Path) -> Secrets | None:
+    path = vaults / "case.age"
+    path.write_bytes(vault.seal(case.vault.encode(errors="surrogatepass"), read_recipients(vaults)))
+    try:
+        secrets = vault.open_vault(path, str(vaults / IDENTITY))
+    except vault.VaultError as error:
+        refusal = str(error)
+    else:
+        read = {**{name: getattr(secrets, name) for name in Secrets.model_fields}, **secrets.application}
+        if {key: value.get_secret_value() for key, value in read.items() if value is not None} != case.secrets:
+            raise WrongError("the vault does not hold what was written into it")
+        return secrets
+    named = [_name(key) for key in case.secrets if f"  {_name(key)}: " in refusal]
+    # Text that is no TOML has no keys yet: its line is named.
+    if not named and not re.search(r"line \d+ is not|the end of the text is not", refusal):
+        raise WrongError(f"refused without the name of a key: {refusal!a}")
+    for name in named:
+        refusal = refusal.replace(name, "")
+    pieces = {refusal[start : start + _GIVEAWAY] for start in range(len(refusal) - _GIVEAWAY + 1)}
+    if any(piece in value for value in map(str, case.secrets.values()) for piece in pieces):
+        raise WrongError(f"a secret is in the message: {refusal!a}")
+    return None
+
+
+def _name(key: str) -> str:
+    """How a message shows a key, which could be a pasted value or hold what a terminal obeys."""
+    return key if re.fullmatch(r"\w{1,255}", key, re.ASCII) else ascii(key[:32])
