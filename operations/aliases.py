@@ -29,7 +29,7 @@ def bash_aliases(environment: Environment) -> None:
     marked_block(
         name="Bash aliases",
         path=environment.aliases_path,
-        content=[f"alias {name}={shlex.quote(command)}" for name, command in environment.shell_aliases.items()],
+        content=alias_lines(environment),
         marker=marker(environment),
         _sudo_user=environment.user,
         _serial=True,
@@ -39,6 +39,11 @@ def bash_aliases(environment: Environment) -> None:
 def marker(environment: Environment) -> str:
     """The comment around this environment's block, in which {mark} stands for BEGIN and END."""
     return f"# {{mark}} {environment.full_name}, managed by the deploy repository"
+
+
+def alias_lines(environment: Environment) -> list[str]:
+    """The environment's aliases as bash reads them."""
+    return [f"alias {name}={shlex.quote(command)}" for name, command in environment.shell_aliases.items()]
 
 
 @operation()

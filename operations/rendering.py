@@ -1,5 +1,6 @@
 """Templates, and the filters that carry any value into the syntax of the file it stands in."""
 
+import functools
 from pathlib import Path
 
 import jinja2
@@ -15,6 +16,11 @@ def render(template: str, **values: object) -> str:
     + template: file name below templates/
     + values: what the template may use; an undefined name is an error
     """
+    return _environment().get_template(template).render(values)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
@@ -25,7 +31,7 @@ def render(template: str, **values: object) -> str:
     )
     environment.filters["elixir"] = elixir_string
     environment.filters["variable"] = environment_file_value
-    return environment.get_template(template).render(values)
+    return environment
 
 
 def elixir_string(value: str) -> str:

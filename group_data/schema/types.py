@@ -23,22 +23,30 @@ def _server_name(value: str) -> str:
 ServerName = Annotated[str, AfterValidator(_server_name)]
 
 
+def _text(value: str) -> str:
+    """What systemd takes in a variables file (env_value_is_valid and utf8_is_valid in its sources).
+
+    It ignores a variable with another control character, and the whole file for one of Unicode's noncharacters.
+    """
+    if any(character < " " and character not in "\t\n" for character in value) or "\x7f" in value:
+        raise ValueError("must not contain control characters other than tab and newline: systemd drops such a variable")
+    if re.search("[\ud800-\udfff]", value):
+        raise ValueError("must not contain a surrogate: UTF-8 cannot carry it")
+    if any(0xFDD0 <= ord(character) <= 0xFDEF or ord(character) & 0xFFFE == 0xFFFE for character in value):
+        raise ValueError("must not contain a Unicode noncharacter: systemd refuses the whole file for it")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_text)]
+
+
 def _single_line(value: str) -> str:
-    if not value or any(character in value for character in "\n\r\0"):
+    if not value or "\n" in value:
         raise ValueError("must be one line that is not empty")
     return value
 
 
-SingleLine = Annotated[str, AfterValidator(_single_line)]
-
-
-def _no_nul(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("must not contain a NUL character: neither the environment of a process nor a text file can")
-    return value
-
-
-Text = Annotated[str, AfterValidator(_no_nul)]
+SingleLine = Annotated[str, AfterValidator(_text), AfterValidator(_single_line)]
 
 
 def _absolute_path(value: str) -> str:
@@ -70,8 +78,18 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
 
+
+
+def _alias_name(value: str) -> str:
+    if value == "alias":
+        raise ValueError("must not be alias: bash would expand it in the lines of .bash_aliases below")
+    return value
+
+
 # What bash takes as an alias name without quoting, less what begins with a dash.
-AliasName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+AliasName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"), AfterValidator(_alias_name)
+]
 
 # PostgreSQL's extension names in Debian's packages: lower case, digits, _ and - (uuid-ossp).
 ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]

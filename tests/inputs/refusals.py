@@ -58,9 +58,14 @@ def _environment(case: Case) -> Environment | None:
     inventory = copy(_INVENTORY)
     inventory.host_data = {_HOST: {"ssh_hostname": "server.example.com"} | case.settings}
     try:
-        return read_environments(inventory)[_HOST]
+        environment = read_environments(inventory)[_HOST]
     except SettingsError as error:
         refusal = str(error)
+    else:
+        # Raises UnicodeEncodeError for what no file can hold.
+        str(environment.model_dump()).encode()
+        "".join([*environment.aliases.values(), *environment.unit_environment.values()]).encode()
+        return environment
     problems = [line for line in refusal.splitlines() if line.startswith(f"  {_HOST}: ")]
     if not problems or any(not any(name in line for name in case.drawn.settings) for line in problems):
         raise WrongError(f"refused without the name of what was drawn: {refusal!a}")

@@ -1,0 +1,84 @@
+"""The secret file, read back by Elixir."""
+
+import base64
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from operations.rendering import render
+from tests.inputs.refusals import Accepted
+from tests.inputs.text import PWNED
+from tests.sandbox.image import image, run_in
+
+# For each file its number and every text in it, by the keys that lead there; then whether anything ran.
+_READ = """\
+defmodule Flat do
+  def lines(path, value) when is_binary(value), do: [Enum.join(path, " ") <> " " <> Base.encode64(value)]
+  def lines(path, [{key, _} | _] = values) when is_atom(key),
+    do: Enum.flat_map(values, fn {key, value} -> lines(path ++ [Atom.to_string(key)], value) end)
+  def lines(_, _), do: []
+end
+
+for file <- System.argv() do
+  try do
+    for line <- Flat.lines([Path.basename(file)], Config.Reader.read!(file)), do: IO.puts(line)
+  rescue
+    error -> IO.puts([Path.basename(file), " error ", Base.encode64(Exception.message(error))])
+  end
+end
+
+if File.exists?("{pwned}"), do: IO.puts("ran")
+"""
+
+
+def secrets_arrive(release: str, accepted: Sequence[Accepted]) -> list[str]:
+    """Elixir reads each secret file to the vault's values, where application, repo and endpoint look for them.
+
+    + release: whose Elixir; both have one that reads `Config` and `Mix.Config`
+    """
+    directory = Path(tempfile.mkdtemp(prefix="inputs."))
+    try:
+        for item in accepted:
+            text = render("secret.exs.j2", environment=item.environment, secrets=item.secrets)
+            (directory / str(item.case.number)).write_bytes(text.encode())
+        (directory / "read.exs").write_text(_READ.replace("{pwned}", PWNED))
+        files = " ".join(f"/secret/{item.case.number}" for item in accepted)
+        # Mix.Config needs Mix; what it says of its age goes elsewhere.
+        command = f"mix run --no-mix-exs /secret/read.exs {files} </dev/null 2>/tmp/warnings"
+        run = run_in(image(release, "elixir"), command, binds={directory: ("/secret", True)})
+    finally:
+        shutil.rmtree(directory)
+    seen: dict[str, dict[str, str]] = {str(item.case.number): {} for item in accepted}
+    complaints = [] if run.returncode == 0 else [f"elixir: {run.stdout[-2000:]}{run.stderr[-2000:]}"]
+    for line in run.stdout.splitlines():
+        number, *keys, value = line.split(" ") if line != "ran" else ["", ""]
+        if not number:
+            complaints.append("elixir: a value was run")
+        else:
+            seen[number][" ".join(keys)] = base64.b64decode(value).decode()
+    for item in accepted:
+        found, expected = seen[str(item.case.number)], _expected(item)
+        # Further texts of the repo, such as its host name, are the template's own.
+        if not expected.items() <= found.items() or _application(item, found) != _application(item, expected):
+            complaints.append(f"elixir: {found!r:.800} instead of {expected!r:.800}: {item.case}")
+    return complaints
+
+
+def _expected(item: Accepted) -> dict[str, str]:
+    environment, values = item.environment, item.case.secrets
+    app = environment.app
+    known = {"database_password", "secret_key_base", "cookie", "appsignal_push_api_key"}
+    expected = {
+        f"{app} Elixir.{environment.repo} password": values["database_password"],
+        f"{app} Elixir.{environment.endpoint} secret_key_base": values["secret_key_base"],
+    }
+    if environment.appsignal:
+        expected["appsignal config push_api_key"] = values["appsignal_push_api_key"]
+    return expected | {f"{app} {key}": value for key, value in values.items() if key in item.secrets.application and key not in known}
+
+
+def _application(item: Accepted, texts: dict[str, str]) -> set[str]:
+    """The application's own keys, and applications configured that are none of ours."""
+    ours = (f"{item.environment.app} Elixir.", "appsignal config ")
+    return {path for path in texts if not path.startswith(ours)}
