@@ -107,6 +107,10 @@ sandbox-packages: $(VENV)
 test: lint sandbox-packages ## Lint, types, unit tests and tests on real machines
 	$(PYTHON) -m pytest
 
+.PHONY: soak
+soak: $(VENV) sandbox-packages ## Try 100,000 inputs nobody drew before, or N=…; Ctrl-C ends it
+	$(PYTHON) -m tests.inputs.soak $(N)
+
 .PHONY: lint
 lint: $(VENV) ## Formatting, lint and types alone
 	.venv/bin/ruff format --check .

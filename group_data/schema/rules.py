@@ -234,7 +234,7 @@ _EXCLUSIVE: Sequence[_Exclusive] = (
         "server name",
         "domain",
         lambda e: e.server_names,
-        "nginx serves the first site only; give each its own domain",
+        "nginx serves the first site only; each needs domain and additional_domains of its own",
     ),
     _Exclusive(
         "secret file",

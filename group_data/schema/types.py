@@ -29,7 +29,9 @@ def _text(value: str) -> str:
     It ignores a variable with another control character, and the whole file for one of Unicode's noncharacters.
     """
     if any(character < " " and character not in "\t\n" for character in value) or "\x7f" in value:
-        raise ValueError("must not contain control characters other than tab and newline: systemd drops such a variable")
+        raise ValueError(
+            "must not contain control characters other than tab and newline: systemd drops such a variable"
+        )
     if re.search("[\ud800-\udfff]", value):
         raise ValueError("must not contain a surrogate: UTF-8 cannot carry it")
     if any(0xFDD0 <= ord(character) <= 0xFDEF or ord(character) & 0xFFFE == 0xFFFE for character in value):
@@ -52,13 +54,17 @@ SingleLine = Annotated[str, AfterValidator(_text), AfterValidator(_single_line)]
 def _absolute_path(value: str) -> str:
     if not re.fullmatch(r"(/[A-Za-z0-9._@+-]+)+", value) or ".." in value.split("/"):
         raise ValueError("must be an absolute path of letters, digits and . _ @ + -")
+    # PATH_MAX, which counts a NUL at the end, and NAME_MAX of linux/limits.h.
+    if len(value) > 4095 or any(len(part) > 255 for part in value.split("/")):
+        raise ValueError("must have at most 4095 characters, and 255 between two slashes")
     return value
 
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 
-# Elixir's module names: Macro.camelize/1 makes them from application names.
-ModuleName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$")]
+# Elixir's module names: Macro.camelize/1 makes them from application names. They are atoms, of at most 255 characters
+# (Erlang Efficiency Guide, "System Limits"); 200 leave room for what Elixir and the defaults put around them.
+ModuleName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$")]
 
 
 def _node_name(value: str) -> str:
@@ -67,7 +73,8 @@ def _node_name(value: str) -> str:
     A node whose host has no dot starts, but every connection to it is refused as "illegal hostname", and the release's
     own remote console is such a connection (seen with OTP 25 and 27).
     """
-    if not re.fullmatch(rf"[a-z0-9_][a-z0-9_-]*@{_LABEL}(\.{_LABEL})+", value):
+    # An atom has at most 255 characters (Erlang Efficiency Guide, "System Limits").
+    if len(value) > 255 or not re.fullmatch(rf"[a-z0-9_][a-z0-9_-]*@{_LABEL}(\.{_LABEL})+", value):
         raise ValueError(
             "must be name@host in lower case, the host with a dot such as 127.0.0.1: no console reaches another node"
         )
@@ -77,7 +84,6 @@ def _node_name(value: str) -> str:
 NodeName = Annotated[str, AfterValidator(_node_name)]
 
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
-
 
 
 def _alias_name(value: str) -> str:

@@ -13,11 +13,11 @@ _DIRECTORY = "/run/inputs"
 
 # Aliases are expanded while the file is read, as in the interactive shell that reads it; the rest of this line is parsed
 # before there are any. One bash for each file, as an alias may have the name of whatever a loop would use.
-_READ = r"""
-cd {directory}
+SHOW = r'for name in "${!BASH_ALIASES[@]}"; do printf "%s\0" "$name" "${BASH_ALIASES[$name]}"; done'
+_READ = f"""
+cd {_DIRECTORY}
 for number in "$@"; do
-    bash -O expand_aliases -c '. "./$0"; for name in "${{!BASH_ALIASES[@]}}"; do printf "%s\0" "$name" "${{BASH_ALIASES[$name]}}"; done' \
-        "$number" > "$number.seen" 2> "$number.errors"
+    bash -O expand_aliases -c '. "./$0"; {SHOW}' "$number" > "$number.seen" 2> "$number.errors"
 done
 """
 
@@ -27,7 +27,7 @@ def aliases_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
     fresh(machine, _DIRECTORY)
     files = {item.case.number: "".join(f"{line}\n" for line in alias_lines(item.environment)) for item in accepted}
     put(machine, {f"{_DIRECTORY}/{number}": text for number, text in files.items()})
-    machine.run(f"set -- {' '.join(map(str, files))}\n{_READ.format(directory=_DIRECTORY)}", check=False)
+    machine.run(f"set -- {' '.join(map(str, files))}\n{_READ}", check=False)
     complaints = ran(machine)
     for item in accepted:
         errors = inside(machine, f"{_DIRECTORY}/{item.case.number}.errors").read_text(errors="replace")

@@ -96,7 +96,9 @@ _NO_TEXT = st.sampled_from([5_318_008, True, 0.57721, [1234567890123], {"inner":
 _SECRET = seldom(_NO_TEXT, seldom(hostile_text, _PADDED | _ASCII, one_in=8), one_in=30)
 _ANY_KEY = st.sampled_from(["_a", "A", "a b", 'a"b', "a\nb", "a: 1, b", "\x1b[31m", "é", "", "a" * 256])
 _WORDS = ["nil", "true", "do", "end", "fn", "when", "and", "in", "a" * 255, "api_key", "private_key"]
-_KEY = st.sampled_from([*_WORDS, *Secrets.model_fields]) | st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
+_KEY = st.sampled_from([*_WORDS, *Secrets.model_fields, *["database_password"] * 3]) | st.from_regex(
+    r"[a-z][a-z0-9_]{0,30}", fullmatch=True
+)
 _SECRETS = st.dictionaries(seldom(_ANY_KEY, _KEY, one_in=20), _SECRET, max_size=3)
 
 
@@ -142,8 +144,8 @@ def _toml(value: Any, style: int) -> str:
 
 
 def _escaped(value: str) -> str:
-    special = {character: f"\\U{ord(character):08X}" for character in set(value) if not _is_plain(character)}
-    return '"' + value.translate(str.maketrans(special)) + '"'
+    special = {ord(character): f"\\U{ord(character):08X}" for character in set(value) if not _is_plain(character)}
+    return '"' + value.translate(special) + '"'
 
 
 def _is_plain(character: str) -> bool:

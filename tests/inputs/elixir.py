@@ -10,6 +10,7 @@ from operations.rendering import render
 from tests.inputs.refusals import Accepted
 from tests.inputs.text import PWNED
 from tests.sandbox.image import image, run_in
+from tests.sandbox.machine import Machine
 
 # For each file its number and every text in it, by the keys that lead there; then whether anything ran.
 _READ = """\
@@ -32,10 +33,10 @@ if File.exists?("{pwned}"), do: IO.puts("ran")
 """
 
 
-def secrets_arrive(release: str, accepted: Sequence[Accepted]) -> list[str]:
+def secrets_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
     """Elixir reads each secret file to the vault's values, where application, repo and endpoint look for them.
 
-    + release: whose Elixir; both have one that reads `Config` and `Mix.Config`
+    + machine: whose Debian release has the Elixir that reads `Config` and `Mix.Config`
     """
     directory = Path(tempfile.mkdtemp(prefix="inputs."))
     try:
@@ -46,7 +47,7 @@ def secrets_arrive(release: str, accepted: Sequence[Accepted]) -> list[str]:
         files = " ".join(f"/secret/{item.case.number}" for item in accepted)
         # Mix.Config needs Mix; what it says of its age goes elsewhere.
         command = f"mix run --no-mix-exs /secret/read.exs {files} </dev/null 2>/tmp/warnings"
-        run = run_in(image(release, "elixir"), command, binds={directory: ("/secret", True)})
+        run = run_in(image(machine.release, "elixir"), command, binds={directory: ("/secret", True)})
     finally:
         shutil.rmtree(directory)
     seen: dict[str, dict[str, str]] = {str(item.case.number): {} for item in accepted}
@@ -75,7 +76,9 @@ def _expected(item: Accepted) -> dict[str, str]:
     }
     if environment.appsignal:
         expected["appsignal config push_api_key"] = values["appsignal_push_api_key"]
-    return expected | {f"{app} {key}": value for key, value in values.items() if key in item.secrets.application and key not in known}
+    return expected | {
+        f"{app} {key}": value for key, value in values.items() if key in item.secrets.application and key not in known
+    }
 
 
 def _application(item: Accepted, texts: dict[str, str]) -> set[str]:

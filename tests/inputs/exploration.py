@@ -1,7 +1,7 @@
 """So many cases, from drawing them to what each program made of them."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ _CHECKS: Sequence[Callable[[Machine, Sequence[Accepted]], list[str]]] = (
     systemd.units_load,
     systemd.variables_arrive,
     bash.aliases_arrive,
-    lambda machine, accepted: elixir.secrets_arrive(machine.release, accepted),
+    elixir.secrets_arrive,
     postgresql.passwords_arrive,
 )
 
@@ -41,7 +41,7 @@ class Tally:
     refused: int = 0
     arrived: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def explore(machine: Machine, vaults: Path, count: int, number: int, tally: Tally) -> None:
@@ -57,7 +57,7 @@ def explore(machine: Machine, vaults: Path, count: int, number: int, tally: Tall
     for case in _drawn(count, number):
         try:
             accepted = accept(case, vaults)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is no refusal
+        except Exception as error:
             tally.complaints.append(f"{type(error).__name__}: {error}: {case!r}")
             continue
         if accepted is None:
@@ -104,7 +104,8 @@ def _apart(batch: Sequence[Accepted]) -> Iterator[Sequence[Accepted]]:
     rest = list(batch)
     while rest:
         taken: set[str] = set()
-        group, later = [], []
+        group: list[Accepted] = []
+        later: list[Accepted] = []
         for item in rest:
             names = _names(item)
             (later if taken & names else group).append(item)

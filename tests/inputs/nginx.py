@@ -94,7 +94,9 @@ def _ask(address: str, name: str, tls: bool) -> Answer | None:
 
 
 def _headers(answer: Answer) -> dict[str, str]:
-    return {name: answer.headers[name] for name in ("x-robots-tag", "strict-transport-security") if name in answer.headers}
+    return {
+        name: answer.headers[name] for name in ("x-robots-tag", "strict-transport-security") if name in answer.headers
+    }
 
 
 def _expected(item: Accepted) -> dict[str, str]:

@@ -24,8 +24,9 @@ _CHECKOUT = Path(__file__).parents[2]
 
 
 def passwords_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
-    """With the verifier that PostgreSQL was given, the raw bytes of the vault's password log in."""
-    roles = {f"inputs_{item.case.number}": item for item in accepted}
+    """With the verifier that PostgreSQL was given, the raw bytes of the vault's password log in, where one was drawn."""
+    drawn = [item for item in accepted if "database_password" in item.case.drawn.secrets]
+    roles = {f"inputs_{item.case.number}": item for item in drawn}
     statements = [
         f"CREATE ROLE {role} LOGIN PASSWORD '{scram_verifier(password(item), os.urandom(16), _ITERATIONS)}';"
         for role, item in roles.items()

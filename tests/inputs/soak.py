@@ -55,7 +55,10 @@ def main() -> int:
                     print(f"WRONG, `python -m tests.inputs.soak {count} --seed {number}`: {complaint}", flush=True)
                 print(_progress(done, options.cases, number, tally, time.monotonic() - started), flush=True)
     except KeyboardInterrupt:
-        print(f"Interrupted after {done} of {options.cases} cases, {len(tally.complaints)} of them wrong.", file=sys.stderr)
+        print(
+            f"Interrupted after {done} of {options.cases} cases, {len(tally.complaints)} of them wrong.",
+            file=sys.stderr,
+        )
         return 130
     return 1 if tally.complaints else 0
 

@@ -30,7 +30,6 @@ for number in "$@"; do
 done
 """
 
-# What each setting of the unit is called by `systemctl show`.
 _MIB = 1024 * 1024
 
 
@@ -39,7 +38,10 @@ def variables_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str
     fresh(machine, _DIRECTORY)
     numbers = [str(item.case.number) for item in accepted]
     put(machine, {"/run/systemd/system/inputs@.service": _PRINTER})
-    put(machine, {f"{_DIRECTORY}/{item.case.number}": render("variables.j2", environment=item.environment) for item in accepted})
+    put(
+        machine,
+        {f"{_DIRECTORY}/{item.case.number}": render("variables.j2", environment=item.environment) for item in accepted},
+    )
     units = " ".join(f"inputs@{number}" for number in numbers)
     machine.run(f"systemctl daemon-reload; systemctl start {units}", check=False)
     machine.run(f"set -- {' '.join(numbers)}\n{_SOURCE}", check=False)
@@ -63,7 +65,9 @@ def units_load(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
         inside(machine, path).chmod(0o755)
     for name, item in units.items():
         put(machine, {f"{directory}/{name}": render("unit.service.j2", environment=item.environment)})
-    verified = machine.run(f"systemctl daemon-reload; cd {directory}; systemd-analyze verify {' '.join(units)}", check=False)
+    verified = machine.run(
+        f"systemctl daemon-reload; cd {directory}; systemd-analyze verify {' '.join(units)}", check=False
+    )
     complaints = [f"systemd-analyze verify: {line}" for line in (verified.stdout + verified.stderr).splitlines()]
     properties = "Id,MemoryMax,CPUWeight,TasksMax,LimitNOFILE,Restart,User,EnvironmentFiles,ExecStart"
     shown = machine.run(f"systemctl show --property {properties} {' '.join(units)}").stdout
@@ -95,10 +99,8 @@ def _loaded(environment: Environment) -> dict[str, str]:
 
 
 def _environment(output: bytes) -> dict[str, bytes]:
-    return dict(
-        (name.decode(errors="backslashreplace"), value)
-        for name, _, value in (part.partition(b"=") for part in output.split(b"\0") if part)
-    )
+    parts = (part.partition(b"=") for part in output.split(b"\0") if part)
+    return {name.decode(errors="backslashreplace"): value for name, _, value in parts}
 
 
 # What systemd and the shell add themselves.

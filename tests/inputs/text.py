@@ -21,26 +21,49 @@ def seldom(rare: st.SearchStrategy[T], usual: st.SearchStrategy[T], one_in: int)
 PWNED = "/tmp/pwned"  # noqa: S108  on a throwaway machine, where nobody else could have made it
 
 _SHELL = (
-    f"$(touch {PWNED})", f"`touch {PWNED}`", f"; touch {PWNED};", f"\ntouch {PWNED}\n", f"|touch {PWNED}", f"&&touch {PWNED}",
-    "$HOME", "${HOME}", "$", "$$", "'", '"', "'\\''", "\\", "\\\\", "\\\n", "\\n", "!", "!!", "~", "~root", "*", "?", "[a-z]",
-    "{a,b}", "&", "&1", "<(id)", ">", "#", " #", "=", "+=", "-", "--", "(", ")", "((", "`", "%", "%n", "\t", " ", "  ",
+    f"$(touch {PWNED})", f"`touch {PWNED}`", f"; touch {PWNED};", f"\ntouch {PWNED}\n", f"|touch {PWNED}",
+    f"&&touch {PWNED}", "$HOME", "${HOME}", "$", "$$", "'", '"', "'\\''", "\\", "\\\\", "\\\n", "\\n", "!", "!!",
+    "~", "~root", "*", "?", "[a-z]", "{a,b}", "&", "&1", "<(id)", ">", "#", " #", "=", "+=", "-", "--", "(", ")",
+    "((", "`", "%", "%n", "\t", " ", "  ",
 )  # fmt: skip
-_SYSTEMD = ("%h", "%%", "%i", "%H", "${PORT}", "$PORT", "\nExecStart=/bin/false", "\n[Service]\n", "\\x41", ";", "\nPORT=1\n")
-_NGINX = (";", "{", "}", "};", "$host", "\n}\nserver{listen 80;}", "; return 200 pwned;", "include /etc/passwd;", "*.", "~^")
-_SQL = ("'; DROP ROLE postgres; --", "''", '"', "$$", "$tag$", "E'\\''", "\\'", "\\!id", f"\\! touch {PWNED}", "\\q", ":x", ":'x'")
+_SYSTEMD = (
+    "%h", "%%", "%i", "%H", "${PORT}", "$PORT", "\nExecStart=/bin/false", "\n[Service]\n", "\\x41", ";",
+    "\nPORT=1\n",
+)  # fmt: skip
+_NGINX = (
+    ";", "{", "}", "};", "$host", "\n}\nserver{listen 80;}", "; return 200 pwned;", "include /etc/passwd;", "*.",
+    "~^",
+)  # fmt: skip
+_SQL = (
+    "'; DROP ROLE postgres; --", "''", '"', "$$", "$tag$", "E'\\''", "\\'", "\\!id", f"\\! touch {PWNED}", "\\q",
+    ":x", ":'x'",
+)  # fmt: skip
 _ELIXIR = (
-    f'#{{File.touch!("{PWNED}")}}', "#{", "\\#{", "##{", "}", '"""', "'''", "~s(", "<%= 1 %>", "\\u{41}", "\\x", "?a", "do", "end",
-    ":a", "@a", "&1",
+    f'#{{File.touch!("{PWNED}")}}', "#{", "\\#{", "##{", "}", '"""', "'''", "~s(", "<%= 1 %>", "\\u{41}", "\\x",
+    "?a", "do", "end", ":a", "@a", "&1",
 )  # fmt: skip
-_TEMPLATE = ("{{ 7 * 7 }}", "{% raw %}", "{#", "{unit}", "{console}", "{mark}", "{0}", "%s", "{}")
-_TOML = ("'''", '"""', "=", "[a]", "\\u0000", "\n[table]\n", '"\nx = "')
+_TEMPLATE = (
+    "{{ 7 * 7 }}", "{% raw %}", "{#", "{unit}", "{console}", "{mark}", "{0}", "%s", "{}",
+)  # fmt: skip
+_TOML = (
+    "'''", '"""', "=", "[a]", "\\u0000", "\n[table]\n", '"\nx = "',
+)  # fmt: skip
 _UNICODE = (
-    "é", "e\u0301", "☃", "𝄞", "\U0001f469\u200d\U0001f467", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff", "\u00a0", "\u00ad",
-    "\u200b", "\x85", "\ufffd", "\ufffe", "\uffff", "\ufdd0", "\U0010ffff", "\ue000", "ｆｕｌｌ", "ﬁ", "א", "ب", "İ", "ß", "\ud800", "\udfff",
+    "é", "e\u0301", "☃", "𝄞", "\U0001f469\u200d\U0001f467", "\u202e", "\u2066", "\u2028", "\u2029", "\ufeff",
+    "\u00a0", "\u00ad", "\u200b", "\x85", "\ufffd", "\ufffe", "\uffff", "\ufdd0", "\U0010ffff", "\ue000",
+    "\uff46\uff55", "\ufb01", "א", "ب", "İ", "ß", "\ud800", "\udfff",
 )  # fmt: skip
-_CONTROL = ("\0", "\n", "\r", "\r\n", "\t", "\x01", "\x0b", "\x0c", "\x1b[31m", "\x1c", "\x1f", "\x7f", "\x9b")
-_MARKERS = ("# BEGIN billing_stage, managed by the deploy repository", "# END billing_stage, managed by the deploy repository")
-_WORDS = ("", "a", "A", "0", "-1", "nil", "true", "None", "NaN", "root", "..", "/", "//", "../../etc/passwd", "example.com", "@", ":", ".")
+_CONTROL = (
+    "\0", "\n", "\r", "\r\n", "\t", "\x01", "\x0b", "\x0c", "\x1b[31m", "\x1c", "\x1f", "\x7f", "\x9b",
+)  # fmt: skip
+_MARKERS = (
+    "# BEGIN billing_stage, managed by the deploy repository",
+    "# END billing_stage, managed by the deploy repository",
+)  # fmt: skip
+_WORDS = (
+    "", "a", "A", "0", "-1", "nil", "true", "None", "NaN", "root", "..", "/", "//", "../../etc/passwd",
+    "example.com", "@", ":", ".",
+)  # fmt: skip
 
 FRAGMENTS = tuple(
     dict.fromkeys(

@@ -16,7 +16,7 @@ from group_data.schema import types as settings_types
 from group_data.schema.settings import Settings
 from tests.inputs.text import FRAGMENTS, hostile_text, seldom
 
-_LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
+_LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True)
 _WORDS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
 
 # What an operator writes, for the types whose rule is a function.
@@ -91,7 +91,8 @@ def _integers(metadata: list[Any], name: str) -> st.SearchStrategy[int]:
 
 def _unknown(annotation: Any, name: str) -> st.SearchStrategy[Any]:
     raise TypeError(
-        f"no values are known for {name}, {annotation}: add its type to _ORDINARY in tests/inputs/values.py, or examples to its field"
+        f"no values are known for {name}, {annotation}: add the type to _ORDINARY in tests/inputs/values.py, or examples to "
+        "the setting"
     )
 
 
@@ -120,4 +121,6 @@ def _text(annotation: Any) -> st.SearchStrategy[str]:
 
 # Keys that a dictionary takes, so that hostile values get beyond them: names of variables and of aliases.
 _NAMES = st.sampled_from(["A", "LC_ALL", "IFS", "BASH_ENV", "x_1", "alias", "if", "cd", "unalias", "set", "logs"])
-_MISFITS = st.sampled_from([None, 0, -1, 10**30, 1.5, float("nan"), True, "", "1", "on", (), [], [[]], {}, {"a": {}}, b"x", {1: 2}])
+_MISFITS: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 0, -1, 10**30, 1.5, float("nan"), True, "", "1", "on", (), [], [[]], {}, {"a": {}}, b"x", {1: 2}]
+)

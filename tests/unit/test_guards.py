@@ -101,8 +101,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"additional_domains": ["example.com"]},
-        "stage: server name example.com is shared with prod on the same machine: nginx serves the first site only; give "
-        "each its own domain (FILE)",
+        "stage: server name example.com is shared with prod on the same machine: nginx serves the first site only; each "
+        "needs domain and additional_domains of its own (FILE)",
     ),
     (
         {"app": "shop", "environment": "prod"},
