@@ -154,7 +154,7 @@ def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
 
 def secret_file_and_database_password(environment: Environment, secrets: Secrets) -> OperationMeta:
     """What the release knows, and the password PostgreSQL takes from it."""
-    digests = _digests(environment, secrets)
+    digests = key_digests(environment, secrets)
     return secret_file_and_password(
         name="Secret file and database password" if environment.database_managed else "Secret file",
         path=environment.secret_path,
@@ -196,8 +196,12 @@ def _install(path: str, content: str, owner: str, mode: str, statements: str | N
     )
 
 
-def _digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
-    """A digest of each secret in the file, keyed with secret_key_base, and one of everything else in the file."""
+def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
+    """A digest of each secret in the secret file, keyed with secret_key_base, and one of everything else in the file.
+
+    + environment: whose file
+    + secrets: its vault
+    """
     values = {name: value.get_secret_value() for name, value in secrets if value is not None}
     # What the template makes of the keys' names tells which of the secrets it uses, and what else the file says.
     masked = _masked(environment, values)

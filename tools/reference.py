@@ -27,6 +27,7 @@ SECTIONS = {
     "domain": "Site",
     "tls": "TLS",
     "hsts": "HSTS",
+    "allowed_addresses": "Who may use the site",
     "release_tool": "Release",
     "database_managed": "Database",
     "aliases": "Shell and AppSignal",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from operations.rendering import render
+from operations.secret_file import key_digests
 from tests.inputs.refusals import Accepted
 from tests.inputs.text import PWNED
 from tests.sandbox.image import image, run_in
@@ -41,7 +42,12 @@ def secrets_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
     directory = Path(tempfile.mkdtemp(prefix="inputs."))
     try:
         for item in accepted:
-            text = render("secret.exs.j2", environment=item.environment, secrets=item.secrets)
+            text = render(
+                "secret.exs.j2",
+                environment=item.environment,
+                secrets=item.secrets,
+                digests=key_digests(item.environment, item.secrets),
+            )
             (directory / str(item.case.number)).write_bytes(text.encode())
         (directory / "read.exs").write_text(_READ.replace("{pwned}", PWNED))
         files = " ".join(f"/secret/{item.case.number}" for item in accepted)

@@ -1,9 +1,11 @@
 """What nginx makes of the sites: it takes them, and answers with the names and headers the data says."""
 
 import http.client
+import ipaddress
 import ssl
 from collections.abc import Sequence
 
+from group_data.schema.environment import Environment
 from operations.rendering import render
 from tests.host.web import Answer, get
 from tests.inputs.machine_files import fresh, inside, put
@@ -37,7 +39,7 @@ def sites_serve(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
         named = [repr(case) for path, case in cases.items() if path in started.stderr]
         return [f"nginx: {'; '.join(errors)}: {' '.join(named)}"]
     try:
-        return [complaint for item in placed for complaint in _complaints(machine.address, item)]
+        return [complaint for item in placed for complaint in _complaints(machine, item)]
     finally:
         machine.run("nginx -s stop && while [ -e /run/nginx.pid ]; do sleep 0.01; done")
         for item in placed:
@@ -66,14 +68,17 @@ def _certificates(item: Accepted) -> set[str]:
     return {path for path in paths if path}
 
 
-def _complaints(address: str, item: Accepted) -> list[str]:
-    environment, seen = item.environment, {}
+def _complaints(machine: Machine, item: Accepted) -> list[str]:
+    address, environment, seen = machine.address, item.environment, {}
+    status = _status(environment, machine.slot.gateway)
     names = {environment.domain, *environment.additional_domains}
     tls = environment.tls != "none"
     for name in sorted(names):
         answer = _ask(address, name, tls)
-        if answer is None or answer.text != _PAGE.format(environment.full_name):
-            seen[name] = f"does not answer with its own page: {answer}"
+        if answer is None or answer.status != status:
+            seen[name] = f"does not answer with {status}: {answer}"
+        elif (answer.text == _PAGE.format(environment.full_name)) != (status == UNANSWERED):
+            seen[name] = f"answers with another page: {answer}"
         elif _headers(answer) != _expected(item):
             seen[name] = f"answers with the headers {_headers(answer)} instead of {_expected(item)}"
         elif tls:
@@ -84,6 +89,18 @@ def _complaints(address: str, item: Accepted) -> list[str]:
     if stranger not in names and _ask(address, stranger, tls) is not None:
         seen[stranger] = "answers though no data names it"
     return [f"nginx: {name} {what}: {item.case}" for name, what in seen.items()]
+
+
+# Of the application, which is not there: the site's own page comes with it.
+UNANSWERED = 502
+
+
+def _status(environment: Environment, client: str) -> int:
+    """What a client that gives no password meets."""
+    allowed = [ipaddress.ip_network(network) for network in environment.allowed_addresses]
+    if allowed and not any(ipaddress.ip_address(client) in network for network in allowed):
+        return 403
+    return 401 if environment.basic_auth_user else UNANSWERED
 
 
 def _ask(address: str, name: str, tls: bool) -> Answer | None:
