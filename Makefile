@@ -31,8 +31,11 @@ plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
 apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
 	$(call on_interrupt,Interrupted before the answer: nothing was changed.)
 	$(call ask,Apply this to $(or $(ENV),every environment)?)
-	$(call on_interrupt,Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.)
-	$(PYINFRA) deploy.py $(LIMIT) --yes
+	$(call on_interrupt,$(HALF_APPLIED))
+	# Ctrl-C reaches this shell too. A signal to pyinfra alone shows in its one line on standard output.
+	$(PYINFRA) deploy.py $(LIMIT) --yes | { ! grep -q "Exiting upon user request" || { echo "$(HALF_APPLIED)" >&2; exit 130; }; }
+
+HALF_APPLIED := Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.
 
 # pyinfra exits 0 when it is interrupted, and make says no more than "Interrupt".
 define on_interrupt

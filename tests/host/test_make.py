@@ -1,6 +1,10 @@
 """A make target ends with 0 only when it did what it says."""
 
+import contextlib
+import os
 import re
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +105,28 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
     assert_unchanged(changed)
     changed.project.make("apply", "ENV=stage", "YES=1").require_success()
     assert changed.project.planned() == {}
+
+
+def test_a_signal_to_pyinfra_alone_fails_too(changed: Host) -> None:
+    """As a supervisor or an operator's kill sends it; pyinfra itself exits 0."""
+    changed.project.edit("stage", memory_limit=514)
+    with terminal(["make", "apply", "ENV=stage", "YES=1"], changed.project.path) as make:
+        make.wait_for("Beginning operation run")
+        (process,) = pyinfra_processes(changed.project.path)
+        os.kill(process, signal.SIGINT)
+        run = make.finish()
+    assert run.exit_code == 2
+    assert "Run make apply again to finish." in run.output
+
+
+def pyinfra_processes(path: Path) -> list[int]:
+    """Those of one project that apply."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if b"--yes" in (process / "cmdline").read_bytes().split(b"\0") and (process / "cwd").readlink() == path:
+                found.append(int(process.name))
+    return found
 
 
 def test_an_interrupted_editor_leaves_the_vault_alone(host: Host) -> None:
