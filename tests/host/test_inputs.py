@@ -25,7 +25,9 @@ LONG = TEXT * 100
 
 def test_every_input(host: Host, vaults: Path) -> None:
     # What is drawn may have the names of what was applied.
-    host.machine.run("systemctl stop nginx; cd /etc/systemd/system; systemctl disable --quiet billing_stage billing_prod")
+    host.machine.run(
+        "systemctl stop nginx; cd /etc/systemd/system; systemctl disable --quiet billing_stage billing_prod"
+    )
     host.machine.run("rm /etc/systemd/system/billing_*.service && systemctl daemon-reload")
     tally = Tally()
     try:
