@@ -1,8 +1,13 @@
 import re
 from typing import Any
 
+import gevent.monkey
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+# pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
+# then, stop. Commands that tests run are processes of their own, and patched as ever.
+gevent.monkey.patch_all = lambda *_, **__: None
 
 
 class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
