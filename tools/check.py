@@ -75,7 +75,7 @@ def main() -> int:
     except _READING as error:
         return _report([_unreadable(error)])
     vaults = open_vaults(subjects)
-    problems += shared_cookies(subjects, vaults)
+    problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
     if problems:
         return _report(problems, not_compared(vaults))
     machines = len({subject.machine for subject in subjects})
@@ -104,6 +104,7 @@ def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[st
     vaults = open_vaults(subjects)
     problems += [*_reserved_groups(Path(options["inventory"])), *found, *connection_problems(inventory, in_run)]
     problems += [*vault_problems(subjects, vaults, in_run), *shared_cookies(subjects, vaults)]
+    problems += missing_passwords(subjects, vaults)
     return problems, not_compared(vaults, in_run)
 
 
@@ -217,6 +218,19 @@ def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collecti
         if subject.host in in_run and subject.host in vaults.failures:
             text = str(vaults.failures[subject.host]).replace("\n", "\n    ")
             yield subject.problem("vault_directory", text)
+
+
+def missing_passwords(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
+    """Sites that ask for a password which their vault, as far as this operator can open it, does not have."""
+    for subject in subjects:
+        for user in subject.read(lambda e: [e.basic_auth_user]):
+            path, secrets = vaults.opened.get(subject.host, (None, None))
+            if user and path and secrets and secrets.basic_auth_password is None:
+                yield subject.problem(
+                    "basic_auth_user",
+                    f"basic_auth_user = {user!r} needs basic_auth_password in {shown(path)}: `make vault-init "
+                    f"ENV={path.stem}` makes one, `make vault-edit ENV={path.stem}` stores one you choose",
+                )
 
 
 def shared_cookies(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:

@@ -101,7 +101,7 @@ def describe(problems: Sequence[Problem]) -> str:
     """
     lines = [f"  {host}: {text} ({where})" for host, text, where in problems]
     count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    footer = "Nothing was changed. group_data/schema/settings.py describes every setting."
+    footer = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message."
     return "\n".join([f"{count}:", *lines, footer])
 
 

@@ -9,7 +9,7 @@ from tests.host.project import Project
 from tests.sandbox.vaults import make_vaults
 
 STARTED = "--> Loading config...\n--> Loading inventory...\n"
-FOOTER = "Nothing was changed. group_data/schema/settings.py describes every setting.\n"
+FOOTER = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message.\n"
 NO_ORDER = (
     "breaks the order of steps: a machine must be ready before any of its environments; leave it out (command line)"
 )

@@ -12,11 +12,19 @@ from group_data.schema.rules import Problem
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from tools import vault
-from tools.check import connection_problems, not_compared, open_vaults, option_problems, shared_cookies, vault_problems
+from tools.check import (
+    connection_problems,
+    missing_passwords,
+    not_compared,
+    open_vaults,
+    option_problems,
+    shared_cookies,
+    vault_problems,
+)
 from tools.vault_keys import find_identities, read_recipients
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
-FOOTER = "Nothing was changed. group_data/schema/settings.py describes every setting."
+FOOTER = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message."
 OPTIONS: dict[str, Any] = {"limit": (), "exclude": (), "serial": False, "no_wait": False}
 
 
@@ -306,3 +314,33 @@ def test_a_cookie_is_shared_nowhere_and_shown_nowhere(inventory: Callable[..., I
     assert list(vault_problems(subjects, vaults, ["qa"])) == [
         Problem("qa", f"there is no {tmp_path}/qa.age: `make vault-init ENV=qa` makes it", "inventory.py")
     ]
+
+
+def test_a_site_that_asks_for_a_password_has_one(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    make_vaults(tmp_path, ["stage"])
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY)}
+    subjects, _ = examine(inventory(stage=STAGE | place | {"basic_auth_user": "team"}), ["stage"])
+    assert list(missing_passwords(subjects, open_vaults(subjects))) == [
+        Problem(
+            "stage",
+            f"basic_auth_user = 'team' needs basic_auth_password in {tmp_path}/stage.age: `make vault-init ENV=stage` "
+            "makes one, `make vault-edit ENV=stage` stores one you choose",
+            "inventory.py",
+        )
+    ]
+
+
+ELSEWHERE = {"database_managed": False, "database_host": "db.example.com", "database_name": "billing"}
+
+
+def test_two_environments_do_not_share_a_database_anywhere(inventory: Callable[..., Inventory]) -> None:
+    other = PROD | ELSEWHERE | {"ssh_hostname": "other.example.com"}
+    assert problems(inventory(stage=STAGE | ELSEWHERE, prod=other)) == [
+        Problem(
+            "prod",
+            "database billing is stage's too: migrations and jobs of one would run on the data of the other; give each its "
+            "own",
+            "inventory.py",
+        )
+    ]
+    assert problems(inventory(stage=STAGE | ELSEWHERE, prod=other | {"database_port": 5433})) == []

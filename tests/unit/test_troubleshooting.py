@@ -1,0 +1,74 @@
+"""docs/troubleshooting.md has the words of every message with which the project's own code stops or explains something."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+SOURCES = [
+    CHECKOUT / "deploy.py",
+    *sorted((CHECKOUT / "operations").glob("*.py")),
+    # What the generated reference says, it says to who changes the models.
+    *sorted(set((CHECKOUT / "tools").glob("*.py")) - {CHECKOUT / "tools/reference.py"}),
+    *sorted((CHECKOUT / "group_data/schema").glob("*.py")),
+]
+# Besides what is raised and yielded: what these are called with.
+SAYING = re.compile(r"announce|log|problem|Problem|\w+Error")
+# Shorter texts are parts of others, and names. Long messages stand in the document by their beginning.
+WORDS = 5
+# What looks like a message and is a command or a statement.
+COMMAND = re.compile(r"^(SET|SELECT|ALTER|CREATE|REVOKE|GRANT|WITH|DEBIAN_FRONTEND=\w+|systemctl|psql|sed|echo) ")
+
+
+def messages(source: Path) -> set[str]:
+    """Every message in a module, with … for what is filled in."""
+    return {
+        text
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.Raise | ast.Yield) or (isinstance(node, ast.Call) and SAYING.fullmatch(called(node)))
+        for text in texts(node)
+        if len(text.split()) >= WORDS and not COMMAND.match(text)
+    }
+
+
+def called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """Every whole text below a node."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)  # type: ignore[misc]
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from texts(child)
+
+
+def plain(text: str) -> str:
+    return " ".join(text.replace("`", "").split())
+
+
+def undocumented(source: Path, documentation: str) -> list[str]:
+    """Messages whose longest fixed part does not begin in the document as it does in the code."""
+    missing = []
+    for text in sorted(messages(source)):
+        words = max((plain(part).split() for part in text.split("…")), key=len)
+        if " ".join(words[:WORDS]) not in documentation:
+            missing.append(f"{source.name}: {text}")
+    return missing
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
+def test_every_message_is_explained(source: Path) -> None:
+    assert undocumented(source, plain((CHECKOUT / "docs/troubleshooting.md").read_text())) == []
+
+
+def test_a_message_that_is_not_explained_is_found(tmp_path: Path) -> None:
+    source = tmp_path / "new.py"
+    source.write_text('raise ValueError(f"{name} is something that nobody has written down")\n')
+    assert undocumented(source, "nothing") == ["new.py: … is something that nobody has written down"]
