@@ -23,7 +23,7 @@ def with_steps(project: Project, path: Path, *steps: str) -> Project:
     """A project for the same machine and with the same vaults, whose deploy.py has only these steps.
 
     + path: where it goes
-    + steps: calls such as "database.managed_database(environment, secrets)"
+    + steps: calls such as "database.managed_database(environment)"
     """
     shutil.copytree(project.path, path, symlinks=True, ignore=shutil.ignore_patterns(".sandbox"))
     (path / ".sandbox").symlink_to(project.sandbox)

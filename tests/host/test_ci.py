@@ -12,7 +12,7 @@ from tests.host.conftest import Host
 from tests.host.project import CHECKOUT, Project, Run
 
 # Reaching a machine does not depend on its release.
-pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
 
 # Seconds within which a refusal must come.
 PROMPT = 15

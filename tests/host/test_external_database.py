@@ -104,8 +104,8 @@ def hosted(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
     host.machine.run("psql --port 6432 --set ON_ERROR_STOP=1", user="postgres", stdin=statements)
     steps = [
         "provided_files.require(environment)",
-        "database.managed_database(environment, secrets)",
-        "secret_file.environment_secrets(environment, secrets)",
+        "database.managed_database(environment)",
+        "secret_file.secret_file_and_database_password(environment, secrets)",
     ]
     project = with_steps(host.project, tmp_path_factory.mktemp("hosted") / "project", *steps)
     project.set_secrets("stage", database_password=PASSWORD)

@@ -14,7 +14,7 @@ from tests.host.project import Project, Run
 from tests.sandbox.machine import Machine, boot
 
 # pyinfra's order of steps is the same on every release.
-pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
 
 
 class Failure(NamedTuple):

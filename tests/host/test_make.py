@@ -13,7 +13,7 @@ from tests.host.project import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, terminal
 
 # Nothing here depends on the release.
-pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
 
 QUESTION = "Apply this to stage? [y/N]"
 
