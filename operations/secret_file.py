@@ -156,7 +156,7 @@ def secret_file_and_database_password(environment: Environment, secrets: Secrets
     """What the release knows, and the password PostgreSQL takes from it."""
     digests = key_digests(environment, secrets)
     return secret_file_and_password(
-        name="Secret file and database password" if environment.database_managed else "Secret file",
+        name="Secret file and database password",
         path=environment.secret_path,
         content=render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests),
         group=environment.group,

@@ -147,8 +147,8 @@ def decoded(answer: dict[str, str], key: str) -> str:
 def test_the_secret_file_is_all_the_application_needs(stage: Host, tool: str, tmp_path: Path) -> None:
     stage.project.edit("stage", **HOSTED, release_tool=tool)
     local = sql(stage.machine, STATE.replace("SELECT * FROM invoices;", ""))
-    assert stage.project.planned() == {"Secret file": ["stage"]}
-    assert stage.project.applied() == {"Secret file": ["stage"]}
+    assert stage.project.planned() == {"Secret file and database password": ["stage"]}
+    assert stage.project.applied() == {"Secret file and database password": ["stage"]}
     assert stage.project.planned() == {}
     assert sql(stage.machine, STATE.replace("SELECT * FROM invoices;", "")) == local
     answer = connect(stage, tmp_path)
@@ -196,7 +196,9 @@ def test_an_authority_that_is_not_on_the_host_is_refused(stage: Host) -> None:
 def test_the_unit_does_not_wait_for_the_local_postgresql(restored: Host) -> None:
     restored.project.edit("stage", **TEAM, database_tls="none")
     planned = restored.project.planned()
-    assert planned == {name: ["stage"] for name in ("Secret file", "Unit", "Unit: systemd reloads")}
+    assert planned == {
+        name: ["stage"] for name in ("Secret file and database password", "Unit", "Unit: systemd reloads")
+    }
     assert restored.project.applied() == planned
     assert restored.project.planned() == {}
     ordered = restored.machine.run(

@@ -87,7 +87,9 @@ def test_no_output_shows_the_password_or_its_hash(stage: Host) -> None:
     stage.project.edit("stage", basic_auth_user="team")
     planned = stage.project.pyinfra("deploy.py", "--dry", "--diff", "-vvv", "--debug").require_success().output
     output = planned + stage.project.apply("--diff", "-vvv", "--debug").require_success().output
-    assert f"Will create {HTPASSWD} (contents are not shown)" in output.replace("\x1b[1m", "").replace("\x1b[0m", "")
+    assert f"Will change {HTPASSWD}: it is not there (contents are not shown)" in output.replace("\x1b[1m", "").replace(
+        "\x1b[0m", ""
+    )
     hashed = stage.machine.run(f"cat {HTPASSWD}").stdout.strip().partition(":")[2]
     assert hashed.startswith("$2b$05$")
     for secret in ("unheard-of-horse", hashed, hashed[-31:]):
@@ -116,8 +118,8 @@ def test_a_user_without_password_is_refused_before_anything_changes(host: Host) 
         run = host.project.pyinfra("deploy.py", *arguments)
         assert run.exit_code == 1
         assert (
-            "basic_auth_user = 'team' needs basic_auth_password in the vault of prod: `make vault-init ENV=prod`"
-            in (run.output)
+            "basic_auth_user = 'team' needs basic_auth_password in .sandbox/vault/prod.age: `make vault-init ENV=prod`"
+            in run.output
         )
         assert "Traceback" not in run.output
     assert host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout == before
