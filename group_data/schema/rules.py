@@ -257,9 +257,11 @@ def _collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
                 owner = owners.get(value)
                 owners.setdefault(value, subject.host)
                 if owner:
-                    whom = "itself" if owner == subject.host else f"{owner} on the same machine"
-                    text = f"{exclusive.what} {value} is shared with {whom}: {exclusive.why}"
-                    yield subject.problem(_key_of(exclusive, value, subject.environment), text)
+                    key = _key_of(exclusive, value, subject.environment)
+                    text = f"{exclusive.what} {value} is shared with {owner} on the same machine: {exclusive.why}"
+                    if owner == subject.host:
+                        text = f"{exclusive.what} {value} is there twice: take one out of {key}"
+                    yield subject.problem(key, text)
     yield from _alias_collisions(distinct)
     yield from _journal_disagreement(distinct)
 

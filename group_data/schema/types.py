@@ -23,19 +23,21 @@ def _server_name(value: str) -> str:
 ServerName = Annotated[str, AfterValidator(_server_name)]
 
 
-def _text(value: str) -> str:
-    """What systemd takes in a variables file (env_value_is_valid and utf8_is_valid in its sources).
+# Control characters but tab and newline, surrogates, noncharacters: systemd leaves out a variable with one of the first, and
+# the whole file with one of the last in it (env_value_is_valid, utf8_is_valid in its sources); UTF-8 has no surrogates.
+_UNCARRIED = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef]")
 
-    It ignores a variable with another control character, and the whole file for one of Unicode's noncharacters.
-    """
-    if any(character < " " and character not in "\t\n" for character in value) or "\x7f" in value:
+
+def _is_carried(value: str) -> bool:
+    return not _UNCARRIED.search(value) and all(ord(character) & 0xFFFE != 0xFFFE for character in value)
+
+
+def _text(value: str) -> str:
+    if not _is_carried(value):
         raise ValueError(
-            "must not contain control characters other than tab and newline: systemd drops such a variable"
+            "must not contain control characters other than tab and newline, nor surrogates and Unicode's noncharacters: "
+            "systemd drops such a variable, or all of them"
         )
-    if re.search("[\ud800-\udfff]", value):
-        raise ValueError("must not contain a surrogate: UTF-8 cannot carry it")
-    if any(0xFDD0 <= ord(character) <= 0xFDEF or ord(character) & 0xFFFE == 0xFFFE for character in value):
-        raise ValueError("must not contain a Unicode noncharacter: systemd refuses the whole file for it")
     return value
 
 
@@ -43,12 +45,15 @@ Text = Annotated[str, AfterValidator(_text)]
 
 
 def _single_line(value: str) -> str:
-    if not value or "\n" in value:
-        raise ValueError("must be one line that is not empty")
+    if not value or "\n" in value or not _is_carried(value):
+        raise ValueError(
+            "must be one line that is not empty, without control characters other than tab, surrogates and Unicode's "
+            "noncharacters"
+        )
     return value
 
 
-SingleLine = Annotated[str, AfterValidator(_text), AfterValidator(_single_line)]
+SingleLine = Annotated[str, AfterValidator(_single_line)]
 
 
 def _absolute_path(value: str) -> str:

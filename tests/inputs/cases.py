@@ -34,12 +34,14 @@ class Drawn:
     """What is different in a case from one that nobody would look at twice.
 
     + tls: which of the combinations of TLS settings it starts from
+    + managed: whether the database is the machine's own, with which all that says where another is are refused
     + settings: group data, by setting
     + secrets: of the vault, by key
     + style: which way the vault's values are written in TOML
     """
 
     tls: int
+    managed: bool
     settings: dict[str, Any]
     secrets: dict[str, Any]
     style: int
@@ -69,6 +71,7 @@ class Case:
             "domain": f"app{self.number}.example.com",
             "port": 10_000 + self.number,
             "appsignal": True,
+            "database_managed": self.drawn.managed,
         }
         return usual | tls | self.drawn.settings
 
@@ -115,6 +118,7 @@ def _settings(draw: st.DrawFn) -> dict[str, Any]:
 cases: st.SearchStrategy[Drawn] = st.builds(
     Drawn,
     tls=st.integers(0, len(_TLS) - 1),
+    managed=st.booleans(),
     settings=_settings(),
     secrets=_SECRETS,
     style=st.integers(0, 3),

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from group_data.schema.secrets import Secrets
 from operations.rendering import render
 from operations.secret_file import key_digests
 from tests.inputs.refusals import Accepted
@@ -66,7 +67,7 @@ def secrets_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
             seen[number][" ".join(keys)] = base64.b64decode(value).decode()
     for item in accepted:
         found, expected = seen[str(item.case.number)], _expected(item)
-        # Further texts of the repo, such as its host name, are the template's own.
+        # Further texts, such as the path of a CA, are the template's own.
         if not expected.items() <= found.items() or _application(item, found) != _application(item, expected):
             complaints.append(f"elixir: {found!r:.800} instead of {expected!r:.800}: {item.case}")
     return complaints
@@ -75,16 +76,17 @@ def secrets_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
 def _expected(item: Accepted) -> dict[str, str]:
     environment, values = item.environment, item.case.secrets
     app = environment.app
-    known = {"database_password", "secret_key_base", "cookie", "appsignal_push_api_key"}
+    name = f"{app}_{environment.environment}"
     expected = {
+        f"{app} Elixir.{environment.repo} hostname": environment.database_host,
+        f"{app} Elixir.{environment.repo} username": environment.database_user or name,
+        f"{app} Elixir.{environment.repo} database": environment.database_name or name,
         f"{app} Elixir.{environment.repo} password": values["database_password"],
         f"{app} Elixir.{environment.endpoint} secret_key_base": values["secret_key_base"],
     }
     if environment.appsignal:
         expected["appsignal config push_api_key"] = values["appsignal_push_api_key"]
-    return expected | {
-        f"{app} {key}": value for key, value in values.items() if key in item.secrets.application and key not in known
-    }
+    return expected | {f"{app} {key}": values[key] for key in values.keys() - Secrets.model_fields.keys()}
 
 
 def _application(item: Accepted, texts: dict[str, str]) -> set[str]:

@@ -1,11 +1,13 @@
 """What nginx makes of the sites: it takes them, and answers with the names and headers the data says."""
 
+import base64
 import http.client
 import ipaddress
 import ssl
 from collections.abc import Sequence
 
 from group_data.schema.environment import Environment
+from operations.basic_auth import htpasswd
 from operations.rendering import render
 from tests.host.web import Answer, get
 from tests.inputs.machine_files import fresh, inside, put
@@ -59,6 +61,9 @@ def _place(machine: Machine, item: Accepted, pem: str) -> bool:
         f"{_SITES}/{item.case.number}": render("site.j2", environment=environment, http2_directive=directive),
         f"{environment.page_root}/502.html": _PAGE.format(environment.full_name),
     }
+    if environment.basic_auth_user:
+        password = item.case.secrets["basic_auth_password"]
+        files[environment.htpasswd_path] = htpasswd(environment.basic_auth_user, password, bytes(16))
     put(machine, files)
     return True
 
@@ -81,6 +86,8 @@ def _complaints(machine: Machine, item: Accepted) -> list[str]:
             seen[name] = f"answers with another page: {answer}"
         elif _headers(answer) != _expected(item):
             seen[name] = f"answers with the headers {_headers(answer)} instead of {_expected(item)}"
+        elif status == 401 and not _lets_in(address, name, item):
+            seen[name] = "does not let in who gives the password"
         elif tls:
             redirect = _ask(address, name, tls=False)
             if redirect is None or redirect.headers.get("location") != f"https://{name}/":
@@ -103,9 +110,16 @@ def _status(environment: Environment, client: str) -> int:
     return 401 if environment.basic_auth_user else UNANSWERED
 
 
-def _ask(address: str, name: str, tls: bool) -> Answer | None:
+def _lets_in(address: str, name: str, item: Accepted) -> bool:
+    login = f"{item.environment.basic_auth_user}:{item.case.secrets['basic_auth_password']}"
+    credentials = base64.b64encode(login.encode()).decode()
+    answer = _ask(address, name, item.environment.tls != "none", Authorization=f"Basic {credentials}")
+    return answer is not None and answer.status == UNANSWERED
+
+
+def _ask(address: str, name: str, tls: bool, **headers: str) -> Answer | None:
     try:
-        return get(address, name, tls=tls)
+        return get(address, name, tls=tls, **headers)
     except (ConnectionError, http.client.HTTPException, ssl.SSLError):
         return None
 

@@ -55,6 +55,8 @@ def accept(case: Case, vaults: Path) -> Accepted | None:
 
 
 def _environment(case: Case) -> Environment | None:
+    # It keeps what it read of the inventory of a run, of which there is one.
+    read_environments.cache_clear()
     inventory = copy(_INVENTORY)
     inventory.host_data = {_HOST: {"ssh_hostname": "server.example.com"} | case.settings}
     try:

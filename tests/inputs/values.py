@@ -22,6 +22,11 @@ _WORDS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
 # What an operator writes, for the types whose rule is a function.
 _ORDINARY: dict[Any, st.SearchStrategy[Any]] = {
     settings_types.ServerName: st.lists(_LABELS, min_size=2, max_size=4).map(".".join),
+    settings_types.DatabaseHost: st.lists(_WORDS.map(str.lower), max_size=3).map(
+        lambda labels: ".".join([*labels, "net"])
+    ),
+    settings_types.Network: st.ip_addresses().map(str).filter(lambda address: not address.startswith("::")),
+    settings_types.BasicAuthUser: _WORDS,
     settings_types.SingleLine: st.lists(_WORDS, min_size=1, max_size=5).map(" ".join),
     settings_types.Text: st.lists(_WORDS, max_size=5).map(" ".join),
     settings_types.AbsolutePath: st.lists(_WORDS, min_size=1, max_size=4).map(lambda words: "/" + "/".join(words)),
@@ -43,9 +48,12 @@ def ordinary(name: str) -> st.SearchStrategy[Any]:
     Raises TypeError for a type this cannot tell and that has no examples.
     """
     field = FIELDS[name]
-    if field.examples:
-        return st.sampled_from(field.examples)
-    return _of_type(_TYPES[name], field.metadata, name)
+    try:
+        return _of_type(_TYPES[name], field.metadata, name)
+    except TypeError:
+        if field.examples:
+            return st.sampled_from(field.examples)
+        raise
 
 
 def hostile(name: str) -> st.SearchStrategy[Any]:
