@@ -13,30 +13,38 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
-def _server_name(value: str) -> str:
+def _host_name(value: str) -> str:
     """RFC 1035 2.3.4: labels of up to 63 characters, 253 in all. Wildcards and regular expressions are refused."""
     if len(value) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
         raise ValueError("must be a host name in lower case such as stage.example.com (Punycode for other alphabets)")
     return value
 
 
+def _server_name(value: str) -> str:
+    """A host name that browsers do not take for an IP address, for which they send no name in a TLS handshake.
+
+    https://url.spec.whatwg.org/#ends-in-a-number-checker
+    """
+    if re.fullmatch(r"\d+|0x[0-9a-f]*", value.rpartition(".")[2]):
+        raise ValueError(
+            "must be a name: browsers take what ends in a number for an IP address, and name no site in TLS"
+        )
+    return _host_name(value)
+
+
 ServerName = Annotated[str, AfterValidator(_server_name)]
 
 
-# Control characters but tab and newline, surrogates, noncharacters: systemd leaves out a variable with one of the first, and
-# the whole file with one of the last in it (env_value_is_valid, utf8_is_valid in its sources); UTF-8 has no surrogates.
-_UNCARRIED = re.compile("[\0-\x08\x0b-\x1f\x7f\ud800-\udfff\ufdd0-\ufdef]")
-
-
-def _is_carried(value: str) -> bool:
-    return not _UNCARRIED.search(value) and all(ord(character) & 0xFFFE != 0xFFFE for character in value)
+# NUL, which no environment holds; surrogates, which UTF-8 has not; noncharacters, for any of which systemd leaves out the
+# whole variables file (utf8_is_valid in its sources).
+_UNCARRIED = re.compile("[\0\ud800-\udfff\ufdd0-\ufdef]")
 
 
 def _text(value: str) -> str:
-    if not _is_carried(value):
+    if _UNCARRIED.search(value) or any(ord(character) & 0xFFFE == 0xFFFE for character in value):
         raise ValueError(
-            "must not contain control characters other than tab and newline, nor surrogates and Unicode's noncharacters: "
-            "systemd drops such a variable, or all of them"
+            "must not contain a NUL character, a surrogate or one of Unicode's noncharacters: systemd would read none of "
+            "the variables"
         )
     return value
 
@@ -45,12 +53,9 @@ Text = Annotated[str, AfterValidator(_text)]
 
 
 def _single_line(value: str) -> str:
-    if not value or "\n" in value or not _is_carried(value):
-        raise ValueError(
-            "must be one line that is not empty, without control characters other than tab, surrogates and Unicode's "
-            "noncharacters"
-        )
-    return value
+    if not value or any(character in value for character in "\n\r\0"):
+        raise ValueError("must be one line that is not empty")
+    return _text(value)
 
 
 SingleLine = Annotated[str, AfterValidator(_single_line)]
@@ -123,7 +128,7 @@ def _database_host(value: str) -> str:
         raise ValueError("is no IPv4 address: four numbers up to 255, without leading zeros")
     if ":" in value:
         raise ValueError("must be a host name or an IPv4 address: Postgrex connects over IPv4 unless told otherwise")
-    return _server_name(value)
+    return _host_name(value)
 
 
 DatabaseHost = Annotated[str, AfterValidator(_database_host)]

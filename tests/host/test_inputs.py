@@ -18,7 +18,7 @@ CASES = {"trixie": 2000, "bookworm": 200}
 # Values that a regular expression, a format string, a pager or a shell on the way could change.
 TEXT = (
     "\t 'a' \"b\" \\ \\n $HOME ${X} $(touch /tmp/pwned) `touch /tmp/pwned` #{1} {0} {mark} %h %% & / * ~ ! "
-    "é e\u0301 𝄞 \u202e \u2028 \x85 \ufeff "
+    "é e\u0301 𝄞 \u202e \u2028 \x85 \ufeff \x01 \x0b \x0c \x1b[31m \x1c \x1f \x7f "
 )
 LONG = TEXT * 100
 
@@ -58,6 +58,7 @@ HOSTILE: dict[str, Any] = {
         "E4": "'",
         "E5": '"',
         "E6": "\\",
+        "E7": "a\r\nb\r",
     },
 }
 PASSWORD = "'; DROP ROLE postgres; -- \\ \" $x$ :'p' %s #{1} $(touch /tmp/pwned) `"

@@ -21,7 +21,9 @@ _WORDS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
 
 # What an operator writes, for the types whose rule is a function.
 _ORDINARY: dict[Any, st.SearchStrategy[Any]] = {
-    settings_types.ServerName: st.lists(_LABELS, min_size=2, max_size=4).map(".".join),
+    settings_types.ServerName: st.lists(_LABELS, min_size=1, max_size=3).map(
+        lambda labels: ".".join([*labels, "example"])
+    ),
     settings_types.DatabaseHost: st.lists(_WORDS.map(str.lower), max_size=3).map(
         lambda labels: ".".join([*labels, "net"])
     ),

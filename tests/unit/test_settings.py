@@ -78,7 +78,7 @@ REFUSED = [
     ({"node_name": "-billing@127.0.0.1"}, "node_name = '-billing@127.0.0.1': must be name@host"),
     ({"tls_certificate": "/etc/ssl/../shadow"}, "must be an absolute path"),
     ({"memory_limit": 1}, "memory_limit = 1: input should be greater than or equal to 64"),
-    ({"unit_environment": {"A": "x\0y"}}, "unit_environment['A'] = 'x\\x00y': must not contain control characters"),
+    ({"unit_environment": {"A": "x\0y"}}, "unit_environment['A'] = 'x\\x00y': must not contain a NUL character"),
     ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': string should match pattern"),
     ({"aliases": {"logs": "journalctl\nrm -rf /"}}, "aliases['logs'] = 'journalctl\\nrm -rf /': must be one line"),
     ({"restart": "sometimes"}, "restart = 'sometimes': input should be 'no', 'on-failure' or 'always'"),
