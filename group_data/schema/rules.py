@@ -316,14 +316,14 @@ def _journal_disagreement(neighbours: Sequence[Subject]) -> Iterator[Problem]:
 
 def _shared_databases(subjects: Sequence[Subject]) -> Iterator[Problem]:
     """One environment on two machines, app and environment being the same, may have one database."""
-    owners: dict[tuple[object, ...], Subject] = {}
+    owners: dict[tuple[object, ...], tuple[str, str]] = {}
     for subject in subjects:
-        for place in subject.read(lambda e, s=subject: [(*_server(s, e), e.database)]):  # type: ignore[misc]
-            owner = owners.setdefault(place, subject)
-            if owner.environment.full_name != subject.environment.full_name:
+        for name, place in subject.read(lambda e, s=subject: [(e.full_name, (*_server(s, e), e.database))]):  # type: ignore[misc]
+            owner, other = owners.setdefault(place, (subject.host, name))
+            if other != name:
                 yield subject.problem(
                     "database_name",
-                    f"database {place[-1]} is {owner.host}'s too: migrations and jobs of one would run on the data of the "
+                    f"database {place[-1]} is {owner}'s too: migrations and jobs of one would run on the data of the "
                     "other; give each its own",
                 )
 

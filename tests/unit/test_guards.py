@@ -9,6 +9,7 @@ from pyinfra.api import Inventory
 
 from group_data.schema.inventory import describe, examine
 from group_data.schema.rules import Problem
+from group_data.schema.settings import Settings
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from tools import vault
@@ -176,6 +177,24 @@ def test_a_missing_key_does_not_hide_a_collision(inventory: Callable[..., Invent
         ["domain", "is", "not"],
         ["port", "4000", "is"],
     ]
+
+
+# Settings that stand in for what others would be derived from, and those that a rule compares with others.
+GIVEN: dict[str, Any] = {
+    "node_name": "n@127.0.0.1", "database_name": "d", "database_user": "d", "additional_domains": ["www.example.org"],
+    "hsts_parents": ["example.net"], "aliases": {"a": "b"}, "unit_environment": {"A": "b"}, "database_managed": False,
+    "database_host": "db.example.com", "database_tls": "verified", "database_tls_ca": "/etc/ssl/ca.pem",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [{}, GIVEN], ids=["little else", "much else"])
+@pytest.mark.parametrize("key", Settings.model_fields)
+def test_any_one_wrong_key_is_named_and_stops_no_rule(
+    inventory: Callable[..., Inventory], key: str, given: dict[str, Any]
+) -> None:
+    """Rules read what is derived from keys, one of which may not be there to read."""
+    found = problems(inventory(stage=STAGE | given | {key: object()}, prod=PROD))
+    assert [problem for problem in found if problem.host == "stage" and key in problem.text] != []
 
 
 def test_data_on_the_command_line_counts_for_hosts_of_the_run_alone() -> None:
