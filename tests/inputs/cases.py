@@ -25,6 +25,13 @@ _TLS: tuple[dict[str, Any], ...] = (
     ],
 )
 
+# Likewise for the database: the machine's own, with which all that says where another is are refused, or somebody else's.
+_DATABASE: tuple[dict[str, Any], ...] = (
+    {},
+    {"database_managed": False},
+    {"database_managed": False, "database_host": "db.example.com", "database_tls": "verified"},
+)
+
 # Enough for Phoenix, and no more than any rule of the vault allows.
 _FILLER = "".join(f"{number:04}" for number in range(1000, 1016))
 
@@ -34,14 +41,14 @@ class Drawn:
     """What is different in a case from one that nobody would look at twice.
 
     + tls: which of the combinations of TLS settings it starts from
-    + managed: whether the database is the machine's own, with which all that says where another is are refused
+    + database: which of the combinations of database settings
     + settings: group data, by setting
     + secrets: of the vault, by key
     + style: which way the vault's values are written in TOML
     """
 
     tls: int
-    managed: bool
+    database: int
     settings: dict[str, Any]
     secrets: dict[str, Any]
     style: int
@@ -71,9 +78,8 @@ class Case:
             "domain": f"app{self.number}.example.com",
             "port": 10_000 + self.number,
             "appsignal": True,
-            "database_managed": self.drawn.managed,
         }
-        return usual | tls | self.drawn.settings
+        return usual | tls | _DATABASE[self.drawn.database] | self.drawn.settings
 
     @cached_property
     def secrets(self) -> dict[str, Any]:
@@ -118,7 +124,7 @@ def _settings(draw: st.DrawFn) -> dict[str, Any]:
 cases: st.SearchStrategy[Drawn] = st.builds(
     Drawn,
     tls=st.integers(0, len(_TLS) - 1),
-    managed=st.booleans(),
+    database=st.integers(0, len(_DATABASE) - 1),
     settings=_settings(),
     secrets=_SECRETS,
     style=st.integers(0, 3),

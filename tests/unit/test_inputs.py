@@ -68,7 +68,7 @@ def vaults(tmp_path: Path) -> Path:
 
 
 def case(**secrets: Any) -> Case:
-    return Case(1, Drawn(tls=0, managed=True, settings={"port": 1}, secrets=secrets, style=0))
+    return Case(1, Drawn(tls=0, database=0, settings={"port": 1}, secrets=secrets, style=0))
 
 
 @pytest.mark.parametrize("refusal", ["1 problem:\n  host: is wrong (x)\nNothing", "1 problem", "  host: port \x1b[31m"])
@@ -98,6 +98,6 @@ def test_a_refusal_that_shows_a_secret_or_names_no_key_is_wrong(
 
 def test_what_is_refused_and_accepted_as_it_should_be(vaults: Path) -> None:
     assert accept(case(), vaults) is None
-    usual = accept(Case(1, Drawn(tls=0, managed=True, settings={}, secrets={}, style=0)), vaults)
+    usual = accept(Case(1, Drawn(tls=0, database=0, settings={}, secrets={}, style=0)), vaults)
     assert usual is not None
     assert usual.environment.full_name == "app1_stage1"
