@@ -32,12 +32,16 @@ apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; Y
 	$(call on_interrupt,Interrupted before the answer: nothing was changed.)
 	$(call ask,Apply this to $(or $(ENV),every environment)?)
 	$(call on_interrupt,$(HALF_APPLIED))
-	# Ctrl-C reaches this shell too. A signal to pyinfra alone shows in its one line on standard output.
-	$(PYINFRA) deploy.py $(LIMIT) --yes | { ! grep -q "Exiting upon user request" || { echo "$(HALF_APPLIED)" >&2; exit 130; }; }
+	# Ctrl-C reaches this shell too, and its trap speaks. Here a signal that reached pyinfra alone is told from a failure;
+	# until pyinfra has read the inventory it takes one for its end, with this line on standard output and exit code 0.
+	$(PYINFRA) deploy.py $(LIMIT) --yes | { ! grep -q "Exiting upon user request" || exit 130; } || {
+	    [ $$? -lt 128 ] || echo "$(HALF_APPLIED)" >&2
+	    exit 1
+	}
 
 HALF_APPLIED := Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.
 
-# pyinfra exits 0 when it is interrupted, and make says no more than "Interrupt".
+# make says no more than "Interrupt".
 define on_interrupt
 	trap 'printf "\n%s\n" "$(1)" >&2; exit 130' INT TERM HUP
 endef

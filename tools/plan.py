@@ -49,7 +49,7 @@ def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change
         text=True,
         check=False,
     )
-    # Interrupted, pyinfra exits 0 as well, without a plan.
+    # Interrupted before it has read the inventory, pyinfra exits 0 as well, without a plan.
     if run.returncode != 0 or not run.stdout.startswith("{"):
         raise PlanError((run.stderr or "").strip())
     return [

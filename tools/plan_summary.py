@@ -1,7 +1,7 @@
 """What `make plan` ends with: `pyinfra … --dry --diff --json | python -m tools.plan_summary` lists what would change.
 
 pyinfra shows the differences on standard error as it finds them, and its plan as JSON on standard output once it is
-complete. It exits 0 when it is interrupted, so that the JSON alone tells that it came to its end.
+complete, so that the JSON tells that it came to its end.
 
 Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
 """

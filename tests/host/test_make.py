@@ -16,6 +16,8 @@ from tests.host.terminal import CTRL_C, CTRL_D, terminal
 pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
 
 QUESTION = "Apply this to stage? [y/N]"
+PYINFRAS_QUESTION = "Press enter to execute..."
+PYINFRA = [".venv/bin/pyinfra", "inventory.py", "deploy.py"]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,27 @@ def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, targe
     assert_unchanged(changed)
 
 
+@pytest.mark.parametrize("moment", ["Connecting to hosts", "Preparing operation files", PYINFRAS_QUESTION])
+def test_ctrl_c_ends_pyinfra_itself_by_the_signal(changed: Host, moment: str) -> None:
+    with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
+        pyinfra.wait_for(moment)
+        pyinfra.type(CTRL_C)
+        run = pyinfra.finish()
+    assert run.exit_code == -signal.SIGINT
+    assert "Traceback" not in run.output
+    assert_unchanged(changed)
+
+
+def test_pyinfra_itself_ends_with_0_when_declined(changed: Host) -> None:
+    """As the README's table says; make apply is for who wants to know."""
+    with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
+        pyinfra.wait_for(PYINFRAS_QUESTION)
+        pyinfra.type("n\n")
+        run = pyinfra.finish()
+    assert run.exit_code == 0
+    assert_unchanged(changed)
+
+
 @pytest.mark.parametrize("yes", [None, "YES=no"])
 def test_without_a_terminal_only_yes_1_goes_ahead(changed: Host, yes: str | None) -> None:
     run = changed.project.make("apply", "ENV=stage", *([yes] if yes else []))
@@ -99,7 +122,7 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
         make.type(CTRL_C)
         run = make.finish()
     assert run.exit_code != 0
-    assert "Interrupted while applying" in run.output
+    assert run.output.count("Interrupted while applying") == 1
     assert "Run make apply again to finish." in run.output
     assert "Results:" not in run.output
     assert_unchanged(changed)

@@ -5,6 +5,7 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 
 from pyinfra import config, state
 
+from tools import interruption
 from tools.access import identity
 from tools.check import refuse_what_cannot_work
 
@@ -36,6 +37,8 @@ prod = [("prod", machine(HOST))]
 # pyinfra's own default goes on with the others, or asks, and Enter means "go on".
 config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
+
+interruption.ends_the_run()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()
