@@ -113,8 +113,10 @@ _SECRETS = st.dictionaries(seldom(_ANY_KEY, _KEY, one_in=20), _SECRET, max_size=
 
 @st.composite
 def _settings(draw: st.DrawFn) -> dict[str, Any]:
-    settings = {}
-    for name in draw(st.lists(_NAMES, max_size=3, unique=True)):
+    # One as an operator writes it in every case, so that each setting arrives now and then.
+    first = draw(st.sampled_from(list(FIELDS)))
+    settings = {first: draw(_ORDINARY[first])}
+    for name in draw(st.lists(_NAMES, max_size=2, unique=True)):
         # Hostile values of most settings are refused, and then nothing of the case arrives anywhere.
         trying = name in {"unit_environment", "aliases"} or draw(st.integers(0, 4)) == 1
         settings[name] = draw(_HOSTILE[name] if trying else _ORDINARY[name])
