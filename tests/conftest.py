@@ -14,7 +14,7 @@ class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
     """All tests of one Debian release in one worker, in order: its machines are made once, and tests build on each other."""
 
     def _split_scope(self, nodeid: str) -> str:
-        release = re.search(r"\[(trixie|bookworm)\b", nodeid)
+        release = re.search(r"\b(trixie|bookworm)\b.*\]$", nodeid)
         return release[1] if release else nodeid.split("::")[0]
 
 

@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from tests.host.project import CHECKOUT, Project, Run
 # Reaching a machine does not depend on its release.
 pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
 
-# Seconds within which a refusal must come.
-PROMPT = 15
+# Seconds after which a job that asks somebody, who is not there, is taken to hang.
+PATIENCE = 60
 
 Job = Callable[..., Run]
 
@@ -61,7 +60,7 @@ def job(team: Host, host: Host, tmp_path: Path) -> Job:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
             start_new_session=True,
         )
         assert list(home.iterdir()) == [], "something was written into the home folder"
@@ -71,12 +70,10 @@ def job(team: Host, host: Host, tmp_path: Path) -> Job:
 
 
 def refused(run: Callable[[], Run], says: str) -> None:
-    """The run ends with 1 within seconds, says this, and shows neither a question nor a traceback."""
-    before = time.monotonic()
+    """The run ends with 1, says this, and shows neither a question nor a traceback."""
     result = run()
     assert result.exit_code == 1, result.output
     assert says in result.output
-    assert time.monotonic() - before < PROMPT
     for wrong in ("Traceback", "password", "[y/n]"):
         assert wrong not in result.output
     assert "Starting operation" not in result.output

