@@ -158,6 +158,9 @@ def _network(value: str) -> str:
         raise ValueError("must be an IPv4 or IPv6 address or a network such as 192.0.2.0/24 or 2001:db8::/32") from None
     if isinstance(network, ipaddress.IPv6Network) and (mapped := network.network_address.ipv4_mapped):
         raise ValueError(f"never matches, as nginx sees such a client under its IPv4 address: write {mapped}")
+    # nginx's ngx_inet_addr has no other value for "no address".
+    if str(network) == "255.255.255.255/32":
+        raise ValueError("is the broadcast address, which no client has and nginx refuses: leave it out")
     address, _, prefix = value.partition("/")
     if prefix and ipaddress.ip_address(address) != network.network_address:
         raise ValueError(

@@ -31,28 +31,13 @@ def _sql(statement: str, database: str = "postgres") -> str:
     return f"{_PSQL.format(statement)} {database}"
 
 
-# Each of these can be done to a host that has the others done to it already.
+# Each of these can be done to a host that has the others, and those after it, done to it already.
 INDEPENDENT = [
     Damage("site content", f"echo '# by hand' >> {_SITE}", ["stage: Site"]),
     Damage("site link", "rm /etc/nginx/sites-enabled/billing_prod", ["prod: Site"]),
-    Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
-    Damage(
-        "certificate",
-        "rm /etc/ssl/private/billing_prod.pem",
-        ["prod: Site: self-signed certificate", "prod: Site"],
-    ),
-    Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
     Damage("unit content", f"echo '# by hand' >> {_UNIT}", ["stage: Unit", "stage: Unit: systemd reloads"]),
-    Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
-    Damage(
-        "polkit rule",
-        "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
-        ["stage: Unit: may be restarted by the application user"],
-    ),
     Damage("secret file's content", f"echo '# by hand' >> {_SECRETS}", [f"stage: {_SECRET_STEP}"]),
     Damage("secret file's mode", "chmod 644 /var/prod.secret.exs", [f"prod: {_SECRET_STEP}"]),
-    Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
-    Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),
     Damage("role's password", _sql("ALTER ROLE billing_stage PASSWORD 'by hand'"), [f"stage: {_SECRET_STEP}"]),
     Damage("role's attribute", _sql("ALTER ROLE billing_prod CREATEDB"), ["prod: PostgreSQL role"]),
     Damage("database's owner", _sql("ALTER DATABASE billing_stage OWNER TO postgres"), ["stage: PostgreSQL database"]),
@@ -65,12 +50,32 @@ INDEPENDENT = [
     Damage(
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
+    Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
+    Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
+]
+
+# Likewise; what these change is of the same kinds, so that they are not tried one by one.
+FURTHER = [
+    Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
+    Damage(
+        "certificate",
+        "rm /etc/ssl/private/billing_prod.pem",
+        ["prod: Site: self-signed certificate", "prod: Site"],
+    ),
+    Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
+    Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
+    Damage(
+        "polkit rule",
+        "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
+        ["stage: Unit: may be restarted by the application user"],
+    ),
+    Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
+    Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),
     Damage("mode of the aliases", f"chmod 600 {_ALIASES}", ["sandbox: Machine: aliases of billing"]),
     Damage("AppSignal's mode", f"chmod 777 {_ROOT}/appsignal", ["stage: AppSignal directory"]),
     Damage("AppSignal's directory", "rm -r /home/billing/prod/appsignal", ["prod: AppSignal directory"]),
     Damage("root directory's mode", f"chmod 777 {_ROOT}", ["stage: Root directory"]),
     Damage("private directory's mode", f"chmod 755 {_ROOT}/private", ["stage: Private directory"]),
-    Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
     Damage(
         "journal's limit",
         "echo SystemMaxUse=1M >> /etc/systemd/journald.conf.d/50-limit.conf",
@@ -78,7 +83,6 @@ INDEPENDENT = [
     ),
     Damage("user's shell", "usermod -s /bin/sh billing", ["sandbox: Machine: user billing"]),
     Damage("home's mode", "chmod 755 /home/billing", ["sandbox: Machine: home of billing"]),
-    Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
     Damage("PostgreSQL disabled", "systemctl disable -q postgresql", ["sandbox: Machine: PostgreSQL runs"]),
 ]
 

@@ -34,6 +34,17 @@ class Terminal:
             if not self._read(deadline):
                 raise AssertionError(f"never shown: {text!r}, but {self.shown.decode(errors='replace')}")
 
+    def wait_until_asked(self, question: str) -> None:
+        """Return once the command has shown a question and waits for the answer, as a person's finger does.
+
+        bash keeps a signal that reaches it between the two until there is an answer.
+        """
+        self.wait_for(question)
+        deadline = time.monotonic() + PATIENCE
+        while _runs(self.process.pid):
+            assert time.monotonic() < deadline, f"something is still at work after {question!r}"
+            time.sleep(0.05)
+
     def type(self, keys: str) -> None:
         """Type keys; Ctrl-C interrupts the foreground process group, which is make and all that it runs."""
         os.write(self.descriptor, keys.encode())
@@ -55,6 +66,18 @@ class Terminal:
                 self.shown += data
                 return True
         return False
+
+
+def _runs(session: int) -> bool:
+    """Whether a process of a session is not asleep."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        # The process may end meanwhile.
+        with contextlib.suppress(OSError):
+            # proc(5): after the name in parentheses, state, parent, process group and session.
+            state, _, _, own = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(own) == session and state != "S":
+                return True
+    return False
 
 
 @contextlib.contextmanager

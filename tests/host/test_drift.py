@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.host.conftest import Host, Prepared
-from tests.host.damages import ALONE, INDEPENDENT, Damage
+from tests.host.damages import ALONE, FURTHER, INDEPENDENT, Damage
 from tests.host.project import CHECKOUT, Project, Run
 from tests.sandbox.machine import Machine, boot
 
@@ -147,11 +147,12 @@ def test_one_damage(host: Host, damage: Damage) -> None:
 
 
 def test_many_damages_at_once(host: Host) -> None:
-    for damage in INDEPENDENT:
+    damages = [*INDEPENDENT, *FURTHER]
+    for damage in damages:
         host.machine.run(damage.command)
     found = named(drifted(host.project))
     applied = done(host.project.applied())
-    assert found == sorted({thing for damage in INDEPENDENT for thing in damage.expected})
+    assert found == sorted({thing for damage in damages for thing in damage.expected})
     assert applied == found
     assert drifted(host.project) == []
 

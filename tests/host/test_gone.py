@@ -15,33 +15,33 @@ VARIABLES = "cat /etc/default/billing_stage"
 RESTARTS = "Unit: running application restarts"
 EXTENSIONS = "psql -qAt -d billing_stage -c \"SELECT extname FROM pg_extension WHERE extname = 'hstore'\""
 
-# Setting, value it had, command that shows it on the host, and the steps that take it away.
-SETTINGS: dict[str, tuple[dict[str, Any], str, set[str]]] = {
-    "alias": ({"aliases": {"extra": "true"}}, BLOCK, {"Bash aliases"}),
-    "variable": ({"unit_environment": {"EXTRA": "1"}}, VARIABLES, {"Unit: variables", RESTARTS}),
-    "deployment_config": ({"deployment_config": "extra"}, VARIABLES, {"Unit: variables", RESTARTS}),
-    "elixir": (
+# What a setting was, what of it is then on the host, the command that shows it, and the step that takes it away.
+SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
+    ({"aliases": {"extra": "true"}}, "alias extra=", BLOCK, "Bash aliases"),
+    ({"unit_environment": {"EXTRA": "1"}}, "EXTRA=", VARIABLES, "Unit: variables"),
+    ({"deployment_config": "other"}, "DEPLOYMENT_CONFIG=", VARIABLES, "Unit: variables"),
+    (
         {"secret_file_extra": "config :billing, extra: 1"},
+        "extra: 1",
         "cat /var/stage.secret.exs",
-        {"Secret file and database password", RESTARTS},
+        "Secret file and database password",
     ),
-}
+]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
-def test_a_setting_that_is_taken_back(running: Host, setting: str) -> None:
+def test_settings_that_are_taken_back(running: Host) -> None:
     machine, project = running.machine, running.project
-    settings, show, steps = SETTINGS[setting]
-    before = machine.run(show).stdout
-    saved = (project.path / "group_data/stage.py").read_text()
-    project.edit("stage", **settings)
+    path = project.path / "group_data/stage.py"
+    saved, before = path.read_text(), {show: machine.run(show).stdout for _, _, show, _ in SETTINGS}
+    for settings, *_ in SETTINGS:
+        project.edit("stage", **settings)
     project.apply("--limit", "stage").require_success()
-    assert "extra" in machine.run(show).stdout.lower()
-    (project.path / "group_data/stage.py").write_text(saved)
+    assert [text for _, text, show, _ in SETTINGS if text not in machine.run(show).stdout] == []
+    path.write_text(saved)
     planned = project.planned("--limit", "stage")
-    assert set(planned) == steps
+    assert set(planned) == {RESTARTS, *(step for *_, step in SETTINGS)}
     assert project.applied("--limit", "stage") == planned
-    assert machine.run(show).stdout == before
+    assert {show: machine.run(show).stdout for show in before} == before
     assert project.planned() == {}
 
 
@@ -82,21 +82,22 @@ for file; do :; done
 printf '[Service]\\nMemoryMax=700M\\n' > "$file"
 """
 EDIT = "SYSTEMD_EDITOR=/root/editor script -qec 'systemctl edit {} billing_stage.service' /dev/null"
-DROP_INS = {
-    "systemctl edit": EDIT.format(""),
-    "systemctl edit --runtime": EDIT.format("--runtime"),
-    "systemctl set-property": "systemctl set-property billing_stage.service MemoryMax=700M",
-    "by hand, unread": "cd /etc/systemd/system && mkdir billing_stage.service.d"
-    " && printf '[Service]\nMemoryMax=700M\n' > billing_stage.service.d/override.conf",
-}
+# In this order: systemd refuses to edit under /run what is in /etc already.
+READ = [EDIT.format("--runtime"), EDIT.format(""), "systemctl set-property billing_stage.service MemoryMax=700M"]
+UNREAD = [
+    "cd /etc/systemd/system && mkdir billing_stage.service.d",
+    "printf '[Service]\nMemoryMax=700M\n' > /etc/systemd/system/billing_stage.service.d/override.conf",
+]
 
 
-@pytest.mark.parametrize("way", DROP_INS)
-def test_an_addition_to_the_unit(running: Host, way: str) -> None:
+@pytest.mark.parametrize(("commands", "read"), [(READ, True), (UNREAD, False)], ids=["read", "by hand, unread"])
+def test_additions_to_the_unit(running: Host, commands: list[str], read: bool) -> None:
     machine, project = running.machine, running.project
     machine.run("cat > /root/editor && chmod 755 /root/editor", stdin=EDITOR)
-    machine.run(DROP_INS[way])
-    before, read = main_pid(machine, "stage"), "unread" not in way
+    for command in commands:
+        machine.run(command)
+    before = main_pid(machine, "stage")
+    assert len(prop(machine, "stage", "DropInPaths").split()) == (len(READ) if read else 0)
     planned = project.planned("--limit", "stage")
     assert set(planned) == {"Unit: without drop-ins"} | ({"Unit: systemd reloads", RESTARTS} if read else set())
     assert project.applied("--limit", "stage") == planned

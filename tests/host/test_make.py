@@ -36,7 +36,7 @@ def assert_unchanged(host: Host) -> None:
 @pytest.mark.parametrize("answer", ["n\n", "\n", CTRL_D], ids=["n", "enter", "end of input"])
 def test_a_declined_question_is_a_failure(changed: Host, answer: str) -> None:
     with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
-        make.wait_for(QUESTION)
+        make.wait_until_asked(QUESTION)
         make.type(answer)
         run = make.finish()
     assert run.exit_code == 2
@@ -55,7 +55,7 @@ def test_a_declined_question_is_a_failure(changed: Host, answer: str) -> None:
 )
 def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, target: str, moment: str, says: str) -> None:
     with terminal(["make", target, "ENV=stage"], changed.project.path) as make:
-        make.wait_for(moment)
+        make.wait_until_asked(moment) if moment == QUESTION else make.wait_for(moment)
         make.type(CTRL_C)
         run = make.finish()
     assert run.exit_code != 0
@@ -78,7 +78,7 @@ def test_ctrl_c_ends_pyinfra_itself_by_the_signal(changed: Host, moment: str) ->
 def test_pyinfra_itself_ends_with_0_when_declined(changed: Host) -> None:
     """As the README's table says; make apply is for who wants to know."""
     with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
-        pyinfra.wait_for(PYINFRAS_QUESTION)
+        pyinfra.wait_until_asked(PYINFRAS_QUESTION)
         pyinfra.type("n\n")
         run = pyinfra.finish()
     assert run.exit_code == 0
@@ -116,7 +116,7 @@ def test_a_plan_that_fails_stops_the_apply(changed: Host) -> None:
 
 def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) -> None:
     with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
-        make.wait_for(QUESTION)
+        make.wait_until_asked(QUESTION)
         make.type("y\n")
         make.wait_for("Root directory")
         make.type(CTRL_C)

@@ -120,6 +120,7 @@ REFUSED = [
     ({"allowed_addresses": ["192.0.2.0/255.255.255.0"]}, "must be written as 192.0.2.0/24"),
     ({"allowed_addresses": ["::ffff:192.0.2.7"]}, "under its IPv4 address: write 192.0.2.7"),
     ({"allowed_addresses": ["fe80::1%eth0"]}, "allowed_addresses[0] = 'fe80::1%eth0': must be"),
+    ({"allowed_addresses": ["255.255.255.255"]}, "is the broadcast address, which no client has and nginx refuses"),
     ({"allowed_addresses": ["192.0.2.1; deny all"]}, "must be an IPv4 or IPv6 address"),
     ({"database_extensions": ["citext; DROP"]}, "database_extensions[0] = 'citext; DROP': string should match"),
 ]
