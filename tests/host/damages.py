@@ -31,7 +31,7 @@ def _sql(statement: str, database: str = "postgres") -> str:
     return f"{_PSQL.format(statement)} {database}"
 
 
-# Each of these can be done to a host that has the others, and those after it, done to it already.
+# Each of these can be done to a host that has those before it, and FURTHER, done to it already.
 INDEPENDENT = [
     Damage("site content", f"echo '# by hand' >> {_SITE}", ["stage: Site"]),
     Damage("site link", "rm /etc/nginx/sites-enabled/billing_prod", ["prod: Site"]),
@@ -50,11 +50,12 @@ INDEPENDENT = [
     Damage(
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
-    Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
     Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
+    # Last: a reload of systemd, as systemctl disable makes one, has the socket listen elsewhere.
+    Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
 ]
 
-# Likewise; what these change is of the same kinds, so that they are not tried one by one.
+# Likewise; these are of the same kinds as the others, and not tried one by one.
 FURTHER = [
     Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
     Damage(

@@ -147,7 +147,7 @@ def test_one_damage(host: Host, damage: Damage) -> None:
 
 
 def test_many_damages_at_once(host: Host) -> None:
-    damages = [*INDEPENDENT, *FURTHER]
+    damages = [*FURTHER, *INDEPENDENT]
     for damage in damages:
         host.machine.run(damage.command)
     found = named(drifted(host.project))

@@ -82,28 +82,42 @@ for file; do :; done
 printf '[Service]\\nMemoryMax=700M\\n' > "$file"
 """
 EDIT = "SYSTEMD_EDITOR=/root/editor script -qec 'systemctl edit {} billing_stage.service' /dev/null"
-# In this order: systemd refuses to edit under /run what is in /etc already.
-READ = [EDIT.format("--runtime"), EDIT.format(""), "systemctl set-property billing_stage.service MemoryMax=700M"]
-UNREAD = [
-    "cd /etc/systemd/system && mkdir billing_stage.service.d",
-    "printf '[Service]\nMemoryMax=700M\n' > /etc/systemd/system/billing_stage.service.d/override.conf",
-]
+# What somebody types, and how many additions systemd has read then. Of two files with one name it reads that in /etc alone.
+ADDITIONS = {
+    "systemctl edit": ([EDIT.format("")], 1),
+    "systemctl edit --runtime, set-property": (
+        [
+            EDIT.format("--runtime"),
+            "systemctl set-property billing_stage.service MemoryMax=700M",
+            "systemctl set-property --runtime billing_stage.service CPUWeight=70",
+        ],
+        3,
+    ),
+    "by hand, unread": (
+        [
+            "mkdir /etc/systemd/system/billing_stage.service.d",
+            "printf '[Service]\nMemoryMax=700M\n' > /etc/systemd/system/billing_stage.service.d/override.conf",
+        ],
+        0,
+    ),
+}
 
 
-@pytest.mark.parametrize(("commands", "read"), [(READ, True), (UNREAD, False)], ids=["read", "by hand, unread"])
-def test_additions_to_the_unit(running: Host, commands: list[str], read: bool) -> None:
+@pytest.mark.parametrize("way", ADDITIONS)
+def test_additions_to_the_unit(running: Host, way: str) -> None:
+    commands, read = ADDITIONS[way]
     machine, project = running.machine, running.project
     machine.run("cat > /root/editor && chmod 755 /root/editor", stdin=EDITOR)
     for command in commands:
         machine.run(command)
     before = main_pid(machine, "stage")
-    assert len(prop(machine, "stage", "DropInPaths").split()) == (len(READ) if read else 0)
+    assert len(prop(machine, "stage", "DropInPaths").split()) == read
     planned = project.planned("--limit", "stage")
     assert set(planned) == {"Unit: without drop-ins"} | ({"Unit: systemd reloads", RESTARTS} if read else set())
     assert project.applied("--limit", "stage") == planned
     assert prop(machine, "stage", "DropInPaths") == ""
     assert prop(machine, "stage", "MemoryMax") == str(512 << 20)
-    assert (main_pid(machine, "stage") != before) == read
+    assert (main_pid(machine, "stage") != before) == bool(read)
     assert project.planned() == {}
 
 
