@@ -45,7 +45,31 @@ ln -sfn "{AVAILABLE}/$site" "{ENABLED}/$site"
 for link in "$@"; do rm -f "{ENABLED}/$link"; done
 """
 
-RELOAD = f"nginx -t -q && touch {LOADED}.new && systemctl reload nginx.service && mv -f {LOADED}.new {LOADED}"
+# Seconds; nginx tries for 2.5 to listen where another program does (five times, ngx_connection.c), and has given up then.
+RELOAD_PATIENCE = 10
+
+# nginx is told to reload and answers at once. The new configuration is in force when the workers of the old one have stopped
+# to take connections, which their titles tell; where it cannot be, say because another program has the port, they go on.
+RELOAD = f"""\
+set -eu
+nginx -t -q
+touch {LOADED}.new
+master=$(systemctl show --property MainPID --value nginx.service)
+workers=$(cat "/proc/$master/task/$master/children")
+systemctl reload nginx.service
+tries=$(({RELOAD_PATIENCE} * 20))
+for worker in $workers; do
+    while [ "$(tr -d '\\0' < "/proc/$worker/cmdline" 2>/dev/null)" = "nginx: worker process" ]; do
+        tries=$((tries - 1))
+        if [ "$tries" -le 0 ]; then
+            echo "nginx goes on with the configuration it had: /var/log/nginx/error.log says why. Mend that, apply again" >&2
+            exit 1
+        fi
+        sleep 0.05
+    done
+done
+mv -f {LOADED}.new {LOADED}
+"""
 
 
 class DefaultServers(FactBase[list[str]]):
@@ -146,14 +170,18 @@ def site(
     if changed or unlinked or replaced or misowned:
         announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
         yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
-        yield StringCommand(RELOAD)
+        yield _reload()
         return
     unread = host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates])
     if unread or planned(after):
         announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
-        yield StringCommand(RELOAD)
+        yield _reload()
     else:
         host.noop(f"site {site} is served as it is on disk")
+
+
+def _reload() -> StringCommand:
+    return StringCommand("sh -c", QuoteString(RELOAD))
 
 
 def default_server(name: str, content: str) -> None:

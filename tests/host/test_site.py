@@ -258,6 +258,22 @@ def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(sites: Host) 
     assert sites.project.planned() == {}
 
 
+def test_a_configuration_that_does_not_come_into_force_is_a_failure(prod: Host) -> None:
+    """nginx -t passes over a port that another program has; the running nginx then goes on as it was."""
+    machine, project = prod.machine, prod.project
+    machine.run("systemd-run --quiet --unit taken --socket-property ListenStream=127.0.0.1:8099 true")
+    machine.run("echo 'server { listen 127.0.0.1:8099; }' > /etc/nginx/conf.d/other.conf")
+    project.edit("prod", additional_domains=["www.billing.example.com"])
+    run = project.apply()
+    assert run.exit_code == 1
+    assert "nginx goes on with the configuration it had: /var/log/nginx/error.log says why." in run.output
+    assert project.planned() == {"Site": ["prod"]}
+    machine.run("systemctl stop taken.socket && rm /etc/nginx/conf.d/other.conf")
+    assert project.applied() == {"Site": ["prod"]}
+    assert get(machine.address, "www.billing.example.com", tls=True).status == 502
+    assert project.planned() == {}
+
+
 def test_what_somebody_changed_by_hand_is_put_back(sites: Host) -> None:
     site = "/etc/nginx/sites-available/billing_stage"
     for damage in (f"echo '# by hand' >> {site}", "rm /etc/nginx/sites-enabled/billing_stage", f"rm {site}"):
