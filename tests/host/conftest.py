@@ -12,6 +12,11 @@ from tests.sandbox.vaults import make_vaults
 
 RELEASES = ["trixie", "bookworm"]
 
+# For what does not depend on the release: most of a test's time is a processor's, of which there are few.
+TRIXIE, BOOKWORM = (
+    pytest.mark.parametrize("release", [release], indirect=True, scope="session") for release in RELEASES
+)
+
 
 @dataclass(frozen=True)
 class Prepared:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import RELEASES, Host, Prepared
+from tests.host.conftest import BOOKWORM, RELEASES, Host, Prepared
 from tests.host.project import Project
 from tests.sandbox.machine import boot
 
@@ -67,6 +67,7 @@ def test_a_reboot_changes_nothing(host: Host) -> None:
     assert host.project.planned() == {}
 
 
+@BOOKWORM
 def test_debug_inventory_shows_no_secret(host: Host) -> None:
     shown = host.project.pyinfra("debug-inventory").require_success().output
     assert "stage.billing.example.com" in shown
@@ -74,6 +75,7 @@ def test_debug_inventory_shows_no_secret(host: Host) -> None:
     assert [value for value in values if value in shown] == []
 
 
+@BOOKWORM
 def test_another_distribution_is_refused_by_name(host: Host) -> None:
     machine = host.machine
     machine.run("cp --remove-destination /usr/lib/os-release /etc/os-release && sed -i -e 's/^ID=.*/ID=ubuntu/' "
@@ -85,6 +87,7 @@ def test_another_distribution_is_refused_by_name(host: Host) -> None:
     assert "Traceback" not in run.output
 
 
+@BOOKWORM
 def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
     files = "find /etc /var/*.exs /home -printf '%p %C@\\n' | sort"
     before = restored.machine.run(files).stdout
@@ -98,6 +101,7 @@ def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
     assert "CPUWeight=20" in restored.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
 
 
+@BOOKWORM
 def test_a_missing_vault_names_the_command_that_makes_it(host: Host) -> None:
     vault = host.project.sandbox / "vault/stage.age"
     sealed = vault.read_bytes()
@@ -111,6 +115,7 @@ def test_a_missing_vault_names_the_command_that_makes_it(host: Host) -> None:
     only_prod.require_success()
 
 
+@BOOKWORM
 def test_make_plan_and_apply(restored: Host) -> None:
     project = restored.project
     restored.project.edit("stage", request_body_limit=9)
@@ -124,6 +129,7 @@ def test_make_plan_and_apply(restored: Host) -> None:
     assert project.planned() == {}
 
 
+@BOOKWORM
 def test_a_new_environment_takes_one_file_one_line_and_one_vault(host: Host) -> None:
     """As the README says it."""
     project = host.project

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT, Project, Run
 
 # Reaching a machine does not depend on its release.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 # Seconds after which a job that asks somebody, who is not there, is taken to hang.
 PATIENCE = 60

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import Host, Prepared
+from tests.host.conftest import BOOKWORM, TRIXIE, Host, Prepared
 from tests.host.damages import ALONE, FURTHER, INDEPENDENT, Damage
 from tests.host.project import CHECKOUT, Project, Run
 from tests.sandbox.machine import Machine, boot
@@ -69,12 +69,6 @@ PARTS_OF_FORMER = [
     "database billing_qa",
     "role billing_qa",
 ]
-
-
-# A deploy that asks the wrong question of one release shows in the tests on both; the others are about what is made of the
-# answers, and share the releases among them.
-TRIXIE = pytest.mark.parametrize("release", ["trixie"], indirect=True)
-BOOKWORM = pytest.mark.parametrize("release", ["bookworm"], indirect=True)
 
 
 def drift(project: Project, *arguments: str) -> Run:

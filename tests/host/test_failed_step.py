@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.host.conftest import Host, Prepared
+from tests.host.conftest import BOOKWORM, Host, Prepared
 from tests.host.project import Project, Run
 from tests.sandbox.machine import Machine, boot
 
 # pyinfra's order of steps is the same on every release.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 
 class Failure(NamedTuple):

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.releases import main_pid, prop, rpc, wait_for_page
 
 # That the files themselves are right for each release is tested with their own modules.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 BLOCK = "sed -n '/BEGIN billing_stage/,/END billing_stage/p' /home/billing/.bash_aliases"
 VARIABLES = "cat /etc/default/billing_stage"

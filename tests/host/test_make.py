@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, terminal
 
 # Nothing here depends on the release.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 QUESTION = "Apply this to stage? [y/N]"
 PYINFRAS_QUESTION = "Press enter to execute..."

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.releases import main_pid, page, wait_for_page
 
 # The order of file, password and restart does not depend on the release; what each of them does is tested on both.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 SECRET = "/var/stage.secret.exs"
 STEP = "Secret file and database password"

@@ -9,7 +9,7 @@ import pytest
 
 from group_data.schema.environment import Environment
 from operations.rendering import render
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.partial import converge
 from tests.host.web import get, tls_connect
 
@@ -81,6 +81,7 @@ def test_a_site_that_fails_its_test_changes_nothing(prod: Host) -> None:
     assert prod.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
 
 
+@BOOKWORM
 def test_a_certificate_that_is_not_on_the_host_is_refused_before_anything_changes(host: Host) -> None:
     before = host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout
     host.machine.run("touch /etc/ssl/private/here.key")
@@ -137,6 +138,7 @@ def test_provided_certificate_and_hsts(prod: Host) -> None:
     assert "strict-transport-security" not in get(prod.machine.address, PROD, tls=True).headers
 
 
+@BOOKWORM
 @pytest.mark.parametrize("tls", ["none", "provided"])
 def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: Host, tls: str) -> None:
     prod.machine.run(PROVIDE)
@@ -146,6 +148,7 @@ def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: H
     assert get(prod.machine.address, PROD, tls=tls == "provided").status == 502
 
 
+@BOOKWORM
 def test_a_certificate_somebody_put_where_ours_was_stays(prod: Host) -> None:
     prod.machine.run(f"{PROVIDE}; cat /etc/ssl/private/provided.key /etc/ssl/certs/provided.pem > {CERTIFICATE}")
     prod.project.edit("prod", tls="none")
@@ -153,6 +156,7 @@ def test_a_certificate_somebody_put_where_ours_was_stays(prod: Host) -> None:
     assert prod.machine.run(f"ls {CERTIFICATE}").returncode == 0
 
 
+@BOOKWORM
 def test_a_self_signed_certificate_that_another_site_names_stays(prod: Host) -> None:
     other = "/etc/nginx/sites-enabled/other"
     prod.machine.run(f"echo '# ssl_certificate {CERTIFICATE};' > {other}")
@@ -162,6 +166,7 @@ def test_a_self_signed_certificate_that_another_site_names_stays(prod: Host) -> 
     assert converge(prod.project, "prod") == ["Site: no self-signed certificate"]
 
 
+@BOOKWORM
 def test_a_removed_server_name_is_answered_no_more(prod: Host) -> None:
     prod.project.edit("prod", additional_domains=["www.billing.example.com"])
     assert converge(prod.project, "prod") == ["Site: self-signed certificate", "Site"]
@@ -172,6 +177,7 @@ def test_a_removed_server_name_is_answered_no_more(prod: Host) -> None:
         get(prod.machine.address, "www.billing.example.com", tls=True)
 
 
+@BOOKWORM
 def test_a_renamed_domain(restored: Host) -> None:
     restored.project.edit("prod", domain="invoices.example.com")
     changes = {
@@ -202,6 +208,7 @@ def test_server_names_of_any_length_and_number(prod: Host) -> None:
     assert get(prod.machine.address, names[-1]).status == 502
 
 
+@BOOKWORM
 def test_another_teams_length_of_server_names_is_left(prod: Host) -> None:
     theirs = "/etc/nginx/conf.d/theirs.conf"
     prod.machine.run(f"echo 'server_names_hash_bucket_size 128;' > {theirs}")
@@ -258,6 +265,7 @@ def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(sites: Host) 
     assert sites.project.planned() == {}
 
 
+@BOOKWORM
 def test_a_configuration_that_does_not_come_into_force_is_a_failure(prod: Host) -> None:
     """nginx -t passes over a port that another program has; the running nginx then goes on as it was."""
     machine, project = prod.machine, prod.project
@@ -274,6 +282,7 @@ def test_a_configuration_that_does_not_come_into_force_is_a_failure(prod: Host) 
     assert project.planned() == {}
 
 
+@BOOKWORM
 def test_what_somebody_changed_by_hand_is_put_back(sites: Host) -> None:
     site = "/etc/nginx/sites-available/billing_stage"
     for damage in (f"echo '# by hand' >> {site}", "rm /etc/nginx/sites-enabled/billing_stage", f"rm {site}"):
@@ -283,6 +292,7 @@ def test_what_somebody_changed_by_hand_is_put_back(sites: Host) -> None:
     assert sites.project.planned() == {}
 
 
+@BOOKWORM
 def test_another_teams_default_server_is_left(host: Host) -> None:
     machine = host.machine
     machine.run("rm /etc/nginx/sites-enabled/default-server")

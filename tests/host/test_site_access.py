@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.host import releases
-from tests.host.conftest import Host
+from tests.host.conftest import TRIXIE, Host
 from tests.host.partial import converge
 from tests.host.web import Answer, get
 
 # nginx and its modules for this are the same in both releases; that it takes each site is tested in test_site.py.
-pytestmark = pytest.mark.parametrize("release", ["trixie"], indirect=True, scope="session")
+pytestmark = TRIXIE
 
 STAGE = "stage.billing.example.com"
 HTPASSWD = "/etc/nginx/billing_stage.htpasswd"

@@ -5,13 +5,11 @@ import re
 import sys
 from typing import Any
 
-import pytest
-
-from tests.host.conftest import Host
+from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import Run
 
 # What is asked, and how it is shown, does not depend on the release.
-pytestmark = pytest.mark.parametrize("release", ["bookworm"], indirect=True, scope="session")
+pytestmark = BOOKWORM
 
 RELEASED = re.compile(r"active since 20\d\d-\d\d-\d\d \d\d:\d\d")
 
