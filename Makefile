@@ -10,7 +10,7 @@ PYINFRA := .venv/bin/pyinfra inventory.py
 VENV := .venv/installed
 # Were it set, pyinfra would leave out the detection of changes, which is what a plan consists of.
 unexport PYINFRA_YES
-LIMIT = $(if $(ENV),--limit $(ENV))
+LIMIT = $(foreach environment,$(ENV),--limit $(environment))
 
 .PHONY: help
 help: ## List the targets

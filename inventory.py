@@ -38,7 +38,7 @@ prod = [("prod", machine(HOST))]
 config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
-interruption.ends_the_run()
+interruption.ends_pyinfra()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()

@@ -53,6 +53,7 @@ def password_file(environment: Environment, secrets: Secrets) -> None:
         name="Site: password file",
         path=environment.htpasswd_path,
         content=htpasswd(user, password.get_secret_value(), salt),
+        key="basic_auth_password",
         user="root",
         group="www-data",
         mode="640",

@@ -87,12 +87,13 @@ class SecretDigests(FactBase[Mapping[str, str]]):
 
 
 @operation()
-def secret_file(path: str, content: str, user: str, group: str, mode: str) -> Generator[StringCommand]:
+def secret_file(path: str, content: str, key: str, user: str, group: str, mode: str) -> Generator[StringCommand]:
     """The file holds `content`, and no output, argument list or temporary file ever shows it.
 
-    Change is found by digest; a diff says that the content differs and nothing else.
+    Change is found by digest; a diff says that the key differs and nothing else.
 
     + path: of the file; its directory exists
+    + key: of the vault, which the content is made of
     + content: the whole file, ending in a newline: pyinfra's standard input adds one where it is missing
     + user: owner
     + group: owning group
@@ -102,6 +103,8 @@ def secret_file(path: str, content: str, user: str, group: str, mode: str) -> Ge
     if not difference:
         host.noop(f"{path} is as it should be")
         return
+    if difference == CONTENT:
+        difference = f"key {key} differs"
     announce(f"Will change {path}: {difference} (contents are not shown)")
     yield _install(path, content, f"{user}:{group}", mode)
 
@@ -119,7 +122,7 @@ def secret_file_and_password(
     + content: all of it
     + group: that may read it
     + digests: those in `content`, to say which keys differ
-    + needs: what a changed file asks for, e.g. "the running release restarts"
+    + needs: what a changed file asks for, e.g. "a running release restarts"
     + role: the PostgreSQL role
     + password: what it logs in with; None where the database is managed elsewhere
     """
@@ -143,6 +146,7 @@ def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
         name="Erlang cookie",
         path=environment.cookie_path,
         content=f"{secrets.cookie.get_secret_value()}\n",
+        key="cookie",
         user=environment.user,
         group=environment.user,
         # The VM refuses a cookie file that anybody else could read.

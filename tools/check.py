@@ -18,23 +18,17 @@ from typing import Any, NamedTuple
 
 import click
 from pyinfra.api import Inventory
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.util import parse_cli_arg
 
 from group_data.schema.inventory import FILE_GROUP, describe, examine
 from group_data.schema.rules import Problem, Subject
 from group_data.schema.secrets import Secrets
-from tools.environments import CHECKOUT, read_inventory, read_names
+from tools.environments import CHECKOUT, InventoryError, read_inventory, read_names
 from tools.vault import VaultError, open_vault, vault_path
 from tools.vault_keys import shown
 
 # Data keys that name a file on this computer which SSH needs.
 CONNECTION_FILES = ("ssh_config_file", "ssh_key", "ssh_known_hosts_file")
-
-# What reading group data can raise: pyinfra's own errors, SyntaxError and what the files raise, which pyinfra wraps, and
-# data it cannot make an inventory of.
-_READING = (PyinfraError, click.ClickException, SyntaxError, TypeError, ValueError, OSError)
 
 
 class Vaults(NamedTuple):
@@ -60,8 +54,8 @@ def refuse_what_cannot_work() -> None:
         return
     try:
         problems, advice = _problems_of_run(options)
-    except _READING as error:
-        problems, advice = [_unreadable(error)], []
+    except InventoryError as error:
+        problems, advice = [error.problem], []
     if problems:
         _refuse(problems, advice)
 
@@ -72,8 +66,11 @@ def main() -> int:
         inventory = read_inventory()
         subjects, problems = examine(inventory, [host.name for host in inventory])
         problems = [*_reserved_groups(CHECKOUT / "inventory.py"), *problems]
-    except _READING as error:
-        return _report([_unreadable(error)])
+        if not subjects and not problems:
+            text = "there is no environment in it: add a group with one host for each, named as its file in group_data"
+            problems = [Problem("the inventory", text, "inventory.py")]
+    except InventoryError as error:
+        return _report([error.problem])
     vaults = open_vaults(subjects)
     problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
     if problems:
@@ -149,20 +146,6 @@ def _matches(inventory: Inventory, pattern: str) -> list[str]:
 
 
 # --- Files ------------------------------------------------------------------------------------------------------------
-
-
-def _unreadable(error: Exception) -> Problem:
-    """Group data or an inventory that Python cannot run: file, line and what Python says."""
-    cause = error.exception if isinstance(error, UnexpectedExternalError) else error
-    where, line = getattr(error, "filename", None) or "inventory.py", getattr(cause, "lineno", None)
-    traceback = cause.__traceback__
-    while line is None and traceback:
-        if traceback.tb_frame.f_code.co_filename == where:
-            line = traceback.tb_lineno
-        traceback = traceback.tb_next
-    place = f"{shown(Path(where).resolve())}{f', line {line}' if line else ''}"
-    said = cause.msg if isinstance(cause, SyntaxError) else str(cause)
-    return Problem("the inventory", f"cannot be read: {type(cause).__name__}: {said}; mend this line", place)
 
 
 def _reserved_groups(path: Path) -> Iterator[Problem]:

@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import environments_on, machine_of, read_environments
-from tools import leftovers, plan
+from tools import interruption, leftovers, plan
 from tools.environments import read_inventory
 from tools.machines import address, ask
 from tools.selection import Parser, print_json, select
@@ -106,8 +106,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Empty when pyinfra's own words were let through.
         click.echo(str(error) or "drift: there is no plan to compare with", err=True)
         return 1
-    except KeyboardInterrupt:
-        return 130
     if drifted or not options.quiet:
         _report(drifted, as_json=options.json)
     return 2 if drifted else 0
@@ -120,10 +118,12 @@ def _report(drifted: Sequence[Drift], *, as_json: bool) -> None:
     for item in drifted:
         click.echo(click.style(str(item), fg="yellow" if item.kind == "leftover" else "red"))
     if any(item.kind == "change" for item in drifted):
-        click.echo("make plan shows the difference, make apply mends it; leftovers stay until somebody removes them.")
+        advice = "make plan shows the difference, make apply mends it; leftovers stay until somebody removes them."
+        click.echo(advice, err=True)
     elif not drifted:
         click.echo("In sync.")
 
 
 if __name__ == "__main__":
+    interruption.ends_the_process()
     sys.exit(main())

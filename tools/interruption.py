@@ -1,16 +1,24 @@
-"""What an interruption does to a run of pyinfra."""
+"""What Ctrl-C does to a command that waits for hosts."""
 
 import signal
 
 import click
 
 
-def ends_the_run() -> None:
-    """From now on Ctrl-C ends pyinfra at once and by its signal: shells and scripts see 130, never a success.
+def ends_the_process() -> None:
+    """From now on Ctrl-C ends this process at once and by its signal: shells and scripts see 130, never a success.
 
-    pyinfra's own handler exits with 0; where gevent happens to wait it ends in a traceback, or is lost and the run hangs
-    (seen with 3.10). Does nothing where another command than pyinfra reads the inventory.
+    For what writes nothing here. Where gevent happens to wait, Python's own way shows a traceback, or waits on for a host
+    that hangs.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def ends_pyinfra() -> None:
+    """The same for pyinfra, whose own handler exits with 0, shows a traceback or hangs (seen with 3.10).
+
+    Does nothing where another command than pyinfra reads the inventory.
     """
     context = click.get_current_context(silent=True)
     if context and context.params.get("operations"):
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        ends_the_process()

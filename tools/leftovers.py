@@ -88,6 +88,12 @@ _TRACES = (
         _OURS,
         lambda e: f"rm -f /etc/nginx/sites-*/{e.full_name}; systemctl reload nginx",
     ),
+    _Trace(
+        "password file",
+        lambda e: e.htpasswd_path,
+        _files('[ -f "$file" ]'),
+        lambda e: f"rm {e.htpasswd_path}",
+    ),
     _Trace("page", lambda e: f"{e.page_root}/502.html", _files('[ -f "$file" ]'), lambda e: f"rm -r {e.page_root}"),
     _Trace(
         "self-signed certificate",
@@ -164,9 +170,11 @@ def find(host: Host, neighbours: Sequence[Environment], selected: Iterable[Envir
     """
     found = [leftover for environment in selected for leftover in _within(host, environment)]
     for example in {environment.app: environment for environment in neighbours}.values():
-        managed = {environment.full_name for environment in neighbours}
-        found += _files_of_former(host, example, managed)
-        found += _databases_of_former(host, example, managed)
+        known = {environment.full_name for environment in neighbours}
+        # One whose database is elsewhere by now left its former one behind.
+        here = {environment.full_name for environment in neighbours if environment.database_is_local}
+        found += _files_of_former(host, example, known)
+        found += _databases_of_former(host, example, here)
     return list(dict.fromkeys(found))
 
 
@@ -190,7 +198,7 @@ def _extensions(host: Host, environment: Environment) -> Iterable[Leftover]:
             )
 
 
-def _files_of_former(host: Host, example: Environment, managed: set[str]) -> Iterable[Leftover]:
+def _files_of_former(host: Host, example: Environment, known: set[str]) -> Iterable[Leftover]:
     pattern = _called(example, "*")
     script = "; ".join(f"echo {index}; {trace.listing(pattern, trace.name(pattern))}"
                        for index, trace in enumerate(_TRACES))  # fmt: skip
@@ -200,11 +208,11 @@ def _files_of_former(host: Host, example: Environment, managed: set[str]) -> Ite
             trace = _TRACES[int(line)]
         elif match := re.fullmatch(re.escape(trace.name(pattern)).replace(r"\*", f"({_NAME})"), line):
             former = _called(example, match[1])
-            if former.full_name not in managed:
+            if former.full_name not in known:
                 yield Leftover(f"{trace.thing} {_shown(trace, former)}", trace.removal(former))
 
 
-def _databases_of_former(host: Host, example: Environment, managed: set[str]) -> Iterable[Leftover]:
+def _databases_of_former(host: Host, example: Environment, here: set[str]) -> Iterable[Leftover]:
     """A database that belongs to the role of its name, and a role that does, or that is limited as apply limits one."""
     name = f"~ '^{example.app}_{_NAME}$'"
     query = (
@@ -215,7 +223,7 @@ def _databases_of_former(host: Host, example: Environment, managed: set[str]) ->
     )
     for thing in fact(host, _Rows, user="postgres", database="postgres", query=query):
         kind, name = thing.split(" ")
-        if name not in managed:
+        if name not in here:
             yield Leftover(thing, _as_postgres(f"{'dropdb' if kind == 'database' else 'dropuser'} {name}"))
 
 

@@ -15,7 +15,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
-from tools import health, plan
+from tools import health, interruption, plan
 from tools.environments import read_inventory
 from tools.health import Reading
 from tools.machines import address, ask
@@ -73,8 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PyinfraError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     if options.json:
         print_json([status.as_json() for status in table])
     else:
@@ -146,4 +144,5 @@ def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 if __name__ == "__main__":
+    interruption.ends_the_process()
     sys.exit(main())

@@ -143,6 +143,11 @@ class Environment(Settings):
         return self.database_user or self.full_name
 
     @property
+    def database_is_local(self) -> bool:
+        """Whether PostgreSQL runs on the machine itself, whoever manages it."""
+        return self.database_host == "localhost" or self.database_host.startswith("127.")
+
+    @property
     def database_ca_path(self) -> str:
         """Certificates of the authorities that PostgreSQL's certificate is checked against."""
         return self.database_tls_ca or SYSTEM_CA_PATH
@@ -176,7 +181,7 @@ class Environment(Settings):
     def needed_by_changed_secrets(self) -> str:
         """What a changed secret asks for, for the plan."""
         if self.secrets_read_at_start:
-            return "the running release restarts"
+            return "a running release restarts"
         return "build and deploy a new release: the running one keeps what it was built with"
 
     @property

@@ -43,8 +43,10 @@ class Machine(NamedTuple):
 
 def machine_of(host: Host) -> Machine:
     """The machine behind an inventory host."""
+    port = str(host.data.get("ssh_port") or 22)
+    # What is no number is a problem of its own.
     return Machine(
-        host.data.get("ssh_hostname") or host.name.removeprefix("@ssh/"), int(host.data.get("ssh_port") or 22)
+        host.data.get("ssh_hostname") or host.name.removeprefix("@ssh/"), int(port) if port.isdecimal() else 22
     )
 
 
@@ -82,6 +84,12 @@ def examine(inventory: Inventory, in_run: Collection[str]) -> tuple[list[Subject
     problems = list(_group_problems(inventory))
     subjects: list[Subject] = []
     for host in inventory:
+        port = host.data.get("ssh_port")
+        if port and not str(port).isdecimal():
+            text = (
+                f"ssh_port = {port!r}: must be the number of the port sshd listens on, such as 22; leave it out for 22"
+            )
+            problems.append(Problem(host.name, text, "inventory.py"))
         data, sources = _data_of(host, inventory, host.name in in_run)
         home = _home(host, inventory)
         if not set(sources.values()) - {"group_data/all.py", "--data"}:

@@ -330,9 +330,8 @@ def _shared_databases(subjects: Sequence[Subject]) -> Iterator[Problem]:
 
 def _server(subject: Subject, environment: Environment) -> tuple[object, ...]:
     """What makes two PostgreSQL servers one."""
-    host = environment.database_host
-    local = host == "localhost" or host.startswith("127.")
-    return (*(subject.machine if local else (host,)), environment.database_port)
+    place = subject.machine if environment.database_is_local else (environment.database_host,)
+    return (*place, environment.database_port)
 
 
 def _hsts_parents(subjects: Sequence[Subject]) -> Iterator[Problem]:

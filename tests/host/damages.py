@@ -156,5 +156,6 @@ ALONE = [
         ["stage: Group of the secret file", f"stage: {_SECRET_STEP}"],
     ),
     Damage("openssl removed", "dpkg --remove --force-depends openssl", ["sandbox: Machine: packages"]),
+    Damage("iproute2 removed", "dpkg --remove --force-depends iproute2", ["sandbox: Machine: packages"]),
     Damage("nginx removed", "dpkg --remove --force-depends nginx", ["sandbox: Machine: packages"]),
 ]

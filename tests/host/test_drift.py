@@ -25,6 +25,7 @@ sed s/stage/qa/g /etc/systemd/system/billing_stage.service > /etc/systemd/system
 sed 's/stage/qa/g; s/4001/4002/' /etc/nginx/sites-available/billing_stage > /etc/nginx/sites-available/billing_qa
 ln -s /etc/nginx/sites-available/billing_qa /etc/nginx/sites-enabled/billing_qa
 cp /etc/polkit-1/rules.d/50-billing_stage.rules /etc/polkit-1/rules.d/50-billing_qa.rules
+touch /etc/nginx/billing_qa.htpasswd
 cp -r /var/www/billing_stage /var/www/billing_qa
 cp /etc/ssl/private/billing_prod.pem /etc/ssl/private/billing_qa.pem
 cp /etc/default/billing_stage /etc/default/billing_qa
@@ -59,6 +60,7 @@ PARTS_OF_FORMER = [
     "unit /etc/systemd/system/billing_qa.service",
     "polkit rule /etc/polkit-1/rules.d/50-billing_qa.rules",
     "site /etc/nginx/sites-available/billing_qa",
+    "password file /etc/nginx/billing_qa.htpasswd",
     "page /var/www/billing_qa/502.html",
     "self-signed certificate /etc/ssl/private/billing_qa.pem",
     "aliases of billing_qa",

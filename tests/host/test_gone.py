@@ -1,5 +1,6 @@
 """What group data no longer asks for goes away from the host, in a plan first; what holds data stays."""
 
+import sys
 from typing import Any
 
 import pytest
@@ -129,6 +130,11 @@ def test_what_holds_data_stays(running: Host) -> None:
     project.edit("stage", database_extensions=["citext"])
     assert project.planned("--limit", "stage") == {}
     assert machine.run(EXTENSIONS, user="postgres").stdout == "hstore\n"
-    project.edit("stage", database_managed=False)
+    project.edit("stage", database_managed=False, database_host="db.example.com")
     assert not [step for step in project.applied("--limit", "stage") if step.startswith("PostgreSQL")]
     assert machine.run(EXTENSIONS, user="postgres").stdout == "hstore\n"
+    drift = project.run(sys.executable, "-m", "tools.drift", "stage").output.splitlines()
+    assert [line.partition(" (as root")[0] for line in drift] == [
+        "sandbox: left over: database billing_stage",
+        "sandbox: left over: role billing_stage",
+    ]

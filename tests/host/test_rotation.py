@@ -48,7 +48,7 @@ def test_a_plan_names_the_key_and_what_it_needs_and_no_value(running: Host) -> N
     project.set_secrets("stage", database_password="correct-horse-battery", mailer_key="swordfish")
     output = project.make("plan", "ENV=stage").require_success().output
     assert (
-        f"Will change {SECRET}: key database_password differs, key mailer_key differs; the running release restarts"
+        f"Will change {SECRET}: key database_password differs, key mailer_key differs; a running release restarts"
         in output
     )
     assert "Will restart billing_stage.service" in output

@@ -189,8 +189,8 @@ def detach(keeper: subprocess.Popen[str]) -> None:
 
 
 def _answer(keeper: subprocess.Popen[str]) -> Slot:
-    if not keeper.stdout or not keeper.stderr:
-        raise ValueError("the keeper was started without pipes")
+    assert keeper.stdout
+    assert keeper.stderr
     line = keeper.stdout.readline()
     answer: dict[str, Any] = json.loads(line) if line else {"error": keeper.stderr.read()}
     if "error" in answer:

@@ -100,8 +100,53 @@ def test_group_data_that_python_cannot_read(project: Project, source: str, line:
     expected = f"1 problem:\n  the inventory: {line}\n{FOOTER}"
     run = project.pyinfra("deploy.py")
     assert (run.exit_code, run.output) == (1, STARTED + expected)
-    check = project.run(sys.executable, "-m", "tools.check")
-    assert (check.exit_code, check.output) == (1, expected)
+    for command in (["check"], ["drift"], ["status"], ["vault", "edit", "stage"]):
+        run = project.run(sys.executable, "-m", f"tools.{command[0]}", *command[1:])
+        assert (run.exit_code, run.output.removeprefix("vault: ")) == (1, expected)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("# One group", "prot\n# One group", "the inventory: cannot be read: NameError: name 'prot' is not defined; mend "),
+        ('"ssh_user"', '"ssh_port": "x", "ssh_user"', "stage: ssh_port = 'x': must be the number of the port sshd listens "),
+        ("stage = [(", "stage, prod = [], []\nother = [(", "stage: no host is in this group, so nothing reads its data: "),
+    ],
+)  # fmt: skip
+def test_an_inventory_that_cannot_work(project: Project, old: str, new: str, line: str) -> None:
+    inventory = project.path / "inventory.py"
+    inventory.write_text(inventory.read_text().replace(old, new, 1))
+    for command in ("check", "drift", "status"):
+        run = project.run(sys.executable, "-m", f"tools.{command}")
+        assert run.exit_code == 1
+        assert f"\n  {line}" in run.output
+        assert "Traceback" not in run.output
+
+
+def test_an_inventory_without_environments(project: Project) -> None:
+    (project.path / "inventory.py").write_text("stage = []\n")
+    for file in ("stage", "prod"):
+        (project.path / f"group_data/{file}.py").unlink()
+    run = project.run(sys.executable, "-m", "tools.check")
+    text = "there is no environment in it: add a group with one host for each, named as its file in group_data"
+    assert (run.exit_code, run.output) == (1, f"1 problem:\n  the inventory: {text} (inventory.py)\n{FOOTER}")
+
+
+def test_a_key_to_log_in_with_that_is_not_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = project.path / "inventory.py"
+    inventory.write_text(inventory.read_text().replace('HOST = "sandbox"', 'HOST = "server.example.com"'))
+    monkeypatch.setenv("SSH_IDENTITY_FILE", "/nowhere")
+    run = project.run(sys.executable, "-m", "tools.check")
+    text = (
+        "SSH_IDENTITY_FILE: there is no /nowhere: write the private key there, or unset SSH_IDENTITY_FILE to use an ssh"
+    )
+    assert run.exit_code == 1
+    assert run.output.startswith(f"1 problem:\n  the inventory: {text}")
+    assert "mend this line" not in run.output
+
+
+def test_a_misused_option_of_pyinfra(project: Project) -> None:
+    assert project.pyinfra("deploy.py", "--nope").exit_code == 2
 
 
 @pytest.mark.parametrize("name", ["all", "inventory"])

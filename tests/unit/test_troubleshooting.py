@@ -14,9 +14,12 @@ SOURCES = [
     # What the generated reference says, it says to who changes the models.
     *sorted(set((CHECKOUT / "tools").glob("*.py")) - {CHECKOUT / "tools/reference.py"}),
     *sorted((CHECKOUT / "group_data/schema").glob("*.py")),
+    *sorted((CHECKOUT / "tests/sandbox").glob("*.py")),
 ]
 # Besides what is raised and yielded: what these are called with.
-SAYING = re.compile(r"announce|log|problem|Problem|\w+Error")
+SAYING = re.compile(r"announce|log|problem|Problem|print|echo|append|\w+Error")
+# And what stands in these variables until then.
+SAID = re.compile(r"^(text|way|advice|message|problem|reason|footer)$")
 # Shorter texts are parts of others, and names. Long messages stand in the document by their beginning.
 WORDS = 5
 # What looks like a message and is a command or a statement.
@@ -28,7 +31,9 @@ def messages(source: Path) -> set[str]:
     return {
         text
         for node in ast.walk(ast.parse(source.read_text()))
-        if isinstance(node, ast.Raise | ast.Yield) or (isinstance(node, ast.Call) and SAYING.fullmatch(called(node)))
+        if isinstance(node, ast.Raise | ast.Yield)
+        or (isinstance(node, ast.Call) and SAYING.fullmatch(called(node)))
+        or (isinstance(node, ast.Assign) and SAID.search(ast.unparse(node.targets[0])))
         for text in texts(node)
         if len(text.split()) >= WORDS and not COMMAND.match(text)
     }
@@ -66,6 +71,16 @@ def undocumented(source: Path, documentation: str) -> list[str]:
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_every_message_is_explained(source: Path) -> None:
     assert undocumented(source, plain((CHECKOUT / "docs/troubleshooting.md").read_text())) == []
+
+
+def test_every_message_of_the_makefile_is_explained() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    said = re.findall(r'echo "([^"$]{15,}?)[."$]', makefile) + re.findall(
+        r"\$\(call on_interrupt,(\w[^)]*)\.\)", makefile
+    )
+    documentation = plain((CHECKOUT / "docs/troubleshooting.md").read_text())
+    assert len(said) > 5
+    assert [text for text in said if text.strip() not in documentation] == []
 
 
 def test_a_message_that_is_not_explained_is_found(tmp_path: Path) -> None:
