@@ -15,6 +15,7 @@ from group_data.schema.environment import Environment
 from group_data.schema.rules import Problem, Subject, problems_of
 from group_data.schema.secrets import Secrets
 from group_data.schema.settings import Settings
+from group_data.schema.types import WORDS
 
 # pyinfra puts every host into a group named after the inventory file.
 FILE_GROUP = "inventory"
@@ -200,7 +201,8 @@ def _problems_of(subject: Subject, errors: Sequence[ErrorDetails]) -> Iterator[P
             text = f"{key} is not set: {Settings.model_fields[key].description}"
         else:
             path = key + "".join(f"[{part!r}]" for part in detail["loc"][1:] if part != "[key]")
-            text = f"{path} = {_shown(path, detail['input'])}: {_lower(detail['msg'])}"
+            said = WORDS.get(detail.get("ctx", {}).get("pattern", ""), detail["msg"])
+            text = f"{path} = {_shown(path, detail['input'])}: {_lower(said)}"
             text += f". {Settings.model_fields[key].description}"
         yield subject.problem(key, text)
 

@@ -8,7 +8,8 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 # useradd(8) allows 32 characters; 31 leave room for one more. Unix users, PostgreSQL roles, systemd units and Erlang
 # nodes all take these letters, so one name serves as each of them without quoting.
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+_NAME = r"^[a-z][a-z0-9_]{0,30}$"
+Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -74,7 +75,8 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 
 # Elixir's module names: Macro.camelize/1 makes them from application names. They are atoms, of at most 255 characters
 # (Erlang Efficiency Guide, "System Limits"); 200 leave room for what Elixir and the defaults put around them.
-ModuleName = Annotated[str, StringConstraints(max_length=200, pattern=r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$")]
+_MODULE = r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$"
+ModuleName = Annotated[str, StringConstraints(max_length=200, pattern=_MODULE)]
 
 
 def _node_name(value: str) -> str:
@@ -93,7 +95,8 @@ def _node_name(value: str) -> str:
 
 NodeName = Annotated[str, AfterValidator(_node_name)]
 
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,254}$")]
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,254}$"
+VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
 
 
 def _alias_name(value: str) -> str:
@@ -103,12 +106,12 @@ def _alias_name(value: str) -> str:
 
 
 # What bash takes as an alias name without quoting, less what begins with a dash.
-AliasName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"), AfterValidator(_alias_name)
-]
+_ALIAS = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
+AliasName = Annotated[str, StringConstraints(pattern=_ALIAS), AfterValidator(_alias_name)]
 
 # PostgreSQL's extension names in Debian's packages: lower case, digits, _ and - (uuid-ossp).
-ExtensionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+_EXTENSION = r"^[a-z][a-z0-9_-]{0,62}$"
+ExtensionName = Annotated[str, StringConstraints(pattern=_EXTENSION)]
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
@@ -135,7 +138,8 @@ DatabaseHost = Annotated[str, AfterValidator(_database_host)]
 
 # Whatever a hosted PostgreSQL calls its roles and databases (defaultdb, postgres.tenant, user@server), as it stands in a
 # string. PostgreSQL itself keeps 63 bytes; a pooler may add its tenant's name.
-DatabaseName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,127}$")]
+_DATABASE = r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,127}$"
+DatabaseName = Annotated[str, StringConstraints(pattern=_DATABASE)]
 
 
 # A password file ends the name at the first colon and takes # at the beginning for a comment (nginx,
@@ -174,3 +178,13 @@ def _network(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_network)]
+
+# What a pattern asks for, in words.
+WORDS = {
+    _NAME: "must be up to 31 of a-z, 0-9 and _, the first a letter: it names a unix user, a PostgreSQL role and more",
+    _MODULE: "must be the name of an Elixir module such as Billing.Repo",
+    _VARIABLE: "must be up to 255 letters, digits and _, the first no digit: a shell takes no other name for a variable",
+    _ALIAS: "must be up to 64 letters, digits and _ . -, the first no . or -: bash takes no other name for an alias",
+    _EXTENSION: "must be the name of an extension as in pg_available_extensions, such as uuid-ossp",
+    _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
+}

@@ -160,6 +160,10 @@ def test_one_line_for_each_thing(host: Host) -> None:
     assert run.exit_code == 2
     assert run.output.splitlines()[0] == "prod: Site"
     assert "\x1b" not in run.output
+    # The line for cron, which mails what it says.
+    [line] = re.findall(r"^0 4 \* \* \* (.*)", (CHECKOUT / "docs/drift.md").read_text(), re.MULTILINE)
+    mailed = host.project.run("sh", "-c", line.replace("/srv/deploy", str(host.project.path)))
+    assert (mailed.exit_code, mailed.output) == (2, run.output)
     assert host.project.make("drift", "ENV=stage").exit_code == 0
     assert host.project.make("drift", "ENV=prod").exit_code == 2
     host.project.apply().require_success()

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ def test_a_plan_says_what_an_apply_would_change_or_that_it_is_nothing(
     both = changed.project.make("plan").require_success().output
     assert re.search(r"^  Site: stage$", both, re.MULTILINE)
     assert "client_max_body_size 9m;" in both
+    assert "Will test site billing_stage with nginx -t, put it in place, and reload nginx" in both
     assert "Nothing would change." in changed.project.make("plan", "ENV=prod").require_success().output
 
 
@@ -150,6 +152,17 @@ def pyinfra_processes(path: Path) -> list[int]:
             if b"--yes" in (process / "cmdline").read_bytes().split(b"\0") and (process / "cwd").readlink() == path:
                 found.append(int(process.name))
     return found
+
+
+@pytest.mark.parametrize("tool", ["drift", "status"])
+def test_ctrl_c_ends_what_asks_the_hosts(host: Host, tool: str) -> None:
+    with terminal([".venv/bin/python", "-m", f"tools.{tool}"], host.project.path) as command:
+        # By then it has read the inventory, and asks.
+        time.sleep(2)
+        command.type(CTRL_C)
+        run = command.finish()
+    assert run.exit_code == -signal.SIGINT
+    assert "KeyboardInterrupt" not in run.output
 
 
 def test_an_interrupted_editor_leaves_the_vault_alone(host: Host) -> None:

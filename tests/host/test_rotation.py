@@ -80,6 +80,7 @@ def test_a_rotation_loses_no_connection_but_between_the_change_and_the_restart(c
         stretch = [moment for moment in moments if refused[0] <= moment <= refused[-1]]
         assert stretch == refused
         print(f"refused for {(refused[-1] - refused[0]) / 1e9:.2f} s")
+        assert len(refused) < len(lines) / 2
     assert lines[-1][1] == "in"
     assert page(machine, "stage").status == 200
     assert project.planned() == {}

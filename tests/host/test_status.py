@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from tests.host.conftest import BOOKWORM, Host
-from tests.host.project import Run
+from tests.host.project import CHECKOUT, Run
 
 # What is asked, and how it is shown, does not depend on the release.
 pytestmark = BOOKWORM
@@ -71,6 +71,12 @@ def test_one_machine_does_not_answer(running: Host) -> None:
     assert re.search(r"^prod +sandbox:1 +no +- +- +- +- +-$", both.output, re.MULTILINE)
     assert alone.exit_code == 1
     assert "Traceback" not in both.output
+
+
+def test_the_documented_keys_are_those_of_the_json(host: Host) -> None:
+    example = re.search(r"prints a list.*\n\n((?:    .*\n)+)", (CHECKOUT / "docs/drift.md").read_text())
+    assert example
+    assert list(json.loads(example[1])) == list(rows(host, 2, "prod")["prod"])
 
 
 def test_errors(host: Host) -> None:

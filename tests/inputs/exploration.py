@@ -1,7 +1,6 @@
 """So many cases, from drawing them to what each program made of them."""
 
-import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,14 +33,12 @@ class Tally:
     + refused: cases that were refused as they should be
     + arrived: for each setting, the accepted cases in which it was drawn
     + complaints: what was wrong, each with its case
-    + seconds: how long each check took
     """
 
     accepted: int = 0
     refused: int = 0
     arrived: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
 def explore(machine: Machine, vaults: Path, count: int, number: int, tally: Tally) -> None:
@@ -93,10 +90,8 @@ def _drawn(count: int, number: int) -> Iterator[Case]:
 
 def _check(machine: Machine, batch: Sequence[Accepted], tally: Tally) -> None:
     for check in _CHECKS:
-        started = time.monotonic()
         for group in _apart(batch):
             tally.complaints += check(machine, group)
-        tally.seconds[f"{check.__module__.rpartition('.')[2]}.{check.__name__}"] += time.monotonic() - started
 
 
 def _apart(batch: Sequence[Accepted]) -> Iterator[Sequence[Accepted]]:

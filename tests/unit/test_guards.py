@@ -132,6 +132,77 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "stage: app and environment make billing_prod, as those of prod on the same machine do: unit, site, role, database "
         "and directories would be the same; rename one environment, or take one out (FILE)",
     ),
+    (
+        {"app": "Billing"},
+        "stage: app = 'Billing': must be up to 31 of a-z, 0-9 and _, the first a letter: it names a unix user, a "
+        "PostgreSQL role and more. The application: its OTP name, unix user and home, and first half of every "
+        "derived name. (FILE)",
+    ),
+    (
+        {"node_name": "billing_stage.0.0.1"},
+        "stage: node_name = 'billing_stage.0.0.1': must be name@host in lower case, the host with a dot such as "
+        "127.0.0.1: no console reaches another node. Erlang node; default <app>_<environment>@127.0.0.1. Unique on"
+        " the machine. (FILE)",
+    ),
+    (
+        {"domain": "Stage.example.com"},
+        "stage: domain = 'Stage.example.com': must be a host name in lower case such as stage.example.com "
+        "(Punycode for other alphabets). The server name the site answers to. (FILE)",
+    ),
+    (
+        {"database_extensions": ["citext; DROP"]},
+        "stage: database_extensions[0] = 'citext; DROP': must be the name of an extension as in "
+        "pg_available_extensions, such as uuid-ossp. Extensions created in the database. (FILE)",
+    ),
+    (
+        TLS | {"tls_certificate": None},
+        "stage: tls = 'provided' needs tls_certificate, without which nginx does not start: the path of a PEM file"
+        " on the host (FILE)",
+    ),
+    (
+        {"tls_certificate": "/etc/ssl/a.pem"},
+        "stage: tls_certificate = '/etc/ssl/a.pem' is not used with tls = 'none': remove it, or set tls = "
+        "'provided' (FILE)",
+    ),
+    (
+        {"additional_domains": ["stage.example.com"]},
+        "stage: server name stage.example.com is there twice: take one out of additional_domains (FILE)",
+    ),
+    (
+        {"hsts_parents": ["example.com"]},
+        "stage: stage.example.com has tls = 'none', but example.com (hsts_parents) is known to send HSTS with "
+        "includeSubDomains: a browser that has seen it turns every address below into HTTPS and shows 'Your "
+        "connection is not private' without a way past, though nothing is wrong with the site itself. Deleting the"
+        " parent's policy in chrome://net-internals/#hsts helps one browser only. Either give this environment a "
+        "certificate (tls = 'provided'), or move it to a domain of another parent (or stop the parent from sending"
+        " includeSubDomains and wait for its max-age) (FILE)",
+    ),
+    (
+        {"database_host": "db.example.com"},
+        "stage: database_host = 'db.example.com' describes a PostgreSQL that somebody else runs, and "
+        "database_managed = True the machine's own: set database_managed = False and have role and database made "
+        "there, or take it out (FILE)",
+    ),
+    (
+        {"database_pool_size": 41},
+        "stage: database_pool_size = 41 is more than database_connection_limit = 40, all the connections the role "
+        "may hold: lower the one or raise the other (FILE)",
+    ),
+    (
+        {"database_managed": False, "database_host": "db.example.com", "database_tls_ca": "/etc/ssl/ca.pem"},
+        "stage: database_tls_ca = '/etc/ssl/ca.pem' is not used with database_tls = 'none': remove it, or set "
+        "'verified' (FILE)",
+    ),
+    (
+        {"database_managed": False, "database_tls": "verified", "database_host": "192.0.2.1"},
+        "stage: database_tls = 'verified' checks that the certificate names database_host, and 192.0.2.1 is an "
+        "address: Postgrex compares names only; set the name that is in the certificate (FILE)",
+    ),
+    (
+        {"database_managed": False, "database_name": "billing_prod"},
+        "stage: database billing_prod is prod's too: migrations and jobs of one would run on the data of the "
+        "other; give each its own (FILE)",
+    ),
 ]
 
 

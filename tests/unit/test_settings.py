@@ -66,9 +66,9 @@ REFUSED = [
     ({"domain": "Stage.example.com"}, "domain = 'Stage.example.com': must be a host name in lower case"),
     ({"domain": "stage.example.com; return 200"}, "must be a host name in lower case"),
     ({"additional_domains": ["*.example.com"]}, "additional_domains[0] = '*.example.com': must be a host name"),
-    ({"app": "Billing"}, "app = 'Billing': string should match pattern"),
-    ({"app": "b" * 32}, "string should match pattern"),
-    ({"environment": "st-age"}, "environment = 'st-age': string should match pattern"),
+    ({"app": "Billing"}, "app = 'Billing': must be up to 31 of a-z, 0-9 and _, the first a letter"),
+    ({"app": "b" * 32}, "must be up to 31 of a-z, 0-9 and _"),
+    ({"environment": "st-age"}, "environment = 'st-age': must be up to 31 of a-z"),
     ({"node_name": "billing_stage.0.0.1"}, "node_name = 'billing_stage.0.0.1': must be name@host"),
     ({"release_tool": "exrm"}, "release_tool = 'exrm': input should be 'mix' or 'distillery'"),
     (
@@ -79,7 +79,7 @@ REFUSED = [
     ({"tls_certificate": "/etc/ssl/../shadow"}, "must be an absolute path"),
     ({"memory_limit": 1}, "memory_limit = 1: input should be greater than or equal to 64"),
     ({"unit_environment": {"A": "x\0y"}}, "unit_environment['A'] = 'x\\x00y': must not contain a NUL character"),
-    ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': string should match pattern"),
+    ({"unit_environment": {"A B": "x"}}, "unit_environment['A B'] = 'A B': must be up to 255 letters, digits and _"),
     ({"aliases": {"logs": "journalctl\nrm -rf /"}}, "aliases['logs'] = 'journalctl\\nrm -rf /': must be one line"),
     ({"restart": "sometimes"}, "restart = 'sometimes': input should be 'no', 'on-failure' or 'always'"),
     (
@@ -103,7 +103,7 @@ REFUSED = [
         EXTERNAL | {"database_host": "2001:db8::1"},
         "database_host = '2001:db8::1': must be a host name or an IPv4 address",
     ),
-    (EXTERNAL | {"database_user": 'a"b'}, "database_user = 'a\"b': string should match"),
+    (EXTERNAL | {"database_user": 'a"b'}, "database_user = 'a\"b': must be up to 128 letters"),
     ({"basic_auth_user": "a:b"}, "basic_auth_user = 'a:b': must be up to 64 letters, digits and"),
     ({"basic_auth_user": "a\nb"}, "basic_auth_user = 'a\\nb': must be up to 64 letters"),
     ({"basic_auth_user": "#a"}, "basic_auth_user = '#a': must be up to 64 letters"),
@@ -122,7 +122,12 @@ REFUSED = [
     ({"allowed_addresses": ["fe80::1%eth0"]}, "allowed_addresses[0] = 'fe80::1%eth0': must be"),
     ({"allowed_addresses": ["255.255.255.255"]}, "is the broadcast address, which no client has and nginx refuses"),
     ({"allowed_addresses": ["192.0.2.1; deny all"]}, "must be an IPv4 or IPv6 address"),
-    ({"database_extensions": ["citext; DROP"]}, "database_extensions[0] = 'citext; DROP': string should match"),
+    ({"repo_module": "repo"}, "repo_module = 'repo': must be the name of an Elixir module"),
+    ({"aliases": {"-a": "ls"}}, "aliases['-a'] = '-a': must be up to 64 letters, digits and _ . -"),
+    (
+        {"database_extensions": ["citext; DROP"]},
+        "database_extensions[0] = 'citext; DROP': must be the name of an extension",
+    ),
 ]
 
 
