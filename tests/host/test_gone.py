@@ -20,6 +20,7 @@ EXTENSIONS = "psql -qAt -d billing_stage -c \"SELECT extname FROM pg_extension W
 SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
     ({"aliases": {"extra": "true"}}, "alias extra=", BLOCK, "Bash aliases"),
     ({"unit_environment": {"EXTRA": "1"}}, "EXTRA=", VARIABLES, "Unit: variables"),
+    ({"domain": "other.example.com"}, "PHX_HOST=other.example.com", VARIABLES, "Site"),
     ({"deployment_config": "other"}, "DEPLOYMENT_CONFIG=", VARIABLES, "Unit: variables"),
     (
         {"secret_file_extra": "config :billing, extra: 1"},
@@ -40,7 +41,7 @@ def test_settings_that_are_taken_back(running: Host) -> None:
     assert [text for _, text, show, _ in SETTINGS if text not in machine.run(show).stdout] == []
     path.write_text(saved)
     planned = project.planned("--limit", "stage")
-    assert set(planned) == {RESTARTS, *(step for *_, step in SETTINGS)}
+    assert set(planned) == {RESTARTS, "Site: page while no release answers", *(step for *_, step in SETTINGS)}
     assert project.applied("--limit", "stage") == planned
     assert {show: machine.run(show).stdout for show in before} == before
     assert project.planned() == {}
@@ -62,18 +63,26 @@ def test_a_secret_that_is_taken_out_of_the_vault(running: Host) -> None:
 
 
 def test_appsignal_switched_off(running: Host) -> None:
-    """Its directory goes with what the agent had not sent yet, and comes back empty."""
+    """Its directory goes with what the agent had not sent yet, and comes back empty; the key is no longer told either."""
     machine, project = running.machine, running.project
+    vault = project.sandbox / "vault/stage.age"
+    saved = vault.read_bytes()
+    project.set_secrets("stage", appsignal_push_api_key="swordfish")
+    project.apply("--limit", "stage").require_success()
+    assert "push_api_key" in machine.run("cat /var/stage.secret.exs").stdout
     machine.run("touch /home/billing/stage/appsignal/agent.lock", user="billing")
     project.edit("stage", appsignal=False)
     planned = project.planned("--limit", "stage")
-    assert set(planned) == {"AppSignal directory", "Unit: variables", RESTARTS}
+    assert set(planned) == {"AppSignal directory", "Unit: variables", "Secret file and database password", RESTARTS}
     assert project.applied("--limit", "stage") == planned
-    assert "appsignal" not in machine.run("ls /home/billing/stage; cat /etc/default/billing_stage").stdout.lower()
+    left = machine.run("ls /home/billing/stage; cat /etc/default/billing_stage /var/stage.secret.exs").stdout
+    assert "appsignal" not in left.lower()
     assert project.planned() == {}
     project.edit("stage", appsignal=None)
     assert set(project.applied("--limit", "stage")) == set(planned)
     assert machine.run("ls -A /home/billing/stage/appsignal").stdout == ""
+    vault.write_bytes(saved)
+    project.apply("--limit", "stage").require_success()
 
 
 # What systemctl edit calls with its file as the last argument.

@@ -59,7 +59,7 @@ def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, targe
         make.wait_until_asked(moment) if moment == QUESTION else make.wait_for(moment)
         make.type(CTRL_C)
         run = make.finish()
-    assert run.exit_code != 0
+    assert run.exit_code == -signal.SIGINT
     assert says in run.output
     assert "Traceback" not in run.output
     assert_unchanged(changed)
@@ -123,7 +123,7 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
         make.wait_for("Root directory")
         make.type(CTRL_C)
         run = make.finish()
-    assert run.exit_code != 0
+    assert run.exit_code == -signal.SIGINT
     assert run.output.count("Interrupted while applying") == 1
     assert "Run make apply again to finish." in run.output
     assert "Results:" not in run.output

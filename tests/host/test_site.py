@@ -146,6 +146,9 @@ def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: H
     assert converge(prod.project, "prod") == ["Site", "Site: no self-signed certificate"]
     assert prod.machine.run(f"ls {CERTIFICATE}", check=False).returncode == 2
     assert get(prod.machine.address, PROD, tls=tls == "provided").status == 502
+    if tls == "none":
+        with pytest.raises(ssl.SSLError):
+            get(prod.machine.address, PROD, tls=True)
 
 
 @BOOKWORM
