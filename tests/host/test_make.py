@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import signal
-import time
+import socket
 from pathlib import Path
 
 import pytest
@@ -157,12 +157,18 @@ def pyinfra_processes(path: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("tool", ["drift", "status"])
-def test_ctrl_c_ends_what_asks_the_hosts(host: Host, tool: str) -> None:
-    with terminal([".venv/bin/python", "-m", f"tools.{tool}"], host.project.path) as command:
-        # By then it has read the inventory, and asks.
-        time.sleep(2)
-        command.type(CTRL_C)
-        run = command.finish()
+def test_ctrl_c_ends_what_asks_a_host_that_hangs(host: Host, tool: str) -> None:
+    inventory = host.project.path / "inventory.py"
+    text = inventory.read_text()
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        hanging.settimeout(60)
+        place = {"ssh_hostname": "127.0.0.1", "ssh_port": hanging.getsockname()[1]}
+        inventory.write_text(text.replace('("prod", machine(HOST))', f'("prod", machine(HOST) | {place})'))
+        with terminal([".venv/bin/python", "-m", f"tools.{tool}", "prod"], host.project.path) as command:
+            hanging.accept()
+            command.type(CTRL_C)
+            run = command.finish()
+    inventory.write_text(text)
     assert run.exit_code == -signal.SIGINT
     assert "KeyboardInterrupt" not in run.output
 
