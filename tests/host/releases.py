@@ -4,7 +4,8 @@ import base64
 import shlex
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.host.project import CHECKOUT
@@ -15,16 +16,28 @@ from tests.sandbox.machine import Machine
 VERSION = "0.1.0"
 NAMES = {"stage": "stage.billing.example.com", "prod": "billing.example.com"}
 
-# Both environments at the same time: most of it is waiting for one compiler after the other to start.
+# Compiled once for each environment, both at the same time; a variant is then put together from files of its own.
 _BUILD = """\
 set -eu
-for environment in stage prod; do
+for environment in $(cut -d ' ' -f 1 /target/variants | sort -u); do
     (
         cp -r /source "/tmp/$environment"
         cd "/tmp/$environment"
         rm -rf _build
-        MIX_ENV=$environment BILLING_VERSION={version} mix release --quiet </dev/null
-        cp _build/$environment/billing-{version}.tar.gz "/target/$environment.tar.gz"
+        export MIX_ENV=$environment
+        if [ -f /target/secret.exs ]; then
+            export BILLING_RELEASE_TOOL=distillery
+            cp /target/secret.exs "config/$environment.secret.exs"
+        fi
+        grep "^$environment " /target/variants | while read -r _ version migrations fail name; do
+            mkdir -p priv
+            echo "$migrations" > priv/migrations
+            if [ "$fail" = - ]; then rm -f priv/fail; else echo "$fail" > priv/fail; fi
+            mix release --quiet --overwrite --version "$version" </dev/null
+            mkdir -p "/target/$environment"
+            tar -C "_build/$environment/rel/billing" -cf - . | gzip -1 > "/target/$environment/$name"
+            rm -rf "_build/$environment/rel"
+        done
     ) &
 done
 wait
@@ -40,43 +53,104 @@ ln -sfn "releases/$2" "$1/billing"
 chown -h billing:billing "$1/billing"
 """
 
-# The parts of Distillery 2.1's start script that meet the unit: where it looks for node name and cookie, what it writes,
-# and how it becomes the VM.
+# The parts of Distillery 2.1's start script that meet the unit and the release: where it looks for node name and cookie,
+# what it writes, which version it boots, and how it becomes the VM. BOOT is what the VM boots: `start` the application,
+# `start_clean` none.
 _DISTILLERY = r"""#!/bin/bash
 set -e
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
-versions=($(< "$root/releases/start_erl.data"))
+mkdir -p "$RELEASE_MUTABLE_DIR"
+# Only if newer, as Distillery does it: after going back, the release gone back from is still named there.
+cp -u --preserve=timestamps "$root/releases/start_erl.data" "$RELEASE_MUTABLE_DIR/start_erl.data"
+versions=($(< "$RELEASE_MUTABLE_DIR/start_erl.data"))
 erts=${versions[0]} version=${versions[1]}
 export BINDIR="$root/erts-$erts/bin" ROOTDIR="$root" EMU=beam PROGNAME=billing
-mkdir -p "$RELEASE_MUTABLE_DIR"
 arguments="$RELEASE_MUTABLE_DIR/vm.args"
 cp "$root/releases/$version/vm.args" "$arguments"
 name=$(awk '$1 == "-name" { print $2 }' "$arguments")
 cookie=$(awk '$1 == "-setcookie" { print $2 }' "$arguments")
 [ -n "$cookie" ] || cookie=$(cat "$HOME/.erlang.cookie")
-boot=(-boot "$root/releases/$version/start_clean" -boot_var RELEASE_LIB "$root/lib")
+library=(-boot_var RELEASE_LIB "$root/lib")
+clean=(-boot "$root/releases/$version/start_clean" "${library[@]}")
+export COOKIE=$cookie NAME=$name EXPRESSION=$2
+client='erlang:set_cookie(node(), list_to_atom(os:getenv("COOKIE"))), Node = list_to_atom(os:getenv("NAME")),'
+expression='unicode:characters_to_binary(os:getenv("EXPRESSION"))'
 case $1 in
-    foreground) exec "$BINDIR/erlexec" -noshell -noinput +Bd "${boot[@]}" -args_file "$arguments" ;;
+    foreground)
+        exec "$BINDIR/erlexec" -noshell -noinput +Bd -boot "$root/releases/$version/BOOT" "${library[@]}" \
+            -config "$root/releases/$version/sys" -args_file "$arguments"
+        ;;
     ping)
-        COOKIE=$cookie NAME=$name "$BINDIR/erlexec" -noshell "${boot[@]}" -name "ping-$$@127.0.0.1" -eval \
-            'erlang:set_cookie(node(), list_to_atom(os:getenv("COOKIE"))),
-             Answer = net_adm:ping(list_to_atom(os:getenv("NAME"))), io:format("~s~n", [Answer]),
+        "$BINDIR/erlexec" -noshell "${clean[@]}" -name "ping-$$@127.0.0.1" -eval "$client"'
+             Answer = net_adm:ping(Node), io:format("~s~n", [Answer]),
              halt(case Answer of pong -> 0; pang -> 1 end).'
         ;;
-    remote_console) exec "$BINDIR/erlexec" "${boot[@]}" -name "remsh-$$@127.0.0.1" -hidden -remsh "$name" ;;
+    rpc)
+        "$BINDIR/erlexec" -noshell "${clean[@]}" -name "rpc-$$@127.0.0.1" -eval "$client"'
+             {Value, _} = rpc:call(Node, '"'Elixir.Code', eval_string, [$expression]"'),
+             io:format("~p~n", [Value]), halt(0).'
+        ;;
+    eval)
+        "$BINDIR/erlexec" -noshell "${clean[@]}" -config "$root/releases/$version/sys" -pa "$root"/lib/*/ebin -eval '
+             {ok, _} = application:ensure_all_started(elixir),
+             try '"'Elixir.Code':eval_string($expression)"' of _ -> halt(0)
+             catch _:Reason -> io:format(standard_error, "~p~n", [Reason]), halt(1) end.'
+        ;;
+    remote_console) exec "$BINDIR/erlexec" "${clean[@]}" -name "remsh-$$@127.0.0.1" -hidden -remsh "$name" ;;
     *) exit 1 ;;
 esac
 """
 
 
+@dataclass(frozen=True)
+class Variant:
+    """A release of the example.
+
+    + environment: it is built for
+    + version: of the release
+    + fail: what goes wrong with it, a word of examples/billing/lib/billing/mishap.ex
+    + migrations: how many of the ordinary ones it knows
+    """
+
+    environment: str
+    version: str
+    fail: str = ""
+    migrations: int = 2
+
+    @property
+    def name(self) -> str:
+        """Of its tarball."""
+        return f"billing-{self.version}{self.fail and '-'}{self.fail}.tar.gz"
+
+
 def build(release: str, directory: Path, version: str = VERSION) -> dict[str, Path]:
-    """Tarballs of `mix release` by environment, in a directory that exists; takes two seconds.
+    """Tarballs of one version, which knows one migration, by environment, in a directory that exists; takes two seconds.
 
     + release: trixie or bookworm
     """
+    variants = {environment: Variant(environment, version, migrations=1) for environment in NAMES}
+    built = build_variants(release, directory, list(variants.values()))
+    return {environment: built[variant] for environment, variant in variants.items()}
+
+
+def build_variants(
+    release: str, directory: Path, variants: Sequence[Variant], secret_file: str | None = None
+) -> dict[Variant, Path]:
+    """A tarball for each variant, in a directory that exists; one second each, after two for the first.
+
+    + release: trixie or bookworm
+    + secret_file: what the configuration imports while building, as for Distillery; None: it is read at start
+    """
+    if secret_file is not None:
+        (directory / "secret.exs").write_text(secret_file)
+    tarballs = {variant: directory / variant.environment / variant.name for variant in variants}
+    for path in tarballs.values():
+        path.unlink(missing_ok=True)
+    (directory / "variants").write_text(
+        "".join(f"{v.environment} {v.version} {v.migrations} {v.fail or '-'} {v.name}\n" for v in variants)
+    )
     binds = {CHECKOUT / "examples/billing": ("/source", True), directory: ("/target", False)}
-    run = run_in(image(release, "elixir"), _BUILD.format(version=version), binds=binds)
-    tarballs = {environment: directory / f"{environment}.tar.gz" for environment in NAMES}
+    run = run_in(image(release, "elixir"), _BUILD, binds=binds)
     assert [path for path in tarballs.values() if not path.exists()] == [], run.stdout + run.stderr
     return tarballs
 
@@ -95,8 +169,20 @@ def install_distillery(machine: Machine, environment: str, tarball: Path, vm_arg
     version = "0.2.0-distillery"
     install(machine, environment, tarball, version)
     release = f"/home/billing/{environment}/releases/{version}"
-    machine.run(f"cat > {release}/bin/billing", stdin=_DISTILLERY)
+    machine.run(f"cat > {release}/bin/billing", stdin=_DISTILLERY.replace("BOOT", "start_clean"))
     machine.run(f"cat > {release}/releases/{VERSION}/vm.args", stdin=vm_args)
+    machine.run(f"printf '[].\n' > {release}/releases/{VERSION}/sys.config")
+
+
+def as_distillery(tree: Path, vm_args: str) -> None:
+    """An unpacked mix release, built with its configuration in it, becomes one as Distillery lays it out.
+
+    + tree: its directory
+    + vm_args: text of the file of that name
+    """
+    (tree / "bin/billing").write_text(_DISTILLERY.replace("BOOT", "start"))
+    version = (tree / "releases/start_erl.data").read_text().split()[1]
+    (tree / f"releases/{version}/vm.args").write_text(vm_args)
 
 
 def start(machine: Machine, environment: str) -> None:
@@ -105,9 +191,9 @@ def start(machine: Machine, environment: str) -> None:
     wait_for_page(machine, environment)
 
 
-def page(machine: Machine, environment: str, **headers: str) -> Answer:
-    """The application's page, through nginx, from outside."""
-    return get(machine.address, NAMES[environment], tls=environment == "prod", **headers)
+def page(machine: Machine, environment: str, path: str = "/", **headers: str) -> Answer:
+    """A page of the application, through nginx, from outside."""
+    return get(machine.address, NAMES[environment], path, tls=environment == "prod", **headers)
 
 
 def wait_for_page(machine: Machine, environment: str) -> None:

@@ -4,7 +4,9 @@ defmodule Billing.Application do
 
   @impl true
   def start(_type, _args) do
+    Billing.Mishap.at_start()
     port = String.to_integer(System.fetch_env!("PORT"))
-    Supervisor.start_link([{Billing.Server, port}], strategy: :one_for_one, name: Billing.Supervisor)
+    children = [Billing.Repo, {Billing.Server, port}]
+    Supervisor.start_link(children, strategy: :one_for_one, name: Billing.Supervisor)
   end
 end

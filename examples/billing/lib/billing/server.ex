@@ -48,11 +48,25 @@ defmodule Billing.Server do
     ])
   end
 
-  defp respond(client, "/health", _headers), do: reply(client, "ok\n")
+  # What a deploy asks before it calls a release good.
+  defp respond(client, "/health", _headers) do
+    case {Billing.Mishap.word(), Billing.Repo.query("SELECT 1")} do
+      {"health", _} -> reply(client, "500 Internal Server Error", "asked to fail\n")
+      {_, {:ok, _}} -> reply(client, "ok\n")
+      {_, {:error, reason}} -> reply(client, "503 Service Unavailable", "#{reason}\n")
+    end
+  end
+
+  defp respond(client, "/invoices/new", _headers) do
+    case Billing.Repo.query("INSERT INTO invoices (amount) VALUES (100)") do
+      {:ok, _} -> reply(client, "an invoice was made\n")
+      {:error, reason} -> reply(client, "503 Service Unavailable", "#{reason}\n")
+    end
+  end
 
   defp respond(client, _path, headers) do
     reply(client, """
-    version #{Application.spec(:billing, :vsn)}
+    version #{version()}
     environment #{Application.get_env(:billing, :environment)}
     node #{node()}
     secret file #{if Application.get_env(:billing, BillingWeb.Endpoint), do: "read", else: "missing"}
@@ -62,12 +76,23 @@ defmodule Billing.Server do
     forwarded host #{headers["X-Forwarded-Host"]}
     forwarded port #{headers["X-Forwarded-Port"]}
     real ip #{headers["X-Real-Ip"]}
+    invoices #{invoices()}
     """)
   end
 
-  defp reply(client, body) do
+  # Of the release that runs, which the build may have stamped.
+  defp version, do: elem(:init.script_id(), 1)
+
+  defp invoices do
+    case Billing.Repo.query("SELECT count(*) FROM invoices") do
+      {:ok, [[count]]} -> count
+      {:error, _} -> "unavailable"
+    end
+  end
+
+  defp reply(client, status \\ "200 OK", body) do
     :gen_tcp.send(client, [
-      "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n",
+      "HTTP/1.1 #{status}\r\ncontent-type: text/plain\r\nconnection: close\r\n",
       "content-length: #{byte_size(body)}\r\n\r\n",
       body
     ])
