@@ -5,7 +5,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import environments_on, machine_of, read_environments
-from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
+from operations import aliases, appsignal, database, lock, machine, provided_files, secret_file, site, switch, unit
 from tools.access import require_sudo
 from tools.vault import open_vault, vault_path
 
@@ -30,6 +30,7 @@ neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
 ]
 if neighbours[0].name == host.name:
+    lock.held(name="Machine: lock", what="apply")
     machine.prepare(environments_on(machine_of(host), host.inventory, environments))
 
 # The first step every environment has: pyinfra orders steps by what hosts have in common, so that all of them wait here
@@ -40,6 +41,7 @@ unit.directories(environment)
 appsignal.working_directory(environment)
 database.managed_database(environment)
 changes = unit.service(environment)
+switch.installed(environment)
 site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 

@@ -80,16 +80,17 @@ def required(environments: Sequence[Environment]) -> list[str]:
     return [name for name in PACKAGES if managed or name != "postgresql"] + ["ca-certificates"] * system_ca
 
 
-def packages(names: Sequence[str]) -> None:
+def packages(names: Sequence[str], purpose: str = "Machine") -> None:
     """The packages are installed. Lists are fetched only when one is missing, so that a prepared host stays unchanged.
 
     + names: of Debian's packages
+    + purpose: what they are for, with which the names of the steps begin
     """
     missing = set(names) - set(host.get_fact(DebPackages))
     # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
-    dpkg_finished(name="Machine: interrupted installation", _retries=15, _retry_delay=20)
+    dpkg_finished(name=f"{purpose}: interrupted installation", _retries=15, _retry_delay=20)
     apt.packages(
-        name="Machine: packages",
+        name=f"{purpose}: packages",
         packages=list(names),
         update=bool(missing),
         cache_time=3600,

@@ -1,6 +1,7 @@
 """Templates, and the filters that carry any value into the syntax of the file it stands in."""
 
 import functools
+import shlex
 from pathlib import Path
 
 import jinja2
@@ -30,6 +31,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # noqa: S701  none of the files is HTML made of data
     )
     environment.filters["elixir"] = elixir_string
+    environment.filters["quote"] = shlex.quote
     environment.filters["variable"] = environment_file_value
     return environment
 

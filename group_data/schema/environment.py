@@ -2,6 +2,7 @@
 
 from functools import cached_property
 
+from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.settings import Settings
 
 # What Debian's package ca-certificates makes.
@@ -65,6 +66,65 @@ class Environment(Settings):
     def app_path(self) -> str:
         """Link to the running release."""
         return f"{self.root}/{self.app}"
+
+    @property
+    def releases_path(self) -> str:
+        """Directory of the unpacked releases, one for each version; the application reads it and cannot write there."""
+        return f"{self.root}/releases"
+
+    @property
+    def state_path(self) -> str:
+        """What root alone keeps of an environment's releases. Mode 0700."""
+        return f"/var/lib/{self.full_name}"
+
+    @property
+    def artifacts_path(self) -> str:
+        """Tarballs that were built or uploaded, each with its checksum. Mode 0700: Distillery's hold secrets."""
+        return f"{self.state_path}/artifacts"
+
+    @property
+    def backups_path(self) -> str:
+        """The database as it was before each migration."""
+        return f"{self.state_path}/backups"
+
+    @property
+    def revisions_path(self) -> str:
+        """Log of what was released when, by whom, and how it ended."""
+        return f"{self.state_path}/revisions.log"
+
+    @property
+    def switch_path(self) -> str:
+        """Program on the host that brings a release into service, or goes back."""
+        return f"/usr/local/libexec/{self.full_name}-switch"
+
+    @property
+    def switch_unit(self) -> str:
+        """systemd unit it runs as, for as long as it works."""
+        return f"{self.full_name}-switch.service"
+
+    @property
+    def task_unit(self) -> str:
+        """systemd unit of a command of a release, such as a migration."""
+        return f"{self.full_name}-task.service"
+
+    @property
+    def build_unit(self) -> str:
+        """systemd unit of a build."""
+        return f"{self.full_name}-build.service"
+
+    @property
+    def build_program_path(self) -> str:
+        """Program on the build host that builds; no secrets in it, and the application user runs it."""
+        return f"/usr/local/libexec/{self.full_name}-build"
+
+    @property
+    def build_path(self) -> str:
+        """Where the build host builds: sources, dependencies and what was compiled before."""
+        return f"/var/cache/{self.full_name}-build"
+
+    def release_path(self, version: str) -> str:
+        """Directory of one release."""
+        return f"{self.releases_path}/{version}"
 
     @property
     def private_path(self) -> str:
@@ -168,9 +228,33 @@ class Environment(Settings):
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
 
     @property
+    def migrate_expression(self) -> str:
+        """Elixir that migrates the database."""
+        return self.migrate_command or f"{self.app_module_name}.Release.migrate()"
+
+    @property
+    def migrate_down_expression(self) -> str:
+        """Elixir that takes migrations back, with {version} for the last of them."""
+        return self.migrate_down_command or f"{self.app_module_name}.Release.rollback({self.repo}, {{version}})"
+
+    @property
+    def migrations_expression(self) -> str:
+        """Elixir that prints `up` or `down`, version and name of each migration."""
+        return self.migrations_command or (
+            f"Application.load(:{self.app}); "
+            f"{{:ok, all, _}} = Ecto.Migrator.with_repo({self.repo}, &Ecto.Migrator.migrations/1); "
+            'for {state, version, name} <- all, do: IO.puts("#{state} #{version} #{name}")'
+        )
+
+    @property
+    def tool(self) -> ReleaseTool:
+        """What the release tool calls its commands."""
+        return RELEASE_TOOLS[self.release_tool]
+
+    @property
     def start_command(self) -> str:
         """What the release tool calls running in the foreground, as systemd wants it."""
-        return f"{self.app_path}/bin/{self.app} {'start' if self.release_tool == 'mix' else 'foreground'}"
+        return f"{self.app_path}/bin/{self.app} {self.tool.start}"
 
     @property
     def secrets_read_at_start(self) -> bool:
@@ -193,7 +277,7 @@ class Environment(Settings):
     @property
     def console_command(self) -> str:
         """What the release tool calls a shell inside the running node."""
-        return "remote" if self.release_tool == "mix" else "remote_console"
+        return self.tool.console
 
     @cached_property
     def shell_aliases(self) -> dict[str, str]:

@@ -90,7 +90,7 @@ def problems_of(subjects: Sequence[Subject]) -> Iterator[Problem]:
     + subjects: every environment of the inventory
     """
     for subject in subjects:
-        for rule in (_names, _port, _tls, _hsts, _database, _database_tls, _variables):
+        for rule in (_names, _port, _tls, _hsts, _database, _database_tls, _variables, _migrations, _toolchain):
             for key, text in subject.read(rule):
                 yield subject.problem(key, text)
         yield from _login(subject)
@@ -100,6 +100,7 @@ def problems_of(subjects: Sequence[Subject]) -> Iterator[Problem]:
     for neighbours in machines.values():
         yield from _collisions(neighbours)
     yield from _shared_databases(subjects)
+    yield from _build_hosts(subjects)
     yield from _hsts_parents(subjects)
 
 
@@ -109,6 +110,8 @@ def problems_of(subjects: Sequence[Subject]) -> Iterator[Problem]:
 def _names(e: Environment) -> Iterator[tuple[str, str]]:
     if e.user in SYSTEM_USERS:
         yield "app", f"app = {e.app!r} is a user or group of Debian's own, which the application must not be: rename it"
+    if f"{e.root}/{e.app}" in (e.private_path, e.appsignal_path, e.releases_path):
+        yield "app", f"app = {e.app!r} is what a directory beside the running release is called: rename it"
     if e.full_name.startswith("pg_"):
         yield "app", f"app = {e.app!r} makes the role {e.full_name}, and PostgreSQL keeps pg_ to itself: rename it"
     # groupadd(8): GROUP_NAME_MAX_LENGTH. The role and database may have 63 (PostgreSQL's NAMEDATALEN), the unit more.
@@ -198,6 +201,24 @@ def _variables(e: Environment) -> Iterator[tuple[str, str]]:
         yield (
             "unit_environment",
             f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
+        )
+
+
+def _migrations(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.migrate_down_command and "{version}" not in e.migrate_down_command:
+        yield (
+            "migrate_down_command",
+            "migrate_down_command must have {version} in it: without a version, taking migrations back takes back all of "
+            "them, and the data with them",
+        )
+
+
+def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
+    if bool(e.toolchain) != bool(e.toolchain_sha256):
+        yield (
+            "toolchain" if e.toolchain else "toolchain_sha256",
+            "toolchain and toolchain_sha256 go together: what is downloaded is used only if it is what you once looked at. "
+            "Set both or neither",
         )
 
 
@@ -332,6 +353,15 @@ def _server(subject: Subject, environment: Environment) -> tuple[object, ...]:
     """What makes two PostgreSQL servers one."""
     place = subject.machine if environment.database_is_local else (environment.database_host,)
     return (*place, environment.database_port)
+
+
+def _build_hosts(subjects: Sequence[Subject]) -> Iterator[Problem]:
+    hosts = [subject.host for subject in subjects]
+    for subject in subjects:
+        for name in subject.read(lambda e: [e.build_host]):
+            if name and name not in hosts:
+                text = f"build_host = {name!r} is no host of the inventory; there are: {', '.join(hosts)}. Name one of them"
+                yield subject.problem("build_host", text)
 
 
 def _hsts_parents(subjects: Sequence[Subject]) -> Iterator[Problem]:

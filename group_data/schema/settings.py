@@ -10,15 +10,22 @@ from group_data.schema.types import (
     BasicAuthUser,
     DatabaseHost,
     DatabaseName,
+    Elixir,
     ExtensionName,
+    HostName,
     ModuleName,
     Name,
     Network,
     NodeName,
+    PackageName,
     Port,
+    RepositoryUrl,
     ServerName,
+    Sha256,
     SingleLine,
     Text,
+    ToolchainUrl,
+    UrlPath,
     VariableName,
 )
 
@@ -271,6 +278,104 @@ class Settings(BaseModel):
         default_factory=dict,
         description="Further environment variables of the unit. Not for secrets: world-readable.",
         examples=[{"POOL_SIZE": "10"}],
+    )
+
+    health_path: UrlPath = Field(
+        default="/health",
+        description="Page that answers 200 to 299 when the application is well, asked through nginx on the host. A release "
+        "whose page does not is taken back. On a restricted site it answers the host itself without asking.",
+        examples=["/api/health"],
+    )
+    health_timeout: int = Field(
+        default=60,
+        ge=5,
+        le=3600,
+        description="How long a release may take until it answers, in seconds.",
+        examples=[120],
+        json_schema_extra={"unit": "seconds"},
+    )
+    settle_time: int = Field(
+        default=5,
+        ge=1,
+        le=600,
+        description="How long it must then stay well to be a good release, in seconds.",
+        examples=[15],
+        json_schema_extra={"unit": "seconds"},
+    )
+    keep_releases: int = Field(
+        default=5,
+        ge=2,
+        le=100,
+        description="Good releases kept on the host, with as many tarballs and database backups. The running one and the "
+        "one to go back to are always among them.",
+        examples=[3],
+        json_schema_extra={"unit": "releases"},
+    )
+    migrate: Literal["before", "after", "never"] = Field(
+        default="before",
+        description="When a release migrates the database: before the switch, by the new release while the old one still "
+        "serves; after the restart, as edeliver did; or never, for an application without migrations.",
+    )
+    migrate_command: Elixir | None = Field(
+        default=None,
+        description="Elixir that migrates; default <app_module>.Release.migrate(), as mix phx.gen.release writes it.",
+        examples=["Billing.Tasks.migrate()"],
+    )
+    migrate_down_command: Elixir | None = Field(
+        default=None,
+        description="Elixir that takes migrations back, the newest first, down to {version} and that one too; default "
+        "<app_module>.Release.rollback(<repo_module>, {version}).",
+        examples=["Billing.Tasks.rollback({version})"],
+    )
+    migrations_command: Elixir | None = Field(
+        default=None,
+        description="Elixir that prints every migration on a line of its own: up or down, version, name. By default Ecto is "
+        "asked for those of repo_module.",
+        examples=["Billing.Release.migrations()"],
+    )
+    task_timeout: int = Field(
+        default=900,
+        ge=10,
+        le=86_400,
+        description="How long a migration or a backup of the database may take, in seconds.",
+        examples=[7200],
+        json_schema_extra={"unit": "seconds"},
+    )
+
+    repository: RepositoryUrl | None = Field(
+        default=None,
+        description="Git repository that `make build` takes revisions of: a URL, or a path on this computer.",
+        examples=["git@github.com:example/billing.git", "../billing"],
+    )
+    build_host: HostName | None = Field(
+        default=None,
+        description="Inventory host that builds; default: the environment's own. It must run the same Debian.",
+        examples=["stage"],
+    )
+    build_packages: tuple[PackageName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Debian packages that a build needs besides Elixir, on the build host.",
+        examples=[["nodejs", "build-essential"]],
+    )
+    build_commands: tuple[SingleLine, ...] = Field(
+        default=(),
+        strict=False,
+        description="Shell commands run in the checkout before the release is assembled, such as those for assets.",
+        examples=[["mix assets.deploy"]],
+    )
+    include_erts: bool = Field(default=True, description="Bring the Erlang runtime with the release.")
+    include_src: bool = Field(default=False, description="Bring the sources with the release.")
+    toolchain: ToolchainUrl | None = Field(
+        default=None,
+        description="Archive (.tar.gz) with Elixir and Erlang, unpacked on the build host; its bin directories come first "
+        "in PATH. Default: Debian's packages elixir and erlang-dev.",
+        examples=["https://downloads.example.com/elixir-1.18-otp-27.tar.gz"],
+    )
+    toolchain_sha256: Sha256 | None = Field(
+        default=None,
+        description="Its SHA-256, with toolchain only.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     )
 
     journal_limit: int = Field(

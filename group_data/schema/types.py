@@ -115,6 +115,50 @@ ExtensionName = Annotated[str, StringConstraints(pattern=_EXTENSION)]
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
+# What RFC 3986 reserves nothing of, less the tilde, so that the path stands in nginx's and every other syntax as it is.
+_URL_PATH = r"^(/[A-Za-z0-9._-]+)+/?$|^/$"
+UrlPath = Annotated[str, StringConstraints(max_length=200, pattern=_URL_PATH)]
+
+
+def _elixir(value: str) -> str:
+    """Passed as one argument to a release's `eval`, whose script cuts it at no character but these."""
+    if not value or len(value) > 4000 or any(character in value for character in "\n\r\0"):
+        raise ValueError("must be Elixir on one line")
+    return _text(value)
+
+
+Elixir = Annotated[str, AfterValidator(_elixir)]
+
+
+def _repository(value: str) -> str:
+    """What git takes for a repository; one that begins with a dash is an option, and ext:: runs a command (git-fetch(1))."""
+    if not re.fullmatch(r"[A-Za-z0-9_./~@:%+][A-Za-z0-9_./~@:%+-]*", value) or value.startswith(("ext::", "fd::")):
+        raise ValueError("must be a URL or path that git fetches from, such as git@example.com:team/billing.git")
+    if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", value):
+        raise ValueError("must hold no password: git would show it; use an SSH key or a credential helper")
+    return value
+
+
+RepositoryUrl = Annotated[str, AfterValidator(_repository)]
+
+# Debian Policy 5.6.1.
+_PACKAGE = r"^[a-z0-9][a-z0-9+.-]{1,100}$"
+PackageName = Annotated[str, StringConstraints(pattern=_PACKAGE)]
+
+# A host as inventory.py calls it.
+_HOST = r"^[A-Za-z0-9@][A-Za-z0-9@/._-]{0,252}$"
+HostName = Annotated[str, StringConstraints(pattern=_HOST)]
+
+_TOOLCHAIN = r"^https://[A-Za-z0-9._/:+-]+$"
+ToolchainUrl = Annotated[str, StringConstraints(max_length=500, pattern=_TOOLCHAIN)]
+
+_SHA256 = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
+
+# What mix release and Distillery make of a version, with the build's date, branch and revision; also a directory's name.
+_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$"
+Version = Annotated[str, StringConstraints(pattern=_VERSION)]
+
 
 def is_address(value: str) -> bool:
     """Whether a host is given by its IP address, not by a name."""
@@ -186,5 +230,11 @@ WORDS = {
     _VARIABLE: "must be up to 255 letters, digits and _, the first no digit: a shell takes no other name for a variable",
     _ALIAS: "must be up to 64 letters, digits and _ . -, the first no . or -: bash takes no other name for an alias",
     _EXTENSION: "must be the name of an extension as in pg_available_extensions, such as uuid-ossp",
+    _URL_PATH: "must be a path such as /health, of letters, digits and . _ -",
+    _PACKAGE: "must be the name of a Debian package",
+    _HOST: "must be the name of a host in inventory.py",
+    _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
+    _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
+    _VERSION: "must be up to 128 letters, digits and . + _ -, the first a letter or digit",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }

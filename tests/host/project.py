@@ -17,7 +17,20 @@ from tools import vault
 from tools.vault_keys import find_identities, read_recipients
 
 CHECKOUT = Path(__file__).parents[2]
-PARTS = ["deploy.py", "group_data/schema", "operations", "templates", "tools", "Makefile", "requirements.lock"]
+PARTS = [
+    "deploy.py",
+    "build.py",
+    "release.py",
+    "rollback.py",
+    "restart.py",
+    "migrate.py",
+    "group_data/schema",
+    "operations",
+    "templates",
+    "tools",
+    "Makefile",
+    "requirements.lock",
+]
 
 # What the tests deploy: a team that changes inventory and group data for its own servers keeps tests that work, and tests
 # never reach those servers.

@@ -197,7 +197,13 @@ def test_the_unit_does_not_wait_for_the_local_postgresql(restored: Host) -> None
     restored.project.edit("stage", **TEAM, database_tls="none")
     planned = restored.project.planned()
     assert planned == {
-        name: ["stage"] for name in ("Secret file and database password", "Unit", "Unit: systemd reloads")
+        name: ["stage"]
+        for name in (
+            "Secret file and database password",
+            "Unit",
+            "Unit: systemd reloads",
+            "Release: program that switches",
+        )
     }
     assert restored.project.applied() == planned
     assert restored.project.planned() == {}

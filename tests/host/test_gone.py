@@ -13,6 +13,7 @@ pytestmark = BOOKWORM
 
 BLOCK = "sed -n '/BEGIN billing_stage/,/END billing_stage/p' /home/billing/.bash_aliases"
 VARIABLES = "cat /etc/default/billing_stage"
+PROGRAM = "Release: program that switches"
 RESTARTS = "Unit: running application restarts"
 EXTENSIONS = "psql -qAt -d billing_stage -c \"SELECT extname FROM pg_extension WHERE extname = 'hstore'\""
 
@@ -41,7 +42,7 @@ def test_settings_that_are_taken_back(running: Host) -> None:
     assert [text for _, text, show, _ in SETTINGS if text not in machine.run(show).stdout] == []
     path.write_text(saved)
     planned = project.planned("--limit", "stage")
-    assert set(planned) == {RESTARTS, "Site: page while no release answers", *(step for *_, step in SETTINGS)}
+    assert set(planned) == {RESTARTS, PROGRAM, "Site: page while no release answers", *(step for *_, step in SETTINGS)}
     assert project.applied("--limit", "stage") == planned
     assert {show: machine.run(show).stdout for show in before} == before
     assert project.planned() == {}

@@ -187,6 +187,7 @@ def test_a_renamed_domain(restored: Host) -> None:
         name: ["prod"]
         for name in (
             "Unit: variables",
+            "Release: program that switches",
             "Site: page while no release answers",
             "Site: self-signed certificate",
             "Site",

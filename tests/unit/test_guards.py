@@ -51,6 +51,24 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "stage: app = 'pg' makes the role pg_stage, and PostgreSQL keeps pg_ to itself: rename it (FILE)",
     ),
     (
+        {"app": "private"},
+        "stage: app = 'private' is what a directory beside the running release is called: rename it (FILE)",
+    ),
+    (
+        {"toolchain": "https://example.com/otp.tar.gz"},
+        "stage: toolchain and toolchain_sha256 go together: what is downloaded is used only if it is what you once looked "
+        "at. Set both or neither (FILE)",
+    ),
+    (
+        {"build_host": "builder"},
+        "stage: build_host = 'builder' is no host of the inventory; there are: prod, stage. Name one of them (FILE)",
+    ),
+    (
+        {"migrate_down_command": "Billing.Release.rollback()"},
+        "stage: migrate_down_command must have {version} in it: without a version, taking migrations back takes back all "
+        "of them, and the data with them (FILE)",
+    ),
+    (
         {"app": "a_rather_long_application_name"},
         "stage: app and environment make the group a_rather_long_application_name_stage of 36 characters, and Debian's "
         "groupadd takes 32: shorten one of them (FILE)",

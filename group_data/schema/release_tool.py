@@ -1,0 +1,51 @@
+"""What the two release tools call the same things: one table."""
+
+from typing import NamedTuple
+
+
+class ReleaseTool(NamedTuple):
+    """Arguments of a release's `bin/<app>`, and how one is built.
+
+    + start: runs in the foreground, as systemd wants it
+    + console: a shell inside the running node
+    + ping: succeeds if the node answers
+    + eval: runs Elixir in a VM of its own, in which the application is not started
+    + rpc: runs Elixir in the running node
+    + build: assembles a release of {version} for {environment}, run in the checkout
+    + assembled: directory that `build` leaves the release in, relative to the checkout
+    """
+
+    start: str
+    console: str
+    ping: tuple[str, ...]
+    eval: str
+    rpc: str
+    build: str
+    assembled: str
+
+
+RELEASE_TOOLS: dict[str, ReleaseTool] = {
+    # mix release has no ping: https://hexdocs.pm/mix/Mix.Tasks.Release.html#module-running-the-release.
+    "mix": ReleaseTool(
+        start="start",
+        console="remote",
+        ping=("rpc", "IO.puts(:pong)"),
+        eval="eval",
+        rpc="rpc",
+        build="mix release --overwrite --version {version}",
+        assembled="_build/{mix_env}/rel/{app}",
+    ),
+    "distillery": ReleaseTool(
+        start="foreground",
+        console="remote_console",
+        ping=("ping",),
+        eval="eval",
+        rpc="rpc",
+        build="mix distillery.release --env={environment}",
+        assembled="_build/{mix_env}/rel/{app}",
+    ),
+}
+
+# The version of the boot script the VM was started with: what runs, whatever the disk says by now. Both tools name the
+# script after the release (init(3), script_id/0).
+RUNNING_VERSION = ":init.script_id() |> elem(1) |> IO.puts()"

@@ -1,0 +1,56 @@
+"""Release to one environment: `pyinfra inventory.py release.py --limit stage`.
+
+VERSION in the environment of this process names a version that is on the host or in .releases/<environment>/, TARBALL a
+file on this computer; without either it is the newest that was built. docs/releases.md tells what happens.
+"""
+
+import os
+from pathlib import Path
+
+from pyinfra import config, host
+from pyinfra.facts.server import LinuxDistribution
+
+from group_data.schema.inventory import read_environments
+from operations import artifacts, releases, switch
+from operations.choice import chosen, require_one_environment
+from tools.access import require_sudo
+
+config.SUDO = True
+require_one_environment(host.inventory)
+require_sudo(host)
+
+environment = read_environments(host.inventory)[host.name]
+distribution = host.get_fact(LinuxDistribution)
+present = releases.on_host(environment)
+artifact, tarball = chosen(
+    environment,
+    version=os.environ.get("VERSION"),
+    path=Path(os.environ["TARBALL"]) if os.environ.get("TARBALL") else None,
+    in_store=artifacts.in_store(environment),
+    present=present,
+    here=f"{distribution['name']} {distribution['major']}",
+)
+runs = present.current == artifact.version and present.outcome(artifact.version) == releases.GOOD
+
+switch.prepared(environment, what=f"release of {environment.environment}")
+releases.pruned(name="Release: room for it", environment=environment, coming=artifact.version)
+artifacts.pruned(name="Release: room for its tarball", environment=environment, coming=artifact.version)
+artifacts.require_space(
+    environment,
+    artifact,
+    upload=tarball is not None,
+    going=present.superfluous(environment.keep_releases, artifact.version),
+)
+if tarball:
+    artifacts.uploaded(environment, tarball)
+releases.unpacked(name="Release: unpacked", environment=environment, artifact=artifact)
+switch.switched(
+    name=f"Release: {artifact.version} runs",
+    environment=environment,
+    action=["release", artifact.version],
+    revision=artifact.revision,
+    summary=f"{artifact.version} runs already"
+    if runs
+    else f"Will release {artifact.version} to {environment.environment}, where {present.current or 'nothing'} runs now",
+    needed=not runs,
+)
