@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from operations.machine import PACKAGES
+from operations import build, machine
 from tests.sandbox.requirements import SandboxError, search_path
 
 Release = Literal["trixie", "bookworm"]
@@ -33,6 +33,9 @@ _BASE = (
     "procps",
 )
 _ELIXIR = ("elixir", "erlang-dev", "erlang-p1-pgsql")
+
+# What a deploy, and a build of the example, install on a machine.
+_ARCHIVES = (*machine.PACKAGES, *build.PACKAGES, "erlang-p1-pgsql")
 
 # Without network apt would otherwise hang for minutes; the machines have no IPv6 way out.
 _APT = (
@@ -160,7 +163,7 @@ def run_in(
 def _recipe(release: str, variant: Variant) -> _Recipe:
     if variant == "elixir":
         return _Recipe(release, (*_BASE, *_ELIXIR), (), (*_APT, *_host_apt_options()), _CUSTOMIZE)
-    return _Recipe(release, _BASE, PACKAGES, (*_APT, *_host_apt_options()), _CUSTOMIZE)
+    return _Recipe(release, _BASE, _ARCHIVES, (*_APT, *_host_apt_options()), _CUSTOMIZE)
 
 
 def _host_apt_options() -> tuple[str, ...]:

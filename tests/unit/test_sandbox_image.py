@@ -31,7 +31,7 @@ def test_an_image_is_built_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_release_variant_and_packages_each_make_another_image(monkeypatch: pytest.MonkeyPatch) -> None:
     trees = {image("trixie"), image("bookworm"), image("trixie", "elixir")}
-    monkeypatch.setattr(images, "PACKAGES", ("nginx",))
+    monkeypatch.setattr(images, "_ARCHIVES", ("nginx",))
     assert len(trees | {image("trixie")}) == 4
 
 

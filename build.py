@@ -1,0 +1,56 @@
+"""Build a release of one environment: `BUILD=stage pyinfra inventory.py build.py --limit <build host>`.
+
+In the environment of this process, BUILD names the environment, by default the host's own; REF the branch, tag or revision,
+by default main; UNCOMMITTED=1 builds although the working tree has changes, and without them; FETCH=1 brings the tarball
+to .releases/<environment>/ here. `python -m tools.build_host stage` names the host. docs/releases.md tells the rest.
+"""
+
+import os
+
+from pyinfra import config, host
+from pyinfra.facts.server import LinuxDistribution
+from pyinfra.operations import files
+
+from group_data.schema.inventory import machine_of, read_environments
+from operations import artifacts, build
+from operations.choice import BUILDS, require_one_environment, to_build
+from tools import source
+from tools.access import require_sudo
+
+config.SUDO = True
+require_one_environment(host.inventory)
+require_sudo(host)
+
+environments = read_environments(host.inventory)
+target, environment = to_build(os.environ.get("BUILD"), host, environments)
+at_home = machine_of(target) == machine_of(host)
+revision = source.take(
+    environment.repository,
+    environment.environment,
+    os.environ.get("REF") or "main",
+    uncommitted=os.environ.get("UNCOMMITTED") == "1",
+)
+distribution = host.get_fact(LinuxDistribution)
+
+build.toolchain(environment)
+build.program(environment)
+arrived = build.uploaded(environment, revision)
+if at_home:
+    artifacts.store(environment)
+    store = environment.artifacts_path
+else:
+    # What is built for another machine is kept there; from here it is brought to it.
+    store = f"{environment.build_path}/artifacts"
+    files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
+build.built(
+    name="Build: tarball",
+    environment=environment,
+    source=revision,
+    arrived=arrived,
+    store=store,
+    distribution=f"{distribution['name']} {distribution['major']}",
+)
+if not at_home or os.environ.get("FETCH") == "1":
+    build.fetched(
+        name="Build: tarball here", environment=environment, store=store, directory=BUILDS / environment.environment
+    )

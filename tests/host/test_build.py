@@ -1,0 +1,187 @@
+"""Building on the environment's own machine, on another one, and what becomes of a build that fails."""
+
+import shutil
+import subprocess
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.host.conftest import TRIXIE, Host
+from tests.host.project import CHECKOUT, Run
+from tests.host.releases import wait_until
+from tests.host.releasing import PYINFRA, begun, release, version
+
+# What it needs of Debian is the same on both releases.
+pytestmark = TRIXIE
+
+STORE = "/var/lib/billing_stage/artifacts"
+
+
+def git(directory: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    run = subprocess.run(
+        ["git", "-C", str(directory), *identity, *arguments], capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+def commit(directory: Path) -> str:
+    """All there is, committed; the short revision."""
+    git(directory, "add", "--all")
+    git(directory, "commit", "--quiet", "--message=change")
+    return git(directory, "rev-parse", "HEAD")[:7]
+
+
+@pytest.fixture(scope="module")
+def repository(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example application in a repository of its own, which group data names."""
+    path = tmp_path_factory.mktemp("repository") / "billing"
+    shutil.copytree(CHECKOUT / "examples/billing", path, ignore=shutil.ignore_patterns("_build"))
+    git(path, "init", "--quiet", "--initial-branch=main")
+    host.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"])
+    host.project.edit("stage", build_commands=["echo hooked > priv_hook", "mkdir -p priv && mv priv_hook priv/hook"])
+    return path
+
+
+def build(host: Host, environment: str = "stage", **options: str) -> Run:
+    return host.project.run(
+        "make", "build", f"ENV={environment}", *(f"{key}={value}" for key, value in options.items())
+    )
+
+
+def stored(host: Host) -> list[str]:
+    """Versions in the store, and whatever else is there."""
+    names = host.machine.run(f"ls -t {STORE}").stdout.split()
+    return [
+        name.removeprefix("billing-").removesuffix(".tar.gz")
+        for name in names
+        if not name.endswith((".build", ".sha256"))
+    ]
+
+
+def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) -> None:
+    revision = commit(repository)
+    planned = host.project.run("env", "BUILD=stage", *PYINFRA, "build.py", "--limit", "stage", "--dry", "--diff")
+    assert f"Will build stage from revision {revision} on Debian 13" in planned.output
+    assert host.machine.run(f"ls -A {STORE}").stdout == ""
+    run = build(host).require_success()
+    stamped = f"0.1.0+{time.strftime('%Y%m%d', time.gmtime())}-main-{revision}"
+    assert f"Built {stamped}" in run.output
+    assert stored(host) == [stamped]
+    facts = dict(
+        line.split("=", 1)
+        for line in host.machine.run(f"cat {STORE}/billing-{stamped}.tar.gz.build").stdout.splitlines()
+    )
+    assert facts["revision"] == git(repository, "rev-parse", "HEAD")
+    assert (facts["branch"], facts["distribution"]) == ("main", "Debian 13")
+    host.machine.run(f"cd {STORE} && sha256sum --check --status *.sha256")
+    assert set(host.machine.run(f"stat -c '%U %a' {STORE} {STORE}/*").stdout.splitlines()) == {"root 700", "root 600"}
+    release(host, "stage").require_success()
+    assert version(host.machine, "stage") == stamped
+    assert host.machine.run("cat /home/billing/stage/releases/*/lib/billing-*/priv/hook").stdout == "hooked\n"
+    assert revision in host.project.make("releases").output
+
+
+def test_a_file_that_was_deleted_is_not_built(host: Host, repository: Path) -> None:
+    (repository / "lib/billing/extra.ex").write_text("defmodule Billing.Extra do\nend\n")
+    commit(repository)
+    with_it = build(host).require_success().output
+    (repository / "lib/billing/extra.ex").unlink()
+    commit(repository)
+    build(host, FETCH="1").require_success()
+    assert "Built" in with_it
+    here = sorted((host.project.path / ".releases/stage").iterdir())
+    assert [file.stat().st_mode & 0o777 for file in here] == [0o600] * 3
+    assert (host.project.path / ".releases").stat().st_mode & 0o777 == 0o700
+    with tarfile.open(here[0]) as archive:
+        names = archive.getnames()
+    assert not [name for name in names if "Elixir.Billing.Extra" in name]
+    assert [name for name in names if name.startswith("./erts-")]
+    assert host.machine.run("ls -A ~devops/.deploy-uploads").stdout == ""
+
+
+def test_what_is_fetched_is_released_elsewhere(host: Host, repository: Path) -> None:
+    """As with a build host of its own: the tarball comes from here, with what it was built from."""
+    before = stored(host)
+    host.machine.run(f"rm {STORE}/*")
+    release(host, "stage", VERSION=before[0]).require_success()
+    assert version(host.machine, "stage") == before[0]
+    assert git(repository, "rev-parse", "HEAD")[:7] in host.project.make("releases", "ENV=stage").output
+
+
+def test_another_environments_machine_builds(host: Host, repository: Path) -> None:
+    host.project.edit("prod", build_host="stage")
+    try:
+        assert build(host, "prod").require_success()
+        wrong = host.project.run("env", "BUILD=prod", *PYINFRA, "build.py", "--limit", "prod", "--yes")
+        assert (wrong.exit_code, "prod is built on stage, not on prod" in wrong.output) == (1, True), wrong.output
+        release(host, "prod").require_success()
+    finally:
+        host.project.edit("prod", build_host=None)
+    assert version(host.machine, "prod").startswith("0.1.0+")
+
+
+def test_built_for_another_distribution(host: Host, repository: Path) -> None:
+    version_ = stored(host)[0]
+    host.machine.run(f"sed -i 's/Debian 13/Debian 12/' {STORE}/billing-{version_}.tar.gz.build")
+    run = release(host, "stage", VERSION=version_)
+    assert (run.exit_code, "built on Debian 12 and the host of stage runs Debian 13" in run.output) == (1, True), (
+        run.output
+    )
+    host.machine.run(f"sed -i 's/Debian 12/Debian 13/' {STORE}/billing-{version_}.tar.gz.build")
+
+
+def test_uncommitted_code_is_not_silently_left_out(host: Host, repository: Path) -> None:
+    (repository / "new.txt").write_text("")
+    run = build(host)
+    assert (run.exit_code, "has uncommitted work" in run.output) == (2, True), run.output
+    (repository / "new.txt").unlink()
+
+
+def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: Path) -> None:
+    before = stored(host)
+    good = git(repository, "rev-parse", "HEAD")
+    (repository / "lib/billing/broken.ex").write_text("defmodule Billing.Broken do\n  def missing, do: nowhere\nend\n")
+    commit(repository)
+    run = build(host)
+    assert (run.exit_code, 'undefined variable "nowhere"' in run.output) == (2, True), run.output
+    git(repository, "reset", "--quiet", "--hard", good)
+    host.project.edit("stage", build_commands=["exit 3"])
+    run = build(host)
+    assert (run.exit_code, "FAILED: build_commands: exit 3 failed" in run.output) == (2, True), run.output
+    host.project.edit("stage", include_erts=False, build_commands=None)
+    run = build(host)
+    assert (run.exit_code, "the Erlang runtime is in the release" in run.output) == (2, True), run.output
+    host.project.edit("stage", include_erts=None)
+    assert stored(host) == before
+
+
+def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
+    host.project.edit("stage", build_commands=["sleep 6"])
+    with begun(host, "build.py", "stage") as (first, output):
+        wait_until(lambda: "+ sleep 6" in output.read_text(), "the first build")
+        second = build(host)
+        assert (second.exit_code, "a build of this environment is at work" in second.output) == (2, True), second.output
+        assert first.wait(60) == 0, output.read_text()
+
+
+def test_a_toolchain_from_elsewhere(host: Host, repository: Path) -> None:
+    """An archive by URL, used only if its checksum is the one that was set; its bin comes first."""
+    machine = host.machine
+    mix = '#!/bin/sh\necho toolchain >&2\nexec /usr/bin/mix "$@"\n'
+    machine.run("mkdir -p /srv/toolchain/bin && cd /srv/toolchain && cat > bin/mix && chmod +x bin/mix", stdin=mix)
+    machine.run("tar -C /srv/toolchain -czf /srv/toolchain.tar.gz bin")
+    digest = machine.run("sha256sum < /srv/toolchain.tar.gz").stdout.split()[0]
+    directory = f"/opt/toolchains/{digest}"
+    machine.run(f"mkdir -p /opt/toolchains && cp /srv/toolchain.tar.gz {directory}.tar.gz")
+    host.project.edit(
+        "stage",
+        toolchain="https://downloads.example.com/elixir.tar.gz",
+        toolchain_sha256=digest,
+        build_commands=["mix --version"],
+    )
+    run = build(host)
+    host.project.edit("stage", toolchain=None, toolchain_sha256=None, build_commands=None)
+    assert (run.exit_code, "[stage] toolchain" in run.output) == (0, True), run.output
