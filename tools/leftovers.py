@@ -58,7 +58,7 @@ def _files(condition: str) -> Callable[[Environment, str], str]:
     return lambda _, pattern: f'for file in {pattern}; do {condition} && echo "$file"; done'
 
 
-_OURS = _files('head -n 1 "$file" | grep -q "Managed by the deploy repository"')
+_OURS = _files('head -n 2 "$file" | grep -q "Managed by the deploy repository"')
 
 
 def _secret_files(environment: Environment, pattern: str) -> str:
@@ -80,6 +80,13 @@ _TRACES = (
         lambda e: e.unit_path,
         _OURS,
         lambda e: f"systemctl disable --now {e.unit}; rm {e.unit_path}; systemctl daemon-reload",
+    ),
+    _Trace("release program", lambda e: e.switch_path, _OURS, lambda e: f"rm {e.switch_path}"),
+    _Trace(
+        "tarballs and backups",
+        lambda e: e.state_path,
+        _files('[ -d "$file/artifacts" ]'),
+        lambda e: f"rm -r {e.state_path}",
     ),
     _Trace("polkit rule", lambda e: e.polkit_rule_path, _OURS, lambda e: f"rm {e.polkit_rule_path}"),
     _Trace(

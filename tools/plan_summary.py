@@ -36,7 +36,7 @@ def summary(operations: list[dict[str, Any]]) -> str:
         for operation in operations
     }
     lines = [f"  {name}: {', '.join(hosts)}" for name, hosts in changes.items() if hosts]
-    return "\n".join(["An apply would change:", *lines]) if lines else "Nothing would change."
+    return "\n".join(["This would change:", *lines]) if lines else "Nothing would change."
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which environments a command is about: the ENV arguments that `tools.drift` and `tools.status` share."""
+"""Which environments a command is about: the ENV arguments that several of them share."""
 
 import argparse
 import json
@@ -18,12 +18,16 @@ class UnknownEnvironmentError(PyinfraError):
 
 
 class Parser(argparse.ArgumentParser):
-    """Takes `[ENV ...] [--json]`, and ends with 1 when misused: argparse's own 2 means something else here."""
+    """Takes `[ENV ...]`, and ends with 1 when misused: argparse's own 2 means something else here.
 
-    def __init__(self, prog: str, description: str) -> None:
+    + json: whether it takes `--json` too
+    """
+
+    def __init__(self, prog: str, description: str, *, json: bool = True) -> None:
         super().__init__(prog=prog, description=description)
         self.add_argument("environments", nargs="*", metavar="ENV", help="default: every environment")
-        self.add_argument("--json", action="store_true", help="the result as JSON, described in docs/drift.md")
+        if json:
+            self.add_argument("--json", action="store_true", help="the result as JSON")
 
     @override
     def error(self, message: str) -> NoReturn:

@@ -21,7 +21,7 @@ from tools.health import Reading
 from tools.machines import address, ask
 from tools.selection import Parser, print_json, select
 
-# Columns; a wider table has its machines' addresses cut.
+# Columns; a wider table has its machines' addresses or its versions cut.
 WIDTH = 120
 _GAP = "  "
 _UNKNOWN = Reading("-", ok=False)
@@ -42,6 +42,11 @@ class Status(NamedTuple):
     site: Reading
     database: Reading
     disk: Reading
+    release: Reading
+    node: Reading
+    health: Reading
+    migrations: Reading
+    last: Reading
 
     @property
     def ok(self) -> bool:
@@ -114,18 +119,27 @@ def _in_sync(host: Host, answer: health.Health | PyinfraError) -> Reading:
 
 
 def _print(table: Sequence[Status]) -> None:
-    heading = [name.replace("_", " ") for name in Status._fields]
-    rows = [[reading.text for reading in status] for status in table]
-    widths = [max(map(len, column)) for column in zip(heading, *rows, strict=True)]
-    machine = Status._fields.index("machine")
+    """Two tables, because one would be too wide: what carries the application, and the application."""
+    application = Status._fields.index("release")
+    _print_columns(table, range(application))
+    click.echo()
+    _print_columns(table, [0, *range(application, len(Status._fields))])
+
+
+def _print_columns(table: Sequence[Status], columns: Sequence[int]) -> None:
+    heading = [Status._fields[column].replace("_", " ") for column in columns]
+    rows = [[status[column] for column in columns] for status in table]
+    texts = [[reading.text for reading in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heading, *texts, strict=True)]
+    # What may be cut: the machine's address, the release's version.
+    widest = 1
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
-    widths[machine] = max(widths[machine] - max(excess, 0), len("machine"))
+    widths[widest] = max(widths[widest] - max(excess, 0), len(heading[widest]))
     click.secho(_line(heading, widths), bold=True)
-    for status in table:
-        cells = _cells([reading.text for reading in status], widths)
+    for row, cells in zip(rows, (_cells(row, widths) for row in texts), strict=True):
         click.echo(
             _GAP.join(
-                cell if reading.ok else click.style(cell, fg="red") for cell, reading in zip(cells, status, strict=True)
+                cell if reading.ok else click.style(cell, fg="red") for cell, reading in zip(cells, row, strict=True)
             )
         )
 

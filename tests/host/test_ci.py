@@ -84,7 +84,7 @@ PYINFRA = ".venv/bin/pyinfra inventory.py deploy.py --yes"
 
 def test_plan_and_apply_with_everything_given(job: Job, team: Host) -> None:
     team.project.edit("stage", memory_limit=515)
-    assert "An apply would change:\n  Unit: stage" in job("make plan").require_success().output
+    assert "This would change:\n  Unit: stage" in job("make plan").require_success().output
     job("make apply YES=1").require_success()
     assert "MemoryMax=515M" in team.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
     assert "Nothing would change." in job("make plan").require_success().output

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT, Run
+from tests.host.releases import rpc
 
 # What is asked, and how it is shown, does not depend on the release.
 pytestmark = BOOKWORM
@@ -34,13 +35,21 @@ def test_without_a_release(host: Host) -> None:
         assert re.fullmatch(r"\d+ %", row["disk"])
 
 
+def test_a_pending_migration_is_not_in_order(running: Host) -> None:
+    for row in rows(running, 2).values():
+        assert (row["release"], row["node"], row["health"]) == ("0.1.0", "answers", "200 OK")
+        assert (row["migrations"], row["last"], row["ok"]) == ("1 pending", "none", False)
+    for environment in ("stage", "prod"):
+        rpc(running.machine, environment, "Billing.Release.migrate()")
+
+
 def test_in_order(running: Host) -> None:
     found = rows(running, 0)
     for row in found.values():
         assert RELEASED.fullmatch(row["unit"])
-        assert (row["site"], row["ok"]) == ("200 OK", True)
+        assert (row["site"], row["migrations"], row["ok"]) == ("200 OK", "1 applied", True)
     table = status(running, "prod").require_success().output.splitlines()
-    assert [line.split()[0] for line in table] == ["environment", "prod"]
+    assert [line.split(" ")[0] for line in table] == ["environment", "prod", "", "environment", "prod"]
     assert max(map(len, table)) <= 120
     running.project.make("status").require_success()
 
@@ -69,6 +78,7 @@ def test_one_machine_does_not_answer(running: Host) -> None:
     assert both.exit_code == 2
     assert re.search(r"^stage +sandbox +yes", both.output, re.MULTILINE)
     assert re.search(r"^prod +sandbox:1 +no +- +- +- +- +-$", both.output, re.MULTILINE)
+    assert re.search(r"^prod +- +- +- +- +-$", both.output, re.MULTILINE)
     assert alone.exit_code == 1
     assert "Traceback" not in both.output
 

@@ -7,13 +7,22 @@ import pytest
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import PyinfraError
 
+from operations.releases import Releases, Revision
 from tests.unit.conftest import PROD, STAGE
 from tools import health, plan, status
 from tools.health import Health, Reading
 from tools.plan import Change
 
-WELL = Health(*(Reading(text, ok=True) for text in ("active since 2026-11-23 00:10", "200 OK", "7662 kB", "5 %")))
-BAD = Health(*(Reading(text, ok=False) for text in ("no release yet", "502 Bad Gateway", "no answer", "95 %")))
+WELL_TEXTS = (
+    "active since 2026-11-23 00:10", "200 OK", "7662 kB", "5 %",
+    "0.2.0+20261122-main-6bfed7e", "answers", "200 OK", "2 applied", "release good 2026-11-23 00:10",
+)  # fmt: skip
+BAD_TEXTS = (
+    "no release yet", "502 Bad Gateway", "no answer", "95 %",
+    "none", "no answer", "503 Service Unavailable", "1 pending", "release failed 2026-11-23 00:10",
+)  # fmt: skip
+WELL = Health(*(Reading(text, ok=True) for text in WELL_TEXTS))
+BAD = Health(*(Reading(text, ok=False) for text in BAD_TEXTS))
 
 
 @pytest.fixture
@@ -39,10 +48,13 @@ def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) ->
 def test_all_in_order(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == 0
     heading, *rows = capsys.readouterr().out.splitlines()
-    assert heading.split("  ")[0] == "environment"
-    assert {row.split()[0] for row in rows} == {"stage", "prod"}
+    assert heading.split("  ")[0] == rows[3].split("  ")[0] == "environment"
+    assert rows[2] == ""
+    carrying, application = rows[:2], rows[4:]
+    assert [{row.split()[0] for row in part} for part in (carrying, application)] == [{"stage", "prod"}] * 2
     assert any("server.example.com:2222  yes" in row for row in rows)
-    assert all("active since 2026-11-23 00:10  200 OK  7662 kB   5 %" in row for row in rows)
+    assert all("active since 2026-11-23 00:10  200 OK  7662 kB   5 %" in row for row in carrying)
+    assert all("0.2.0+20261122-main-6bfed7e  answers  200 OK  2 applied   release good" in row for row in application)
 
 
 @pytest.mark.parametrize("column", range(len(Health._fields)))
@@ -126,6 +138,66 @@ def test_site(line: str | None, reading: Reading) -> None:
 )
 def test_unit(properties: dict[str, str], text: str) -> None:
     assert health._unit(properties) == Reading(text, ok=text.startswith("active"))
+
+
+def releases(*revisions: str, current: str | None = "0.2.0") -> Releases:
+    """From lines such as "release 0.2.0 good"."""
+    parts = [revision.split() for revision in revisions]
+    lines = [
+        Revision("2026-11-25T08:26:27Z", "me", action, version, "-", outcome, "7") for action, version, outcome in parts
+    ]
+    return Releases(current, {}, lines)
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "reading"),
+    [
+        (releases(current=None), [], Reading("none", ok=False)),
+        (releases("release 0.2.0 good"), ["0.2.0"], Reading("0.2.0", ok=True)),
+        # Put there by hand.
+        (releases(), ["0.2.0"], Reading("0.2.0", ok=True)),
+        (releases("release 0.2.0 good"), [], Reading("0.2.0", ok=True)),
+        (releases("release 0.2.0 failed"), ["0.2.0"], Reading("0.2.0", ok=False)),
+        (releases("release 0.2.0 good"), ["0.3.0"], Reading("0.3.0 runs, 0.2.0 linked", ok=False)),
+    ],
+)
+def test_release(known: Releases, said: list[str], reading: Reading) -> None:
+    assert health._release(known, said) == reading
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "reading"),
+    [
+        (["0.2.0", "up 1 a", "up 2 b", health._END], True, Reading("2 applied", ok=True)),
+        (["0.2.0", "up 1 a", "down 2 b", health._END], True, Reading("1 pending", ok=False)),
+        (["0.2.0", "a line of a log", health._END], True, Reading("0 applied", ok=True)),
+        (["0.2.0", "up 1 a"], True, Reading("unknown", ok=False)),
+        ([], True, Reading("unknown", ok=False)),
+        (["0.2.0"], False, Reading("not ours", ok=True)),
+    ],
+)
+def test_migrations(said: list[str], asked: bool, reading: Reading) -> None:
+    assert health._migrations(said, asked=asked) == reading
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "ok"),
+    [
+        (releases(), "none", True),
+        (releases("release 0.2.0 good"), "release good 2026-11-25 08:26", True),
+        (releases("release 0.2.0 failed"), "release failed 2026-11-25 08:26", False),
+        (releases("rollback 0.1.0 good", "rollback 0.2.0 left"), "rollback good 2026-11-25 08:26", True),
+    ],
+)
+def test_last(known: Releases, text: str, ok: bool) -> None:
+    assert health._last(known) == Reading(text, ok=ok)
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"), [("HTTP/1.1 204 No Content", True), ("HTTP/1.1 302 Found", False), (None, False)]
+)
+def test_health(line: str | None, ok: bool) -> None:
+    assert health._health(line).ok is ok
 
 
 def test_disk_is_full_at_the_bound() -> None:
