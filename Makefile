@@ -10,6 +10,9 @@ PYINFRA := .venv/bin/pyinfra inventory.py
 VENV := .venv/installed
 # Were it set, pyinfra would leave out the detection of changes, which is what a plan consists of.
 unexport PYINFRA_YES
+# edeliver's names for stage and prod, unless the inventory has environments of these names itself.
+translated = $(if $(wildcard group_data/$(1).py),$(1),$(patsubst staging,stage,$(patsubst production,prod,$(1))))
+override ENV := $(foreach environment,$(ENV),$(call translated,$(environment)))
 LIMIT = $(foreach environment,$(ENV),--limit $(environment))
 
 .PHONY: help
@@ -24,22 +27,35 @@ check: $(VENV) ## Check inventory, group data and vaults, always all of them; no
 
 .PHONY: plan
 plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
-	$(call on_interrupt,Interrupted while planning: nothing was changed.)
-	$(PYINFRA) deploy.py $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary
+	$(call show_plan,deploy.py)
 
 .PHONY: apply
 apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
-	$(call on_interrupt,Interrupted before the answer: nothing was changed.)
-	$(call ask,Apply this to $(or $(ENV),every environment)?)
-	$(call on_interrupt,$(HALF_APPLIED))
-	# Ctrl-C reaches this shell too, and its trap speaks. Here a signal that reached pyinfra alone is told from a failure;
-	# until pyinfra has read the inventory it takes one for its end, with this line on standard output and exit code 0.
-	$(PYINFRA) deploy.py $(LIMIT) --yes | { ! grep -q "Exiting upon user request" || exit 130; } || {
-	    [ $$? -lt 128 ] || echo "$(HALF_APPLIED)" >&2
-	    exit 1
-	}
+	$(call after_question,deploy.py,Apply this to $(or $(ENV),every environment)?,$(HALF_APPLIED))
 
 HALF_APPLIED := Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.
+
+define show_plan
+	$(call on_interrupt,Interrupted while planning: nothing was changed.)
+	$(PYINFRA) $(1) $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary
+endef
+
+# $(1): entry point, $(2): question, $(3): what an interruption leaves.
+define after_question
+	$(call on_interrupt,Interrupted before the answer: nothing was changed.)
+	$(call ask,$(2))
+	$(call carry_out,$(1),$(3))
+endef
+
+define carry_out
+	$(call on_interrupt,$(2))
+	# Ctrl-C reaches this shell too, and its trap speaks. Here a signal that reached pyinfra alone is told from a failure;
+	# until pyinfra has read the inventory it takes one for its end, with this line on standard output and exit code 0.
+	$(PYINFRA) $(1) $(LIMIT) --yes | { ! grep -q "Exiting upon user request" || exit 130; } || {
+	    [ $$? -lt 128 ] || echo "$(2)" >&2
+	    exit 1
+	}
+endef
 
 # make says no more than "Interrupt".
 define on_interrupt
@@ -61,6 +77,81 @@ drift: $(VENV) ## Name what is not as the data says: ENV=stage, or everything
 .PHONY: status
 status: $(VENV) ## A table of how every environment is doing: ENV=stage, or everything
 	$(PYTHON) -m tools.status $(ENV)
+
+# --- Releasing ---------------------------------------------------------------------------------------------------------
+
+# Read by the entry points: see their first lines.
+export VERSION TARBALL MIGRATE_DOWN REF UNCOMMITTED FETCH
+
+HALF_RELEASED := Interrupted: what has begun on the host ends there on its own, or goes back. See make releases.
+
+.PHONY: build
+build: $(VENV) ## Build REF=… (main) into the environment's store, and with FETCH=1 bring it to .releases/ here: ENV=stage
+	export BUILD=$(call required,ENV)
+	host=$$($(PYTHON) -m tools.build_host $$BUILD)
+	$(call on_interrupt,$(HALF_BUILT))
+	$(PYINFRA) build.py --limit "$$host" --yes
+
+HALF_BUILT := Interrupted: what was built before is as it was. A build that had begun ends on its own.
+
+.PHONY: update
+update: build ## Build, and release what was built: ENV=stage
+	$(MAKE) --no-print-directory release ENV=$(ENV)
+
+.PHONY: release
+release: $(VENV) ## Release the newest build, or VERSION=…, or TARBALL=…: ENV=stage
+	$(call show_plan,release.py)
+	$(call after_question,release.py,Release this to $(call required,ENV)?,$(HALF_RELEASED))
+
+.PHONY: rollback
+rollback: $(VENV) ## Go back to the good release before, or to VERSION=…; MIGRATE_DOWN=… takes migrations back first: ENV=stage
+	$(call show_plan,rollback.py)
+	$(call after_question,rollback.py,Go back in $(call required,ENV)?,$(HALF_RELEASED))
+
+.PHONY: migrate
+migrate: $(VENV) ## Migrate the database with the running release, after a backup: ENV=stage
+	$(call show_plan,migrate.py)
+	$(call after_question,migrate.py,Migrate $(call required,ENV)?,$(HALF_RELEASED))
+
+.PHONY: migrate-down
+migrate-down: $(VENV) ## Take migrations back, down to VERSION=… and that one too, after a backup: ENV=stage
+	export MIGRATE_DOWN='$(or $(VERSION),$(error Say which migration: make $@ ENV=stage VERSION=20260201000000))'
+	$(call show_plan,migrate.py)
+	$(call after_question,migrate.py,Take migrations of $(call required,ENV) back?,$(HALF_RELEASED))
+
+.PHONY: restart
+restart: $(VENV) ## Restart the application, and see that it is well: ENV=stage
+	: $(call required,ENV)
+	$(call carry_out,restart.py,$(HALF_RELEASED))
+
+.PHONY: releases
+releases: $(VENV) ## List the releases and how they came there: ENV=stage, or everything
+	$(PYTHON) -m tools.releases $(ENV)
+
+.PHONY: ping
+ping: $(VENV) ## Whether the node answers: ENV=stage, or everything
+	$(PYTHON) -m tools.remote ping $(ENV)
+
+.PHONY: console
+console: $(VENV) ## A shell in the running node: ENV=stage
+	$(PYTHON) -m tools.remote console $(call required,ENV)
+
+.PHONY: rpc
+rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
+	$(if $(value EXPR),,$(error Say what to run: make $@ ENV=stage EXPR='IO.puts(node())'))
+	$(PYTHON) -m tools.remote rpc $(call required,ENV) '$(subst ','\'',$(value EXPR))'
+
+.PHONY: logs
+logs: $(VENV) ## Follow the journal, from SINCE=yesterday on: ENV=stage
+	$(PYTHON) -m tools.remote logs $(call required,ENV) $(if $(SINCE),--since "$(SINCE)")
+
+.PHONY: unlock
+unlock: $(VENV) ## Say who holds the lock of the machine, and after a question break it: ENV=stage
+	$(PYTHON) -m tools.unlock --show $(call required,ENV) || {
+	    [ $$? = 2 ] || exit 1
+	    $(call ask,Break it? What is at work there goes back.)
+	    $(PYTHON) -m tools.unlock $(ENV)
+	}
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 
@@ -117,6 +208,10 @@ test: lint sandbox-packages ## Lint, types, unit tests and tests on real machine
 .PHONY: soak
 soak: $(VENV) sandbox-packages ## Try 100,000 inputs nobody drew before, or N=…; Ctrl-C ends it
 	$(PYTHON) -m tests.inputs.soak $(N)
+
+.PHONY: bench
+bench: $(VENV) sandbox-packages ## Measure how long a restart leaves a site without an answer, on a throwaway machine
+	$(PYTHON) -m bench.restart
 
 .PHONY: lint
 lint: $(VENV) ## Formatting, lint and types alone

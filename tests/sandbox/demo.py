@@ -7,8 +7,10 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from group_data.schema.environment import Environment
+from tests.sandbox import example
 from tests.sandbox.vaults import VAULTS
 from tools.environments import CHECKOUT, load
 
@@ -20,6 +22,8 @@ The machine stays up. What to type next:
 
   make plan ENV=stage          see that nothing would change, or edit group_data/stage.py first and see what would
   make apply ENV=stage         do it
+  make status                  how both are doing; make releases: what is there, and how it came there
+  make rollback ENV=stage      back to the first version, and make release ENV=stage VERSION=… to the second again
   make sandbox-ssh             log in to the machine
   make sandbox-down            remove it
 
@@ -40,11 +44,19 @@ def main() -> int:
     if subprocess.run([*PYINFRA, "--yes"], cwd=CHECKOUT, check=False).returncode:
         return 1
     address = _address()
-    heading(f"From outside: HTTP to {address}")
-    for environment in environments.values():
-        print(f"  {environment.url:<40} {ask(address, environment.domain, tls=environment.tls != 'none')}")
+    _show_sites(f"From outside, before the first release: HTTP to {address}", address, environments)
     print(f"  {'http://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=False)}")
     print(f"  {'https://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=True)}")
+    repository = example.make_repository(CHECKOUT / ".sandbox/billing")
+    for name in environments:
+        if _make("update", name):
+            return 1
+    _show_sites("From outside, both released", address, environments)
+    example.commit_next_version(repository)
+    first = next(iter(environments))
+    if _make("update", first):
+        return 1
+    _show_sites(f"From outside, {first} upgraded", address, environments)
     for title, command in inside(list(environments.values())).items():
         heading(title)
         print(indented(on_machine(command)))
@@ -55,6 +67,20 @@ def main() -> int:
     return 1 if changes else 0
 
 
+def _show_sites(title: str, address: str, environments: Mapping[str, Environment]) -> None:
+    heading(title)
+    for environment in environments.values():
+        print(f"  {environment.url:<40} {ask(address, environment.domain, tls=environment.tls != 'none')}")
+
+
+def _make(target: str, environment: str) -> int:
+    """A target of the Makefile, as typed."""
+    heading(f"make {target} ENV={environment} YES=1")
+    return subprocess.run(
+        ["make", "--no-print-directory", target, f"ENV={environment}", "YES=1"], cwd=CHECKOUT, check=False
+    ).returncode
+
+
 def inside(environments: list[Environment]) -> dict[str, str]:
     """What to show of the machine's inside: a title, and the command run there as root."""
     units = f"systemctl list-unit-files --no-legend {' '.join(environment.unit for environment in environments)}"
@@ -62,7 +88,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
     paths = " ".join(f"{environment.secret_path} {environment.root}/*" for environment in environments)
     first = environments[0]
     return {
-        "Units, enabled and waiting for their first release": f"{units} | awk '{{ print $1, $2 }}'",
+        "Units": f"{units} | awk '{{ print $1, $2 }}'",
         "PostgreSQL: databases and their owners": "sudo -u postgres psql -XAtF ' owned by ' -d postgres -c "
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
@@ -81,8 +107,11 @@ def ask(address: str, name: str, *, tls: bool) -> str:
         return "TLS handshake refused"
     except (http.client.RemoteDisconnected, ConnectionResetError):
         return "connection closed without an answer"
-    note = " (the page shown until a release answers)" if response.status == 502 else ""
-    return f"{response.status} {response.reason}{note}"
+    text = response.read().decode()
+    if response.status == 502:
+        return f"{response.status} {response.reason} (the page shown until a release answers)"
+    # The example's page begins with its version, its environment and its node.
+    return f"{response.status} {response.reason}: {', '.join(text.splitlines()[:3])}"
 
 
 def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
