@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from pyinfra.api.exceptions import PyinfraError
@@ -39,21 +40,36 @@ def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change
     Raises PlanError when pyinfra fails, or ends without a plan.
     """
     command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--dry", "--json"]
-    run = subprocess.run(
-        [*command, *(argument for host in hosts for argument in ("--limit", host))],
-        cwd=CHECKOUT,
-        env={name: value for name, value in os.environ.items() if name != _MISLEADING},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=None if show_progress else subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    with (
+        tempfile.TemporaryFile("w+") as answer,
+        subprocess.Popen(
+            [*command, *(argument for host in hosts for argument in ("--limit", host))],
+            cwd=CHECKOUT,
+            env={name: value for name, value in os.environ.items() if name != _MISLEADING},
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            # Never the terminal itself: what pyinfra says of a Ctrl-C while it starts, a traceback, ends with this process.
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as pyinfra,
+    ):
+        said = "".join(_let_through(pyinfra.stderr or (), show_progress=show_progress))
+        exit_code = pyinfra.wait()
+        answer.seek(0)
+        output = answer.read()
     # Interrupted before it has read the inventory, pyinfra exits 0 as well, without a plan.
-    if run.returncode != 0 or not run.stdout.startswith("{"):
-        raise PlanError((run.stderr or "").strip())
+    if exit_code != 0 or not output.startswith("{"):
+        raise PlanError("" if show_progress else said.strip())
     return [
         Change(host, operation["name"])
-        for operation in json.loads(run.stdout)["plan"]
+        for operation in json.loads(output)["plan"]
         for host in (*operation["hosts_with_change"], *operation["hosts_with_conditional_change"])
     ]
+
+
+def _let_through(lines: Iterable[str], *, show_progress: bool) -> Iterator[str]:
+    for line in lines:
+        if show_progress:
+            sys.stderr.write(line)
+            sys.stderr.flush()
+        yield line

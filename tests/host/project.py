@@ -96,7 +96,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env=_as_typed() | {"PYTHONDONTWRITEBYTECODE": "1"},
         )
         return Run(run.returncode, run.stdout)
 
@@ -157,6 +157,11 @@ class Project:
         run = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stdout + run.stderr
         return dict(json.loads(run.stdout))
+
+
+def _as_typed() -> dict[str, str]:
+    """The environment without what `make test` adds: within another make, make prints its folder."""
+    return {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
 
 
 def _changes(operations: list[dict[str, Any]], key: str) -> dict[str, list[str]]:

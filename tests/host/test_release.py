@@ -188,6 +188,16 @@ def assert_as_before(host: Host, failed: str) -> None:
     assert host.machine.run("ls /var/lib/billing_stage").stdout.split() == ["artifacts", "backups", "revisions.log"]
 
 
+def test_a_migration_after_the_restart_that_fails(restored: Host, on_new: Host, built: dict[Variant, Path]) -> None:
+    """The new version serves already: it goes back all the same, as one restarted in vain would."""
+    kind = KINDS["migration fails"]
+    restored.project.edit("stage", migrate="after")
+    run = release(restored, "stage", built[kind.variant])
+    assert (run.exit_code, f"FAILED: {kind.reason}" in run.output, kind.database in run.output) == (1, True, True)
+    assert_as_before(on_new, kind.variant.version)
+    assert migrations(on_new.machine, "stage") == [FIRST, SECOND]
+
+
 def test_a_migration_that_fails_after_another_one_says_where_the_database_stands(
     on_new: Host, built: dict[Variant, Path]
 ) -> None:
@@ -301,6 +311,22 @@ def test_no_room(on_new: Host, built: dict[Variant, Path]) -> None:
         machine.run("umount /home/billing/stage/releases")
     assert (run.exit_code, "make room there, or lower keep_releases" in run.output) == (1, True), run.output
     assert version(machine, "stage") == "0.2.0"
+
+
+def test_the_disk_fills_up_while_unpacking(on_new: Host, built: dict[Variant, Path], tmp_path: Path) -> None:
+    """Zeros pack so well that what they need is not foreseen."""
+    machine, big = on_new.machine, tmp_path / "big.tar.gz"
+    with_member(tarfile.TarInfo("lib/zeros"), bytes(300 << 20))(built[DOZEN[0]], big)
+    machine.run("mount -t tmpfs -o size=250m tmpfs /home/billing/stage/releases")
+    try:
+        run = release(on_new, "stage", big)
+        assert present(machine, "stage") == []
+    finally:
+        machine.run("umount /home/billing/stage/releases; rm -f /var/lib/billing_stage/artifacts/billing-1.0.1.*")
+    assert (run.exit_code, "No space left on device" in run.output) == (1, True), run.output
+    assert "could not be unpacked, for the reason above" in run.output
+    assert (version(machine, "stage"), lock_is_free(on_new)) == ("0.2.0", True)
+    assert page(machine, "stage", path="/health").status == 200
 
 
 def test_no_room_for_a_backup(on_new: Host, built: dict[Variant, Path]) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,14 @@ def of_plan(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "", code
     """Have pyinfra answer this; returns the calls."""
     calls: list[dict[str, Any]] = []
 
-    def run(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        calls.append({"command": list(command), **options})
-        return subprocess.CompletedProcess(command, code, stdout, stderr)
+    real = subprocess.Popen
 
-    monkeypatch.setattr("tools.plan.subprocess.run", run)
+    def start(command: Sequence[str], **options: Any) -> subprocess.Popen[str]:
+        calls.append({"command": list(command), **options})
+        script = f"import sys; print({stdout!r}); sys.stderr.write({stderr!r}); sys.exit({code})"
+        return real([sys.executable, "-c", script], **options)
+
+    monkeypatch.setattr("tools.plan.subprocess.Popen", start)
     return calls
 
 
