@@ -37,6 +37,14 @@ def prepare(environments: Sequence[Environment]) -> None:
     service_runs(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.long_server_names(name="Machine: server names of any length")
     nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
+    programs()
+
+
+def programs() -> None:
+    """The directory is there that holds the programs of all environments, which a bare Debian has not."""
+    files.directory(
+        name="Machine: directory of programs", path="/usr/local/libexec", user="root", group="root", mode="755"
+    )
 
 
 class UnfinishedPackages(FactBase[list[str]]):

@@ -39,7 +39,14 @@ trap 'exit 1' HUP INT TERM
 tar -tzf "$tarball" > "$new/.names" || refuse "cannot be read, it is cut off or no tarball"
 ! grep -qE '^/|(^|/)\\.\\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
 rm "$new/.names"
-tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || refuse "could not be unpacked, for the reason above"
+tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || {
+    # Kibibytes. tar names the reason of its last write alone, which may have been a short one.
+    [ "$(df --output=avail . | tail -n 1)" -ge 1024 ] || {
+        echo "$root/releases is full: make room there, or lower keep_releases; nothing was released" >&2
+        exit 1
+    }
+    refuse "could not be unpacked, for the reason above"
+}
 cd "$new"
 here=$(pwd -P)
 [ -z "$(find . ! -type f ! -type d ! -type l -print -quit)" ] || refuse "holds what is neither file nor directory nor link"

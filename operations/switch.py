@@ -18,7 +18,7 @@ from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
 from group_data.schema.release_tool import RUNNING_VERSION
-from operations import artifacts, lock, transient
+from operations import artifacts, lock, machine, transient
 from operations.rendering import render
 from operations.running import announce
 
@@ -43,7 +43,6 @@ tail -n 1 "$seen" | grep -q ': done$'
 def installed(environment: Environment) -> None:
     """What a release needs on the host: directories that root alone enters, and the program that switches."""
     artifacts.store(environment)
-    files.directory(name="Release: programs", path="/usr/local/libexec", user="root", group="root", mode="755")
     files.put(
         name="Release: program that switches",
         src=StringIO(render("switch.j2", environment=environment, running_version=RUNNING_VERSION)),
@@ -68,6 +67,7 @@ def prepared(environment: Environment, what: str) -> None:
             f"`make apply ENV={environment.environment}`. Nothing was changed"
         )
     lock.held(name="Machine: lock", what=what)
+    machine.programs()
     installed(environment)
 
 

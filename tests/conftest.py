@@ -10,12 +10,18 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 gevent.monkey.patch_all = lambda *_, **__: None
 
 
+# Where an application is released over and over: what mostly waits, beside what mostly computes.
+RELEASING = re.compile(r"/test_(release|build|remote)")
+
+
 class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
-    """All tests of one Debian release in one worker, in order: its machines are made once, and tests build on each other."""
+    """All tests of one kind and Debian release in one worker, in order: its machines are made once, tests build on them."""
 
     def _split_scope(self, nodeid: str) -> str:
         release = re.search(r"\b(trixie|bookworm)\b.*\]$", nodeid)
-        return release[1] if release else nodeid.split("::")[0]
+        if not release:
+            return nodeid.split("::")[0]
+        return f"{release[1]}, releasing" if RELEASING.search(nodeid) else release[1]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRelease:
