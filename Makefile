@@ -30,14 +30,19 @@ plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
 	$(call show_plan,deploy.py)
 
 .PHONY: apply
-apply: plan ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
+apply: $(VENV) ## The plan, a question, and then do it: ENV=stage, or everything; YES=1 answers the question
+	$(call show_plan,deploy.py)
 	$(call after_question,deploy.py,Apply this to $(or $(ENV),every environment)?,$(HALF_APPLIED))
 
 HALF_APPLIED := Interrupted while applying: the hosts may be half prepared. Run make apply again to finish.
 
 define show_plan
 	$(call on_interrupt,Interrupted while planning: nothing was changed.)
-	$(PYINFRA) $(1) $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary
+	# 3: there is nothing to do.
+	$(PYINFRA) $(1) $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary || {
+	    [ "$${PIPESTATUS[*]}" != "0 3" ] || exit 0
+	    exit 1
+	}
 endef
 
 # $(1): entry point, $(2): question, $(3): what an interruption leaves.
@@ -81,7 +86,7 @@ status: $(VENV) ## A table of how every environment is doing: ENV=stage, or ever
 # --- Releasing ---------------------------------------------------------------------------------------------------------
 
 # Read by the entry points: see their first lines.
-export VERSION TARBALL MIGRATE_DOWN REF UNCOMMITTED FETCH
+export VERSION TARBALL MIGRATE_DOWN REF UNCOMMITTED REBUILD FETCH
 
 HALF_RELEASED := Interrupted: what has begun on the host ends there on its own, or goes back. See make releases.
 
@@ -142,8 +147,8 @@ rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m tools.remote rpc $(call required,ENV) '$(subst ','\'',$(value EXPR))'
 
 .PHONY: logs
-logs: $(VENV) ## Follow the journal, from SINCE=yesterday on: ENV=stage
-	$(PYTHON) -m tools.remote logs $(call required,ENV) $(if $(SINCE),--since "$(SINCE)")
+logs: $(VENV) ## Follow the journal, from its last 100 lines on, or all of it from SINCE=-1h on: ENV=stage
+	$(PYTHON) -m tools.remote logs $(call required,ENV) $(if $(SINCE),--since="$(SINCE)")
 
 .PHONY: unlock
 unlock: $(VENV) ## Say who holds the lock of the machine, and after a question break it: ENV=stage

@@ -1,8 +1,9 @@
 """Build a release of one environment: `BUILD=stage pyinfra inventory.py build.py --limit <build host>`.
 
 In the environment of this process, BUILD names the environment, by default the host's own; REF the branch, tag or revision,
-by default main; UNCOMMITTED=1 builds although the working tree has changes, and without them; FETCH=1 brings the tarball
-to .releases/<environment>/ here. `python -m tools.build_host stage` names the host. docs/releases.md tells the rest.
+by default main; UNCOMMITTED=1 builds although the working tree has changes, and without them; REBUILD=1 although there is a
+build of the revision; FETCH=1 brings the tarball to .releases/<environment>/ here. `python -m tools.build_host stage` names
+the host. docs/releases.md tells the rest.
 """
 
 import os
@@ -12,7 +13,7 @@ from pyinfra.facts.server import LinuxDistribution
 from pyinfra.operations import files
 
 from group_data.schema.inventory import machine_of, read_environments
-from operations import artifacts, build
+from operations import artifacts, build, releases
 from operations.choice import BUILDS, require_one_environment, to_build
 from tools import source
 from tools.access import require_sudo
@@ -30,11 +31,11 @@ revision = source.take(
     os.environ.get("REF") or "main",
     uncommitted=os.environ.get("UNCOMMITTED") == "1",
 )
-distribution = host.get_fact(LinuxDistribution)
+linux = host.get_fact(LinuxDistribution)
+distribution = f"{linux['name']} {linux['major']}"
 
 build.toolchain(environment)
 build.program(environment)
-arrived = build.uploaded(environment, revision)
 if at_home:
     artifacts.store(environment)
     store = environment.artifacts_path
@@ -42,14 +43,20 @@ else:
     # What is built for another machine is kept there; from here it is brought to it.
     store = f"{environment.build_path}/artifacts"
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
-build.built(
-    name="Build: tarball",
-    environment=environment,
-    source=revision,
-    arrived=arrived,
-    store=store,
-    distribution=f"{distribution['name']} {distribution['major']}",
-)
+known = build.known(environment, revision, store, distribution)
+if known and os.environ.get("REBUILD") != "1":
+    build.renewed(name="Build: tarball", environment=environment, artifact=known, store=store)
+else:
+    releases.tarballs_pruned(name="Build: room for the tarball", environment=environment, store=store, coming=None)
+    arrived = build.uploaded(environment, revision)
+    build.built(
+        name="Build: tarball",
+        environment=environment,
+        source=revision,
+        arrived=arrived,
+        store=store,
+        distribution=distribution,
+    )
 if not at_home or os.environ.get("FETCH") == "1":
     build.fetched(
         name="Build: tarball here", environment=environment, store=store, directory=BUILDS / environment.environment

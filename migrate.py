@@ -8,16 +8,15 @@ import os
 from pyinfra import config, host
 
 from group_data.schema.inventory import read_environments
-from operations import switch
-from operations.choice import require_one_environment
+from operations import choice, switch
 from tools.access import require_sudo
 
 config.SUDO = True
-require_one_environment(host.inventory)
+choice.require_one_environment(host.inventory)
 require_sudo(host)
 
 environment = read_environments(host.inventory)[host.name]
-migration = os.environ.get("MIGRATE_DOWN")
+migration = choice.migration(os.environ.get("MIGRATE_DOWN"))
 
 switch.prepared(environment, what=f"migration of {environment.environment}")
 switch.switched(

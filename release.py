@@ -11,13 +11,14 @@ from pyinfra import config, host
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import read_environments
-from operations import artifacts, releases, switch
+from operations import artifacts, lock, releases, switch
 from operations.choice import chosen, require_one_environment
 from tools.access import require_sudo
 
 config.SUDO = True
 require_one_environment(host.inventory)
 require_sudo(host)
+lock.require_free()
 
 environment = read_environments(host.inventory)[host.name]
 distribution = host.get_fact(LinuxDistribution)
@@ -34,7 +35,12 @@ runs = present.current == artifact.version and present.outcome(artifact.version)
 
 switch.prepared(environment, what=f"release of {environment.environment}")
 releases.pruned(name="Release: room for it", environment=environment, coming=artifact.version)
-artifacts.pruned(name="Release: room for its tarball", environment=environment, coming=artifact.version)
+releases.tarballs_pruned(
+    name="Release: room for its tarball",
+    environment=environment,
+    store=environment.artifacts_path,
+    coming=artifact.version,
+)
 artifacts.require_space(
     environment,
     artifact,

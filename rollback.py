@@ -9,18 +9,18 @@ import os
 from pyinfra import config, host
 
 from group_data.schema.inventory import read_environments
-from operations import releases, switch
-from operations.choice import require_one_environment, to_go_back_to
+from operations import choice, lock, releases, switch
 from tools.access import require_sudo
 
 config.SUDO = True
-require_one_environment(host.inventory)
+choice.require_one_environment(host.inventory)
 require_sudo(host)
+lock.require_free()
 
 environment = read_environments(host.inventory)[host.name]
 present = releases.on_host(environment)
-version = to_go_back_to(environment, os.environ.get("VERSION"), present)
-migration = os.environ.get("MIGRATE_DOWN")
+version = choice.to_go_back_to(environment, os.environ.get("VERSION"), present)
+migration = choice.migration(os.environ.get("MIGRATE_DOWN"))
 
 switch.prepared(environment, what=f"rollback of {environment.environment}")
 switch.switched(

@@ -13,7 +13,6 @@ from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.running import announce
 from operations.tarball import Tarball
 
 # Where files arrive, in the home of the user SSH logs in as. pyinfra uploads with sudo through a file in /tmp that
@@ -50,13 +49,17 @@ class Artifact(NamedTuple):
     + size: of the tarball, in bytes
     + revision: git's, or "-"
     + distribution: it was built on, such as Debian 13, or "-"
+    + built_for: what it has in it of an environment (`Environment.built_for`), or "-"
+    + recipe: SHA-256 of the program that built it, or "-"
     """
 
     version: str
     sha256: str
     size: int
-    revision: str
-    distribution: str
+    revision: str = "-"
+    distribution: str = "-"
+    built_for: str = "-"
+    recipe: str = "-"
 
     def path(self, environment: Environment) -> str:
         """Its place in the store."""
@@ -76,8 +79,8 @@ class ArtifactsInStore(FactBase[list[Artifact]]):
         script = (
             'cd "$1" 2>/dev/null || exit 0; ls -1t | sed -n "s/^$2-\\(.*\\)\\.tar\\.gz$/\\1/p" | while read -r version; do '
             'file=$2-$version.tar.gz; built() { sed -n "s/^$1=//p" "$file.build" 2>/dev/null; }; '
-            'printf "%s\\t%s\\t%s\\t%s\\t%s\\n" "$version" "$(cut -d " " -f 1 "$file.sha256" 2>/dev/null)" '
-            '"$(stat -c %s "$file")" "$(built revision)" "$(built distribution)"; done'
+            'printf "%s\\t" "$version" "$(cut -d " " -f 1 "$file.sha256" 2>/dev/null)" "$(stat -c %s "$file")" '
+            '"$(built revision)" "$(built distribution)" "$(built built_for)"; echo "$(built recipe)"; done'
         )
         return StringCommand("sh -c", QuoteString(script), "sh", QuoteString(directory), QuoteString(app))
 
@@ -85,8 +88,8 @@ class ArtifactsInStore(FactBase[list[Artifact]]):
     def process(self, output: list[str]) -> list[Artifact]:
         rows = [line.split("\t") for line in output]
         return [
-            Artifact(version, sha256, int(size), revision or "-", distribution or "-")
-            for version, sha256, size, revision, distribution in rows
+            Artifact(version, sha256, int(size), *(word or "-" for word in built))
+            for version, sha256, size, *built in rows
         ]
 
 
@@ -136,10 +139,14 @@ def store(environment: Environment) -> None:
         files.directory(name=f"Release: directory of {name}", path=path, user="root", group="root", mode="700")
 
 
-def in_store(environment: Environment) -> list[Artifact]:
-    """What can be released without an upload, the newest first."""
+def in_store(environment: Environment, store: str | None = None) -> list[Artifact]:
+    """The tarballs of an environment, the newest first.
+
+    + environment: whose
+    + store: directory, by default that of what can be released without an upload
+    """
     artifacts: list[Artifact] = host.get_fact(
-        ArtifactsInStore, directory=environment.artifacts_path, app=environment.app
+        ArtifactsInStore, directory=store or environment.artifacts_path, app=environment.app
     )
     return artifacts
 
@@ -197,22 +204,5 @@ def stored(environment: Environment, tarball: Tarball, arrived: str) -> Generato
     place = f"{environment.artifacts_path}/{environment.app}-{tarball.version}.tar.gz"
     yield StringCommand(
         "sh -c", QuoteString(STORE), "sh", QuoteString(arrived), QuoteString(place), tarball.sha256,
-        _stdin=f"revision={tarball.revision}\ndistribution={tarball.distribution}",
+        _stdin=tarball.build,
     )  # fmt: skip
-
-
-@operation()
-def pruned(environment: Environment, coming: str) -> Generator[StringCommand]:
-    """Of the tarballs the newest `keep_releases` stay.
-
-    + environment: whose
-    + coming: version that is about to be released, which stays
-    """
-    superfluous = [artifact for artifact in in_store(environment) if artifact.version != coming]
-    superfluous = superfluous[environment.keep_releases - 1 :]
-    for artifact in superfluous:
-        announce(f"Will remove the tarball of {artifact.version}")
-        path = artifact.path(environment)
-        yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
-    if not superfluous:
-        host.noop("no tarball is superfluous")

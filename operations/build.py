@@ -1,6 +1,7 @@
 """Building a release on a host: toolchain, sources, the build itself, and the tarball's way into the store or here."""
 
 from collections.abc import Generator
+from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
 from operations import machine, tarball, transient
-from operations.artifacts import UPLOADS
+from operations.artifacts import UPLOADS, Artifact, in_store
 from operations.rendering import render
 from operations.running import announce
 from tools.source import Source
@@ -46,7 +47,7 @@ BUILD = f"""\
 set -eu
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
-app=$1 distribution=$2 archive=$3 unpack=$4
+app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7
 trap 'rm -f "$archive"' EXIT
 as_user() {{ setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }}
 install -d -o root -g "$user" -m 750 "$builds"
@@ -55,12 +56,14 @@ exec 9> "$builds/lock"
 flock -n 9 || {{ echo "a build of this environment is at work: wait for it to end" >&2; exit 1; }}
 as_user sh -euc "$unpack" sh "$builds/work" < "$archive"
 systemctl reset-failed "$unit" 2>/dev/null || true
+taken=$({{ ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\\$/\\1/p"; ls "$releases" 2>/dev/null; }} | xargs)
 begin=$(date +%s.%6N)
 groups=
 ! getent group "$group" > /dev/null || groups=--property=SupplementaryGroups=$group
 systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" $groups --property=UMask=0077 \\
     --property=PrivateTmp=yes --property=SyslogIdentifier="${{unit%.service}}" --property=RuntimeMaxSec="$patience" \\
-    --property=WorkingDirectory="$builds/work/source" --setenv=REVISION="$revision" --setenv=BRANCH="$branch" -- "$program"
+    --property=WorkingDirectory="$builds/work/source" --setenv=REVISION="$revision" --setenv=BRANCH="$branch" \\
+    --setenv=TAKEN="$taken" -- "$program"
 {transient.FOLLOW}
 follow "$unit" "${{unit%.service}}" "$begin"
 version=$(sed -n '$s/^Built //p' "$seen")
@@ -69,8 +72,8 @@ rm -f "$archive"
 umask 077
 tarball=$store/$app-$version.tar.gz
 as_user cat "$builds/work/release.tar.gz" > "$tarball.part"
-printf 'revision=%s\\nbranch=%s\\ndistribution=%s\\nbuilt=%s\\n' "$revision" "$branch" "$distribution" \\
-    "$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
+printf '%s\\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" "recipe=$recipe" \\
+    "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
 echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${{tarball##*/}}" > "$tarball.sha256"
 mv "$tarball.part" "$tarball"
 as_user rm -f "$builds/work/release.tar.gz"
@@ -128,12 +131,21 @@ def _unpacked(archive: str, directory: str) -> Generator[StringCommand]:
     yield StringCommand("sh -c", QuoteString(script), "sh", QuoteString(archive), QuoteString(directory))
 
 
+def _program(environment: Environment) -> str:
+    path = f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else ""
+    return render("build.j2", environment=environment, toolchain_path=path)
+
+
+def recipe(environment: Environment) -> str:
+    """SHA-256 of the program that builds: with the same revision, what is built is the same."""
+    return sha256(_program(environment).encode()).hexdigest()
+
+
 def program(environment: Environment) -> None:
     """The program that builds is on the host as this repository has it."""
-    path = f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else ""
     files.put(
         name="Build: program",
-        src=StringIO(render("build.j2", environment=environment, toolchain_path=path)),
+        src=StringIO(_program(environment)),
         dest=environment.build_program_path,
         user="root",
         group="root",
@@ -153,6 +165,38 @@ def uploaded(environment: Environment, source: Source) -> str:
     return arrived
 
 
+def known(environment: Environment, source: Source, store: str, distribution: str) -> Artifact | None:
+    """The tarball that a build would make again.
+
+    Distillery's never is: it has secrets in it, which may be others by now.
+
+    + environment: to be built
+    + source: the revision
+    + store: directory of tarballs
+    + distribution: the host's, such as Debian 13
+    """
+    wanted = (source.revision, distribution, environment.built_for, recipe(environment))
+    same = (
+        artifact
+        for artifact in in_store(environment, store)
+        if (artifact.revision, artifact.distribution, artifact.built_for, artifact.recipe) == wanted
+    )
+    return next(same, None) if environment.secrets_read_at_start else None
+
+
+@operation(is_idempotent=False)
+def renewed(environment: Environment, artifact: Artifact, store: str) -> Generator[StringCommand]:
+    """A tarball is the newest of the store, as if it had just been built.
+
+    + environment: it is for
+    + artifact: the tarball
+    + store: directory of tarballs
+    """
+    if pyinfra.state.is_executing or pyinfra.state.config.DIFF:
+        pyinfra.host.log(f"Built already: {artifact.version}. REBUILD=1 builds it anew", logger.info)
+    yield StringCommand("touch", QuoteString(f"{store}/{environment.app}-{artifact.version}.tar.gz"))
+
+
 @operation(is_idempotent=False)
 def built(
     environment: Environment, source: Source, arrived: str, store: str, distribution: str
@@ -168,7 +212,8 @@ def built(
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
-        source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, arrived, UNPACK,
+        source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
+        recipe(environment), environment.releases_path, arrived, UNPACK,
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [arguments], {})
 

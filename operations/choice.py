@@ -9,7 +9,7 @@ from pyinfra.api.exceptions import DeployError
 from group_data.schema.environment import Environment
 from operations import tarball
 from operations.artifacts import Artifact
-from operations.releases import GOOD, LEFT, Releases
+from operations.releases import ENDED, FAILED, GOOD, LEFT, Releases
 from operations.tarball import Tarball
 from tools.environments import CHECKOUT
 
@@ -83,6 +83,11 @@ def chosen(
             f"{artifact.version} was built on {artifact.distribution} and the host of {environment.environment} runs "
             f"{here}: its programs would not find their libraries. Build it on {here}. Nothing was changed"
         )
+    if artifact.built_for not in ("-", environment.built_for):
+        raise DeployError(
+            f"{artifact.version} was built with {artifact.built_for}, and {environment.environment} is built with "
+            f"{environment.built_for}: make build ENV={environment.environment}. Nothing was changed"
+        )
     other = present.present.get(artifact.version, artifact.sha256) != artifact.sha256
     if other and (present.current == artifact.version or present.outcome(artifact.version) in (GOOD, LEFT)):
         raise DeployError(
@@ -101,7 +106,7 @@ def _found(
 ) -> tuple[Artifact, Tarball | None]:
     if path:
         file = tarball.read(path)
-        if version not in (None, "", file.version):
+        if version and _meant(version, [file.version]) != file.version:
             raise DeployError(f"TARBALL={path} holds {file.version}, not VERSION={version}. Nothing was changed")
         return _uploaded(file, in_store)
     builds = _builds(environment)
@@ -122,6 +127,9 @@ def _found(
 def _of_version(
     environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Sequence[Path]
 ) -> tuple[Artifact, Tarball | None]:
+    names = [*(artifact.version for artifact in in_store), *(_version(build, environment) for build in builds)]
+    names = list(dict.fromkeys([*names, *present.present]))
+    version = _meant(version, names)
     for artifact in in_store:
         if artifact.version == version:
             return artifact, None
@@ -129,12 +137,17 @@ def _of_version(
         if build.name == f"{environment.app}-{version}.tar.gz":
             return _uploaded(tarball.read(build), in_store)
     if digest := present.present.get(version):
-        return Artifact(version, digest, 0, "-", "-"), None
-    names = [*(artifact.version for artifact in in_store), *(_version(build, environment) for build in builds)]
-    there = ", ".join(dict.fromkeys([*names, *present.present])) or "none"
+        return Artifact(version, digest, 0), None
     raise DeployError(
-        f"there is no version {version} for {environment.environment}; there are: {there}. Nothing was changed"
+        f"there is no version {version} for {environment.environment}; there are: {', '.join(names) or 'none'}. Nothing was "
+        "changed"
     )
+
+
+def _meant(version: str, names: Sequence[str]) -> str:
+    """The name that a version without its stamp, such as 0.2.0 for 0.2.0+20261122-main-6bfed7e, can only mean."""
+    stamped = [name for name in names if name.startswith(f"{version}+")]
+    return stamped[0] if len(stamped) == 1 and version not in names else version
 
 
 def _builds(environment: Environment) -> list[Path]:
@@ -147,7 +160,14 @@ def _version(build: Path, environment: Environment) -> str:
 
 
 def _uploaded(file: Tarball, in_store: Sequence[Artifact]) -> tuple[Artifact, Tarball | None]:
-    artifact = Artifact(file.version, file.sha256, file.size, file.revision, file.distribution)
+    artifact = Artifact(
+        file.version,
+        file.sha256,
+        file.size,
+        file.built("revision"),
+        file.built("distribution"),
+        file.built("built_for"),
+    )
     known = any((other.version, other.sha256) == (file.version, file.sha256) for other in in_store)
     return artifact, None if known else file
 
@@ -161,7 +181,7 @@ def to_go_back_to(environment: Environment, version: str | None, present: Releas
 
     Raises DeployError, with the list of what there is, when it is not there, failed, or runs already.
     """
-    target = version or present.fallback()
+    target = _meant(version, list(present.present)) if version else present.fallback()
     there = "\n".join(f"  {name} ({describe(present, name)})" for name in present.newest_first()) or "  none"
     if not target:
         problem = "there is no good release before the running one"
@@ -176,6 +196,18 @@ def to_go_back_to(environment: Environment, version: str | None, present: Releas
     )
 
 
+def migration(version: str | None) -> str | None:
+    """The migration to take back, with all after it; None if there is none to.
+
+    + version: that was asked for
+
+    Raises DeployError when it cannot be the version of a migration.
+    """
+    if version and not version.isdecimal():
+        raise DeployError(f"the version of a migration is a number: {version} is none. Nothing was changed")
+    return version or None
+
+
 def describe(present: Releases, version: str) -> str:
     """A word on a release for people.
 
@@ -184,5 +216,5 @@ def describe(present: Releases, version: str) -> str:
     """
     if version == present.current:
         return "runs"
-    words = {GOOD: "good", LEFT: "good once, gone back from", "failed": "failed"}
+    words = {GOOD: "good", LEFT: "good once, gone back from", FAILED: "failed", ENDED: "ended from outside"}
     return words.get(present.outcome(version), "never released")

@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 
 from pyinfra import host, logger, state
 from pyinfra.api import FactBase, FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
@@ -95,6 +96,15 @@ def operator() -> str:
     return re.sub(r"[^A-Za-z0-9@._-]", "-", f"{getpass.getuser()}@{socket.gethostname()}")
 
 
+def require_free() -> None:
+    """Refuse a plan that would be made from what another run is about to change.
+
+    Raises DeployError.
+    """
+    if holder := host.get_fact(Holder):
+        raise DeployError(f"{_locked(holder)}. Nothing was changed")
+
+
 @operation()
 def held(what: str) -> Generator[FunctionCommand]:
     """This run alone changes the machine, until its connection ends; fails naming who does so already.
@@ -114,6 +124,9 @@ def held(what: str) -> Generator[FunctionCommand]:
 
 
 def _refuse(state: State, host: Host, holder: str) -> bool:
-    text = f"the machine is locked by {holder}. Wait for that to end, or break the lock with make unlock"
-    host.log_styled(f"{text}. Nothing was changed.", fg="red", log_func=logger.error)
+    host.log_styled(f"{_locked(holder)}. Nothing was changed.", fg="red", log_func=logger.error)
     return False
+
+
+def _locked(holder: str) -> str:
+    return f"the machine is locked by {holder}. Wait for that to end, or break the lock with make unlock"

@@ -1,6 +1,6 @@
 """The releases on a host: which there are and how each ended; unpacking one, and removing those nobody goes back to."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
 from pyinfra import host
@@ -9,10 +9,13 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import lock
-from operations.artifacts import Artifact
+from operations.artifacts import Artifact, in_store
 from operations.running import announce
 
-GOOD, FAILED, LEFT, NEW = "good", "failed", "left", "new"
+GOOD, FAILED, LEFT, ENDED, NEW = "good", "failed", "left", "ended", "new"
+
+# Actions that bring another release into service.
+SWITCHES = ("release", "rollback")
 
 # $1: environment root, $2: version, $3: tarball, $4: its SHA-256, $5: application and its user. As root, in a directory
 # that user could turn into a link: from inside, nobody can lead it elsewhere. GNU tar itself writes nowhere but below.
@@ -80,7 +83,7 @@ class Revision(NamedTuple):
     + action: release, rollback, restart, migrate or migrate-down
     + version: of the release it was about
     + revision: git's, or "-"
-    + outcome: good, failed, or left: somebody went back from it
+    + outcome: good, failed, ended from outside, or left: somebody went back from it
     + seconds: how long it took
     """
 
@@ -106,11 +109,13 @@ class Releases(NamedTuple):
     revisions: list[Revision]
 
     def outcome(self, version: str) -> str:
-        """How the last switch to a version ended: good, failed or left; new if there was none."""
-        switches = [
-            entry for entry in self.revisions if entry.version == version and entry.action in ("release", "rollback")
-        ]
-        return switches[-1].outcome if switches else NEW
+        """How the last switch to a version ended: good, failed or left; new if there was none.
+
+        One that was ended from outside says nothing of the version, unless there was no other.
+        """
+        switches = [entry for entry in self.revisions if entry.version == version and entry.action in SWITCHES]
+        verdicts = [entry.outcome for entry in switches if entry.outcome != ENDED]
+        return verdicts[-1] if verdicts else ENDED if switches else NEW
 
     def since(self, version: str) -> int:
         """The place in the log at which a version was last released well; -1 if it never was."""
@@ -145,6 +150,18 @@ class Releases(NamedTuple):
         limit = keep if coming in self.present else keep - 1
         kept = set(worth[: max(limit, 0)]) | needed
         return [version for version in self.present if version not in kept]
+
+    def superfluous_tarballs(self, tarballs: Sequence[str], keep: int, coming: str | None) -> list[str]:
+        """What goes, so that with the coming one `keep` tarballs stay: those of releases that failed, and then the oldest.
+
+        + tarballs: versions in the store, the newest first
+        + keep: tarballs
+        + coming: version that is about to be released; None for one that is about to be built
+        """
+        needed = {self.current, self.fallback(), coming}
+        ranked = sorted(tarballs, key=lambda version: (version not in needed, self.outcome(version) == FAILED))
+        kept = {*ranked[: keep if coming in tarballs else keep - 1], *needed}
+        return [version for version in tarballs if version not in kept]
 
 
 class ReleasesOnHost(FactBase[Releases]):
@@ -208,6 +225,24 @@ def pruned(environment: Environment, coming: str) -> Generator[StringCommand]:
         yield StringCommand("sh -c", QuoteString(REMOVE), "sh", *arguments)
     if not superfluous:
         host.noop("no release is superfluous")
+
+
+@operation()
+def tarballs_pruned(environment: Environment, store: str, coming: str | None) -> Generator[StringCommand]:
+    """Of the tarballs `keep_releases` stay, among them those of the running release and the one to go back to.
+
+    + environment: whose
+    + store: directory of the tarballs
+    + coming: version that is about to be released, or None for one that is about to be built: a place is left for it
+    """
+    tarballs = [artifact.version for artifact in in_store(environment, store)]
+    superfluous = on_host(environment).superfluous_tarballs(tarballs, environment.keep_releases, coming)
+    for version in superfluous:
+        announce(f"Will remove the tarball of {version}")
+        path = f"{store}/{environment.app}-{version}.tar.gz"
+        yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
+    if not superfluous:
+        host.noop("no tarball is superfluous")
 
 
 @operation()

@@ -23,16 +23,19 @@ class Tarball(NamedTuple):
     + version: that it boots, by its releases/start_erl.data
     + sha256: of the file
     + size: of the file, in bytes
-    + revision: git's, if a build left it beside the tarball; else "-"
-    + distribution: it was built on, likewise
+    + build: what it was built from, if a build left that beside the tarball: lines that read name=value
     """
 
     path: Path
     version: str
     sha256: str
     size: int
-    revision: str
-    distribution: str
+    build: str
+
+    def built(self, name: str) -> str:
+        """One of the values in `build`, or "-"."""
+        facts = dict(line.split("=", 1) for line in self.build.splitlines() if "=" in line)
+        return facts.get(name) or "-"
 
 
 def read(path: Path) -> Tarball:
@@ -58,10 +61,7 @@ def read(path: Path) -> Tarball:
         raise TarballError(
             f"TARBALL={path} is not what {path.name}.sha256 beside it says: bring both here anew. Nothing was changed."
         )
-    build = dict(line.split("=", 1) for line in _beside(path, ".build").splitlines() if "=" in line)
-    return Tarball(
-        path, version, digest, path.stat().st_size, build.get("revision", "-"), build.get("distribution", "-")
-    )
+    return Tarball(path, version, digest, path.stat().st_size, _beside(path, ".build"))
 
 
 def _version(path: Path) -> str | None:

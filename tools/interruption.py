@@ -1,4 +1,4 @@
-"""What Ctrl-C does to a command that waits for hosts."""
+"""What Ctrl-C, and a reader that goes away, do to a command that waits for hosts."""
 
 import signal
 
@@ -12,6 +12,14 @@ def ends_the_process() -> None:
     that hangs.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def closed_output_ends_the_process() -> None:
+    """From now on writing to a reader that is gone, such as `head`, ends this process without a traceback.
+
+    For when no host is asked any more: a connection that breaks would end it, too.
+    """
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def ends_pyinfra() -> None:

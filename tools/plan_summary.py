@@ -3,12 +3,14 @@
 pyinfra shows the differences on standard error as it finds them, and its plan as JSON on standard output once it is
 complete, so that the JSON tells that it came to its end.
 
-Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
+Exit code 0: the plan was shown. 3: likewise, and nothing would change. 1: there is no complete plan. 130: interrupted.
 """
 
 import json
 import sys
 from typing import Any
+
+NOTHING = 3
 
 
 def main() -> int:
@@ -22,12 +24,13 @@ def main() -> int:
     except ValueError:
         print("\nThe plan was not finished, for the reason above. Nothing was changed.", file=sys.stderr)
         return 1
-    print(f"\n{summary(operations)}")
-    return 0
+    lines = summary(operations)
+    print("\n".join(["", "This would change:", *lines]) if lines else "\nNothing would change.")
+    return 0 if lines else NOTHING
 
 
-def summary(operations: list[dict[str, Any]]) -> str:
-    """The steps that would change something, one a line with their environments, or that there are none.
+def summary(operations: list[dict[str, Any]]) -> list[str]:
+    """The steps that would change something, one a line with their environments.
 
     + operations: the "plan" of pyinfra's JSON
     """
@@ -35,8 +38,7 @@ def summary(operations: list[dict[str, Any]]) -> str:
         operation["name"]: sorted({*operation["hosts_with_change"], *operation["hosts_with_conditional_change"]})
         for operation in operations
     }
-    lines = [f"  {name}: {', '.join(hosts)}" for name, hosts in changes.items() if hosts]
-    return "\n".join(["This would change:", *lines]) if lines else "Nothing would change."
+    return [f"  {name}: {', '.join(hosts)}" for name, hosts in changes.items() if hosts]
 
 
 if __name__ == "__main__":

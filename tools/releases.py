@@ -18,7 +18,7 @@ from tools.environments import read_inventory
 from tools.machines import ask, fact
 from tools.selection import Parser, print_json, select
 
-# Of the log of revisions, the newest; all of it is in the file on the host.
+# Of the log of revisions, the newest.
 LOGGED = 10
 
 
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, answer in answers.items():
         if isinstance(answer, PyinfraError):
             print(f"{name}: {answer}", file=sys.stderr)
+    interruption.closed_output_ends_the_process()
     if options.json:
         print_json({name: as_json(releases) for name, releases in told.items()})
     else:
@@ -74,6 +75,8 @@ def _print(environment: str, releases: Releases) -> None:
     for revision in list(reversed(releases.revisions))[:LOGGED]:
         click.echo(f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}", nl=False)
         click.echo(f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)")
+    if (older := len(releases.revisions) - LOGGED) > 0:
+        click.echo(f"    and {older} older: --json shows all")
 
 
 if __name__ == "__main__":

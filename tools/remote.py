@@ -1,9 +1,9 @@
 """Talking to a running environment: `python -m tools.remote ping|console|rpc|logs ENV ...`, over OpenSSH.
 
     ping [ENV ...]        whether the node answers
-    console ENV           a shell in the running node
+    console ENV           a shell in the running node, for a terminal
     rpc ENV ELIXIR        runs an expression in the running node; its text is on the host's process list meanwhile
-    logs ENV [--since TIME] [--lines N] [--no-follow]
+    logs ENV [--since TIME | --lines N] [--no-follow]
                           the journal of the application, and of what switches its releases
 
 Exit code of ping 0: all nodes answer, 1: one does not, or it cannot be told. Of the others that of the command on the
@@ -91,6 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     names = options.environments if options.action == "ping" else [options.environment]
+    if options.action == "console" and not sys.stdin.isatty():
+        # The shell runs in the node, and the end of its input would be the end of the node (seen with OTP 27).
+        print(f"a console needs a terminal: make rpc ENV={names[0]} EXPR='…' runs one expression", file=sys.stderr)
+        return 1
     try:
         inventory = read_inventory()
         environments = read_environments(inventory)
@@ -125,8 +129,9 @@ def _parser() -> _Parser:
         actions.add_parser(name, help=text).add_argument("environment", metavar="ENV")
     actions.choices["rpc"].add_argument("expression", metavar="ELIXIR")
     logs = actions.choices["logs"]
-    logs.add_argument("--since", default="yesterday", metavar="TIME", help="as journalctl takes it; default yesterday")
-    logs.add_argument("--lines", type=int, default=100, metavar="N", help="of those at most; default 100")
+    begin = logs.add_mutually_exclusive_group()
+    begin.add_argument("--since", metavar="TIME", help="all of it from then on; as journalctl takes it, e.g. -1h")
+    begin.add_argument("--lines", type=int, default=100, metavar="N", help="the last of it; default 100")
     logs.add_argument("--no-follow", action="store_true", help="end after what there is")
     return parser
 
@@ -155,9 +160,10 @@ def _ping(host: Host, environment: Environment) -> int:
 
 def _journal(environment: Environment, options: argparse.Namespace) -> list[str]:
     units = [f"--unit={unit}" for unit in (environment.unit, environment.switch_unit)]
+    # --follow alone shows ten lines.
+    begin = [f"--since={options.since}", "--no-tail"] if options.since else [f"--lines={options.lines}"]
     follow = [] if options.no_follow else ["--follow"]
-    return ["sudo", "-n", "journalctl", "--quiet", "--no-hostname", f"--since={options.since}", f"--lines={options.lines}",
-            *follow, *units]  # fmt: skip
+    return ["sudo", "-n", "journalctl", "--quiet", "--no-hostname", *begin, *follow, *units]
 
 
 if __name__ == "__main__":

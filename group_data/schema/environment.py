@@ -262,6 +262,16 @@ class Environment(Settings):
         return self.release_tool == "mix"
 
     @property
+    def built_for(self) -> str:
+        """What a build has in it of this environment; a tarball with other words cannot be released to it."""
+        words = [f"MIX_ENV={self.mix_env}"]
+        if self.deployment_config:
+            words.append(f"DEPLOYMENT_CONFIG={self.deployment_config}")
+        if not self.secrets_read_at_start:
+            words.append(f"the secrets of {self.environment}")
+        return " ".join(words)
+
+    @property
     def needed_by_changed_secrets(self) -> str:
         """What a changed secret asks for, for the plan."""
         if self.secrets_read_at_start:
@@ -282,7 +292,9 @@ class Environment(Settings):
     @cached_property
     def shell_aliases(self) -> dict[str, str]:
         """Aliases with their placeholders filled in; the one named after the environment comes first."""
-        run = f"( set -a; . {self.variables_path}; cd {self.app_path} && exec bin/{self.app} "
+        # The end of the input would be the end of the node (seen with OTP 27).
+        refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
+        run = f"( {refusal}; set -a; . {self.variables_path}; cd {self.app_path} && exec bin/{self.app} "
         values = {
             "{unit}": self.full_name,
             "{app_path}": self.app_path,

@@ -84,6 +84,31 @@ def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) ->
     assert revision in host.project.make("releases").output
 
 
+def test_building_again_what_is_there_already(host: Host, repository: Path) -> None:
+    [built] = stored(host)
+    digest = host.machine.run(f"sha256sum {STORE}/*.gz").stdout
+    run = build(host).require_success()
+    assert f"Built already: {built}. REBUILD=1 builds it anew" in run.output
+    again = host.project.run("make", "update", "ENV=stage").require_success()
+    assert "Nothing would change." in again.output
+    assert host.machine.run(f"sha256sum {STORE}/*.gz").stdout == digest
+    build(host, REBUILD="1").require_success()
+    assert stored(host) == [f"{built}.2", built]
+    release(host, "stage").require_success()
+    assert version(host.machine, "stage") == f"{built}.2"
+
+
+def test_a_build_for_another_environment_is_not_released(host: Host, repository: Path) -> None:
+    build(host, FETCH="1").require_success()
+    tarball = next((host.project.path / ".releases/stage").glob("*.tar.gz"))
+    run = release(host, "prod", tarball)
+    shutil.rmtree(host.project.path / ".releases/stage")
+    assert (run.exit_code, "was built with MIX_ENV=stage, and prod is built with MIX_ENV=prod" in run.output) == (
+        1,
+        True,
+    )
+
+
 def test_a_file_that_was_deleted_is_not_built(host: Host, repository: Path) -> None:
     (repository / "lib/billing/extra.ex").write_text("defmodule Billing.Extra do\nend\n")
     commit(repository)

@@ -122,10 +122,11 @@ def test_cut_before_anything_is_switched(on_old: Host, built: dict[Variant, Path
 @pytest.mark.parametrize("sign", AFTER)
 def test_cut_while_it_is_switched(on_old: Host, built: dict[Variant, Path], sign: str, cut: str) -> None:
     """It goes on without whoever asked for it, and holds the lock until it has ended."""
+    on_old.project.edit("stage", settle_time=12)
     cut_at(on_old, built[NEW], sign, cut)
-    if at_work(on_old.machine, "stage"):
-        refused = release(on_old, "stage", built[NEW])
-        assert (refused.exit_code, "which ends on its own" in refused.output) == (1, True), refused.output
+    on_old.project.edit("stage", settle_time=1)
+    refused = release(on_old, "stage", built[NEW])
+    assert (refused.exit_code, "which ends on its own" in refused.output) == (1, True), refused.output
     assert_well(on_old, "0.2.0")
     assert log(on_old.machine, "stage")[-1] == ("release", "0.2.0", "good")
 
@@ -170,7 +171,7 @@ def test_the_program_on_the_host_is_ended(
         said = output.read_text()
     assert "FAILED: it was ended from outside" in said
     assert_well(on_old, "0.1.0")
-    assert log(on_old.machine, "stage")[-1] == ("release", variant.version, "failed")
+    assert log(on_old.machine, "stage")[-1] == ("release", variant.version, "ended")
     # What the migration had begun is gone with it, but for those that had been applied.
     assert "20260301000000" not in migrations(on_old.machine, "stage") or variant == SLOW_START
     assert on_old.machine.run("systemctl --quiet is-active billing_stage-task", check=False).returncode != 0
@@ -191,7 +192,20 @@ def test_the_machine_loses_its_power(on_old: Host, built: dict[Variant, Path]) -
     run = entry_point(on_old, "restart.py", "stage").require_success()
     assert "release 0.4.0 was cut off: ending that first" in run.output
     assert_well(on_old, "0.1.0")
-    assert ("release", "0.4.0", "failed") in log(machine, "stage")
+    assert ("release", "0.4.0", "ended") in log(machine, "stage")
+
+
+def test_a_rollback_that_is_ended_says_nothing_against_the_release(on_old: Host, built: dict[Variant, Path]) -> None:
+    """It was good, may be gone back to again, and is not removed."""
+    release(on_old, "stage", built[NEW]).require_success()
+    with begun(on_old, "rollback.py", "stage") as (process, output):
+        wait_until(lambda: "Restarted; waiting" in output.read_text(), "the restart")
+        on_old.project.make("unlock", "ENV=stage", "YES=1").require_success()
+        assert process.wait(60) == 1
+    assert_well(on_old, "0.2.0")
+    assert log(on_old.machine, "stage")[-1] == ("rollback", "0.1.0", "ended")
+    entry_point(on_old, "rollback.py", "stage").require_success()
+    assert_well(on_old, "0.1.0")
 
 
 def test_a_reboot_in_the_middle(on_old: Host, built: dict[Variant, Path], watched: Watcher) -> None:
@@ -218,6 +232,8 @@ def test_two_releases_of_one_machine(on_old: Host, built: dict[Variant, Path]) -
         assert "the machine is locked by " in second.output
         assert "(release of stage). Wait for that to end, or break the lock with make unlock" in second.output
         assert "Traceback" not in second.output
+        third = entry_point(on_old, "rollback.py", "stage")
+        assert (third.exit_code, "the machine is locked by " in third.output) == (1, True), third.output
         assert first.wait(60) == 0
     # Right after it, nothing is in the way.
     on_old.project.apply().require_success()

@@ -60,10 +60,21 @@ def test_console(running: Host) -> None:
     assert remote(running, "ping", "stage").require_success(), "leaving the console left the node running"
 
 
+def test_a_console_whose_input_ends_does_not_stop_the_node(running: Host) -> None:
+    run = running.project.make("console", "ENV=stage")
+    assert (run.exit_code, "a console needs a terminal: make rpc ENV=stage" in run.output) == (2, True), run.output
+    alias = running.machine.run("sudo -iu billing bash -ic console </dev/null", check=False)
+    assert (alias.returncode, "a console needs a terminal" in alias.stderr) == (1, True), alias
+    assert remote(running, "ping", "stage").require_success()
+
+
 def test_logs(running: Host) -> None:
     said = remote(running, "logs", "stage", "--no-follow", "--lines", "500").require_success().output
     assert "billing_stage@127.0.0.1 answers on port 4001" in said
     assert "billing_prod" not in said
+    everything = remote(running, "logs", "stage", "--no-follow", "--since=-1h").require_success().output
+    assert everything.endswith(said)
+    assert "Started billing_stage.service" in everything
     command = [sys.executable, "-m", "tools.remote", "logs", "stage"]
     with subprocess.Popen(command, cwd=running.project.path, stdout=subprocess.PIPE, text=True) as follow:
         assert follow.stdout

@@ -19,8 +19,14 @@ ENVIRONMENT = Environment.model_validate(STAGE)
 
 
 def host(log: str, present: str | None = None, current: str | None = None) -> Releases:
-    """From a log such as "+1 +2 -3 <2 =1": released, released, failed, left, gone back to."""
-    words = {"+": ("release", "good"), "-": ("release", "failed"), "<": ("rollback", "left"), "=": ("rollback", "good")}
+    """From a log such as "+1 +2 -3 !4 <2 =1": released, released, failed, ended from outside, left, gone back to."""
+    words = {
+        "+": ("release", "good"),
+        "-": ("release", "failed"),
+        "!": ("release", "ended"),
+        "<": ("rollback", "left"),
+        "=": ("rollback", "good"),
+    }
     entries = [(*words[item[0]], item[1:]) for item in log.split()]
     revisions = [Revision("2026", "me", action, version, "-", outcome, "1") for action, outcome, version in entries]
     versions = present.split() if present is not None else list(dict.fromkeys(item[1:] for item in log.split()))
@@ -78,6 +84,30 @@ def test_never_less_than_the_running_one_and_its_fallback() -> None:
     assert host("+1 +2 +3").superfluous(2, "new") == ["1"]
 
 
+@pytest.mark.parametrize(
+    ("log", "store", "coming", "gone"),
+    [
+        ("", "a b c", None, []),
+        ("", "f e d c b a", None, ["b", "a"]),
+        ("+1 +2", "6 5 4 3 2 1", "6", ["3"]),
+        # Builds that failed do not push out those of releases that run or are gone back to.
+        ("+1 +2 -3 -4 -5 -6", "6 5 4 3 2 1", "7", ["4", "3"]),
+        ("+1 +2 -3 -4 -5 -6", "7 6 5 4 3 2 1", "7", ["4", "3"]),
+        ("+1 +2 -3 -4", "6 5 4 3 2 1", None, ["4", "3"]),
+    ],
+)
+def test_tarballs_that_go(log: str, store: str, coming: str | None, gone: list[str]) -> None:
+    assert host(log).superfluous_tarballs(store.split(), 5, coming) == gone
+
+
+def test_ended_from_outside_says_nothing_of_a_release() -> None:
+    assert host("+1 +2 !1").outcome("1") == "good"
+    assert host("+1 +2 !1").fallback() == "1"
+    assert host("+1 +2 -3 !3").outcome("3") == "failed"
+    assert host("+1 !2").outcome("2") == "ended"
+    assert host("+1 !2").superfluous(5, "new") == ["2"]
+
+
 def test_what_was_unpacked_and_never_released_goes() -> None:
     assert host("+1", present="1 half").superfluous(5, "new") == ["half"]
     assert host("+1", present="1 half").superfluous(5, "half") == []
@@ -114,8 +144,8 @@ def made(path: Path, version: str = "0.2.0", **files: str) -> Path:
     return path
 
 
-def artifact(version: str, distribution: str = "Debian 13") -> Artifact:
-    return Artifact(version, f"sha-{version}", 10, "-", distribution)
+def artifact(version: str, distribution: str = "Debian 13", built_for: str = "MIX_ENV=prod") -> Artifact:
+    return Artifact(version, f"sha-{version}", 10, distribution=distribution, built_for=built_for)
 
 
 def chosen(
@@ -166,7 +196,7 @@ def test_a_file(tmp_path: Path) -> None:
     assert chosen(path=path) == ("0.2.0", True)
     assert chosen("0.2.0", path=path) == ("0.2.0", True)
     digest = tarball.read(path).sha256
-    assert chosen(path=path, in_store=[Artifact("0.2.0", digest, 10, "-", "-")]) == ("0.2.0", False)
+    assert chosen(path=path, in_store=[Artifact("0.2.0", digest, 10)]) == ("0.2.0", False)
     with pytest.raises(DeployError, match=r"holds 0\.2\.0, not VERSION=0\.3\.0"):
         chosen("0.3.0", path=path)
 
@@ -190,8 +220,35 @@ def test_built_on_another_distribution() -> None:
 
 
 @pytest.mark.usefixtures("builds")
+def test_built_for_another_environment() -> None:
+    with pytest.raises(
+        DeployError, match="was built with MIX_ENV=qa, and stage is built with MIX_ENV=prod: make build ENV=stage"
+    ):
+        chosen(in_store=[artifact("0.2.0", built_for="MIX_ENV=qa")])
+    distillery = ENVIRONMENT.model_copy(update={"release_tool": "distillery", "deployment_config": "stage"})
+    assert distillery.built_for == "MIX_ENV=prod DEPLOYMENT_CONFIG=stage the secrets of stage"
+    with pytest.raises(DeployError, match="and stage is built with"):
+        chosen(in_store=[artifact("0.2.0")], environment=distillery)
+
+
+STAMPED = "0.2.0+20261122-main-6bfed7e"
+
+
+@pytest.mark.usefixtures("builds")
+def test_a_version_without_its_stamp(tmp_path: Path) -> None:
+    path = made(tmp_path / "elsewhere.tar.gz", STAMPED)
+    assert chosen("0.2.0", path=path) == (STAMPED, True)
+    assert chosen("0.2.0", in_store=[artifact(STAMPED)]) == (STAMPED, False)
+    assert chosen("0.2.0", in_store=[artifact(STAMPED), artifact("0.2.0")]) == ("0.2.0", False)
+    assert choice.to_go_back_to(ENVIRONMENT, "0.2.0", host(f"+{STAMPED} +0.3.0")) == STAMPED
+    for version, known in [("0.2", [STAMPED]), ("0.2.0", [STAMPED, f"{STAMPED}.2"])]:
+        with pytest.raises(DeployError, match=f"no version {version} for stage; there are: 0"):
+            chosen(version, in_store=[artifact(name) for name in known])
+
+
+@pytest.mark.usefixtures("builds")
 def test_other_content_under_a_version_that_was_good() -> None:
-    other = Artifact("0.1.0", "other", 10, "-", "-")
+    other = Artifact("0.1.0", "other", 10)
     for log in ("+0.1.0", "+0.1.0 +0.2.0", "+0.1.0 +0.2.0 +0.1.0 <0.1.0 =0.2.0"):
         with pytest.raises(DeployError, match="on the host already, with other content"):
             chosen("0.1.0", in_store=[other], present=host(log))
@@ -214,6 +271,17 @@ def test_what_cannot_be_gone_back_to(version: str | None, problem: str) -> None:
         choice.to_go_back_to(ENVIRONMENT, version, present)
 
 
+@pytest.mark.parametrize("version", ["0.1.0", "-1", "2026 02", "²", "x"])
+def test_what_is_no_migration(version: str) -> None:
+    with pytest.raises(DeployError, match=f"the version of a migration is a number: {version} is none"):
+        choice.migration(version)
+
+
+def test_a_migration() -> None:
+    assert choice.migration("20260201000000") == "20260201000000"
+    assert choice.migration("") is choice.migration(None) is None
+
+
 def test_going_back() -> None:
     present = host("+0.1.0 +0.2.0 +0.3.0")
     assert choice.to_go_back_to(ENVIRONMENT, None, present) == "0.2.0"
@@ -226,10 +294,11 @@ def test_going_back() -> None:
 def test_what_a_tarball_says(tmp_path: Path) -> None:
     path = made(tmp_path / "billing.tar.gz", "0.2.0+20261122-main-6bfed7e")
     plain = tarball.read(path)
-    assert (plain.version, plain.revision, plain.distribution) == ("0.2.0+20261122-main-6bfed7e", "-", "-")
+    assert (plain.version, plain.built("revision")) == ("0.2.0+20261122-main-6bfed7e", "-")
     (tmp_path / "billing.tar.gz.sha256").write_text(f"{plain.sha256}  billing.tar.gz\n")
     (tmp_path / "billing.tar.gz.build").write_text("revision=abc\ndistribution=Debian 13\n")
-    assert tarball.read(path) == plain._replace(revision="abc", distribution="Debian 13")
+    read = tarball.read(path)
+    assert (read.sha256, read.built("revision"), read.built("distribution")) == (plain.sha256, "abc", "Debian 13")
 
 
 def test_another_checksum_than_beside_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ defmodule Billing.Migrations do
   @note {20_260_301_000_000, "add_note_to_invoices", "ALTER TABLE invoices ADD COLUMN note text",
          "ALTER TABLE invoices DROP COLUMN note"}
 
-  @slow {20_260_301_000_000, "wait_a_while", "SELECT pg_sleep(4)", "SELECT 1"}
+  @slow {20_260_301_000_000, "wait_a_while", "SELECT pg_sleep(15)", "SELECT 1"}
 
   # It has changed something by the time it fails.
   @failing {"fail", "INSERT INTO invoices (amount) VALUES (666); ALTER TABLE invoices DROP COLUMN nowhere", "SELECT 1"}

@@ -18,7 +18,7 @@ defmodule Billing.Mishap do
   def at_start do
     case word() do
       "start" -> raise "asked to fail at start"
-      "slow" -> Process.sleep(4_000)
+      "slow" -> Process.sleep(15_000)
       "crash" -> spawn(fn -> Process.sleep(2_000) && System.halt(1) end)
       _ -> :ok
     end
