@@ -219,12 +219,14 @@ def pruned(environment: Environment, coming: str) -> Generator[StringCommand]:
     + coming: version that is about to be released, for which one place is left
     """
     superfluous = on_host(environment).superfluous(environment.keep_releases, coming)
-    for version in superfluous:
-        announce(f"Will remove release {version}")
-        arguments = [QuoteString(environment.releases_path), QuoteString(version)]
-        yield StringCommand("sh -c", QuoteString(REMOVE), "sh", *arguments)
     if not superfluous:
         host.noop("no release is superfluous")
+        return
+    # In one line: a plan reads an operation to its first command, and no further.
+    announce(f"Will remove releases: {', '.join(superfluous)}")
+    for version in superfluous:
+        arguments = [QuoteString(environment.releases_path), QuoteString(version)]
+        yield StringCommand("sh -c", QuoteString(REMOVE), "sh", *arguments)
 
 
 @operation()
@@ -237,12 +239,13 @@ def tarballs_pruned(environment: Environment, store: str, coming: str | None) ->
     """
     tarballs = [artifact.version for artifact in in_store(environment, store)]
     superfluous = on_host(environment).superfluous_tarballs(tarballs, environment.keep_releases, coming)
-    for version in superfluous:
-        announce(f"Will remove the tarball of {version}")
-        path = f"{store}/{environment.app}-{version}.tar.gz"
-        yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
     if not superfluous:
         host.noop("no tarball is superfluous")
+        return
+    announce(f"Will remove tarballs: {', '.join(superfluous)}")
+    for version in superfluous:
+        path = f"{store}/{environment.app}-{version}.tar.gz"
+        yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
 
 
 @operation()
