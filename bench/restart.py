@@ -54,7 +54,8 @@ class Client:
     def _ask(self) -> None:
         answered = time.monotonic()
         failing = False
-        while not self._stop.is_set():
+        # A restart that was asked for is waited for, however long the application takes.
+        while failing or not self._stop.is_set():
             connection = http.client.HTTPConnection(self._address, timeout=10)
             connection.request("GET", "/", headers={"Host": NAMES["stage"]})
             response = connection.getresponse()
@@ -122,7 +123,6 @@ def _measure(directory: Path, debian: str, rounds: int) -> int:
 
 def _systemctl(machine: Machine) -> None:
     machine.run("systemctl restart billing_stage")
-    time.sleep(2)
 
 
 def _deploy(project: Project, file: str, **options: str) -> None:
