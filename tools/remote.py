@@ -103,8 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     if options.action == "ping":
-        with ThreadPoolExecutor() as pool:
-            return max(pool.map(lambda host: _ping(host, environments[host.name]), hosts))
+        return _ping([(host, environments[host.name]) for host in hosts])
     host, environment = hosts[0], environments[hosts[0].name]
     if options.action == "console":
         command = ssh(host, in_release(environment, environment.tool.console), terminal=True)
@@ -136,7 +135,20 @@ def _parser() -> _Parser:
     return parser
 
 
-def _ping(host: Host, environment: Environment) -> int:
+def _ping(targets: Sequence[tuple[Host, Environment]]) -> int:
+    """Ask all at once, and tell in the inventory's order."""
+    with ThreadPoolExecutor() as pool:
+        troubles = list(pool.map(lambda target: _silence(*target), targets))
+    for (_, environment), trouble in zip(targets, troubles, strict=True):
+        if trouble:
+            print(f"{environment.environment}: {trouble}", file=sys.stderr)
+        else:
+            print(f"{environment.environment}: {environment.node} answers")
+    return int(any(troubles))
+
+
+def _silence(host: Host, environment: Environment) -> str | None:
+    """Why the node gives no answer, or none."""
     run = subprocess.run(
         ssh(host, in_release(environment, *environment.tool.ping)),
         stdin=subprocess.DEVNULL,
@@ -144,18 +156,12 @@ def _ping(host: Host, environment: Environment) -> int:
         text=True,
         check=False,
     )
-    name = environment.environment
     if run.returncode == 0:
-        print(f"{name}: {environment.node} answers")
-        return 0
+        return None
     if run.returncode == _NOT_CONNECTED or "there is no release yet" in run.stderr:
-        print(f"{name}: {run.stderr.strip()}", file=sys.stderr)
-    else:
-        print(
-            f"{name}: {environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more",
-            file=sys.stderr,
-        )
-    return 1
+        return run.stderr.strip()
+    name = environment.environment
+    return f"{environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more"
 
 
 def _journal(environment: Environment, options: argparse.Namespace) -> list[str]:
