@@ -96,7 +96,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            env=_as_typed() | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env=_as_typed(),
         )
         return Run(run.returncode, run.stdout)
 

@@ -92,7 +92,7 @@ def terminal(command: Sequence[str], path: Path, **variables: str) -> Iterator[T
     process = subprocess.Popen(
         command,
         cwd=path,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "TERM": "xterm"} | variables,
+        env=os.environ | {"TERM": "xterm"} | variables,
         preexec_fn=lambda: os.login_tty(theirs),  # a session of its own, with this as its controlling terminal
         pass_fds=[theirs],
     )

@@ -54,7 +54,7 @@ def job(team: Host, host: Host, tmp_path: Path) -> Job:
         result = subprocess.run(
             ["bash", "-euc", command],
             cwd=team.project.path,
-            env=values | {"PYTHONDONTWRITEBYTECODE": "1"},
+            env=values,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
