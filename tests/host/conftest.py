@@ -1,3 +1,4 @@
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,9 @@ from tests.host.partial import with_steps
 from tests.host.project import Project
 from tests.sandbox.machine import Machine, boot
 from tests.sandbox.vaults import make_vaults
+
+# A shell without job control starts what runs in its background deaf to Ctrl-C, and so would be all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RELEASES = ["trixie", "bookworm"]
 
