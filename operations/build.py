@@ -16,8 +16,8 @@ from pyinfra.operations import files
 from group_data.schema.environment import Environment
 from operations import machine, tarball, transient
 from operations.artifacts import UPLOADS, Artifact, in_store
+from operations.plan import announce
 from operations.rendering import render
-from operations.running import announce
 from tools.source import Source
 
 # Elixir with what a build asks of Erlang, and git for dependencies that come from repositories.

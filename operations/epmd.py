@@ -13,8 +13,8 @@ from pyinfra.facts.systemd import SystemdEnabled
 from pyinfra.operations import files
 from typing_extensions import override
 
+from operations.plan import announce
 from operations.rendering import render
-from operations.running import announce
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
 ADDRESS = "127.0.0.1:4369"

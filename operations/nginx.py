@@ -4,17 +4,16 @@ from collections.abc import Generator, Sequence
 from hashlib import sha256
 from io import StringIO
 
-from pyinfra import host, logger, state
+from pyinfra import host, logger
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
-from pyinfra.api.output import format_text
-from pyinfra.facts.files import File, FileContents, Link, Sha256File
+from pyinfra.facts.files import File, Link, Sha256File
 from pyinfra.operations import files
-from pyinfra.operations.util.files import generate_color_diff
 from typing_extensions import override
 
+from operations.plan import announce, show_diff
 from operations.rendering import render
-from operations.running import announce, planned
+from operations.running import planned
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -222,13 +221,3 @@ def long_server_names(name: str) -> None:
             group="root",
             mode="644",
         )
-
-
-def show_diff(path: str, content: str) -> None:
-    """With `--diff`, what will change in a file that pyinfra's `files.put` does not write."""
-    if not state.config.DIFF or state.is_executing:
-        return
-    current = [f"{line}\n" for line in host.get_fact(FileContents, path=path) or []]
-    host.log(f"Will {'modify' if current else 'create'} {format_text(path, bold=True)}", logger.info)
-    for line in generate_color_diff(current, content.splitlines(keepends=True)):
-        logger.info("  %s", line)

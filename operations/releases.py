@@ -10,7 +10,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from operations import lock
 from operations.artifacts import Artifact, in_store
-from operations.running import announce
+from operations.plan import announce
 
 GOOD, FAILED, LEFT, ENDED, NEW = "good", "failed", "left", "ended", "new"
 

@@ -7,11 +7,13 @@ restarting is mended by the next one.
 from collections.abc import Generator, Sequence
 from hashlib import sha256
 
-from pyinfra import host, logger, state
+from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Sha256File
 from typing_extensions import override
+
+from operations.plan import announce
 
 
 class StaleFiles(FactBase[list[str] | None]):
@@ -115,12 +117,3 @@ def daemon_reloaded(
         needed = rewritten or "NeedDaemonReload=yes" in loading
     if loading and needed:
         yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")
-
-
-def announce(text: str) -> None:
-    """Say in a plan with `--diff` what a step is going to do that is not a change of a file.
-
-    + text: a sentence without a full stop
-    """
-    if state.config.DIFF and not state.is_executing:
-        host.log(text, logger.info)
