@@ -1,0 +1,6 @@
+use Mix.Config
+
+config :appsignal, :config,
+  active: true,
+  name: "Billing",
+  env: Mix.env()
