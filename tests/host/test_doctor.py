@@ -1,0 +1,213 @@
+"""Everything the doctor can find on a host, provoked one at a time: found, explained, and gone after what it names."""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.host.conftest import TRIXIE, Host
+from tests.host.project import Run
+from tests.host.releases import start, wait_for_page
+
+# What is asked of the host is the same on both releases.
+pytestmark = TRIXIE
+
+HOUR = '#!/bin/sh\nexec /usr/bin/date -d "+1 hour" "$@"\n'
+SHORT = "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -keyout k.pem -out c.pem 2>/dev/null"
+
+
+class Case(NamedTuple):
+    """Something that goes wrong.
+
+    + provoke: on the host, as root
+    + what: the finding
+    + why: a piece of its reason
+    + mend: what it names
+    + make: the targets to mend it with
+    + command: or what to do on the host
+    """
+
+    provoke: str
+    what: str
+    why: str
+    mend: str
+    make: tuple[str, ...] = ()
+    command: str = ""
+
+
+CASES = {
+    "stopped": Case(
+        "systemctl stop billing_stage",
+        "billing_stage.service is inactive", "nobody gets an answer", "make restart ENV=stage", make=("restart",),
+    ),
+    "secret file": Case(
+        "sleep 1; touch /var/stage.secret.exs",
+        "/var/stage.secret.exs is newer than the running release, which read it when it started",
+        "secrets of before", "make restart ENV=stage", make=("restart",),
+    ),
+    "database password": Case(
+        "cd / && runuser -u postgres -- psql -c \"ALTER ROLE billing_stage PASSWORD 'another one'\"",
+        "the database does not let billing_stage in with the vault's password", "cannot connect anew",
+        "make apply ENV=stage", make=("apply",),
+    ),
+    "AppSignal's directory": Case(
+        "rm -r /home/billing/stage/appsignal",
+        "AppSignal's directory /home/billing/stage/appsignal is missing", "agent does not start",
+        "make apply ENV=stage, make restart ENV=stage", make=("apply", "restart"),
+    ),
+    "disk": Case(
+        "mount -t tmpfs -o size=1m tmpfs /var/lib/billing_stage; head -c 1000000 /dev/zero > /var/lib/billing_stage/waste",
+        "the file system /var/lib/billing_stage is full to", "nothing can be written",
+        "du -xh /var/lib/billing_stage", command="rm /var/lib/billing_stage/waste",
+    ),
+    "clock": Case(
+        f"cat > /usr/local/bin/date <<'E'\n{HOUR}E\nchmod +x /usr/local/bin/date",
+        "the host's clock is 3600 seconds ahead of this computer's", "sessions, tokens",
+        "timedatectl set-ntp true", command="rm /usr/local/bin/date",
+    ),
+    "reboot": Case(
+        "touch /run/reboot-required; echo linux-image-6.1.0-99-amd64 > /run/reboot-required.pkgs",
+        "the machine waits for a reboot, for linux-image-6.1.0-99-amd64", "for security", "systemctl reboot",
+        command="reboot",
+    ),
+}  # fmt: skip
+
+
+def doctor(host: Host, environment: str = "stage") -> Run:
+    return host.project.run(sys.executable, "-m", "tools.doctor", environment)
+
+
+def assert_found(host: Host, environment: str, *texts: str) -> None:
+    run = doctor(host, environment)
+    assert run.exit_code == 2, run.output
+    assert [text for text in texts if text not in run.output] == [], run.output
+    # One at a time.
+    assert run.output.count("Why:") == 1, run.output
+    for secret in host.project.secrets(environment).values():
+        assert secret not in run.output
+
+
+def assert_well(host: Host, environment: str = "stage") -> None:
+    run = doctor(host, environment)
+    assert (run.exit_code, run.output) == (0, f"{environment}: nothing is wrong\n"), run.output
+
+
+@pytest.fixture
+def well(running: Host) -> Iterator[Host]:
+    """The machine with both environments serving, before a test and after it."""
+    assert_well(running)
+    yield running
+    running.machine.run("while umount /var/lib/billing_stage 2>/dev/null; do :; done; rm -f /usr/local/bin/date")
+
+
+def test_nothing_is_wrong(running: Host) -> None:
+    run = running.project.make("doctor").require_success()
+    assert run.output == "stage: nothing is wrong\nprod: nothing is wrong\n"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> None:
+    case = CASES[name]
+    well.machine.run(case.provoke)
+    assert_found(well, "stage", case.what, case.why, case.mend)
+    for target in case.make:
+        well.project.make(target, "ENV=stage", "YES=1").require_success()
+    if case.command == "reboot":
+        well.machine.reboot()
+        wait_for_page(well.machine, "stage")
+    else:
+        well.machine.run(case.command or "true")
+    assert_well(well)
+
+
+def test_a_cookie_that_was_changed_in_the_vault_alone(well: Host) -> None:
+    well.project.set_secrets("stage", cookie="another-cookie-than-before")
+    assert_found(well, "stage", "the cookie in use is not the vault's", "a shell in the node", "make apply ENV=stage")
+    well.project.make("apply", "ENV=stage", "YES=1").require_success()
+    wait_for_page(well.machine, "stage")
+    assert_well(well)
+
+
+def test_a_node_with_another_cookie_than_its_file(well: Host) -> None:
+    """As after an apply by hand, without the restart."""
+    well.machine.run("echo -n a-cookie-of-20-letters-or-more > /home/billing/stage/private/.erlang.cookie")
+    run = doctor(well)
+    assert (run.exit_code, "the node billing_stage@127.0.0.1 does not answer" in run.output) == (2, True), run.output
+    well.project.make("apply", "ENV=stage", "YES=1").require_success()
+    wait_for_page(well.machine, "stage")
+    assert_well(well)
+
+
+def test_a_certificate_that_ends(well: Host) -> None:
+    well.machine.run(f"cd /root && {SHORT} && cat k.pem c.pem > /etc/ssl/private/billing_prod.pem && rm k.pem c.pem")
+    assert_found(well, "prod", "the certificate /etc/ssl/private/billing_prod.pem expires in", "make apply ENV=prod")
+    well.project.make("apply", "ENV=prod", "YES=1").require_success()
+    assert_well(well, "prod")
+
+
+def test_a_parent_domain_that_claims_its_subdomains(well: Host) -> None:
+    """Over a connection browsers accept: "Your connection is not private", for a site without TLS."""
+    machine = well.machine
+    machine.run(f"cat > /root/ca.sh <<'E'\n{AUTHORITY}E\nbash /root/ca.sh")
+    machine.run(f"cat > /etc/nginx/sites-enabled/parent <<'E'\n{PARENT}E\nnginx -t && systemctl reload nginx")
+    machine.run("echo 127.0.0.1 example.com >> /etc/hosts")
+    try:
+        assert_found(
+            well, "stage", "example.com sends Strict-Transport-Security: max-age=31536000; includeSubDomains",
+            "Your connection is not private", "tls = 'provided'",
+        )  # fmt: skip
+        well.project.edit("stage", tls="provided", tls_certificate="/etc/ssl/stage.pem", tls_key="/etc/ssl/stage.key")
+        well.project.make("apply", "ENV=stage", "YES=1").require_success()
+        assert_well(well)
+    finally:
+        well.project.edit("stage", tls="none", tls_certificate=None, tls_key=None)
+        machine.run("rm /etc/nginx/sites-enabled/parent; sed -i '/ example.com$/d' /etc/hosts")
+        well.project.make("apply", "ENV=stage", "YES=1").require_success()
+
+
+AUTHORITY = """\
+set -eu
+cd /etc/ssl
+openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem 2>/dev/null
+for name in example.com:parent stage.billing.example.com:stage; do
+    file=${name#*:}
+    openssl req -newkey rsa:2048 -nodes -subj /CN=x -keyout $file.key -out $file.csr 2>/dev/null
+    openssl x509 -req -in $file.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 29 -out $file.pem \\
+        -extfile <(echo subjectAltName=DNS:${name%:*}) 2>/dev/null
+done
+cp ca.pem /usr/local/share/ca-certificates/authority.crt
+update-ca-certificates >/dev/null 2>&1
+"""
+
+PARENT = """\
+server {
+    listen 443 ssl;
+    server_name example.com;
+    ssl_certificate /etc/ssl/parent.pem;
+    ssl_certificate_key /etc/ssl/parent.key;
+    add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;
+    return 200;
+}
+"""
+
+
+def test_as_json(running: Host) -> None:
+    running.machine.run("systemctl stop billing_stage")
+    run = running.project.run(sys.executable, "-m", "tools.doctor", "--json")
+    start(running.machine, "stage")
+    assert run.exit_code == 2
+    found = json.loads(run.output)
+    assert (list(found), found["prod"]) == (["stage", "prod"], [])
+    assert found["stage"][0]["what"] == "billing_stage.service is inactive"
+    assert set(found["stage"][0]) == {"what", "why", "mend"}
+
+
+def test_what_cannot_be_asked(running: Host) -> None:
+    inventory = running.project.path / "inventory.py"
+    text = inventory.read_text()
+    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
+    run = doctor(running, "prod")
+    inventory.write_text(text)
+    assert (run.exit_code, "Traceback" in run.output) == (1, False), run.output
