@@ -83,6 +83,10 @@ drift: $(VENV) ## Name what is not as the data says: ENV=stage, or everything
 status: $(VENV) ## A table of how every environment is doing: ENV=stage, or everything
 	$(PYTHON) -m tools.status $(ENV)
 
+.PHONY: doctor
+doctor: $(VENV) ## What is wrong with what runs, why it matters, and what mends it: ENV=stage, or everything
+	$(PYTHON) -m tools.doctor $(ENV)
+
 # --- Releasing ---------------------------------------------------------------------------------------------------------
 
 # Read by the entry points: see their first lines.
@@ -157,6 +161,32 @@ unlock: $(VENV) ## Say who holds the lock of the machine, and after a question b
 	    $(call ask,Break it? What is at work there goes back.)
 	    $(PYTHON) -m tools.unlock $(ENV)
 	}
+
+# --- The application's side --------------------------------------------------------------------------------------------
+
+.PHONY: app-check
+app-check: $(VENV) ## Whether an application's checkout agrees with the data: APP=../billing ENV=stage, or every environment
+	$(PYTHON) -m tools.app_check --app "$(call required_app)" $(ENV)
+
+.PHONY: app-plan
+app-plan: $(VENV) ## Show what would bring the checkout in step: APP=../billing ENV=stage, or every environment
+	$(call in_checkout)
+	$(call show_plan,app.py)
+
+.PHONY: app-apply
+app-apply: $(VENV) ## The plan, a question, and then do it: APP=../billing ENV=stage, or every environment
+	$(call in_checkout)
+	$(call show_plan,app.py)
+	$(call after_question,app.py,Write this to $(APP)?,Interrupted: run make app-apply again to finish.)
+
+app-plan app-apply: PYINFRA := .venv/bin/pyinfra @local
+app-plan app-apply: LIMIT :=
+
+define in_checkout
+	export APP="$(call required_app)" ENV="$(ENV)"
+endef
+
+required_app = $(or $(APP),$(error Say where the application is: make $@ APP=../billing))
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 

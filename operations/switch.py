@@ -13,14 +13,14 @@ from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.facts.files import File
+from pyinfra.facts.files import File, Link
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
 from group_data.schema.release_tool import RUNNING_VERSION
 from operations import artifacts, lock, machine, transient
+from operations.plan import announce
 from operations.rendering import render
-from operations.running import announce
 
 # $1: unit, $2: program, $3: who asks, $4: revision, the rest: its arguments. Started under the lock's guard, so that nobody
 # finds the lock free between the end of this connection and the start of the unit. Finished is what says so: a unit that was
@@ -65,6 +65,11 @@ def prepared(environment: Environment, what: str) -> None:
         raise DeployError(
             f"{environment.environment} is not prepared: there is no {environment.unit_path}. First "
             f"`make apply ENV={environment.environment}`. Nothing was changed"
+        )
+    if pyinfra.host.get_fact(Link, path=environment.app_path) is False:
+        raise DeployError(
+            f"{environment.app_path} is no link to a release but the release itself, as edeliver leaves it: "
+            "docs/from-edeliver.md tells how to take it over. Nothing was changed"
         )
     lock.held(name="Machine: lock", what=what)
     machine.programs()

@@ -7,6 +7,7 @@ from typing import Any
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
+from pyinfra.facts.files import Link
 from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
@@ -66,9 +67,13 @@ def service(environment: Environment) -> list[OperationMeta]:
 def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
     """A running application whose unit, variables, cookie or (mix release) secret file is newer restarts, once.
 
+    One that was started before there was a release from here, as by edeliver, is left: the first release takes its place.
+
     + environment: whose application
     + after: the steps that write those
     """
+    if not host.get_fact(Link, path=environment.app_path):
+        return
     running.restarted(
         name="Unit: running application restarts",
         service=environment.unit,

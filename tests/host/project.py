@@ -24,6 +24,7 @@ PARTS = [
     "rollback.py",
     "restart.py",
     "migrate.py",
+    "app.py",
     "group_data/schema",
     "operations",
     "templates",

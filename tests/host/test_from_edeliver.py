@@ -1,0 +1,167 @@
+"""The way docs/from-edeliver.md leads from Chef, Distillery and edeliver: who uses the site hardly notices."""
+
+import functools
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.host.conftest import BOOKWORM, Host
+from tests.host.project import CHECKOUT
+from tests.host.releases import Variant, as_distillery, build_variants, main_pid, page, wait_for_page
+from tests.host.releasing import Changed, entry_point, release, version
+
+# The way is the same on both releases.
+pytestmark = BOOKWORM
+
+OLD = Variant("stage", "0.1.0", migrations=1)
+NEW = Variant("stage", "0.2.0")
+NEXT = Variant("stage", "0.3.0")
+VM_ARGS = "-name billing_stage@127.0.0.1\n-setcookie word-of-the-day\n-smp auto\n"
+
+UNIT = """\
+[Unit]
+Description=billing
+[Service]
+User=billing
+WorkingDirectory=/home/billing/stage/billing
+Environment=PORT=4001 LANG=C.UTF-8 RELEASE_MUTABLE_DIR=/home/billing/stage/billing/var
+ExecStart=/home/billing/stage/billing/bin/billing foreground
+Restart=no
+[Install]
+WantedBy=multi-user.target
+"""
+
+# As they stand in the document.
+SWITCH = [
+    line.strip()
+    for line in (CHECKOUT / "docs/from-edeliver.md").read_text().splitlines()
+    if line.startswith("       ") and "0.1.0" in line
+]
+
+SITE = """\
+server {
+    listen 80;
+    server_name stage.billing.example.com;
+    location / {
+        proxy_pass http://127.0.0.1:4001;
+    }
+}
+"""
+
+
+class Visitor:
+    """Asks for stage's page twenty times a second, and keeps the time of each answer that was none."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self.missed: list[float] = []
+
+    def __enter__(self) -> "Visitor":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        while not self._stop.wait(0.05):
+            try:
+                well = page(self._host.machine, "stage").status == 200
+            except OSError:
+                well = False
+            if not well:
+                self.missed.append(time.monotonic())
+
+
+@pytest.fixture(scope="module")
+def built(host: Host, release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Variant, Path]:
+    """Tarballs as Distillery makes them, the old one with its cookie in it."""
+    directory = tmp_path_factory.mktemp("edeliver")
+    tarballs = build_variants(
+        release, directory, [OLD, NEW, NEXT], host.machine.run("cat /var/stage.secret.exs").stdout
+    )
+    cleaned = VM_ARGS.replace("-setcookie word-of-the-day\n", "")
+    arguments = {OLD: VM_ARGS, NEW: cleaned, NEXT: cleaned}
+    return {
+        variant: Changed(path, directory / f"{variant.version}.tar.gz").by(
+            functools.partial(as_distillery, vm_args=arguments[variant])
+        )
+        for variant, path in tarballs.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def inherited(host: Host, built: dict[Variant, Path]) -> Host:
+    """Stage as Chef and edeliver left it."""
+    machine = host.machine
+    machine.run(
+        "rm -rf /var/lib/billing_stage /etc/default/billing_stage /home/billing/stage/private /home/billing/.bash_aliases"
+    )
+    machine.run("cat > /etc/systemd/system/billing_stage.service", stdin=UNIT)
+    machine.run("cat > /etc/nginx/sites-available/billing_stage", stdin=SITE)
+    machine.run("install -d -o billing -g billing /home/billing/stage/billing")
+    host.project.edit("stage", release_tool="distillery")
+    archive = built[OLD].read_bytes()
+    place = Path(f"/proc/{machine.pid}/root/root/old.tar.gz")
+    place.write_bytes(archive)
+    machine.run(
+        "tar -xzf /root/old.tar.gz -C /home/billing/stage/billing && chown -R billing: /home/billing/stage/billing"
+    )
+    machine.run("systemctl daemon-reload && systemctl reload nginx && systemctl start billing_stage")
+    wait_for_page(machine, "stage")
+    return host
+
+
+def test_nobody_notices_the_apply(inherited: Host) -> None:
+    machine = inherited.machine
+    process = main_pid(machine, "stage")
+    with Visitor(inherited) as visitor:
+        inherited.project.apply("--limit", "stage").require_success()
+        assert inherited.project.planned("--limit", "stage") == {}
+    assert visitor.missed == []
+    assert (main_pid(machine, "stage"), version(machine, "stage")) == (process, "0.1.0")
+    assert "Managed by the deploy repository" in machine.run("cat /etc/systemd/system/billing_stage.service").stdout
+
+
+def test_a_release_over_what_edeliver_left_is_refused(inherited: Host, built: dict[Variant, Path]) -> None:
+    run = release(inherited, "stage", built[NEW])
+    assert (run.exit_code, "no link to a release but the release itself, as edeliver leaves it" in run.output) == (
+        1,
+        True,
+    )
+    assert version(inherited.machine, "stage") == "0.1.0"
+
+
+def test_one_restart_and_the_way_back(inherited: Host, built: dict[Variant, Path]) -> None:
+    machine = inherited.machine
+    with Visitor(inherited) as visitor:
+        for line in SWITCH:
+            machine.run(f"cd /home/billing/stage && {line}")
+        release(inherited, "stage", built[NEW]).require_success()
+    assert version(machine, "stage") == "0.2.0"
+    assert visitor.missed
+    # One stretch, which is the restart.
+    assert visitor.missed[-1] - visitor.missed[0] < 10
+    entry_point(inherited, "rollback.py", "stage", VERSION="0.1.0").require_success()
+    assert version(machine, "stage") == "0.1.0"
+
+
+def test_secrets_are_built_in_until_the_next_build(inherited: Host, built: dict[Variant, Path]) -> None:
+    """The apply wrote the secret file anew, and Distillery's release has what it was built with."""
+    found = inherited.project.make("doctor", "ENV=stage")
+    assert (found.exit_code, "secret.exs is newer than the running release, which has it built in" in found.output) == (
+        2,
+        True,
+    ), found.output
+    assert "Mend: make update ENV=stage builds a new one" in found.output
+    # Built now, that is.
+    built_now = Changed(built[NEXT], built[NEXT].with_name("now.tar.gz")).by(
+        lambda tree: (tree / "releases/start_erl.data").touch()
+    )
+    release(inherited, "stage", built_now).require_success()
+    assert "stage: nothing is wrong" in inherited.project.make("doctor", "ENV=stage").require_success().output
