@@ -200,6 +200,8 @@ def test_a_rollback_that_is_ended_says_nothing_against_the_release(on_old: Host,
     release(on_old, "stage", built[NEW]).require_success()
     with begun(on_old, "rollback.py", "stage") as (process, output):
         wait_until(lambda: "Restarted; waiting" in output.read_text(), "the restart")
+        # It would be done in two seconds.
+        on_old.machine.run("systemctl kill --signal=STOP billing_stage")
         on_old.project.make("unlock", "ENV=stage", "YES=1").require_success()
         assert process.wait(60) == 1
     assert_well(on_old, "0.2.0")
