@@ -49,7 +49,8 @@ def _expected(environment: Environment) -> dict[bytes, bytes]:
         "unit": name,
         "root": root,
         "app_path": app_path,
-        "console": f"( set -a; . /etc/default/{name}; cd {app_path} && exec bin/{environment.app} {console} )",
+        "console": "( [ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }; "
+        f"set -a; . /etc/default/{name}; cd {app_path} && exec bin/{environment.app} {console} )",
     }
     aliases = {environment.environment: f"cd {app_path} 2>/dev/null || cd {root}"}
     for alias, text in environment.aliases.items():

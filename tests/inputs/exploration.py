@@ -47,7 +47,7 @@ def explore(machine: Machine, vaults: Path, count: int, number: int, tally: Tall
     + machine: a prepared machine whose nginx is stopped
     + vaults: see `accept`
     + count: how many cases
-    + number: the seed: the same cases for the same number
+    + number: the seed: the same cases for the same number and the same sources, from which hypothesis takes constants
     + tally: what is found is added here, batch by batch
     """
     batch: list[Accepted] = []
