@@ -51,10 +51,10 @@ app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7
 trap 'rm -f "$archive"' EXIT
 as_user() {{ setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }}
 install -d -o root -g "$user" -m 750 "$builds"
-install -d -o "$user" -g "$user" -m 700 "$builds/work"
+install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 exec 9> "$builds/lock"
 flock -n 9 || {{ echo "a build of this environment is at work: wait for it to end" >&2; exit 1; }}
-as_user sh -euc "$unpack" sh "$builds/work" < "$archive"
+as_user sh -euc "$unpack" sh "$builds/scratch" < "$archive"
 systemctl reset-failed "$unit" 2>/dev/null || true
 taken=$({{ ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\\$/\\1/p"; ls "$releases" 2>/dev/null; }} | xargs)
 begin=$(date +%s.%6N)
@@ -62,7 +62,7 @@ groups=
 ! getent group "$group" > /dev/null || groups=--property=SupplementaryGroups=$group
 systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" $groups --property=UMask=0077 \\
     --property=PrivateTmp=yes --property=SyslogIdentifier="${{unit%.service}}" --property=RuntimeMaxSec="$patience" \\
-    --property=WorkingDirectory="$builds/work/source" --setenv=REVISION="$revision" --setenv=BRANCH="$branch" \\
+    --property=WorkingDirectory="$builds/scratch/source" --setenv=REVISION="$revision" --setenv=BRANCH="$branch" \\
     --setenv=TAKEN="$taken" -- "$program"
 {transient.FOLLOW}
 follow "$unit" "${{unit%.service}}" "$begin"
@@ -71,12 +71,12 @@ rm -f "$archive"
 [ -n "$version" ] || {{ systemctl reset-failed "$unit" 2>/dev/null; exit 1; }}
 umask 077
 tarball=$store/$app-$version.tar.gz
-as_user cat "$builds/work/release.tar.gz" > "$tarball.part"
+as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
 printf '%s\\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" "recipe=$recipe" \\
     "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
 echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${{tarball##*/}}" > "$tarball.sha256"
 mv "$tarball.part" "$tarball"
-as_user rm -f "$builds/work/release.tar.gz"
+as_user rm -f "$builds/scratch/release.tar.gz"
 """
 
 # $1: directory of the store, $2: application, $3: directory for uploads, relative to the home of whoever is logged in.
