@@ -110,12 +110,9 @@ def _header(texts: Texts) -> str:
 def _endpoint(texts: Texts, environment: Environment) -> list[str]:
     theirs = app_sources.configuration(lambda file: texts.without(file, environment.environment), environment)
     loads = theirs.settings.get((environment.app, environment.endpoint, "load_from_system_env"))
-    scheme, port = ("http", 80) if environment.tls == "none" else ("https", 443)
     return render(
         "application/endpoint.exs.j2",
         environment=environment,
-        scheme=scheme,
-        port=port,
         load_from_system_env=loads is not None,
     ).splitlines()
 

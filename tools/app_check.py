@@ -174,10 +174,9 @@ def _endpoint(found: Configuration, environment: Environment) -> Iterator[_Compa
 
     yield from _compare("port", setting("http", "port"), environment.port)
     yield from _compare("bind address", setting("http", "ip"), (127, 0, 0, 1), Atom("loopback"))
-    scheme, port = ("http", 80) if environment.tls == "none" else ("https", 443)
     yield from _compare("url host", setting("url", "host"), environment.domain)
-    yield from _compare("url scheme", setting("url", "scheme"), scheme)
-    yield from _compare("url port", setting("url", "port"), port)
+    yield from _compare("url scheme", setting("url", "scheme"), environment.scheme)
+    yield from _compare("url port", setting("url", "port"), environment.url_port)
     yield from _compare("server", setting("server"), True)
     # With it Phoenix before 1.4 takes the port from PORT, whatever the configuration says.
     yield from _compare("load_from_system_env", setting("load_from_system_env"), False, None)

@@ -183,9 +183,19 @@ class Environment(Settings):
         return (self.domain, *self.additional_domains)
 
     @property
+    def scheme(self) -> str:
+        """What a browser speaks with the site, at the port that is usual for it."""
+        return "http" if self.tls == "none" else "https"
+
+    @property
+    def url_port(self) -> int:
+        """Where nginx listens for the site."""
+        return 80 if self.tls == "none" else 443
+
+    @property
     def url(self) -> str:
         """Where a browser finds the site."""
-        return f"{'http' if self.tls == 'none' else 'https'}://{self.domain}"
+        return f"{self.scheme}://{self.domain}"
 
     @property
     def node(self) -> str:
