@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,23 @@ class Project:
             text = re.sub(rf"^{key} = (\{{\n.*?^\}}|.*?)\n", "", text, flags=re.MULTILINE | re.DOTALL)
             text += f"{key} = {value!r}\n" if value is not None else ""
         path.write_text(text)
+
+    @contextmanager
+    def moved(self, environment: str, **data: Any) -> Iterator[None]:
+        """For the block, `inventory.py` leads an environment elsewhere.
+
+        + environment: its name
+        + data: of the host, what is different
+        """
+        inventory = self.path / "inventory.py"
+        text = inventory.read_text()
+        here = f'("{environment}", machine(HOST))'
+        assert here in text
+        inventory.write_text(text.replace(here, f'("{environment}", machine(HOST) | {data})'))
+        try:
+            yield
+        finally:
+            inventory.write_text(text)
 
     def set_secrets(self, environment: str, **values: str) -> None:
         """Store values in an environment's vault, as `make vault-edit` would."""

@@ -139,15 +139,31 @@ class Changed(NamedTuple):
         return self.target
 
 
-class Watcher:
-    """A client that asks for prod's page RATE times a second, and notes every answer that was none."""
+class Complaint(NamedTuple):
+    """A request that was not answered well.
 
-    def __init__(self, machine: Machine) -> None:
+    + when: seconds on the monotonic clock
+    + what: the status, or the error
+    """
+
+    when: float
+    what: str
+
+
+class Watcher:
+    """A client that asks for a page RATE times a second, and notes every answer that was none.
+
+    + machine: of the site
+    + environment: whose page it is
+    """
+
+    def __init__(self, machine: Machine, environment: str = "prod") -> None:
         self._machine = machine
+        self._environment = environment
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._ask, daemon=True)
         self.asked = 0
-        self.complaints: list[str] = []
+        self.complaints: list[Complaint] = []
 
     def __enter__(self) -> "Watcher":
         self._thread.start()
@@ -162,19 +178,20 @@ class Watcher:
         connection = self._connection()
         while not self._stop.is_set():
             try:
-                connection.request("GET", "/", headers={"Host": NAMES["prod"]})
+                connection.request("GET", "/", headers={"Host": NAMES[self._environment]})
                 answer = connection.getresponse()
                 answer.read()
                 problem = "" if answer.status == 200 else str(answer.status)
             except (OSError, http.client.HTTPException) as error:
                 problem = repr(error)
                 connection = self._connection()
-            self.complaints += [f"{time.strftime('%X')} {problem}"] * bool(problem)
+            self.complaints += [Complaint(time.monotonic(), problem)] * bool(problem)
             self.asked += 1
             self._stop.wait(max(0.0, began + self.asked / RATE - time.monotonic()))
 
-    def _connection(self) -> "_Kept":
-        return _Kept(self._machine.address, timeout=5)
+    def _connection(self) -> http.client.HTTPConnection:
+        kind = _Kept if self._environment == "prod" else http.client.HTTPConnection
+        return kind(self._machine.address, timeout=5)
 
 
 class _Kept(http.client.HTTPConnection):

@@ -205,9 +205,6 @@ def test_as_json(running: Host) -> None:
 
 
 def test_what_cannot_be_asked(running: Host) -> None:
-    inventory = running.project.path / "inventory.py"
-    text = inventory.read_text()
-    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
-    run = doctor(running, "prod")
-    inventory.write_text(text)
+    with running.project.moved("prod", ssh_port=1):
+        run = doctor(running, "prod")
     assert (run.exit_code, "Traceback" in run.output) == (1, False), run.output

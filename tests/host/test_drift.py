@@ -238,12 +238,9 @@ def test_errors(host: Host) -> None:
 
 @BOOKWORM
 def test_unreachable(host: Host) -> None:
-    inventory = host.project.path / "inventory.py"
-    text = inventory.read_text()
-    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
-    run = drift(host.project)
-    stage = drift(host.project, "stage")
-    inventory.write_text(text)
+    with host.project.moved("prod", ssh_port=1):
+        run = drift(host.project)
+        stage = drift(host.project, "stage")
     assert run.exit_code == 1
     assert "[prod]" in run.output
     assert "Traceback" not in run.output

@@ -1,17 +1,15 @@
 """A step that fails on one environment stops every environment of the run, wherever the others live."""
 
-import contextlib
 import itertools
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host, Prepared
-from tests.host.project import Project, Run
-from tests.sandbox.machine import Machine, boot
+from tests.host.project import Run
+from tests.sandbox.machine import boot
 
 # pyinfra's order of steps is the same on every release.
 pytestmark = BOOKWORM
@@ -125,7 +123,7 @@ def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead
     elsewhere = tmp_path / "elsewhere/.sandbox"
     with (
         boot("second", prepared.release, directory=elsewhere, layers=[prepared.layer]) as second,
-        prod_on(ahead.project, second),
+        ahead.project.moved("prod", ssh_hostname=second.name, ssh_config_file=str(second.ssh_config)),
     ):
         failure = _root_directory("stage")
         ahead.machine.run(failure.damage)
@@ -139,14 +137,3 @@ def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead
         assert has_later_steps(ahead, "stage")
         assert not has_later_steps(ahead, "prod")
         assert ahead.project.planned() == {}
-
-
-@contextlib.contextmanager
-def prod_on(project: Project, machine: Machine) -> Iterator[None]:
-    """The project with prod on another machine."""
-    inventory = project.path / "inventory.py"
-    text = inventory.read_text()
-    moved = f'machine(HOST) | {{"ssh_hostname": "{machine.name}", "ssh_config_file": "{machine.ssh_config}"}}'
-    inventory.write_text(text.replace('("prod", machine(HOST))', f'("prod", {moved})'))
-    yield
-    inventory.write_text(text)

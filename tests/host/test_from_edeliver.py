@@ -1,16 +1,14 @@
 """The way docs/from-edeliver.md leads from Chef, Distillery and edeliver: who uses the site hardly notices."""
 
 import functools
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT
-from tests.host.releases import Variant, as_distillery, build_variants, main_pid, page, wait_for_page
-from tests.host.releasing import Changed, entry_point, release, version
+from tests.host.releases import Variant, as_distillery, build_variants, main_pid, wait_for_page
+from tests.host.releasing import Changed, Watcher, entry_point, release, version
 
 # The way is the same on both releases.
 pytestmark = BOOKWORM
@@ -49,33 +47,6 @@ server {
     }
 }
 """
-
-
-class Visitor:
-    """Asks for stage's page twenty times a second, and keeps the time of each answer that was none."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self.missed: list[float] = []
-
-    def __enter__(self) -> "Visitor":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.wait(0.05):
-            try:
-                well = page(self._host.machine, "stage").status == 200
-            except OSError:
-                well = False
-            if not well:
-                self.missed.append(time.monotonic())
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +91,10 @@ def inherited(host: Host, built: dict[Variant, Path]) -> Host:
 def test_nobody_notices_the_apply(inherited: Host) -> None:
     machine = inherited.machine
     process = main_pid(machine, "stage")
-    with Visitor(inherited) as visitor:
+    with Watcher(machine, "stage") as watcher:
         inherited.project.apply("--limit", "stage").require_success()
         assert inherited.project.planned("--limit", "stage") == {}
-    assert visitor.missed == []
+    assert watcher.complaints == []
     assert (main_pid(machine, "stage"), version(machine, "stage")) == (process, "0.1.0")
     assert "Managed by the deploy repository" in machine.run("cat /etc/systemd/system/billing_stage.service").stdout
 
@@ -139,14 +110,14 @@ def test_a_release_over_what_edeliver_left_is_refused(inherited: Host, built: di
 
 def test_one_restart_and_the_way_back(inherited: Host, built: dict[Variant, Path]) -> None:
     machine = inherited.machine
-    with Visitor(inherited) as visitor:
+    with Watcher(machine, "stage") as watcher:
         for line in SWITCH:
             machine.run(f"cd /home/billing/stage && {line}")
         release(inherited, "stage", built[NEW]).require_success()
     assert version(machine, "stage") == "0.2.0"
-    assert visitor.missed
+    assert watcher.complaints
     # One stretch, which is the restart.
-    assert visitor.missed[-1] - visitor.missed[0] < 10
+    assert watcher.complaints[-1].when - watcher.complaints[0].when < 10
     entry_point(inherited, "rollback.py", "stage", VERSION="0.1.0").require_success()
     assert version(machine, "stage") == "0.1.0"
 

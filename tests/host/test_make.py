@@ -158,17 +158,16 @@ def pyinfra_processes(path: Path) -> list[int]:
 
 @pytest.mark.parametrize("tool", ["drift", "status"])
 def test_ctrl_c_ends_what_asks_a_host_that_hangs(host: Host, tool: str) -> None:
-    inventory = host.project.path / "inventory.py"
-    text = inventory.read_text()
     with socket.create_server(("127.0.0.1", 0)) as hanging:
         hanging.settimeout(60)
-        place = {"ssh_hostname": "127.0.0.1", "ssh_port": hanging.getsockname()[1]}
-        inventory.write_text(text.replace('("prod", machine(HOST))', f'("prod", machine(HOST) | {place})'))
-        with terminal([".venv/bin/python", "-m", f"tools.{tool}", "prod"], host.project.path) as command:
+        address, port = hanging.getsockname()
+        with (
+            host.project.moved("prod", ssh_hostname=address, ssh_port=port),
+            terminal([".venv/bin/python", "-m", f"tools.{tool}", "prod"], host.project.path) as command,
+        ):
             hanging.accept()
             command.type(CTRL_C)
             run = command.finish()
-    inventory.write_text(text)
     assert run.exit_code == -signal.SIGINT
     assert "KeyboardInterrupt" not in run.output
 

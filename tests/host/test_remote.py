@@ -90,9 +90,6 @@ def test_misuse(host: Host) -> None:
     )  # fmt: skip
     assert remote(host, "dance").exit_code == 1
     assert "Say what to run: make rpc ENV=stage" in host.project.make("rpc", "ENV=stage").output
-    inventory = host.project.path / "inventory.py"
-    text = inventory.read_text()
-    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
-    refused = remote(host, "ping")
-    inventory.write_text(text)
+    with host.project.moved("prod", ssh_port=1):
+        refused = remote(host, "ping")
     assert (refused.exit_code, "Connection refused" in refused.output) == (1, True), refused.output

@@ -69,12 +69,9 @@ def test_out_of_order(running: Host) -> None:
 
 
 def test_one_machine_does_not_answer(running: Host) -> None:
-    inventory = running.project.path / "inventory.py"
-    text = inventory.read_text()
-    inventory.write_text(text.replace('("prod", machine(HOST))', '("prod", machine(HOST) | {"ssh_port": 1})'))
-    both = status(running)
-    alone = status(running, "prod")
-    inventory.write_text(text)
+    with running.project.moved("prod", ssh_port=1):
+        both = status(running)
+        alone = status(running, "prod")
     assert both.exit_code == 2
     assert re.search(r"^stage +sandbox +yes", both.output, re.MULTILINE)
     assert re.search(r"^prod +sandbox:1 +no +- +- +- +- +-$", both.output, re.MULTILINE)
