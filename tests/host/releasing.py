@@ -181,6 +181,9 @@ class Watcher:
                 connection.request("GET", "/", headers={"Host": NAMES[self._environment]})
                 answer = connection.getresponse()
                 answer.read()
+                # nginx closes a kept one when it reloads, at which a browser asks again.
+                if not isinstance(connection, _Kept):
+                    connection.close()
                 problem = "" if answer.status == 200 else str(answer.status)
             except (OSError, http.client.HTTPException) as error:
                 problem = repr(error)
