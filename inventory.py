@@ -30,8 +30,8 @@ def machine(address: str) -> dict[str, str]:
 
 
 # One group for each environment, named as its file in group_data.
-stage = [("stage", machine(HOST))]
-prod = [("prod", machine(HOST))]
+stage = [("@snapshot/stage", machine(HOST))]
+prod = [("@snapshot/prod", machine(HOST))]
 
 # A step that fails stops every environment of the run: prod must not go on when the machine it shares is half prepared.
 # pyinfra's own default goes on with the others, or asks, and Enter means "go on".

@@ -6,12 +6,31 @@ shows a traceback for a key file that is missing.
 
 import os
 
-from pyinfra.api import Host, StringCommand
+from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.api.exceptions import DeployError, PyinfraError
 from pyinfra.connectors.ssh_util import load_key_with_certificate
+from typing_extensions import override
 
 # The key to log in with, where neither an ssh agent nor ~/.ssh holds it; beside VAULT_IDENTITY_FILE, which opens vaults.
 VARIABLE = "SSH_IDENTITY_FILE"
+
+
+class SudoAllowed(FactBase[bool]):
+    """Whether the user of the connection becomes root without a password."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self) -> StringCommand:
+        # sudo's own words are hidden: pyinfra takes them for a question to pass on.
+        return StringCommand("! sudo -n true 2>/dev/null || echo allowed")
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["allowed"]
 
 
 class AccessError(PyinfraError):
@@ -49,9 +68,7 @@ def require_sudo(host: Host) -> None:
 
     Raises DeployError.
     """
-    # sudo's own words are hidden: pyinfra takes them for a question to pass on.
-    allowed, _ = host.run_shell_command(StringCommand("sudo -n true 2>/dev/null"))
-    if not allowed:
+    if not host.get_fact(SudoAllowed, _sudo=False):
         user = host.data.get("ssh_user")
         raise DeployError(
             f"{host.name}: sudo wants a password of {user}, or refuses. As root on the machine: "

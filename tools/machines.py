@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from pyinfra.api import Config, FactBase, Host, Inventory, State
 from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host, ctx_state
 
 from group_data.schema.inventory import machine_of
@@ -25,6 +26,8 @@ def ask(
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     state = State()
     state.init(inventory, Config())
+    # As facts are asked of: a connector may make something of the stage.
+    state.set_stage(StateStage.Prepare)
     with ctx_state.use(state):
         answers = {host.name: state.pool.spawn(_answer, host, question) for host in hosts}
         return {name: answer.get() for name, answer in answers.items()}

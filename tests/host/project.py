@@ -26,6 +26,7 @@ PARTS = [
     "restart.py",
     "migrate.py",
     "app.py",
+    "connectors",
     "group_data/schema",
     "operations",
     "templates",
@@ -148,9 +149,9 @@ class Project:
         """
         inventory = self.path / "inventory.py"
         text = inventory.read_text()
-        here = f'("{environment}", machine(HOST))'
+        here = f'("@snapshot/{environment}", machine(HOST))'
         assert here in text
-        inventory.write_text(text.replace(here, f'("{environment}", machine(HOST) | {data})'))
+        inventory.write_text(text.replace(here, f'("@snapshot/{environment}", machine(HOST) | {data})'))
         try:
             yield
         finally:

@@ -1,0 +1,150 @@
+"""Many commands in one exchange with a host: the shell script that runs them side by side, and what it answers.
+
+One sudo for each user runs that user's commands, all at the same time. Their outputs are kept in memory (/dev/shm) until the
+last one is done, and come back as one compressed stream. Nothing but Debian's essential packages is needed on the host.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+# Seconds one command may take. The others wait that long; the one that was too slow is asked again by itself, with all the
+# time it takes.
+PATIENCE = 20
+
+# Bytes of output, and of error output, that a command may have.
+LIMIT = 4 * 1024 * 1024
+
+# How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
+_UNKNOWN_USER = (1, b"sudo: unknown user")
+
+# The script's own directory, readable by nobody else, gone when it ends. Without /dev/shm a disk must do.
+_DIRECTORY = """\
+umask 077
+d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
+trap 'rm -rf "$d"' EXIT
+trap exit HUP INT TERM PIPE
+"""
+
+# Names and sizes, an empty line, and the contents one after another.
+_SEND = 'cd "$d" && stat -c "%n %s" * && echo && cat *\n'
+
+
+class Command(NamedTuple):
+    """A command as a user of the host runs it.
+
+    + become: what puts it in that user's hands, such as `sudo -H -n -u postgres`; nothing for the user of the connection
+    + text: the rest of the line, for a shell
+    """
+
+    become: str
+    text: str
+
+
+class Answer(NamedTuple):
+    """How a command ended, and what it wrote."""
+
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+
+def script(commands: Sequence[Command], first: str | None = None) -> str:
+    """What `sh` reads to run the commands.
+
+    + commands: they change nothing, so that the order does not matter
+    + first: the line of a command that is run before all of them, with all the time it takes
+    """
+    lines = [_DIRECTORY]
+    if first is not None:
+        lines.append(_kept(f"{{ {first}\n}}", "first"))
+    for number, (become, members) in enumerate(_groups(commands).items()):
+        inner = "".join([_DIRECTORY, *(_beside(_limited(commands[i].text), str(i)) for i in members), f"wait\n{_SEND}"])
+        end = f"end-{hashlib.sha256(inner.encode()).hexdigest()}"
+        lines.append(_beside(f"{become} sh -s", f"group-{number}", stdin=f"<<'{end}'\n{inner}{end}"))
+    lines.append(f"wait\n{{ {_SEND}}} | gzip -1\n")
+    return "".join(lines)
+
+
+def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
+    """What the commands answered, and what the first one did.
+
+    + stream: the script's output
+
+    A command that was too slow, wrote too much or was killed is left out, as are those of a user sudo refused: they are to
+    be asked in the ordinary way. The first one is None when there was none, or when the stream does not say how it ended.
+    """
+    try:
+        kept = _unpack(zlib.decompress(stream, wbits=31))
+    except (zlib.error, ValueError):
+        return {}, None
+    return dict(_of_groups(commands, kept)), _answer(kept, "first")
+
+
+def _groups(commands: Sequence[Command]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for number, command in enumerate(commands):
+        groups.setdefault(command.become, []).append(number)
+    return groups
+
+
+def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterator[tuple[Command, Answer]]:
+    for number, members in enumerate(_groups(commands).values()):
+        group = _answer(kept, f"group-{number}")
+        if group is None:
+            continue
+        if group.status == _UNKNOWN_USER[0] and group.stderr.startswith(_UNKNOWN_USER[1]):
+            yield from ((commands[i], group) for i in members)
+            continue
+        try:
+            inner = _unpack(group.stdout)
+        except ValueError:
+            continue
+        for i in members:
+            answer = _answer(inner, str(i))
+            if answer and _is_whole(answer):
+                yield commands[i], answer
+
+
+def _is_whole(answer: Answer) -> bool:
+    # 124 is how `timeout` ends when time was up; above 128 a signal ended the command.
+    return answer.status not in {124, *range(129, 256)} and max(len(answer.stdout), len(answer.stderr)) < LIMIT
+
+
+def _limited(command: str) -> str:
+    # The limit is in blocks of 512 bytes. A command that reaches it is ended; what it wrote is as long as the limit then.
+    return f"ulimit -f {LIMIT // 512}; timeout -k 1 {PATIENCE} {command}"
+
+
+def _kept(command: str, name: str, stdin: str = "</dev/null") -> str:
+    """Lines that run the command and keep what it wrote and how it ended."""
+    return f'{command} >"$d/{name}.out" 2>"$d/{name}.err" {stdin}\necho $? >"$d/{name}.status"\n'
+
+
+def _beside(command: str, name: str, stdin: str = "</dev/null") -> str:
+    return f"{{ {_kept(command, name, stdin)}}} &\n"
+
+
+def _answer(kept: Mapping[str, bytes], name: str) -> Answer | None:
+    try:
+        return Answer(int(kept[f"{name}.status"]), kept[f"{name}.out"], kept[f"{name}.err"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _unpack(stream: bytes) -> dict[str, bytes]:
+    index, found, content = stream.partition(b"\n\n")
+    if not found:
+        raise ValueError("no index")
+    return dict(_slices((line.split() for line in index.decode().splitlines()), content))
+
+
+def _slices(sizes: Iterable[list[str]], content: bytes) -> Iterator[tuple[str, bytes]]:
+    start = 0
+    for name, size in sizes:
+        end = start + int(size)
+        if end > len(content):
+            raise ValueError("cut short")
+        yield name, content[start:end]
+        start = end
