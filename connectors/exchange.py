@@ -9,12 +9,11 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-# Seconds one command may take. The others wait that long; the one that was too slow is asked again by itself, with all the
-# time it takes.
+# Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
 PATIENCE = 20
 
 # Bytes of output, and of error output, that a command may have.
-LIMIT = 4 * 1024 * 1024
+LIMIT = 4 * 1024 * 1024  # a multiple of the 512 bytes in which `ulimit -f` counts
 
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
@@ -24,7 +23,19 @@ _DIRECTORY = """\
 umask 077
 d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
 trap 'rm -rf "$d"' EXIT
-trap exit HUP INT TERM PIPE
+trap exit HUP INT PIPE TERM
+"""
+
+# Ends with whatever is done when `timeout` says that time is up, which it tells all of its commands.
+_WAIT = """\
+trap 'late=1' TERM
+late=
+wait
+"""
+
+# Those that did not listen are killed, with this shell.
+_END = """\
+[ -z "$late" ] || { rm -rf "$d"; kill -KILL 0; }
 """
 
 # Names and sizes, an empty line, and the contents one after another.
@@ -60,11 +71,12 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
     if first is not None:
         lines.append(_kept(f"{{ {first}\n}}", "first"))
     for number, (become, members) in enumerate(_groups(commands).items()):
-        inner = "".join([_DIRECTORY, *(_beside(_limited(commands[i].text), str(i)) for i in members), f"wait\n{_SEND}"])
-        end = f"end-{hashlib.sha256(inner.encode()).hexdigest()}"
-        lines.append(_beside(f"{become} sh -s", f"group-{number}", stdin=f"<<'{end}'\n{inner}{end}"))
-    lines.append(f"wait\n{{ {_SEND}}} | gzip -1\n")
-    return "".join(lines)
+        jobs = [_beside(f"ulimit -f {LIMIT // 512}; {commands[i].text}", str(i)) for i in members]
+        group = "".join([_DIRECTORY, *jobs, _WAIT, _SEND, _END])
+        end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
+        shell = f"{become} timeout -k 1 {PATIENCE} sh -s"
+        lines.append(_beside(shell, f"group-{number}", stdin=f"<<'{end}'\n{group}{end}"))
+    return "".join([*lines, "wait\n{ ", _SEND, "} | gzip -1\n"])
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
@@ -108,13 +120,8 @@ def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterat
 
 
 def _is_whole(answer: Answer) -> bool:
-    # 124 is how `timeout` ends when time was up; above 128 a signal ended the command.
-    return answer.status not in {124, *range(129, 256)} and max(len(answer.stdout), len(answer.stderr)) < LIMIT
-
-
-def _limited(command: str) -> str:
-    # The limit is in blocks of 512 bytes. A command that reaches it is ended; what it wrote is as long as the limit then.
-    return f"ulimit -f {LIMIT // 512}; timeout -k 1 {PATIENCE} {command}"
+    # Above 128 a signal ended the command.
+    return answer.status <= 128 and max(len(answer.stdout), len(answer.stderr)) < LIMIT
 
 
 def _kept(command: str, name: str, stdin: str = "</dev/null") -> str:

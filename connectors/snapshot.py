@@ -6,19 +6,22 @@ long as nothing else was run on the machine. Everything else, and every fact it 
 Hosts of one machine share a connection. `docs/architecture.md` says what is guaranteed, and how.
 """
 
+import socket
 import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
+from gevent import spawn
 from gevent.event import AsyncResult
 from gevent.lock import Semaphore
-from paramiko import SSHException
+from paramiko import SSHException, Transport
+from paramiko.channel import ChannelFile, ChannelStdinFile
 from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
@@ -54,7 +57,32 @@ _STAGES = {StateStage.Prepare, StateStage.Execute}
 # pyinfra does not tell a connector that a command is a fact: true from `host.get_fact` to the command it runs.
 _is_fact: ContextVar[bool] = ContextVar("_is_fact", default=False)
 
+# What a connection that breaks raises. It shows again, in pyinfra's words, when a command is run in the ordinary way.
+_BROKEN = (SSHException, OSError, EOFError)
+
 Outcome = tuple[bool, CommandOutput]
+
+
+class Shell(NamedTuple):
+    """Where a script goes, and where what it prints comes from."""
+
+    stdin: ChannelStdinFile
+    stdout: ChannelFile
+
+
+class Look(NamedTuple):
+    """A look at the machine that has begun.
+
+    + commands: what is asked
+    + stdout: where the answers come from
+    + moves: the connection's, as they were when it began
+    + began: when that was, of the monotonic clock in seconds
+    """
+
+    commands: list[Command]
+    stdout: ChannelFile
+    moves: int
+    began: float
 
 
 class Connection:
@@ -75,6 +103,9 @@ class Connection:
         self.taken = 0.0
         # Changes whenever something was run on the machine that is no fact.
         self.moves = 0
+        # Shells that wait for a script, opened when the connection was made, and the look that was begun then.
+        self.shells: list[Shell] = []
+        self.ahead: Look | None = None
         # Whether the machine has what the script needs.
         self.works = False
 
@@ -93,20 +124,43 @@ class Connection:
         """What all its hosts are expected to ask in a stage, each once."""
         return list(dict.fromkeys(command for each in self.connectors for command in each.expected(stage)))
 
-    def end(self, stage: StateStage) -> None:
-        """Nothing that was seen so far is true any more, for the rest of a stage."""
+    def enter(self, stage: StateStage) -> None:
+        """What was seen in another stage counts no more."""
         self.stage = stage
         self.answers = {}
+
+    def end(self, stage: StateStage) -> None:
+        """Nothing that was seen so far counts any more, for the rest of a stage."""
+        self.enter(stage)
         self.moves += 1
 
-    def keep(self, seen: dict[Command, Answer], moves: int) -> None:
-        """Answer from this look, unless something was run meanwhile.
+    def open_shell(self) -> Shell:
+        """A shell on the machine, waiting for its script."""
+        client: SSHClient = self.client  # type: ignore[assignment]
+        stdin, stdout, _ = client.exec_command("sh -s")
+        return Shell(stdin, stdout)
 
-        + moves: as they were before it
+    def begin(self, commands: list[Command], first: str | None = None) -> Look | None:
+        """Begin a look at the machine, if there is anything to ask.
+
+        + first: the line of a command to run before
         """
+        if not commands:
+            return None
+        shell = self.shells.pop() if self.shells else self.open_shell()
+        shell.stdin.write(script(commands, first))
+        shell.stdin.close()
+        return Look(commands, shell.stdout, self.moves, time.monotonic())
+
+    def read(self, look: Look | None) -> Answer | None:
+        """Answer from this look, unless something was run meanwhile; returns what its first command did."""
+        if not look:
+            return None
+        seen, first = answers(look.commands, look.stdout.read())
         self.works = self.works or bool(seen)
-        if moves == self.moves:
-            self.answers, self.taken = seen, time.monotonic()
+        if look.moves == self.moves:
+            self.answers, self.taken = seen, look.began
+        return first
 
 
 class SnapshotConnector(SSHConnector):
@@ -147,6 +201,11 @@ class SnapshotConnector(SSHConnector):
         self.connection.client = client
 
     @override
+    def make_paramiko_kwargs(self) -> dict[str, Any]:
+        """As for pyinfra's SSH connector, with a transport that sends at once."""
+        return super().make_paramiko_kwargs() | {"transport_factory": _prompt_transport}
+
+    @override
     def connect(self) -> None:
         """There is a connection, made by this host or by another of the same machine. Raises ConnectError."""
         connection = self.connection
@@ -157,6 +216,7 @@ class SnapshotConnector(SSHConnector):
             try:
                 super().connect()
                 connection.left = False
+                self._look_ahead()
                 attempt.set()
             except ConnectError as error:
                 attempt.set_exception(error)
@@ -171,6 +231,17 @@ class SnapshotConnector(SSHConnector):
         self.connection.left = True
         if self._asked:
             memory.remember(self._memory, {**self._remembered, **self._asked})
+
+    def _look_ahead(self) -> None:
+        """Have the machine look while pyinfra reads the deploy."""
+        connection = self.connection
+        commands = connection.commands(StateStage.Prepare)
+        # With --yes executing follows at once. Over a distance, that its shell is waiting then saves two round trips.
+        looks = 1 if self.state.should_check_for_changes() else 2
+        with suppress(*_BROKEN):
+            shells = [spawn(connection.open_shell) for _ in range(looks)] if commands else []
+            connection.shells = [shell.get() for shell in shells]
+            connection.ahead = connection.begin(commands)
 
     # --- Running ---------------------------------------------------------------------------------------------------------
 
@@ -200,13 +271,15 @@ class SnapshotConnector(SSHConnector):
     def get_file(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():
-            return super().get_file(*arguments, **keywords)
+            fetched: bool = super().get_file(*arguments, **keywords)
+            return fetched
 
     @override
     def rsync(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():
-            return super().rsync(*arguments, **keywords)
+            done: bool = super().rsync(*arguments, **keywords)
+            return done
 
     def expected(self, stage: StateStage) -> list[Command]:
         """What this host is likely to be asked in a stage: what it was last time, and in executing what preparing asked."""
@@ -234,19 +307,11 @@ class SnapshotConnector(SSHConnector):
         connection = self.connection
         with connection.looking:
             if connection.stage is not stage:
-                connection.end(stage)
-                self._look(connection.commands(stage))
+                connection.enter(stage)
+                with suppress(*_BROKEN):
+                    ahead = connection.ahead if stage is StateStage.Prepare else None
+                    connection.read(ahead or connection.begin(connection.commands(stage)))
         return connection.answers.get(asked) if time.monotonic() - connection.taken < AGE else None
-
-    def _look(self, commands: list[Command]) -> None:
-        if commands:
-            moves = self.connection.moves
-            try:
-                seen, _ = answers(commands, self._exchange(script(commands)))
-            except (SSHException, OSError, EOFError):
-                # What is wrong with the connection shows when a command is run in the ordinary way.
-                return
-            self.connection.keep(seen, moves)
 
     def _brings_a_look(self, arguments: Mapping[str, Any]) -> bool:
         """Whether a command is the first thing to happen to the machine in executing, and can be asked with others."""
@@ -258,10 +323,8 @@ class SnapshotConnector(SSHConnector):
         """Run a command, and in the same exchange look at the machine when it is done; None if sudo wants a password."""
         connection = self.connection
         self._end()
-        moves, commands = connection.moves, connection.commands(self.state.current_stage)
         line = make_unix_command_for_host(self.state, self.host, command, **self._words(arguments)).get_raw_value()
-        seen, answer = answers(commands, self._exchange(script(commands, line)))
-        connection.keep(seen, moves)
+        answer = connection.read(connection.begin(connection.commands(self.state.current_stage), line))
         self._end(besides=connection)
         if not answer:
             return False, CommandOutput([OutputLine("stderr", "the connection broke before the command was done")])
@@ -271,14 +334,6 @@ class SnapshotConnector(SSHConnector):
         ):
             return None
         return answer.status in _codes(arguments), output
-
-    def _exchange(self, text: str) -> bytes:
-        client: SSHClient = self.client  # type: ignore[assignment]
-        stdin, stdout, _ = client.exec_command("sh -s")
-        stdin.write(text)
-        stdin.close()
-        stream: bytes = stdout.read()
-        return stream
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -332,11 +387,23 @@ class SnapshotConnector(SSHConnector):
         program, *rest = sys.argv
         files = [argument for argument in rest if argument.endswith(".py")]
         name, address = self.host.name, f"{self.data['ssh_hostname']} {self.data['ssh_port']}"
-        return memory.path_of([str(Path.cwd()), Path(program).name, *files, name, address])
+        # With --yes pyinfra asks for hardly anything before it executes.
+        detects = str(self.state.should_check_for_changes())
+        return memory.path_of([str(Path.cwd()), Path(program).name, *files, detects, name, address])
 
     @cached_property
     def _remembered(self) -> dict[str, list[Command]]:
         return memory.recall(self._memory)
+
+
+def _prompt_transport(sock: socket.socket, **options: Any) -> Transport:
+    """A transport that does not hold small packets back for more: the other side's acknowledgement can take 40 ms.
+
+    paramiko leaves Nagle's algorithm on. What a proxy or a jump host gives in place of a socket has no such thing.
+    """
+    if isinstance(sock, socket.socket):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Transport(sock, **options)
 
 
 def _marked(host: Host, *arguments: Any, **keywords: Any) -> Any:

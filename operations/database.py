@@ -104,7 +104,7 @@ class RoleState(FactBase[dict[str, Any] | None]):
 
 
 class DatabaseState(FactBase[dict[str, Any] | None]):
-    """Encoding of a database, how many of the three privileges its owner holds, and who else may connect.
+    """Encoding and owner of a database, how many of the three privileges that one holds, and who else may connect.
 
     Empty if the database or PostgreSQL is missing, None if PostgreSQL does not answer.
     """
@@ -123,13 +123,13 @@ class DatabaseState(FactBase[dict[str, Any] | None]):
         return _query(
             "postgres",
             "SELECT json_build_object("
-            "'encoding', pg_encoding_to_char(encoding),"
+            "'encoding', pg_encoding_to_char(encoding), 'owner', pg_get_userbyid(datdba),"
             " 'owner_privileges', count(DISTINCT privilege_type) FILTER (WHERE grantee = datdba),"
             " 'others', coalesce(json_agg(DISTINCT coalesce(quote_ident(rolname), 'PUBLIC')) FILTER (WHERE"
             f" grantee <> datdba AND rolname IS DISTINCT FROM '{owner}' AND privilege_type IN ('CONNECT', 'TEMPORARY')"
             "), '[]'))"
             " FROM pg_database LEFT JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl ON true"
-            f" LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE datname = '{database}' GROUP BY encoding",
+            f" LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE datname = '{database}' GROUP BY encoding, datdba",
         )
 
     @override
@@ -211,8 +211,8 @@ def role(role: str, connection_limit: int) -> Generator[StringCommand]:
 def database(database: str, owner: str) -> Generator[StringCommand]:
     """The database exists, in UTF-8 whatever the server's default, and belongs to its owner.
 
-    pyinfra's own `postgres.database` does the work; before it, this asks whether PostgreSQL answers, because that one
-    takes a server that is stopped for a failure even while planning to start it.
+    pyinfra's own `postgres.database` does the work where there is some. It takes a server that is stopped for a failure even
+    while planning to start it, and looks up all databases.
 
     + database: name of the database
     + owner: name of the role
@@ -227,16 +227,17 @@ def database(database: str, owner: str) -> Generator[StringCommand]:
             "change: dump it, drop it, apply, and restore the dump.",
             logger.warning,
         )
-    yield from postgres.database._inner(
-        database=database,
-        owner=owner,
-        template="template0",
-        encoding="UTF8",
-        # On every Debian, and sorts the same after an upgrade of its C library: no index has to be built anew.
-        lc_collate="C.UTF-8",
-        lc_ctype="C.UTF-8",
-        psql_database="postgres",
-    )
+    if not current or current["owner"] != owner:
+        yield from postgres.database._inner(
+            database=database,
+            owner=owner,
+            template="template0",
+            encoding="UTF8",
+            # On every Debian, and sorts the same after an upgrade of its C library: no index has to be built anew.
+            lc_collate="C.UTF-8",
+            lc_ctype="C.UTF-8",
+            psql_database="postgres",
+        )
 
 
 @operation()

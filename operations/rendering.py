@@ -29,6 +29,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  none of the files is HTML made of data
+        # In a directory that is this user's alone: to compile all templates takes as long as to render them ten times.
+        bytecode_cache=jinja2.FileSystemBytecodeCache(),
     )
     environment.filters["elixir"] = elixir_string
     environment.filters["quote"] = shlex.quote
