@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations.tarball import Tarball
+from operations.upload import sent
 
 # Where files arrive, in the home of the user SSH logs in as. pyinfra uploads with sudo through a file in /tmp that
 # everybody may read; without sudo it writes where it is told, and in here nobody else looks.
@@ -189,7 +190,7 @@ def uploaded(environment: Environment, tarball: Tarball) -> None:
     """
     arrived = f"{UPLOADS}/{environment.full_name}-{tarball.sha256}.tar.gz"
     files.directory(name="Release: directory for uploads", path=UPLOADS, mode="700", _sudo=False)
-    files.put(name="Release: upload", src=str(tarball.path), dest=arrived, mode="600", _sudo=False)
+    sent(name="Release: upload", src=tarball.path, dest=arrived, sha256=tarball.sha256, _sudo=False)
     stored(name="Release: tarball in the store", environment=environment, tarball=tarball, arrived=arrived)
 
 

@@ -1,18 +1,30 @@
-"""Reaching machines with nobody there to ask: a key without a passphrase, and sudo without a password.
+"""Reaching machines with nobody there to ask: a key without a passphrase, sudo without a password, OpenSSH beside pyinfra.
 
 pyinfra 3.10 asks for both, whether or not somebody is there (`connectors/ssh_util.py` and `connectors/util.py`), and
 shows a traceback for a key file that is missing.
 """
 
 import os
+import shlex
+from collections.abc import Sequence
 
 from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.api.exceptions import DeployError, PyinfraError
 from pyinfra.connectors.ssh_util import load_key_with_certificate
 from typing_extensions import override
 
+from group_data.schema.inventory import machine_of
+
 # The key to log in with, where neither an ssh agent nor ~/.ssh holds it; beside VAULT_IDENTITY_FILE, which opens vaults.
 VARIABLE = "SSH_IDENTITY_FILE"
+
+# Options of OpenSSH for what the inventory says to pyinfra.
+_OPTIONS = {
+    "ssh_user": "User",
+    "ssh_key": "IdentityFile",
+    "ssh_known_hosts_file": "UserKnownHostsFile",
+    "ssh_strict_host_key_checking": "StrictHostKeyChecking",
+}
 
 
 class SudoAllowed(FactBase[bool]):
@@ -59,6 +71,25 @@ def _reason(error: str, path: str) -> str:
     if "No such private key file" in error:
         return f"there is no {path}: write the private key there, or unset {VARIABLE} to use an ssh agent or ~/.ssh"
     return f"{path} holds no private key that can be read: it must be the whole file that ssh-keygen made"
+
+
+def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """The command line that runs a command on an inventory host.
+
+    + host: its data says how to connect
+    + command: with its arguments, each of which arrives as it is
+    + terminal: whether it gets one; without one nothing may ask
+    """
+    options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
+    if config := host.data.get("ssh_config_file"):
+        options += ["-F", str(config)]
+    for key, option in _OPTIONS.items():
+        if value := host.data.get(key):
+            options += ["-o", f"{option}={value}"]
+    machine = machine_of(host)
+    if machine.port != 22:
+        options += ["-p", str(machine.port)]
+    return ["ssh", *options, machine.address, shlex.join(command)]
 
 
 def require_sudo(host: Host) -> None:

@@ -12,7 +12,6 @@ host, or 1 with the reason on standard error.
 
 import argparse
 import os
-import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -24,18 +23,11 @@ from pyinfra.api.exceptions import PyinfraError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import machine_of, read_environments
+from group_data.schema.inventory import read_environments
 from tools import interruption
+from tools.access import ssh
 from tools.environments import read_inventory
 from tools.selection import select
-
-# Options of OpenSSH for what the inventory says to pyinfra.
-_OPTIONS = {
-    "ssh_user": "User",
-    "ssh_key": "IdentityFile",
-    "ssh_known_hosts_file": "UserKnownHostsFile",
-    "ssh_strict_host_key_checking": "StrictHostKeyChecking",
-}
 
 # $1: variables, $2: directory of the release, the rest: the command. As the aliases of the application user do it.
 _IN_RELEASE = """\
@@ -54,25 +46,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: {message}\n")
-
-
-def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[str]:
-    """The command line that runs a command on an inventory host.
-
-    + host: its data says how to connect
-    + command: with its arguments, each of which arrives as it is
-    + terminal: whether it gets one; without one nothing may ask
-    """
-    options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
-    if config := host.data.get("ssh_config_file"):
-        options += ["-F", str(config)]
-    for key, option in _OPTIONS.items():
-        if value := host.data.get(key):
-            options += ["-o", f"{option}={value}"]
-    machine = machine_of(host)
-    if machine.port != 22:
-        options += ["-p", str(machine.port)]
-    return ["ssh", *options, machine.address, shlex.join(command)]
 
 
 def in_release(environment: Environment, *arguments: str) -> list[str]:

@@ -81,6 +81,15 @@ class Project:
         """Where the machine's ssh_config goes: what `boot(directory=…)` wants."""
         return self.path / ".sandbox"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables for commands: those of the tests, with a cache of its own, as an operator's other projects have.
+
+        And without what `make test` adds: within another make, make prints its folder.
+        """
+        kept = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
+        return kept | {"XDG_CACHE_HOME": str(self.path / ".cache")}
+
     def pyinfra(self, *arguments: str, stdin: str = "") -> Run:
         """`pyinfra inventory.py …`, as typed in the copy."""
         return self.run(sys.executable, "-m", "pyinfra", "inventory.py", *arguments, stdin=stdin)
@@ -99,7 +108,7 @@ class Project:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            env=_as_typed(),
+            env=self.environment,
         )
         return Run(run.returncode, run.stdout)
 
@@ -116,7 +125,12 @@ class Project:
         """An apply whose process is killed as soon as the condition holds, unless it is done by then."""
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--yes"]
         with subprocess.Popen(
-            command, cwd=self.path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd=self.path,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment,
         ) as run:
             while run.poll() is None and not condition():
                 time.sleep(0.05)
@@ -174,14 +188,9 @@ class Project:
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--json", *arguments]
-        run = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False)
+        run = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False, env=self.environment)
         assert run.returncode == 0, run.stdout + run.stderr
         return dict(json.loads(run.stdout))
-
-
-def _as_typed() -> dict[str, str]:
-    """The environment without what `make test` adds: within another make, make prints its folder."""
-    return {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
 
 
 def _changes(operations: list[dict[str, Any]], key: str) -> dict[str, list[str]]:

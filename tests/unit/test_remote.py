@@ -11,7 +11,8 @@ from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
 from operations.choice import to_build
 from tests.unit.conftest import PROD, STAGE
-from tools.remote import in_release, ssh
+from tools.access import ssh
+from tools.remote import in_release
 
 ACCESS = {
     "ssh_user": "devops",

@@ -1,0 +1,117 @@
+"""What a command costs: seconds, processor time, memory, and what it does to the machine at the other end."""
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Seconds between two looks at a command's memory; each takes about a hundredth of it.
+_INTERVAL = 0.05
+
+
+class BenchError(Exception):
+    """A command that was to be measured failed."""
+
+
+@dataclass
+class Figures:
+    """What several runs of one command cost.
+
+    + seconds: of each run, from start to end
+    + processor: seconds of the command and all it started and waited for, of each run
+    + memory: MB of the command and all that runs because of it, at the worst moment of the warm-up
+    + commands: what was run over SSH in one run; None where it was not counted
+    + passed: bytes over the network in one run, both ways; None where they were not counted
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    memory: float | None = None
+    commands: int | None = None
+    passed: int | None = None
+
+    @property
+    def median(self) -> float:
+        """Of the seconds."""
+        return statistics.median(self.seconds)
+
+    def dumps(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def run(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
+    """Run a command once and note what it cost. Raises BenchError, with its output, when it fails."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        command,
+        cwd=directory,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    figures.seconds.append(time.monotonic() - began)
+    figures.processor.append(usage.ru_utime + usage.ru_stime)
+    if process.returncode:
+        raise BenchError(f"{' '.join(command)} failed:\n{output[-4000:]}")
+
+
+def warm_up(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
+    """Run a command once without noting its time, and note its memory."""
+    peak, done = [0.0], threading.Event()
+    watch = threading.Thread(target=_watch, args=(peak, done))
+    watch.start()
+    try:
+        run(Figures(), command, directory, variables)
+    finally:
+        done.set()
+        watch.join()
+    figures.memory = peak[0]
+
+
+def say(text: str) -> None:
+    """What is under way, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _watch(peak: list[float], done: threading.Event) -> None:
+    while not done.wait(_INTERVAL):
+        peak[0] = max(peak[0], sum(map(_memory, _descendants(os.getpid()))))
+
+
+def _descendants(process: int) -> set[int]:
+    """The processes that came of one, without it, of whichever generation."""
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # proc(5): after the name in parentheses, state and parent.
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in found | {process}} - found:
+        found |= more
+    return found
+
+
+def _memory(process: int) -> float:
+    """MB that a process has for itself, with its share of what it shares."""
+    try:
+        for line in (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    except OSError:
+        pass
+    return 0.0

@@ -1,0 +1,142 @@
+"""The script is run by a real shell here, with `env` in place of sudo: what root does on a host, tests/host shows."""
+
+import gzip
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from connectors import exchange
+from connectors.exchange import LIMIT, Answer, Command, answers, script
+
+# Other users are other groups of commands; env stands for whatever becomes one.
+OTHER = "env USER=other"
+
+
+def run(
+    commands: Sequence[Command], first: str | None = None, **environment: str
+) -> tuple[dict[Command, Answer], Answer | None]:
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=script(commands, first).encode(),
+        capture_output=True,
+        check=True,
+        env=os.environ | environment,
+    )
+    return answers(commands, done.stdout)
+
+
+def ask(text: str, become: str = OTHER) -> Command:
+    return Command(become, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sh -c 'echo out; echo err >&2; exit 3'", Answer(3, b"out\n", b"err\n")),
+        ("sh -c 'printf no-newline'", Answer(0, b"no-newline", b"")),
+        ("sh -c true", Answer(0, b"", b"")),
+        (r"sh -c 'printf \\000\\377\\n\\n'", Answer(0, b"\0\xff\n\n", b"")),
+        ("sh -c 'cat; echo done'", Answer(0, b"done\n", b"")),
+        ("sh -c 'echo $USER'", Answer(0, b"other\n", b"")),
+        ("sh -c 'echo \"a\nend-b\n\"'", Answer(0, b"a\nend-b\n\n", b"")),
+        ("sh -c ')'", Answer(2, b"", b'sh: 1: Syntax error: ")" unexpected\n')),
+    ],
+)
+def test_a_command_answers_as_by_itself(text: str, expected: Answer) -> None:
+    assert run([ask(text)]) == ({ask(text): expected}, None)
+
+
+def test_one_that_fails_does_not_disturb_the_others() -> None:
+    commands = [ask("sh -c 'echo 1'"), ask("sh -c 'exit 9'"), ask("sh -c 'kill -9 $$'"), ask("sh -c 'echo 2'", "")]
+    answered, _ = run(commands)
+    assert {command.text: answer.stdout for command, answer in answered.items()} == {
+        "sh -c 'echo 1'": b"1\n",
+        "sh -c 'exit 9'": b"",
+        "sh -c 'echo 2'": b"2\n",
+    }
+
+
+def test_they_run_side_by_side(tmp_path: Path) -> None:
+    # Each waits for the other.
+    commands = [
+        ask(f"sh -c 'cd {tmp_path}; touch {mine}; until [ -e {other} ]; do sleep 0.05; done'")
+        for mine, other in (("a", "b"), ("b", "a"))
+    ]
+    assert len(run(commands)[0]) == 2
+
+
+@pytest.mark.parametrize("text", ["sh -c 'sleep 60'", "sh -c 'trap \"\" TERM; sleep 60; sleep 60'"])
+def test_one_that_hangs_is_left_out(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "PATIENCE", 1)
+    began = time.monotonic()
+    answered, _ = run([ask("sh -c 'echo before'"), ask(text), ask("sh -c 'echo after'"), ask("sh -c 'echo it'", "")])
+    assert [answer.stdout for answer in answered.values()] == [b"before\n", b"after\n", b"it\n"]
+    assert time.monotonic() - began < 30, "it waited for the command that hangs"
+
+
+@pytest.mark.parametrize(
+    ("text", "answered"),
+    [
+        (f"sh -c 'head -c {LIMIT - 1} /dev/zero'", True),
+        (f"sh -c 'head -c {LIMIT + 1} /dev/zero'", False),
+        (f"sh -c 'head -c {LIMIT + 1} /dev/zero >&2'", False),
+        (f"sh -c 'head -c {LIMIT + 1} /dev/zero; true'", False),
+        ("sh -c 'yes | head -c 1G; true'", False),
+    ],
+)
+def test_one_that_says_too_much_is_left_out(text: str, answered: bool) -> None:
+    got, _ = run([ask(text), ask("sh -c 'echo small'")])
+    assert (ask(text) in got, got[ask("sh -c 'echo small'")].stdout) == (answered, b"small\n")
+
+
+def test_what_a_user_who_is_refused_asks_is_left_out(tmp_path: Path) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
+    sudo.chmod(0o755)
+    commands = [ask("sh -c id", str(sudo)), ask("sh -c 'echo own'", "")]
+    assert list(run(commands)[0]) == [commands[1]]
+
+
+def test_a_user_who_does_not_exist_answers_as_sudo_does(tmp_path: Path) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text("#!/bin/sh\necho 'sudo: unknown user billing' >&2\nexit 1\n")
+    sudo.chmod(0o755)
+    commands = [ask("sh -c id", str(sudo)), ask("sh -c pwd", str(sudo))]
+    assert run(commands)[0] == dict.fromkeys(commands, Answer(1, b"", b"sudo: unknown user billing\n"))
+
+
+def test_the_first_command_is_done_before_the_others_look(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    look = ask(f"sh -c 'cat {file}'")
+    answered, first = run([look], f"sh -c 'sleep 0.3; echo written > {file}; echo out; echo err >&2; exit 4'")
+    assert (answered[look].stdout, first) == (b"written\n", Answer(4, b"out\n", b"err\n"))
+
+
+def test_the_first_command_may_say_and_take_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "PATIENCE", 1)
+    _, first = run([ask("sh -c true")], f"sh -c 'sleep 2; head -c {LIMIT + 1} /dev/zero'")
+    assert first
+    assert (first.status, len(first.stdout)) == (0, LIMIT + 1)
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    before = set(Path("/dev/shm").iterdir())  # noqa: S108  where the script keeps outputs
+    run([ask("sh -c 'echo 1'"), ask("sh -c 'echo 2'", "")], "true", TMPDIR=str(tmp_path))
+    assert set(Path("/dev/shm").iterdir()) == before  # noqa: S108
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stream", [b"", b"sudo: sorry\n", gzip.compress(b"nonsense"), gzip.compress(b"a 9\n\nshort")])
+def test_a_stream_that_is_broken_answers_nothing(stream: bytes) -> None:
+    assert answers([ask("sh -c true")], stream) == ({}, None)
+
+
+def test_a_stream_that_is_cut_short_answers_nothing() -> None:
+    command = ask("sh -c 'echo 1'")
+    stream = subprocess.run(["sh", "-s"], input=script([command]).encode(), capture_output=True, check=True).stdout
+    assert answers([command], stream)[0]
+    assert answers([command], stream[:-9])[0] == {}
