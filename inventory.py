@@ -5,7 +5,7 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 
 from pyinfra import config, state
 
-from tools import interruption
+from tools import interruption, startup
 from tools.access import identity
 from tools.check import refuse_what_cannot_work
 
@@ -39,6 +39,7 @@ config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
 interruption.ends_pyinfra()
+startup.entry_points_are_modules()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()

@@ -20,16 +20,6 @@ from group_data.schema.types import WORDS
 # pyinfra puts every host into a group named after the inventory file.
 FILE_GROUP = "inventory"
 
-# The fields alone, none required and nothing between them: what is right is read whatever is wrong beside it.
-_FIELDS: type[BaseModel] = create_model(
-    "_Fields",
-    __config__=Settings.model_config | {"validate_default": False},
-    **{
-        name: (field.rebuild_annotation(), None if field.is_required() else field)
-        for name, field in Settings.model_fields.items()
-    },  # type: ignore[call-overload]
-)
-
 
 class SettingsError(PyinfraError):
     """Group data that cannot be deployed. A PyinfraError, because only those are shown without a traceback."""
@@ -183,11 +173,25 @@ def _validated(data: Mapping[str, Any]) -> tuple[Environment, list[ErrorDetails]
     except ValidationError as error:
         errors = error.errors()
     wrong = {str(detail["loc"][0]) for detail in errors if detail["loc"]}
-    right = _FIELDS.model_validate({key: value for key, value in data.items() if key not in wrong})
+    right = _fields().model_validate({key: value for key, value in data.items() if key not in wrong})
     environment = Environment.model_construct(**dict(right))
     for key in wrong:
         vars(environment).pop(key, None)
     return environment, errors
+
+
+@cache
+def _fields() -> type[BaseModel]:
+    """The fields alone, none required and nothing between them: what is right is read whatever is wrong beside it."""
+    fields: type[BaseModel] = create_model(
+        "_Fields",
+        __config__=Settings.model_config | {"validate_default": False},
+        **{
+            name: (field.rebuild_annotation(), None if field.is_required() else field)
+            for name, field in Settings.model_fields.items()
+        },  # type: ignore[call-overload]
+    )
+    return fields
 
 
 def _problems_of(subject: Subject, errors: Sequence[ErrorDetails]) -> Iterator[Problem]:

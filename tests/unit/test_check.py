@@ -153,7 +153,9 @@ def test_a_misused_option_of_pyinfra(project: Project) -> None:
 def test_groups_that_pyinfra_names_itself(project: Project, name: str) -> None:
     inventory = project.path / "inventory.py"
     inventory.write_text(
-        inventory.read_text().replace("# One group", f'{name} = [("stage", machine(HOST)), "prod"]\n# One group')
+        inventory.read_text().replace(
+            "# One group", f'{name} = [("@snapshot/stage", machine(HOST)), "@snapshot/prod"]\n# One group'
+        )
     )
     check = project.run(sys.executable, "-m", "tools.check")
     text = f"pyinfra gives the name {name} to a group of its own, all hosts: name the group as its environment"
