@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 PYINFRA := .venv/bin/pyinfra inventory.py
 VENV := .venv/installed
+BENCH_VENV := .venv-bench/installed
 # Were it set, pyinfra would leave out the detection of changes, which is what a plan consists of.
 unexport PYINFRA_YES
 # edeliver's names for stage and prod, unless the inventory has environments of these names itself.
@@ -245,8 +246,16 @@ soak: $(VENV) sandbox-packages ## Try 100,000 inputs nobody drew before, or N=â€
 	$(PYTHON) -m tests.inputs.soak $(N)
 
 .PHONY: bench
-bench: $(VENV) sandbox-packages ## Measure how long a restart leaves a site without an answer, on a throwaway machine
+bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure deploys beside Ansible's, into bench/results.md; SECTIONS="cases scale upload"
+	PATH="$$PWD/.venv-bench/bin:$$PATH" $(PYTHON) -m bench $(SECTIONS)
+
+.PHONY: bench-restart
+bench-restart: $(VENV) sandbox-packages ## Measure how long a restart leaves a site without an answer
 	$(PYTHON) -m bench.restart
+
+.PHONY: differential
+differential: $(VENV) sandbox-packages ## Compare the two connectors on 200 deploys, or N=â€¦; Ctrl-C ends it
+	$(PYTHON) -m tests.host.differential $(N)
 
 .PHONY: lint
 lint: $(VENV) ## Formatting, lint and types alone
@@ -269,8 +278,13 @@ lock: $(VENV) ## Resolve the dependencies of pyproject.toml anew
 	trap 'rm -rf "$$tmp"' EXIT
 	python3 -m venv "$$tmp"
 	"$$tmp/bin/pip" install -qq uv
-	"$$tmp/bin/uv" pip compile pyproject.toml --extra test --universal --generate-hashes --no-emit-index-url --no-header \
-	    --upgrade --quiet --output-file requirements.lock
+	$(call resolve,test,requirements.lock)
+	$(call resolve,bench,bench/requirements.lock)
+
+define resolve
+	"$$tmp/bin/uv" pip compile pyproject.toml --extra $(1) --universal --generate-hashes --no-emit-index-url --no-header \
+	    --upgrade --quiet --output-file $(2)
+endef
 
 # The stamp is written last: an interrupted installation is done again.
 $(VENV): requirements.lock
@@ -280,6 +294,12 @@ $(VENV): requirements.lock
 	.venv/bin/pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	# pyinfra finds connectors/ by its entry point. Nothing is fetched: what builds it is in the lock file.
 	.venv/bin/pip install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BENCH_VENV): bench/requirements.lock
+	echo "Making .venv-bench from bench/requirements.lock" >&2
+	python3 -m venv .venv-bench
+	.venv-bench/bin/pip install -qq --disable-pip-version-check --require-hashes -r bench/requirements.lock
 	touch $@
 
 define install

@@ -1,7 +1,6 @@
 """A TCP proxy that makes a connection as slow as one over a distance, and counts what goes through it."""
 
 import asyncio
-import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -30,37 +29,32 @@ def proxied(address: str, port: int, round_trip: float) -> Iterator[Proxy]:
 
     + round_trip: seconds from sending something to the earliest answer; half of it each way
     """
-    proxy, ready, loop = Proxy(), threading.Event(), asyncio.new_event_loop()
+    proxy, ready = Proxy(), threading.Event()
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        proxy.connections += 1
+        await _connect(proxy, reader, writer, address, port, round_trip / 2)
 
     async def serve() -> None:
-        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            proxy.connections += 1
-            await _connect(proxy, reader, writer, address, port, round_trip / 2)
-
+        over = asyncio.Event()
+        running.append((asyncio.get_running_loop(), over))
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         proxy.port = server.sockets[0].getsockname()[1]
         ready.set()
-        async with server:
-            await server.serve_forever()
+        await over.wait()
+        server.close()
 
-    task = loop.create_task(serve())
-    thread = threading.Thread(target=lambda: _until_cancelled(loop, task))
+    # With its end asyncio.run ends what is left: connections that are kept, as Ansible's are.
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
     thread.start()
     try:
         ready.wait()
         yield proxy
     finally:
-        loop.call_soon_threadsafe(task.cancel)
+        loop, over = running[0]
+        loop.call_soon_threadsafe(over.set)
         thread.join()
-
-
-def _until_cancelled(loop: asyncio.AbstractEventLoop, task: "asyncio.Task[None]") -> None:
-    with contextlib.suppress(asyncio.CancelledError):
-        loop.run_until_complete(task)
-    for other in asyncio.all_tasks(loop):
-        other.cancel()
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
 
 
 async def _connect(
@@ -78,11 +72,14 @@ async def _connect(
     except OSError:
         writer.close()
         return
-    await asyncio.gather(
-        _pass_on(proxy, reader, far_writer, delay), _pass_on(proxy, far_reader, writer, delay), return_exceptions=True
-    )
-    for each in (writer, far_writer):
-        each.close()
+    try:
+        await asyncio.gather(_pass_on(proxy, reader, far_writer, delay), _pass_on(proxy, far_reader, writer, delay))
+    except OSError:
+        # One side broke off; so does the other.
+        pass
+    finally:
+        for each in (writer, far_writer):
+            each.close()
 
 
 async def _pass_on(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:

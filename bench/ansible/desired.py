@@ -1,0 +1,170 @@
+"""Contents of files and variables for the playbook: `python -m bench.ansible.desired PROJECT_DIRECTORY OUTPUT_DIRECTORY`.
+
+The templates take our model of an environment, and some contents depend on secrets, so that they are rendered here by the
+code that a deploy uses. The playbook gets finished files, below OUTPUT_DIRECTORY/files at their paths on the host, and
+OUTPUT_DIRECTORY/vars.json. Both hold secrets: nobody else may read them.
+"""
+
+import argparse
+import hmac
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import environments_on, machine_of, read_environments
+from group_data.schema.release_tool import RUNNING_VERSION
+from group_data.schema.secrets import Secrets
+from operations import aliases, database, epmd, machine, nginx, secret_file
+from operations.rendering import render
+from tools.environments import read_inventory
+from tools.vault import open_vault
+
+ENVIRONMENT = "stage"
+
+# Settings that ask for steps the playbook does not have, and what they are in an environment without such steps.
+WITHOUT: Mapping[str, Any] = {
+    "tls": "none",
+    "basic_auth_user": None,
+    "database_managed": True,
+    "appsignal": True,
+    "secrets_read_at_start": True,
+    "provided_files": {},
+}
+
+
+class UnsupportedError(Exception):
+    """An environment whose desired state the playbook does not know."""
+
+
+def write(project: Path, output: Path) -> None:
+    """Write everything the playbook needs, replacing what an earlier call wrote.
+
+    + project: directory with inventory.py, group_data and the vault of `stage`, which is alone on its machine
+    + output: directory for files and vars.json; made if it is not there
+
+    Raises UnsupportedError where the playbook would leave out something a deploy does.
+    """
+    environment = _environment(project)
+    # Absolute, so that it is not looked for in this checkout.
+    vault = project.resolve() / environment.vault_directory / f"{ENVIRONMENT}.age"
+    identity = environment.vault_identity and str(project.resolve() / environment.vault_identity)
+    secrets = open_vault(vault, identity)
+    output.mkdir(mode=0o700, parents=True, exist_ok=True)
+    output.chmod(0o700)
+    files = output.resolve() / "files"
+    for path, content in contents(environment, secrets).items():
+        _write(files / path.lstrip("/"), content)
+    values = variables(environment, secrets) | {"files": str(files)}
+    _write(output / "vars.json", json.dumps(values, indent=2) + "\n")
+
+
+def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
+    """Each file that is copied to the host, by its path there.
+
+    + environment: whose
+    + secrets: its vault
+    """
+    digests = secret_file.key_digests(environment, secrets)
+    return {
+        epmd.SOCKET_DROP_IN: render("epmd.socket.j2", address=epmd.ADDRESS),
+        machine.JOURNAL_CONF: render("journald.conf.j2", limit=environment.journal_limit),
+        nginx.SERVER_NAMES_CONF: render("server-names.conf.j2"),
+        f"{nginx.AVAILABLE}/{nginx.DEFAULT_SERVER}": render("default-server.j2"),
+        f"{nginx.AVAILABLE}/{environment.full_name}": render("site.j2", environment=environment, http2_directive=True),
+        f"{environment.page_root}/502.html": render("502.html.j2", environment=environment),
+        environment.variables_path: render("variables.j2", environment=environment),
+        environment.unit_path: render("unit.service.j2", environment=environment),
+        environment.polkit_rule_path: render("polkit.rules.j2", environment=environment),
+        environment.switch_path: render("switch.j2", environment=environment, running_version=RUNNING_VERSION),
+        environment.cookie_path: f"{secrets.cookie.get_secret_value()}\n",
+        environment.secret_path: render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests),
+    }
+
+
+def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
+    """What the playbook calls by name.
+
+    + environment: whose
+    + secrets: its vault
+    """
+    names = (
+        "full_name", "user", "group", "home", "root", "private_path", "appsignal_path", "aliases_path", "variables_path",
+        "unit", "unit_path", "polkit_rule_path", "switch_path", "state_path", "artifacts_path", "backups_path",
+        "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "database", "hsts",
+        "database_connection_limit",
+    )  # fmt: skip
+    return {
+        **{name: getattr(environment, name) for name in names},
+        "extensions": list(environment.database_extensions),
+        "packages": machine.required([environment]),
+        "epmd_address": epmd.ADDRESS,
+        "epmd_drop_in": epmd.SOCKET_DROP_IN,
+        "journal_conf": machine.JOURNAL_CONF,
+        "server_names_conf": nginx.SERVER_NAMES_CONF,
+        "aliases_marker": aliases.marker(environment),
+        "aliases_block": "\n".join(aliases.alias_lines(environment)),
+        # Tests, reloads, waits until the old workers are gone, and leaves the mark that says what nginx has read.
+        "nginx_reload": nginx.RELOAD,
+        **_password(environment, secrets),
+    }
+
+
+def _password(environment: Environment, secrets: Secrets) -> dict[str, str]:
+    """The statement that sets the role's password, and a digest that tells whether the role has it.
+
+    A deploy draws the salt at random and compares with the one the host has. Here it follows from the vault, so that the
+    verifier is the same whenever this is called.
+    """
+    key = secrets.secret_key_base.get_secret_value().encode()
+    salt = hmac.digest(key, f"role {environment.database}".encode(), "sha256")[: database.SALT_BYTES]
+    verifier = database.scram_verifier(secrets.database_password.get_secret_value(), salt)
+    statement = f"BEGIN; ALTER ROLE \"{environment.database}\" PASSWORD '{verifier}'; COMMIT;"
+    return {
+        "password_statements": f"{database.UNLOGGED}{statement}\n",
+        "password_digest": sha256(verifier.encode()).hexdigest(),
+    }
+
+
+def _environment(project: Path) -> Environment:
+    inventory = read_inventory(str(project / "inventory.py"), str(project))
+    environments = read_environments(inventory)
+    host = next(host for host in inventory if environments[host.name].environment == ENVIRONMENT)
+    environment = environments[host.name]
+    if len(environments_on(machine_of(host), inventory, environments)) > 1:
+        raise UnsupportedError(f"{ENVIRONMENT} shares its machine: the playbook prepares a machine for one environment")
+    for setting, value in WITHOUT.items():
+        if getattr(environment, setting) != value:
+            raise UnsupportedError(f"{setting} of {ENVIRONMENT} is not {value!r}: the playbook has no steps for that")
+    return environment
+
+
+def _write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(content)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write, and return the exit code.
+
+    + arguments: the command line without the program, by default the process's own
+    """
+    parser = argparse.ArgumentParser(prog="python -m bench.ansible.desired", description=__doc__.splitlines()[0])
+    parser.add_argument("project", type=Path, help="directory with inventory.py, group_data and vault")
+    parser.add_argument("output", type=Path, help="directory for files/ and vars.json")
+    options = parser.parse_args(arguments)
+    try:
+        write(options.project, options.output)
+    except UnsupportedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""One environment on one machine: a first apply, one that changes nothing, one that changes a file, and a plan."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import measure, sites
+from bench.ansible.play import play
+from bench.measure import Figures, say
+from bench.sites import Site
+from operations.machine import PACKAGES
+from tests.sandbox.machine import boot
+
+# Round trips in seconds: a machine in the next room, and one on another continent.
+ROUND_TRIPS = (0.0, 0.08)
+
+NO_CHANGE, PLAN, ONE_FILE, FIRST = "no change", "plan", "one changed file", "first apply"
+
+SNAPSHOT, STOCK = "pyinfra, `@snapshot/`", "pyinfra, its own connector"
+ANSIBLE, MITOGEN = "ansible-core", "ansible-core with mitogen"
+CONTENDERS = (SNAPSHOT, STOCK, ANSIBLE, MITOGEN)
+
+# What is measured beside them, to compare them with.
+FLOOR = "floor: `pyinfra --version`, `ssh HOST true`"
+PACKAGES_ALONE = "its packages: `apt-get install`"
+
+PYINFRA = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py"]
+_INSTALL = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends"
+
+# What the changed file says: nginx's limit of a request's size, in MiB.
+_LIMITS = (8, 9)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """Something that brings a machine to a state.
+
+    + commands: by case
+    + directory: where they run
+    + variables: for their environment
+    + change: has the next run find one file to change; called with one number and then the other
+    + equip: gives a bare machine what it must have before, which is not measured: Ansible's modules are in Python
+    """
+
+    commands: Mapping[str, list[str]]
+    directory: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    change: Callable[[int], object] = lambda limit: None
+    equip: Callable[[], object] = lambda: None
+
+
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
+    """What each case cost each contender, by "case, round trip".
+
+    + directory: for what is made meanwhile
+    + vaults: of `stage`
+    + layer: disk of a machine that is prepared
+    + release: Debian's
+    + rounds: measured after what is not
+    """
+    results: dict[str, dict[str, Figures]] = {}
+    for round_trip in ROUND_TRIPS:
+        where = f"{round_trip * 1000:.0f} ms"
+        with ExitStack() as stack:
+            machine = stack.enter_context(boot(release=release, directory=directory / "machine", layers=[layer]))
+            site = stack.enter_context(sites.reached(machine, round_trip))
+            all_ = {name: stack.enter_context(contender(name, directory, vaults, site)) for name in CONTENDERS}
+            for case in (NO_CHANGE, PLAN, ONE_FILE):
+                say(f"{case}, {where}")
+                results[f"{case}, {where}"] = _case(case, site, all_, rounds)
+        results[f"{FIRST}, {where}"] = _first(directory, vaults, release, round_trip, rounds)
+    return results
+
+
+@contextmanager
+def contender(name: str, directory: Path, vaults: Path, site: Site) -> Iterator[Contender]:
+    """One of CONTENDERS, or the packages alone, with what it needs to work on a machine."""
+    path = directory / "contender"
+    if name == PACKAGES_ALONE:
+        command = f"sudo sh -c '{_INSTALL} {' '.join(PACKAGES)}'"
+        yield Contender({FIRST: ["ssh", "-F", str(site.config), site.machine.name, command]}, directory)
+    elif name in (SNAPSHOT, STOCK):
+        path = directory / ("snapshot" if name == SNAPSHOT else "stock")
+        shutil.rmtree(path, ignore_errors=True)
+        project = sites.project_of(path, vaults, [["stage"]], "@snapshot/" if name == SNAPSHOT else "")
+        sites.lead_to(project, [site])
+        apply, plan = [*PYINFRA, "--yes"], [*PYINFRA, "--dry", "--diff"]
+        yield Contender(
+            {NO_CHANGE: apply, PLAN: plan, ONE_FILE: apply, FIRST: apply},
+            project.path,
+            {"XDG_CACHE_HOME": str(project.path / ".cache")},
+            lambda limit: project.edit("stage", request_body_limit=limit),
+        )
+    else:
+        with _ansible(path, vaults, site, mitogen=name == MITOGEN) as ansible:
+            yield ansible
+
+
+@contextmanager
+def _ansible(path: Path, vaults: Path, site: Site, mitogen: bool) -> Iterator[Contender]:
+    shutil.rmtree(path, ignore_errors=True)
+    project = sites.project_of(path, vaults, [["stage"]])
+    with play(project.path, [site], mitogen=mitogen) as ansible:
+        apply, plan = ansible.command(), ansible.command("--check", "--diff")
+
+        def change(limit: int) -> None:
+            project.edit("stage", request_body_limit=limit)
+            ansible.prepare(project.path)
+
+        yield Contender({NO_CHANGE: apply, PLAN: plan, ONE_FILE: apply, FIRST: apply}, path, ansible.variables, change)
+
+
+def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
+    """Warm up with two runs each, of which the first may learn what helps the second; then all in turn."""
+    figures = {name: Figures() for name in (FLOOR, *contenders)}
+    pyinfra = Path(sys.executable).with_name("pyinfra")
+    floor = Contender(
+        {case: ["sh", "-c", f"{pyinfra} --version && ssh -F {site.config} {site.machine.name} true"]}, Path("/")
+    )
+    turns = 0
+    for round_ in range(2 + rounds):
+        for name, one in {FLOOR: floor, **contenders}.items():
+            turns += 1
+            if case == ONE_FILE:
+                one.change(_LIMITS[turns % 2])
+            arguments = (figures[name], one.commands[case], one.directory, one.variables)
+            if round_ >= 2:
+                measure.run(*arguments)
+            else:
+                with sites.counted(site, figures[name]):
+                    measure.warm_up(*arguments)
+    return figures
+
+
+def _first(directory: Path, vaults: Path, release: str, round_trip: float, rounds: int) -> dict[str, Figures]:
+    """Each run on a machine of its own, whose packages are on its disk already."""
+    names = (PACKAGES_ALONE, *CONTENDERS)
+    figures = {name: Figures() for name in names}
+    for round_ in range(1 + rounds):
+        say(f"{FIRST}, {round_trip * 1000:.0f} ms, round {round_} of {rounds}")
+        for name in names:
+            with (
+                boot(release=release, directory=directory / "bare") as machine,
+                sites.reached(machine, round_trip) as site,
+                contender(name, directory, vaults, site) as one,
+            ):
+                one.equip()
+                arguments = (figures[name], one.commands[FIRST], one.directory, one.variables)
+                if round_:
+                    measure.run(*arguments)
+                else:
+                    with sites.counted(site, figures[name]):
+                        measure.warm_up(*arguments)
+    return figures

@@ -1,0 +1,78 @@
+"""Applies that change nothing, to many environments at once."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import measure, sites
+from bench.ansible.play import play
+from bench.cases import ANSIBLE, PYINFRA, SNAPSHOT, STOCK
+from bench.measure import Figures, say
+from bench.sites import Site
+from tests.sandbox.machine import boot
+from tests.sandbox.vaults import make_vaults
+
+# Environments, on as many machines.
+SIZES = (1, 5, 20, 50)
+
+# And two on each of so many.
+PAIRS = 10
+
+# Ansible takes minutes for these, and its figures hardly differ from one run to the next: fewer runs of it are enough.
+_LONG = 20
+
+
+def alone(size: int) -> str:
+    """The table of so many environments on as many machines."""
+    return f"{size} environment{'s' * (size > 1)}, one on each machine"
+
+
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
+    """What it costs each contender. Parameters as for `cases.measured`; the machines' disks have `stage` already."""
+    results: dict[str, dict[str, Figures]] = {}
+    with ExitStack() as stack:
+        reached: list[Site] = []
+        for number in range(max(SIZES)):
+            machine = stack.enter_context(
+                boot(f"host-{number}", release, directory=directory / f"machine-{number}", layers=[layer])
+            )
+            reached.append(Site(machine, machine.ssh_config, None))
+            say(f"{machine.name} is up")
+        for size in SIZES:
+            names = [[f"e{number}"] for number in range(size)]
+            results[alone(size)] = _measured(directory, vaults, reached[:size], names, rounds)
+        pairs = [[f"e{number}", f"f{number}"] for number in range(PAIRS)]
+        results[f"{2 * PAIRS} environments, two on each machine"] = _measured(
+            directory, vaults, reached[:PAIRS], pairs, rounds
+        )
+    return results
+
+
+def _measured(
+    directory: Path, vaults: Path, reached: list[Site], names: list[list[str]], rounds: int
+) -> dict[str, Figures]:
+    """Ansible brings each machine to `stage` as often as pyinfra finds environments on it."""
+    figures = {SNAPSHOT: Figures(), STOCK: Figures(), ANSIBLE: Figures()}
+    count = sum(map(len, names))
+    with ExitStack() as stack:
+        runs: dict[str, tuple[list[str], Path, dict[str, str]]] = {}
+        for name, connector in ((SNAPSHOT, "@snapshot/"), (STOCK, "")):
+            path = directory / f"{count}-{len(reached)}-{'snapshot' if connector else 'stock'}"
+            make_vaults(vaults, [name for names_ in names for name in names_])
+            project = sites.project_of(path, vaults, names, connector)
+            sites.lead_to(project, reached)
+            runs[name] = ([*PYINFRA, "--yes"], path, {"XDG_CACHE_HOME": str(path / ".cache")})
+        machines = [site for site, names_ in zip(reached, names, strict=True) for _ in names_]
+        stage = sites.project_of(directory / f"{count}-{len(reached)}-ansible", vaults, [["stage"]])
+        ansible = stack.enter_context(play(stage.path, machines))
+        runs[ANSIBLE] = (ansible.command(), stage.path, dict(ansible.variables))
+        for round_ in range(2 + rounds):
+            for name, run in runs.items():
+                if name == ANSIBLE and count >= _LONG and round_ > 2:
+                    continue
+                say(f"{count} on {len(reached)}, {name}, round {max(0, round_ - 1)} of {rounds}")
+                # Twice: the first run may change something, and learn what helps the second.
+                if round_ >= 2:
+                    measure.run(figures[name], *run)
+                elif name != ANSIBLE or count < _LONG or round_ == 1:
+                    measure.warm_up(figures[name], *run)
+    return figures
