@@ -246,7 +246,7 @@ soak: $(VENV) sandbox-packages ## Try 100,000 inputs nobody drew before, or N=â€
 	$(PYTHON) -m tests.inputs.soak $(N)
 
 .PHONY: bench
-bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure deploys beside Ansible's, into bench/results.md; SECTIONS="cases scale upload"
+bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure deploys beside Ansible's, into bench/results.md; SECTIONS="cases first scale upload"
 	PATH="$$PWD/.venv-bench/bin:$$PATH" $(PYTHON) -m bench $(SECTIONS)
 
 .PHONY: bench-restart

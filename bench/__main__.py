@@ -22,7 +22,12 @@ from tests.sandbox.vaults import make_vaults
 _HERE = Path(__file__).parent
 _DATA = _HERE / "results.json"
 
-_SECTIONS = {"cases": cases.measured, "upload": upload.measured, "scale": scale.measured}
+_SECTIONS = {
+    "cases": cases.measured,
+    "first": cases.first_applies,
+    "upload": upload.measured,
+    "scale": scale.measured,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -71,8 +71,17 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
             for case in (NO_CHANGE, PLAN, ONE_FILE):
                 say(f"{case}, {where}")
                 results[f"{case}, {where}"] = _case(case, site, all_, rounds)
-        results[f"{FIRST}, {where}"] = _first(directory, vaults, release, round_trip, rounds)
     return results
+
+
+def first_applies(
+    directory: Path, vaults: Path, layer: Path, release: str, rounds: int
+) -> dict[str, dict[str, Figures]]:
+    """The same for a machine that is bare, whatever the layer. Parameters as for `measured`."""
+    return {
+        f"{FIRST}, {round_trip * 1000:.0f} ms": _first(directory, vaults, release, round_trip, rounds)
+        for round_trip in ROUND_TRIPS
+    }
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What a command costs: seconds, processor time, memory, and what it does to the machine at the other end."""
 
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -48,8 +49,8 @@ class Figures:
 
 def run(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
     """Run a command once and note what it cost. Raises BenchError, with its output, when it fails."""
-    began = time.monotonic()
-    with subprocess.Popen(
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    process = subprocess.run(
         command,
         cwd=directory,
         env={**os.environ, **variables},
@@ -57,15 +58,13 @@ def run(figures: Figures, command: Sequence[str], directory: Path, variables: Ma
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    ) as process:
-        assert process.stdout
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        check=False,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     figures.seconds.append(time.monotonic() - began)
-    figures.processor.append(usage.ru_utime + usage.ru_stime)
+    figures.processor.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     if process.returncode:
-        raise BenchError(f"{' '.join(command)} failed:\n{output[-4000:]}")
+        raise BenchError(f"{' '.join(command)} failed:\n{process.stdout[-4000:]}")
 
 
 def warm_up(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:

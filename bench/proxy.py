@@ -1,26 +1,34 @@
-"""A TCP proxy that makes a connection as slow as one over a distance, and counts what goes through it."""
+"""A TCP proxy that makes a connection as slow as one over a distance, and counts what goes through it.
+
+`python -m bench.proxy ADDRESS PORT SECONDS` prints the port it listens on at 127.0.0.1, and for each line it reads the bytes
+that have passed; it ends with its input. A process of its own, so that it slows down nothing but what goes through it.
+"""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 _CHUNK = 256 * 1024
 
 
-@dataclass
+@dataclass(frozen=True)
 class Proxy:
     """A proxy that listens.
 
     + port: on 127.0.0.1
-    + passed: bytes that went through it, both ways
-    + connections: how many were made
     """
 
-    port: int = 0
-    passed: int = 0
-    connections: int = 0
+    port: int
+    _process: "subprocess.Popen[str]"
+
+    @property
+    def passed(self) -> int:
+        """Bytes that went through it so far, both ways."""
+        return _ask(self._process, "\n")
 
 
 @contextmanager
@@ -29,85 +37,86 @@ def proxied(address: str, port: int, round_trip: float) -> Iterator[Proxy]:
 
     + round_trip: seconds from sending something to the earliest answer; half of it each way
     """
-    proxy, ready = Proxy(), threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.proxy", address, str(port), str(round_trip)],
+        cwd=Path(__file__).parents[1],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        yield Proxy(_ask(process, ""), process)
+        assert process.stdin
+        process.stdin.close()
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        proxy.connections += 1
-        await _connect(proxy, reader, writer, address, port, round_trip / 2)
 
-    async def serve() -> None:
-        over = asyncio.Event()
-        running.append((asyncio.get_running_loop(), over))
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        proxy.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await over.wait()
+def _ask(process: "subprocess.Popen[str]", text: str) -> int:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(text)
+    process.stdin.flush()
+    return int(process.stdout.readline())
+
+
+class _Server:
+    def __init__(self, address: str, port: int, delay: float) -> None:
+        self._address, self._port, self._delay = address, port, delay
+        self._passed = 0
+
+    async def serve(self) -> None:
+        """Until standard input ends; asyncio.run then ends the connections that are left, as Ansible keeps them."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        print(server.sockets[0].getsockname()[1], flush=True)
+        questions = asyncio.StreamReader()
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(questions), sys.stdin)
+        while await questions.readline():
+            print(self._passed, flush=True)
         server.close()
 
-    # With its end asyncio.run ends what is left: connections that are kept, as Ansible's are.
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    try:
-        ready.wait()
-        yield proxy
-    finally:
-        loop, over = running[0]
-        loop.call_soon_threadsafe(over.set)
-        thread.join()
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The handshake of TCP is a round trip, too.
+        await asyncio.sleep(2 * self._delay)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._address, self._port)
+        except OSError:
+            writer.close()
+            return
+        try:
+            await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
+        except OSError:
+            # One side broke off; so does the other.
+            pass
+        finally:
+            writer.close()
+            far_writer.close()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Each piece arrives so many seconds after it was read, however many are under way."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        delivery = asyncio.create_task(_deliver(under_way, writer))
+        clock = asyncio.get_running_loop().time
+        try:
+            while data := await reader.read(_CHUNK):
+                self._passed += len(data)
+                under_way.put_nowait((clock() + self._delay, data))
+            under_way.put_nowait((clock() + self._delay, b""))
+            await delivery
+        finally:
+            delivery.cancel()
 
 
-async def _connect(
-    proxy: Proxy,
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    address: str,
-    port: int,
-    delay: float,
-) -> None:
-    # The handshake of TCP is a round trip, too.
-    await asyncio.sleep(2 * delay)
-    try:
-        far_reader, far_writer = await asyncio.open_connection(address, port)
-    except OSError:
-        writer.close()
-        return
-    try:
-        await asyncio.gather(_pass_on(proxy, reader, far_writer, delay), _pass_on(proxy, far_reader, writer, delay))
-    except OSError:
-        # One side broke off; so does the other.
-        pass
-    finally:
-        for each in (writer, far_writer):
-            each.close()
-
-
-async def _pass_on(proxy: Proxy, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
-    """Each piece arrives so many seconds after it was read, however many are under way."""
-    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+async def _deliver(under_way: "asyncio.Queue[tuple[float, bytes]]", writer: asyncio.StreamWriter) -> None:
     clock = asyncio.get_running_loop().time
-
-    async def deliver() -> None:
-        while True:
-            due, data = await under_way.get()
-            await asyncio.sleep(max(0, due - clock()))
-            if not data:
-                writer.write_eof()
-                return
-            writer.write(data)
-            await writer.drain()
-
-    delivery = asyncio.create_task(deliver())
-    try:
-        async for data in _pieces(reader):
-            proxy.passed += len(data)
-            under_way.put_nowait((clock() + delay, data))
-        under_way.put_nowait((clock() + delay, b""))
-        await delivery
-    finally:
-        delivery.cancel()
+    while True:
+        due, data = await under_way.get()
+        if (wait := due - clock()) > 0:
+            await asyncio.sleep(wait)
+        if not data:
+            writer.write_eof()
+            return
+        writer.write(data)
+        await writer.drain()
 
 
-async def _pieces(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    while data := await reader.read(_CHUNK):
-        yield data
+if __name__ == "__main__":
+    asyncio.run(_Server(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]) / 2).serve())

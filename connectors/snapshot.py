@@ -91,6 +91,8 @@ class Connection:
     def __init__(self) -> None:
         self.connectors: list[SnapshotConnector] = []
         self.client: SSHClient | None = None
+        # What tells the machine from others, by whatever name it was reached: its host key.
+        self.machine: bytes | None = None
         # While somebody connects.
         self.attempt: AsyncResult[None] | None = None
         # Whoever connects next makes a new connection: the host may have been restarted.
@@ -110,15 +112,13 @@ class Connection:
         self.works = False
 
     @property
-    def machine(self) -> bytes | None:
-        """What tells the machine from others, by whatever name it was reached: its host key."""
-        transport = self.client and self.client.get_transport()
-        return transport.get_remote_server_key().asbytes() if transport else None
+    def transport(self) -> Transport | None:
+        """What is below the client, once it is connected."""
+        return self.client.get_transport() if self.client else None
 
     def is_open(self) -> bool:
         """Whether commands can be run through it."""
-        transport = self.client and self.client.get_transport()
-        return bool(transport and transport.is_active()) and not self.left
+        return self.transport is not None and self.transport.is_active() and not self.left
 
     def commands(self, stage: StateStage) -> list[Command]:
         """What all its hosts are expected to ask in a stage, each once."""
@@ -216,6 +216,8 @@ class SnapshotConnector(SSHConnector):
             try:
                 super().connect()
                 connection.left = False
+                if connection.transport:
+                    connection.machine = connection.transport.get_remote_server_key().asbytes()
                 self._look_ahead()
                 attempt.set()
             except ConnectError as error:
@@ -235,7 +237,9 @@ class SnapshotConnector(SSHConnector):
     def _look_ahead(self) -> None:
         """Have the machine look while pyinfra reads the deploy."""
         connection = self.connection
-        commands = connection.commands(StateStage.Prepare)
+        # One that is made anew while executing, such as after a reboot, has nothing to prepare.
+        prepares = self.state.current_stage is not StateStage.Execute
+        commands = connection.commands(StateStage.Prepare) if prepares else []
         # With --yes executing follows at once. Over a distance, that its shell is waiting then saves two round trips.
         looks = 1 if self.state.should_check_for_changes() else 2
         with suppress(*_BROKEN):
@@ -316,8 +320,8 @@ class SnapshotConnector(SSHConnector):
     def _brings_a_look(self, arguments: Mapping[str, Any]) -> bool:
         """Whether a command is the first thing to happen to the machine in executing, and can be asked with others."""
         connection, stage = self.connection, self.state.current_stage
-        first = stage is StateStage.Execute and connection.stage is not stage
-        return bool(first and connection.works and not self._needs(arguments))
+        first = stage is StateStage.Execute and connection.stage is not stage and connection.works
+        return first and not self._needs(arguments) and bool(connection.commands(stage))
 
     def _first(self, command: StringCommand, arguments: dict[str, Any]) -> Outcome | None:
         """Run a command, and in the same exchange look at the machine when it is done; None if sudo wants a password."""
@@ -384,12 +388,14 @@ class SnapshotConnector(SSHConnector):
 
     @cached_property
     def _memory(self) -> Path:
-        program, *rest = sys.argv
-        files = [argument for argument in rest if argument.endswith(".py")]
-        name, address = self.host.name, f"{self.data['ssh_hostname']} {self.data['ssh_port']}"
+        program = Path(sys.argv[0])
+        # `python -m pyinfra` is pyinfra.
+        name = program.parent.name if program.name == "__main__.py" else program.name
+        files = [argument for argument in sys.argv[1:] if argument.endswith(".py")]
+        address = f"{self.data['ssh_hostname']} {self.data['ssh_port']}"
         # With --yes pyinfra asks for hardly anything before it executes.
         detects = str(self.state.should_check_for_changes())
-        return memory.path_of([str(Path.cwd()), Path(program).name, *files, detects, name, address])
+        return memory.path_of([str(Path.cwd()), name, *files, detects, self.host.name, address])
 
     @cached_property
     def _remembered(self) -> dict[str, list[Command]]:
