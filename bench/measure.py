@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Seconds between two looks at a command's memory; each takes about a hundredth of it.
-_INTERVAL = 0.05
+# Seconds between two looks at a command's memory; each takes some hundredths of one.
+_INTERVAL = 0.2
 
 
 class BenchError(Exception):
