@@ -395,7 +395,9 @@ class SnapshotConnector(SSHConnector):
         address = f"{self.data['ssh_hostname']} {self.data['ssh_port']}"
         # With --yes pyinfra asks for hardly anything before it executes.
         detects = str(self.state.should_check_for_changes())
-        return memory.path_of([str(Path.cwd()), name, *files, detects, self.host.name, address])
+        # What belongs to the machine is asked by whichever of its hosts comes first in the run.
+        neighbours = sorted(other.host.name for other in self.connection.connectors)
+        return memory.path_of([str(Path.cwd()), name, *files, detects, address, self.host.name, *neighbours])
 
     @cached_property
     def _remembered(self) -> dict[str, list[Command]]:
