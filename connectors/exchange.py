@@ -12,8 +12,9 @@ from typing import NamedTuple
 # Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
 PATIENCE = 20
 
-# Bytes of output, and of error output, that a command may have.
-LIMIT = 4 * 1024 * 1024  # a multiple of the 512 bytes in which `ulimit -f` counts
+# KiB that a user's answers may have together. Not a limit of each command's own (`ulimit -f`): the BEAM, which some of them
+# start, maps files of 64 MiB.
+LIMIT = 64 * 1024
 
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
@@ -40,6 +41,11 @@ _END = """\
 
 # Names and sizes, an empty line, and the contents one after another.
 _SEND = 'cd "$d" && stat -c "%n %s" * && echo && cat *\n'
+
+# Nothing is sent of what is too much, or where there is no room left: then no answer is known to be whole.
+_SEND_IF_WHOLE = f"""\
+if printf %65536s > "$d/room" && rm "$d/room" && [ "$(du -sk "$d" | cut -f 1)" -le {LIMIT} ]; then {_SEND}fi
+"""
 
 
 class Command(NamedTuple):
@@ -71,8 +77,8 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
     if first is not None:
         lines.append(_kept(f"{{ {first}\n}}", "first"))
     for number, (become, members) in enumerate(_groups(commands).items()):
-        jobs = [_beside(f"ulimit -f {LIMIT // 512}; {commands[i].text}", str(i)) for i in members]
-        group = "".join([_DIRECTORY, *jobs, _WAIT, _SEND, _END])
+        jobs = [_beside(commands[i].text, str(i)) for i in members]
+        group = "".join([_DIRECTORY, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
         shell = f"{become} timeout -k 1 {PATIENCE} sh -s"
         lines.append(_beside(shell, f"group-{number}", stdin=f"<<'{end}'\n{group}{end}"))
@@ -84,8 +90,9 @@ def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, A
 
     + stream: the script's output
 
-    A command that was too slow, wrote too much or was killed is left out, as are those of a user sudo refused: they are to
-    be asked in the ordinary way. The first one is None when there was none, or when the stream does not say how it ended.
+    A command that was too slow or was killed is left out, as are all of a user whom sudo refused, or whose answers are too
+    much: they are to be asked in the ordinary way. The first one is None when there was none, or when the stream does not
+    say how it ended.
     """
     try:
         kept = _unpack(zlib.decompress(stream, wbits=31))
@@ -115,13 +122,9 @@ def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterat
             continue
         for i in members:
             answer = _answer(inner, str(i))
-            if answer and _is_whole(answer):
+            # Above 128 a signal ended the command.
+            if answer and answer.status <= 128:
                 yield commands[i], answer
-
-
-def _is_whole(answer: Answer) -> bool:
-    # Above 128 a signal ended the command.
-    return answer.status <= 128 and max(len(answer.stdout), len(answer.stderr)) < LIMIT
 
 
 def _kept(command: str, name: str, stdin: str = "</dev/null") -> str:
