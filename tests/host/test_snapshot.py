@@ -325,7 +325,7 @@ def test_looking_changes_nothing(watched: Watched) -> None:
 def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -> None:
     watched.set("connectors/exchange.py", "PATIENCE", 1)
     watched.deploy(
-        'long = host.get_fact(Text, "yes | head -c 70000000")\n'
+        'long = host.get_fact(Text, "yes $(printf %0999d) | head -c 70000000")\n'
         'slow = host.get_fact(Text, "sleep 2; echo slept")\n'
         'bad = host.get_fact(Text, "echo partly; exit 3", _ignore_errors=True)\n'
         "odd = host.get_fact(Text, r\"printf 'a\\r\\n\\n b \\303\\274'\")\n"
