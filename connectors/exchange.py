@@ -19,9 +19,9 @@ LIMIT = 64 * 1024
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
 
-# The script's own directory, readable by nobody else, gone when it ends. Without /dev/shm a disk must do.
+# The script's own directory, which mktemp makes for nobody else to enter. Without /dev/shm a disk must do.
+# No umask: the commands would inherit it, through sudo too.
 _DIRECTORY = """\
-umask 077
 d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
 trap 'rm -rf "$d"' EXIT
 trap exit HUP INT PIPE TERM

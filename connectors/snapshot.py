@@ -260,8 +260,8 @@ class SnapshotConnector(SSHConnector):
             # A command that is run on the way to this one, such as for a password, is none.
             _is_fact.set(False)
             return self._fact(command, arguments, shown) or ordinary()
-        if not shown and self._brings_a_look(arguments):
-            return self._first(command, arguments) or ordinary()
+        if not shown and self._brings_a_look(arguments) and (outcome := self._first(command, arguments)):
+            return outcome
         with self._changing():
             return ordinary()
 

@@ -103,9 +103,12 @@ def test_where_there_is_no_room_nothing_is_told(tmp_path: Path) -> None:
         subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def test_a_command_runs_without_limits_of_the_script() -> None:
-    limits = ask("sh -c 'ulimit -a'")
-    assert run([limits])[0][limits].stdout == subprocess.run(["sh", "-c", "ulimit -a"], capture_output=True).stdout
+def test_a_command_runs_with_the_limits_and_the_umask_it_has_by_itself() -> None:
+    line = "sh -c 'ulimit -a; umask'"
+    alone = subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout
+    answered, first = run([ask(line)], line)
+    assert first
+    assert [answered[ask(line)].stdout, first.stdout] == [alone, alone]
 
 
 def test_what_a_user_who_is_refused_asks_is_left_out(tmp_path: Path) -> None:
@@ -145,7 +148,10 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("stream", [b"", b"sudo: sorry\n", gzip.compress(b"nonsense"), gzip.compress(b"a 9\n\nshort")])
+# Without the time, which would make other names of tests for each of the processes that run them.
+@pytest.mark.parametrize(
+    "stream", [b"", b"sudo: sorry\n", gzip.compress(b"nonsense", mtime=0), gzip.compress(b"a 9\n\nshort", mtime=0)]
+)
 def test_a_stream_that_is_broken_answers_nothing(stream: bytes) -> None:
     assert answers([ask("sh -c true")], stream) == ({}, None)
 
