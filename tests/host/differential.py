@@ -60,8 +60,12 @@ NATURE = [
     (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such file$"), ""),
 ]
 
+# The groups of environments. One that is prepared side by side with another may see the other's group, or not yet.
+_GROUPS = "cat /etc/group"
+_GROUP = re.compile(r"billing_(\w+):")
+
 # Commands whose lines come in any order for one of these reasons.
-ANY_ORDER = re.compile(r"\bapt-get\b|^cat /etc/group$")
+ANY_ORDER = re.compile(rf"\bapt-get\b|^{_GROUPS}$")
 
 # A file that has a block of each environment, which comes in any order, too: compared line by line, in theirs.
 _BLOCKS = "/home/billing/.bash_aliases"
@@ -475,6 +479,8 @@ def _natural(outcome: Outcome) -> Outcome:
 
 def _natural_call(call: Call) -> Call:
     stdout, stderr = _natural_lines(call.stdout), _natural_lines(call.stderr)
+    if call.text == _GROUPS:
+        stdout = [line for line in stdout if not (found := _GROUP.match(line)) or found[1] == call.host]
     if ANY_ORDER.search(call.text):
         stdout.sort()
     text, content = _natural_text(call.text), _natural_text(call.content)
