@@ -10,7 +10,7 @@ import hmac
 import json
 import os
 from collections.abc import Generator, Sequence
-from typing import Any, cast
+from typing import Any
 
 from pydantic import SecretStr
 from pyinfra import host, logger, state
@@ -19,6 +19,7 @@ from pyinfra.operations import postgres
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations.unit_state import down
 
 # PostgreSQL's own default (scram_iterations), and RFC 7677's minimum.
 ITERATIONS = 4096
@@ -46,8 +47,56 @@ SET debug_print_rewritten = off;
 SET pg_stat_statements.track = 'none';
 """
 
-# What the facts say when psql could not connect (its exit code 2), be it that the server is stopped.
+# What the fact says when psql could not connect (its exit code is 2, or 3 in the middle of a script), be it that the server
+# is stopped.
 UNANSWERED = "no answer"
+
+# Each answer is one line. In the database itself everything is named with its schema: the owner decides where a name is
+# looked up, and could make it a trap for us.
+_STATE = """\
+SELECT jsonb_build_object(
+    'role', (
+        SELECT jsonb_build_object(
+            'unsafe', rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls OR NOT rolcanlogin
+                OR coalesce(rolvaliduntil, 'infinity') <> 'infinity',
+            'connection_limit', rolconnlimit,
+            'memberships', (
+                SELECT coalesce(jsonb_agg(quote_ident(granted.rolname) || ' FROM ' || quote_ident(pg_authid.rolname)
+                    || ' GRANTED BY ' || quote_ident(giver.rolname)), '[]')
+                FROM pg_auth_members
+                JOIN pg_roles AS granted ON granted.oid = roleid
+                JOIN pg_roles AS giver ON giver.oid = grantor
+                WHERE member = pg_authid.oid
+            ),
+            'iterations', split_part(split_part(rolpassword, '$', 2), ':', 1),
+            'salt', split_part(split_part(rolpassword, '$', 2), ':', 2),
+            'digest', encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex')
+        )
+        FROM pg_authid WHERE rolname = '{name}'
+    ),
+    'database', (
+        SELECT jsonb_build_object(
+            'encoding', pg_encoding_to_char(encoding),
+            'owner', pg_get_userbyid(datdba),
+            'owner_privileges', count(DISTINCT privilege_type) FILTER (WHERE grantee = datdba),
+            'others', coalesce(jsonb_agg(DISTINCT coalesce(quote_ident(rolname), 'PUBLIC')) FILTER (
+                WHERE grantee <> datdba AND rolname IS DISTINCT FROM '{name}'
+                    AND privilege_type IN ('CONNECT', 'TEMPORARY')
+            ), '[]')
+        )
+        FROM pg_database
+        LEFT JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl ON true
+        LEFT JOIN pg_roles ON pg_roles.oid = grantee
+        WHERE datname = '{name}'
+        GROUP BY encoding, datdba
+    )
+);
+SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') AS exists \\gset
+\\if :exists
+\\connect "{name}"
+SELECT coalesce(pg_catalog.jsonb_agg(extname), '[]') FROM pg_catalog.pg_extension;
+\\endif
+"""
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
@@ -64,106 +113,20 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
     return f"SCRAM-SHA-256${iterations}:{encoded[0]}${encoded[1]}:{encoded[2]}"
 
 
-class RoleState(FactBase[dict[str, Any] | None]):
-    """Attributes of a role, and salt, iterations and digest of its verifier.
+class ServerState(FactBase[dict[str, Any] | None]):
+    """What PostgreSQL says of a role and the database of the same name, in one answer; None if it does not answer.
 
-    Empty if the role or PostgreSQL is missing, None if PostgreSQL does not answer. The digest, not the verifier, leaves
-    the host: it serves to compare and for nothing else.
+    + role: attributes, and salt, iterations and digest of the verifier; empty if there is none. The digest, not the
+      verifier, leaves the host: it serves to compare and for nothing else
+    + database: encoding, owner, how many of the three privileges that one holds, and who else, but the role, may connect;
+      empty if there is none
+    + extensions: of the database; None if it cannot be connected to
     """
 
     @staticmethod
     @override
     def default() -> dict[str, Any] | None:
-        return {}
-
-    @override
-    def requires_command(self, role: str) -> str:
-        return "psql"
-
-    @override
-    def command(self, role: str) -> StringCommand:
-        return _query(
-            "postgres",
-            "SELECT json_build_object("
-            "'unsafe', rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls OR NOT rolcanlogin"
-            " OR coalesce(rolvaliduntil, 'infinity') <> 'infinity',"
-            " 'connection_limit', rolconnlimit,"
-            " 'memberships', (SELECT coalesce(json_agg(quote_ident(granted.rolname) || ' FROM ' ||"
-            " quote_ident(pg_authid.rolname) || ' GRANTED BY ' || quote_ident(giver.rolname)), '[]')"
-            " FROM pg_auth_members JOIN pg_roles AS granted ON granted.oid = roleid"
-            " JOIN pg_roles AS giver ON giver.oid = grantor WHERE member = pg_authid.oid),"
-            " 'iterations', split_part(split_part(rolpassword, '$', 2), ':', 1),"
-            " 'salt', split_part(split_part(rolpassword, '$', 2), ':', 2),"
-            " 'digest', encode(sha256(convert_to(rolpassword, 'UTF8')), 'hex'))"
-            f" FROM pg_authid WHERE rolname = '{role}'",
-        )
-
-    @override
-    def process(self, output: list[str]) -> dict[str, Any] | None:
-        return _read(output)
-
-
-class DatabaseState(FactBase[dict[str, Any] | None]):
-    """Encoding and owner of a database, how many of the three privileges that one holds, and who else may connect.
-
-    Empty if the database or PostgreSQL is missing, None if PostgreSQL does not answer.
-    """
-
-    @staticmethod
-    @override
-    def default() -> dict[str, Any] | None:
-        return {}
-
-    @override
-    def requires_command(self, database: str, owner: str) -> str:
-        return "psql"
-
-    @override
-    def command(self, database: str, owner: str) -> StringCommand:
-        return _query(
-            "postgres",
-            "SELECT json_build_object("
-            "'encoding', pg_encoding_to_char(encoding), 'owner', pg_get_userbyid(datdba),"
-            " 'owner_privileges', count(DISTINCT privilege_type) FILTER (WHERE grantee = datdba),"
-            " 'others', coalesce(json_agg(DISTINCT coalesce(quote_ident(rolname), 'PUBLIC')) FILTER (WHERE"
-            f" grantee <> datdba AND rolname IS DISTINCT FROM '{owner}' AND privilege_type IN ('CONNECT', 'TEMPORARY')"
-            "), '[]'))"
-            " FROM pg_database LEFT JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl ON true"
-            f" LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE datname = '{database}' GROUP BY encoding, datdba",
-        )
-
-    @override
-    def process(self, output: list[str]) -> dict[str, Any] | None:
-        return _read(output)
-
-
-class InstancesDown(FactBase[list[str]]):
-    """Units that start with a service and do not run, as PostgreSQL's clusters do; none where it is not installed."""
-
-    @staticmethod
-    @override
-    def default() -> list[str]:
-        return []
-
-    @override
-    def command(self, service: str) -> StringCommand:
-        return StringCommand(
-            "for unit in $(systemctl show --property Wants --value", QuoteString(service), "| tr ' ' '\\n' | grep @); do",
-            'systemctl is-active --quiet "$unit" || echo "$unit"; done',
-        )  # fmt: skip
-
-    @override
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
-class Extensions(FactBase[list[str] | None]):
-    """Extensions of a database that exists; None if it cannot be connected to."""
-
-    @staticmethod
-    @override
-    def default() -> list[str] | None:
-        return []
+        return {"role": {}, "database": {}, "extensions": []}
 
     @override
     def requires_command(self, database: str) -> str:
@@ -171,12 +134,22 @@ class Extensions(FactBase[list[str] | None]):
 
     @override
     def command(self, database: str) -> StringCommand:
-        # With its schema: the database's owner decides where a name is looked up, and could make it a trap for us.
-        return _query(database, "SELECT extname FROM pg_catalog.pg_extension")
+        script = _STATE.format(name=database)
+        return StringCommand(
+            "printf %s", QuoteString(script), "|", PSQL, f"postgres || {{ [ $? -ge 2 ] && echo '{UNANSWERED}'; }}"
+        )
 
     @override
-    def process(self, output: list[str]) -> list[str] | None:
-        return None if output == [UNANSWERED] else output
+    def process(self, output: list[str]) -> dict[str, Any] | None:
+        server, *extensions = output
+        if server == UNANSWERED:
+            return None
+        state = json.loads(server)
+        return {
+            "role": state["role"] or {},
+            "database": state["database"] or {},
+            "extensions": None if extensions == [UNANSWERED] else json.loads("".join(extensions) or "[]"),
+        }
 
 
 @operation()
@@ -185,13 +158,14 @@ def role(role: str, connection_limit: int) -> Generator[StringCommand]:
 
     pyinfra's own `postgres.role` never takes an attribute or a membership back.
 
-    + role: name of the role
+    + role: its name, and its database's
     + connection_limit: connections it may hold at the same time
     """
-    current = host.get_fact(RoleState, role=role)
-    if current is None:
+    server = host.get_fact(ServerState, database=role)
+    if server is None:
         yield from _unanswered("postgres")
         return
+    current = server["role"]
     statements = []
     if not current:
         statements.append(f'CREATE ROLE "{role}";')
@@ -208,29 +182,29 @@ def role(role: str, connection_limit: int) -> Generator[StringCommand]:
 
 
 @operation()
-def database(database: str, owner: str) -> Generator[StringCommand]:
+def database(database: str) -> Generator[StringCommand]:
     """The database exists, in UTF-8 whatever the server's default, and belongs to its owner.
 
     pyinfra's own `postgres.database` does the work where there is some. It takes a server that is stopped for a failure even
     while planning to start it, and looks up all databases.
 
-    + database: name of the database
-    + owner: name of the role
+    + database: its name, and its owner's
     """
-    current = host.get_fact(DatabaseState, database=database, owner=owner)
-    if current is None:
+    server = host.get_fact(ServerState, database=database)
+    if server is None:
         yield from _unanswered("postgres")
         return
+    current = server["database"]
     if current and current["encoding"] != "UTF8":
         host.log(
             f"The database {database} is encoded in {current['encoding']}, which Ecto does not expect and nobody can "
             "change: dump it, drop it, apply, and restore the dump.",
             logger.warning,
         )
-    if not current or current["owner"] != owner:
+    if not current or current["owner"] != database:
         yield from postgres.database._inner(
             database=database,
-            owner=owner,
+            owner=database,
             template="template0",
             encoding="UTF8",
             # On every Debian, and sorts the same after an upgrade of its C library: no index has to be built anew.
@@ -241,41 +215,39 @@ def database(database: str, owner: str) -> Generator[StringCommand]:
 
 
 @operation()
-def connect_revoked(database: str, owner: str) -> Generator[StringCommand]:
+def connect_revoked(database: str) -> Generator[StringCommand]:
     """Nobody but its owner (and superusers) connects to the database.
 
-    + database: name of the database
-    + owner: name of the role
+    + database: its name, and its owner's
     """
-    current = host.get_fact(DatabaseState, database=database, owner=owner)
-    if current is None:
+    server = host.get_fact(ServerState, database=database)
+    if server is None:
         yield from _unanswered("postgres")
         return
+    current = server["database"]
     statements = []
     # A database that is yet to be made is open to all.
     if others := current.get("others", ["PUBLIC"]):
         # Cascading: whoever was given the right to pass it on may have done so.
         statements.append(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{database}" FROM {", ".join(others)} CASCADE;')
     if current and current["owner_privileges"] < len(("CREATE", "CONNECT", "TEMPORARY")):
-        statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{owner}";')
+        statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{database}";')
     if statements:
         yield _execute("postgres", statements)
 
 
 @operation()
-def extensions(database: str, owner: str, extensions: Sequence[str]) -> Generator[StringCommand]:
+def extensions(database: str, extensions: Sequence[str]) -> Generator[StringCommand]:
     """The database has these extensions; further ones are left alone.
 
-    + database: name of the database
-    + owner: name of the role
+    + database: its name, and its owner's
     + extensions: names as in pg_available_extensions
     """
-    exists = host.get_fact(DatabaseState, database=database, owner=owner)
-    present = host.get_fact(Extensions, database=database) if exists else exists
-    if present is None:
-        yield from _unanswered(database if exists else "postgres")
+    server = host.get_fact(ServerState, database=database)
+    if server is None or server["extensions"] is None:
+        yield from _unanswered(database if server else "postgres")
         return
-    missing = [name for name in extensions if name not in present]
+    missing = [name for name in extensions if name not in server["extensions"]]
     if missing:
         # The owner decides on the database's own search_path; what a superuser makes goes where everybody expects it.
         statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}";' for name in missing]
@@ -291,14 +263,16 @@ def managed_database(environment: Environment) -> None:
         return
     name = environment.database
     role(
-        name="PostgreSQL role", role=name, connection_limit=environment.database_connection_limit, **AS_POSTGRES
-    )  # fmt: skip
-    database(name="PostgreSQL database", database=name, owner=name, **AS_POSTGRES)
-    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, owner=name, **AS_POSTGRES)
+        name="PostgreSQL role",
+        role=name,
+        connection_limit=environment.database_connection_limit,
+        **AS_POSTGRES,
+    )
+    database(name="PostgreSQL database", database=name, **AS_POSTGRES)
+    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, **AS_POSTGRES)
     extensions(
         name="PostgreSQL extensions",
         database=name,
-        owner=name,
         extensions=environment.database_extensions,
         **AS_POSTGRES,
     )
@@ -310,19 +284,19 @@ def password_statements(role: str, password: SecretStr) -> str | None:
     pyinfra's own `postgres.role` passes the password as an argument and reports a change each time it is given one. Here a
     verifier stands in its place.
 
-    + role: name of a role that exists, or will
+    + role: name of a role that exists, or will, and of its database
     + password: what it logs in with
     """
-    current = host.get_fact(RoleState, role=role, **AS_POSTGRES)
+    server = host.get_fact(ServerState, database=role, **AS_POSTGRES)
     # While planning to start PostgreSQL nothing is known. While executing psql itself says why it does not answer.
-    if (current is None and not state.is_executing) or (current and _verifies(password, current)):
+    if (server is None and not state.is_executing) or (server and _verifies(password, server["role"])):
         return None
     verifier = scram_verifier(password.get_secret_value(), os.urandom(SALT_BYTES))
     return _line([UNLOGGED, "BEGIN;", f"ALTER ROLE \"{role}\" PASSWORD '{verifier}';"])
 
 
 def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
-    if not (current["salt"] and current["iterations"]):
+    if not (current.get("salt") and current.get("iterations")):
         return False
     expected = scram_verifier(
         password.get_secret_value(), base64.b64decode(current["salt"]), int(current["iterations"])
@@ -330,21 +304,11 @@ def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
     return hmac.compare_digest(hashlib.sha256(expected.encode()).hexdigest(), current["digest"])
 
 
-def _query(database: str, sql: str) -> StringCommand:
-    return StringCommand(
-        PSQL, QuoteString(database), "--command", QuoteString(sql), f"|| {{ [ $? -eq 2 ] && echo '{UNANSWERED}'; }}"
-    )
-
-
-def _read(output: list[str]) -> dict[str, Any] | None:
-    return None if output == [UNANSWERED] else cast("dict[str, Any]", json.loads("\n".join(output)))
-
-
 def _unanswered(database: str) -> Generator[StringCommand]:
     """What a step does that learnt nothing: in a plan that starts PostgreSQL nothing, otherwise fail in psql's words."""
     if not state.is_executing:
         host.log(f"PostgreSQL does not answer, so nothing is known of {database} and its role", logger.warning)
-        if host.get_fact(InstancesDown, service="postgresql.service"):
+        if down("postgresql.service"):
             return
     late = '{ echo "PostgreSQL did not answer before: apply again" >&2; exit 1; }'
     yield StringCommand(PSQL, QuoteString(database), "--command", QuoteString("SELECT"), "&&", late)

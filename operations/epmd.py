@@ -9,12 +9,12 @@ from io import StringIO
 from pyinfra import host, state
 from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
-from pyinfra.facts.systemd import SystemdEnabled
 from pyinfra.operations import files
 from typing_extensions import override
 
 from operations.plan import announce
 from operations.rendering import render
+from operations.unit_state import UnitState, is_enabled
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
 ADDRESS = "127.0.0.1:4369"
@@ -59,7 +59,6 @@ def listening_on_loopback() -> Generator[StringCommand]:
     # Installing the package starts the socket, with the drop-in that is there by then.
     if not state.is_executing and PACKAGE not in host.get_fact(DebPackages):
         return
-    enabled = host.get_fact(SystemdEnabled, services=["epmd.socket"]).get("epmd.socket")
     addresses = host.get_fact(EpmdAddresses)
     # A plan that installs ss takes epmd for what it was; the step itself looks again.
     if addresses != [ADDRESS] and (addresses is not None or state.is_executing):
@@ -68,5 +67,5 @@ def listening_on_loopback() -> Generator[StringCommand]:
         # A socket cannot be started while the service it activates holds the port.
         yield StringCommand("systemctl stop epmd.service epmd.socket")
         yield StringCommand("systemctl enable --now epmd.socket")
-    elif not enabled:
+    elif not is_enabled(host.get_fact(UnitState, unit="epmd.socket")):
         yield StringCommand("systemctl enable epmd.socket")

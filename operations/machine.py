@@ -10,8 +10,9 @@ from pyinfra.operations import apt, files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, database, epmd, nginx, running
+from operations import aliases, epmd, nginx, running, unit_state
 from operations.rendering import render
+from operations.unit_state import UnitState
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
 # user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where. Debian 12 and 13
@@ -115,17 +116,20 @@ def packages(names: Sequence[str], purpose: str = "Machine") -> None:
 def service_runs(service: str, package: str) -> Generator[StringCommand]:
     """The service runs, all of its instances do, and it starts at boot.
 
-    pyinfra's `systemd.service` does the work. It would list a change in a plan that installs the package, which starts the
-    service by itself, and takes PostgreSQL, a service without a process, for running while its clusters are down.
+    pyinfra's `systemd.service` does the work where there is some. It would list a change in a plan that installs the
+    package, which starts the service by itself, and takes PostgreSQL, a service without a process, for running while its
+    clusters are down.
 
     + service: the unit's name with its suffix
     + package: that it comes with
     """
     if not state.is_executing and package not in host.get_fact(DebPackages):
         return
-    yield from systemd.service._inner(service=service, running=True, enabled=True)
-    if down := host.get_fact(database.InstancesDown, service=service):
-        yield StringCommand("systemctl start", *[QuoteString(unit) for unit in down])
+    down = unit_state.down(service)
+    if service in down or not unit_state.is_enabled(host.get_fact(UnitState, unit=service)):
+        yield from systemd.service._inner(service=service, running=True, enabled=True)
+    if instances := [name for name in down if name != service]:
+        yield StringCommand("systemctl start", *[QuoteString(name) for name in instances])
 
 
 def users(environments: Sequence[Environment]) -> None:

@@ -14,6 +14,7 @@ from typing_extensions import override
 from operations.plan import announce, show_diff
 from operations.rendering import render
 from operations.running import planned
+from operations.unit_state import FileTimes, UnitState, changed_since, is_running
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -72,7 +73,7 @@ mv -f {LOADED}.new {LOADED}
 
 
 class DefaultServers(FactBase[list[str]]):
-    """Files below sites-enabled and conf.d, by name, that hold nginx's default server.
+    """Files below sites-enabled and conf.d, by name, that hold nginx's default server; ours is not told.
 
     Debian's own `default` site counts only once somebody has edited it.
     """
@@ -85,7 +86,8 @@ class DefaultServers(FactBase[list[str]]):
     @override
     def command(self) -> str:
         return (
-            f"grep -lsE '^[^#]*listen[^;#]*default_server' {ENABLED}/* /etc/nginx/conf.d/*.conf | while read -r file; do"
+            f"grep -lsE '^[^#]*listen[^;#]*default_server' {ENABLED}/* /etc/nginx/conf.d/*.conf |"
+            f" grep -vxF {ENABLED}/{DEFAULT_SERVER} | while read -r file; do"
             ' real=$(readlink -f "$file"); [ "$(dpkg-query -W -f \'${Conffiles}\\n\' nginx-common nginx 2>/dev/null |'
             ' awk -v f="$real" \'$1 == f { print $2; exit }\')" = "$(md5sum < "$real" | cut -d" " -f1)" ]'
             ' || basename "$file"; done'
@@ -110,28 +112,6 @@ class ServerNamesHash(FactBase[list[str]]):
             "grep -lsE '^[^#]*server_names_hash_bucket_size' /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf"
             f" {ENABLED}/* | grep -vxF {SERVER_NAMES_CONF} || true"
         )
-
-    @override
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
-class UnreadConfiguration(FactBase[list[str]]):
-    """Which of `paths` changed since the running nginx read its configuration; none when nginx does not run."""
-
-    @staticmethod
-    @override
-    def default() -> list[str]:
-        return []
-
-    @override
-    def command(self, paths: Sequence[str]) -> StringCommand:
-        return StringCommand(
-            "! systemctl is-active --quiet nginx.service || find", *[QuoteString(path) for path in paths],
-            '-maxdepth 0 -newerct',
-            '"$(systemctl show --timestamp=us+utc --property InactiveExitTimestamp --value nginx.service)"',
-            f"$([ ! -e {LOADED} ] || echo -newercm {LOADED})", "2>/dev/null || true",
-        )  # fmt: skip
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -171,12 +151,23 @@ def site(
         yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
         yield _reload()
         return
-    unread = host.get_fact(UnreadConfiguration, paths=[path, f"{ENABLED}/{site}", *certificates])
+    unread = _unread([path, f"{ENABLED}/{site}", *certificates])
     if unread or planned(after):
         announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
         yield _reload()
     else:
         host.noop(f"site {site} is served as it is on disk")
+
+
+def _unread(paths: Sequence[str]) -> list[str]:
+    """Which of the paths changed since the running nginx read its configuration; none when nginx does not run."""
+    nginx = host.get_fact(UnitState, unit="nginx.service")
+    if not is_running(nginx):
+        return []
+    files = host.get_fact(FileTimes, paths=[*paths, LOADED])
+    loaded = files.pop(LOADED, None)
+    changed = changed_since(nginx["InactiveExitTimestamp"], files)
+    return [path for path in changed if loaded is None or files[path].changed > loaded.modified]
 
 
 def _reload() -> StringCommand:
@@ -189,8 +180,7 @@ def default_server(name: str, content: str) -> None:
     + name: of the operation
     + content: the whole site
     """
-    others = [holder for holder in host.get_fact(DefaultServers) if holder != DEFAULT_SERVER]
-    if others:
+    if others := host.get_fact(DefaultServers):
         host.log(
             f"{', '.join(others)} in /etc/nginx already answers unknown names (default_server): left as it is. "
             "Remove default_server there to have them answered with 444.",

@@ -8,61 +8,12 @@ from collections.abc import Generator, Sequence
 from hashlib import sha256
 
 from pyinfra import host, state
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Sha256File
-from typing_extensions import override
 
 from operations.plan import announce
-
-
-class StaleFiles(FactBase[list[str] | None]):
-    """Which of `paths` are newer than the running process of `service`; None when the service does not run.
-
-    The time of the last status change is compared (ctime), which nobody can set back.
-    """
-
-    @staticmethod
-    @override
-    def default() -> list[str] | None:
-        return None
-
-    @override
-    def command(self, service: str, paths: Sequence[str]) -> StringCommand:
-        return StringCommand(
-            "if systemctl is-active --quiet", QuoteString(service), "; then echo active;",
-            "find", *[QuoteString(path) for path in paths], "-maxdepth 0 -newerct",
-            '"$(systemctl show --timestamp=us+utc --property ExecMainStartTimestamp --value', QuoteString(service), ')"',
-            "2>/dev/null || true; else echo inactive; fi",
-        )  # fmt: skip
-
-    @override
-    def process(self, output: list[str]) -> list[str] | None:
-        return output[1:] if output[:1] == ["active"] else None
-
-
-class UnitLoading(FactBase[list[str]]):
-    """What systemd says of a unit: `NeedDaemonReload=yes` if the disk is newer, and `DropInPaths=` with what it has read.
-
-    Empty for a unit it does not hold in memory, as one that is neither enabled nor running: such a one is read when asked
-    for.
-    """
-
-    @staticmethod
-    @override
-    def default() -> list[str]:
-        return []
-
-    @override
-    def command(self, unit: str) -> StringCommand:
-        return StringCommand(
-            "systemctl list-units --all --plain --no-legend", QuoteString(unit), "| grep -qF ' loaded '",
-            "&& systemctl show --property NeedDaemonReload,DropInPaths", QuoteString(unit), "|| true",
-        )  # fmt: skip
-
-    @override
-    def process(self, output: list[str]) -> list[str]:
-        return output
+from operations.unit_state import FileTimes, UnitState, changed_since, is_running
 
 
 def planned(after: Sequence[OperationMeta]) -> bool:
@@ -81,10 +32,12 @@ def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta]
     + files: paths it reads when it starts
     + after: operations that write them, for the plan
     """
-    stale = host.get_fact(StaleFiles, service=service, paths=list(files))
-    if stale is None:
+    unit = host.get_fact(UnitState, unit=service)
+    if not is_running(unit):
         host.noop(f"{service} does not run")
-    elif stale or planned(after):
+        return
+    stale = changed_since(unit["ExecMainStartTimestamp"], host.get_fact(FileTimes, paths=list(files)))
+    if stale or planned(after):
         announce(f"Will restart {service}: it runs with what {', '.join(stale) or 'its files'} said before")
         # Otherwise systemd would refuse once too many starts, wanted or not, came before (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
@@ -107,13 +60,13 @@ def daemon_reloaded(
     + content: what the file holds by then, for the plan: a changed mode alone needs no reload
     + after: operations that take drop-ins away, for the plan
     """
-    loading = host.get_fact(UnitLoading, unit=unit)
+    # One that is neither enabled nor running is not in memory, and is read when it is asked for.
+    held = host.get_fact(UnitState, unit=unit)
     rewritten = not state.is_executing and host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
     # Additions that systemd has not read and that are gone by then need no reload.
     if planned(after):
-        read = any(line.startswith("DropInPaths=") and f"/{unit}.d/" in line for line in loading)
-        needed = rewritten or read
+        needed = rewritten or f"/{unit}.d/" in held.get("DropInPaths", "")
     else:
-        needed = rewritten or "NeedDaemonReload=yes" in loading
-    if loading and needed:
+        needed = rewritten or held.get("NeedDaemonReload") == "yes"
+    if held and needed:
         yield StringCommand("touch -a", QuoteString(path), "&& systemctl daemon-reload")

@@ -51,16 +51,16 @@ class SelfSignedNames(FactBase[list[str] | None]):
     def command(self, path: str, seconds: int) -> StringCommand:
         return StringCommand(
             "if ! command -v openssl >/dev/null; then [ ! -e", QuoteString(path), "] || echo untold;",
-            "elif openssl pkey -noout -in", QuoteString(path), ">/dev/null 2>&1",
-            "&& openssl x509 -noout -checkend", str(seconds), "-in", QuoteString(path), ">/dev/null 2>&1;",
-            "then openssl x509 -noout -ext subjectAltName -in", QuoteString(path), "; fi",
+            "elif openssl pkey -noout -in", QuoteString(path), ">/dev/null 2>&1 && names=$(",
+            "openssl x509 -noout -ext subjectAltName -checkend", str(seconds), "-in", QuoteString(path), "2>/dev/null);",
+            "then echo \"$names\" | sed -n '2p'; fi",
         )  # fmt: skip
 
     @override
     def process(self, output: list[str]) -> list[str] | None:
         if output == ["untold"]:
             return None
-        names = " ".join(output[1:]).replace(",", " ").split()
+        names = " ".join(output).replace(",", " ").split()
         return sorted(name.removeprefix("DNS:") for name in names)
 
 
@@ -93,6 +93,7 @@ class UnusedSelfSigned(FactBase[bool]):
     @override
     def command(self, path: str, site: str) -> StringCommand:
         return StringCommand(
+            "[ ! -e", QuoteString(path), "] ||",
             "! openssl x509 -noout -subject -nameopt RFC2253 -in", QuoteString(path), "2>/dev/null",
             f"| grep -qxF 'subject={SUBJECT.removeprefix('/')}'",
             f"|| find -L /etc/nginx/nginx.conf /etc/nginx/conf.d {nginx.ENABLED} -type f ! -name", QuoteString(site),

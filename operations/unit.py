@@ -14,6 +14,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from operations import home, running
 from operations.rendering import render
+from operations.unit_state import UnitState, is_enabled
 
 
 def group(environment: Environment) -> None:
@@ -54,7 +55,7 @@ def service(environment: Environment) -> list[OperationMeta]:
         content=content,
         after=[drop_ins],
     )
-    systemd.service(name="Unit: starts at boot", service=environment.unit, enabled=True, running=None)
+    enabled(name="Unit: starts at boot", unit=environment.unit)
     files.put(
         name="Unit: may be restarted by the application user",
         src=StringIO(render("polkit.rules.j2", environment=environment)),
@@ -80,6 +81,18 @@ def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
         files=environment.start_files,
         after=after,
     )
+
+
+@operation()
+def enabled(unit: str) -> Generator[StringCommand]:
+    """The unit starts at boot, and systemd knows that.
+
+    pyinfra's `systemd.service` does the work where there is some. It would ask whether the unit runs, too.
+
+    + unit: its name with its suffix
+    """
+    if not is_enabled(host.get_fact(UnitState, unit=unit)):
+        yield from systemd.service._inner(service=unit, running=None, enabled=True)
 
 
 class DropIns(FactBase[list[str]]):
