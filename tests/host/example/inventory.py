@@ -39,7 +39,7 @@ config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
 interruption.ends_pyinfra()
-startup.entry_points_are_modules()
+startup.repeats_nothing()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()
