@@ -1,7 +1,7 @@
 """What deploys cost beside Ansible's, and uploads beside scp: `python -m bench [--rounds N] [SECTION ...]`.
 
-Writes bench/results.md, a chart beside it, and the figures both are drawn from. Sections that are not measured keep the
-figures they had. Takes about an hour and a half.
+Writes bench/results.md, a chart beside it, and the figures both are drawn from. What is not measured keeps the
+figures it had, also when Ctrl-C ends it. Takes about an hour and a half.
 """
 
 import argparse
@@ -10,11 +10,11 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import cases, report, scale, sites, upload
-from bench.measure import BenchError, Figures
+from bench.measure import BenchError, Figures, Table
 from tests.sandbox.image import RELEASES
 from tests.sandbox.machine import boot
 from tests.sandbox.vaults import make_vaults
@@ -22,7 +22,7 @@ from tests.sandbox.vaults import make_vaults
 _HERE = Path(__file__).parent
 _DATA = _HERE / "results.json"
 
-_SECTIONS = {
+_SECTIONS: dict[str, Callable[[Path, Path, Path, str, int], Iterator[Table]]] = {
     "cases": cases.measured,
     "first": cases.first_applies,
     "upload": upload.measured,
@@ -46,11 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as directory:
         try:
             for section in options.sections or _SECTIONS:
-                tables = _measured(section, Path(directory) / section, options.release, options.rounds)
-                kept[section] = {
-                    table: {row: figures.dumps() for row, figures in rows.items()} for table, rows in tables.items()
-                }
-                _DATA.write_text(json.dumps(kept, indent=1) + "\n")
+                for table, rows in _measured(section, Path(directory) / section, options.release, options.rounds):
+                    kept.setdefault(section, {})[table] = {row: figures.dumps() for row, figures in rows.items()}
+                    _DATA.write_text(json.dumps(kept, indent=1) + "\n")
         except BenchError as error:
             print(error, file=sys.stderr)
             return 1
@@ -63,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _measured(section: str, directory: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
-    """The figures of a section, on copies of a machine that is prepared for `stage`."""
+def _measured(section: str, directory: Path, release: str, rounds: int) -> Iterator[Table]:
+    """The tables of a section, on copies of a machine that is prepared for `stage`."""
     directory.mkdir()
     vaults = directory / "vaults"
     make_vaults(vaults, ["stage"])
@@ -73,10 +71,7 @@ def _measured(section: str, directory: Path, release: str, rounds: int) -> dict[
         with sites.reached(machine, 0) as site:
             sites.lead_to(project, [site])
             project.apply().require_success()
-        measured: dict[str, dict[str, Figures]] = _SECTIONS[section](
-            directory, vaults, machine.snapshot(), release, rounds
-        )
-    return measured
+        yield from _SECTIONS[section](directory, vaults, machine.snapshot(), release, rounds)
 
 
 def _computer(release: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench import measure, sites
 from bench.ansible.play import play
-from bench.measure import Figures, say
+from bench.measure import BenchError, Figures, Table, say
 from bench.sites import Site
 from operations.machine import PACKAGES
 from tests.sandbox.machine import boot
@@ -52,8 +52,8 @@ class Contender:
     equip: Callable[[], object] = lambda: None
 
 
-def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
-    """What each case cost each contender, by "case, round trip".
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
+    """What each case cost each contender, in tables called "case, round trip".
 
     + directory: for what is made meanwhile
     + vaults: of `stage`
@@ -61,7 +61,6 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
     + release: Debian's
     + rounds: measured after what is not
     """
-    results: dict[str, dict[str, Figures]] = {}
     for round_trip in ROUND_TRIPS:
         where = f"{round_trip * 1000:.0f} ms"
         with ExitStack() as stack:
@@ -70,18 +69,13 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
             all_ = {name: stack.enter_context(contender(name, directory, vaults, site)) for name in CONTENDERS}
             for case in (NO_CHANGE, PLAN, ONE_FILE):
                 say(f"{case}, {where}")
-                results[f"{case}, {where}"] = _case(case, site, all_, rounds)
-    return results
+                yield f"{case}, {where}", _case(case, site, all_, rounds)
 
 
-def first_applies(
-    directory: Path, vaults: Path, layer: Path, release: str, rounds: int
-) -> dict[str, dict[str, Figures]]:
+def first_applies(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
     """The same for a machine that is bare, whatever the layer. Parameters as for `measured`."""
-    return {
-        f"{FIRST}, {round_trip * 1000:.0f} ms": _first(directory, vaults, release, round_trip, rounds)
-        for round_trip in ROUND_TRIPS
-    }
+    for round_trip in ROUND_TRIPS:
+        yield f"{FIRST}, {round_trip * 1000:.0f} ms", _first(directory, vaults, release, round_trip, rounds)
 
 
 @contextmanager
@@ -123,7 +117,7 @@ def _ansible(path: Path, vaults: Path, site: Site, mitogen: bool) -> Iterator[Co
 
 
 def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
-    """Warm up with two runs each, of which the first may learn what helps the second; then all in turn."""
+    """Warm up, twice what may learn in its first run what helps the second; then all in turn."""
     figures = {name: Figures() for name in (FLOOR, *contenders)}
     pyinfra = Path(sys.executable).with_name("pyinfra")
     floor = Contender(
@@ -132,8 +126,11 @@ def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: in
     turns = 0
     for round_ in range(2 + rounds):
         for name, one in {FLOOR: floor, **contenders}.items():
-            turns += 1
-            if case == ONE_FILE:
+            if not round_ and name != SNAPSHOT:
+                continue
+            before = _site_file(site)
+            if case == ONE_FILE and name != FLOOR:
+                turns += 1
                 one.change(_LIMITS[turns % 2])
             arguments = (figures[name], one.commands[case], one.directory, one.variables)
             if round_ >= 2:
@@ -141,7 +138,13 @@ def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: in
             else:
                 with sites.counted(site, figures[name]):
                     measure.warm_up(*arguments)
+            if (_site_file(site) != before) != (case == ONE_FILE and name != FLOOR):
+                raise BenchError(f"{name}: the case was to be {case}")
     return figures
+
+
+def _site_file(site: Site) -> str:
+    return site.machine.run("cat /etc/nginx/sites-available/billing_stage").stdout
 
 
 def _first(directory: Path, vaults: Path, release: str, round_trip: float, rounds: int) -> dict[str, Figures]:

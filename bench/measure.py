@@ -16,6 +16,10 @@ from typing import Any
 _INTERVAL = 0.2
 
 
+# A table's name, and its rows by theirs.
+Table = tuple[str, dict[str, "Figures"]]
+
+
 class BenchError(Exception):
     """A command that was to be measured failed."""
 

@@ -1,12 +1,13 @@
 """Applies that change nothing, to many environments at once."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 from bench import measure, sites
 from bench.ansible.play import play
 from bench.cases import ANSIBLE, PYINFRA, SNAPSHOT, STOCK
-from bench.measure import Figures, say
+from bench.measure import Figures, Table, say
 from bench.sites import Site
 from tests.sandbox.machine import boot
 from tests.sandbox.vaults import make_vaults
@@ -17,7 +18,7 @@ SIZES = (1, 5, 20, 50)
 # And two on each of so many.
 PAIRS = 10
 
-# Ansible takes minutes for these, and its figures hardly differ from one run to the next: fewer runs of it are enough.
+# Of so many, the others take minutes, and their figures hardly differ from one run to the next: one run of them is enough.
 _LONG = 20
 
 
@@ -26,9 +27,8 @@ def alone(size: int) -> str:
     return f"{size} environment{'s' * (size > 1)}, one on each machine"
 
 
-def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
     """What it costs each contender. Parameters as for `cases.measured`; the machines' disks have `stage` already."""
-    results: dict[str, dict[str, Figures]] = {}
     with ExitStack() as stack:
         reached: list[Site] = []
         for number in range(max(SIZES)):
@@ -39,12 +39,12 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
             say(f"{machine.name} is up")
         for size in SIZES:
             names = [[f"e{number}"] for number in range(size)]
-            results[alone(size)] = _measured(directory, vaults, reached[:size], names, rounds)
+            yield alone(size), _measured(directory, vaults, reached[:size], names, rounds)
         pairs = [[f"e{number}", f"f{number}"] for number in range(PAIRS)]
-        results[f"{2 * PAIRS} environments, two on each machine"] = _measured(
-            directory, vaults, reached[:PAIRS], pairs, rounds
+        yield (
+            f"{2 * PAIRS} environments, two on each machine",
+            _measured(directory, vaults, reached[:PAIRS], pairs, rounds),
         )
-    return results
 
 
 def _measured(
@@ -67,12 +67,12 @@ def _measured(
         runs[ANSIBLE] = (ansible.command(), stage.path, dict(ansible.variables))
         for round_ in range(2 + rounds):
             for name, run in runs.items():
-                if name == ANSIBLE and count >= _LONG and round_ > 2:
+                if name != SNAPSHOT and (not round_ or (count >= _LONG and round_ > 2)):
                     continue
                 say(f"{count} on {len(reached)}, {name}, round {max(0, round_ - 1)} of {rounds}")
-                # Twice: the first run may change something, and learn what helps the second.
+                # Twice: the first run changes something, and learns what helps the second.
                 if round_ >= 2:
                     measure.run(figures[name], *run)
-                elif name != ANSIBLE or count < _LONG or round_ == 1:
+                else:
                     measure.warm_up(figures[name], *run)
     return figures

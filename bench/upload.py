@@ -3,11 +3,12 @@
 import os
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import measure, sites
 from bench.cases import PYINFRA, ROUND_TRIPS
-from bench.measure import BenchError, Figures, say
+from bench.measure import BenchError, Figures, Table, say
 from bench.sites import Site
 from tests.host.project import Project
 from tests.sandbox.machine import boot
@@ -29,9 +30,8 @@ files.put(name="Upload", src="{file}", dest="sent")
 """
 
 
-def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> dict[str, dict[str, Figures]]:
-    """What each size cost, by "size, round trip". Parameters as for `cases.measured`."""
-    results: dict[str, dict[str, Figures]] = {}
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
+    """What each size cost, in tables called "size, round trip". Parameters as for `cases.measured`."""
     with boot(release=release, directory=directory / "machine", layers=[layer]) as machine:
         for round_trip in ROUND_TRIPS:
             with sites.reached(machine, round_trip) as site:
@@ -40,8 +40,7 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
                 for size in SIZES:
                     where = f"{size} MB, {round_trip * 1000:.0f} ms"
                     say(where)
-                    results[where] = _size(size, site, project, rounds)
-    return results
+                    yield where, _size(size, site, project, rounds)
 
 
 def _size(size: int, site: Site, project: Project, rounds: int) -> dict[str, Figures]:
