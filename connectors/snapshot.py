@@ -9,18 +9,18 @@ Hosts of one machine share a connection. `docs/architecture.md` says what is gua
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
-from gevent import spawn
+from gevent import Greenlet, spawn
 from gevent.event import AsyncResult
 from gevent.lock import Semaphore
-from paramiko import SSHException, Transport
+from paramiko import ChannelException, SSHException, Transport
 from paramiko.channel import ChannelFile, ChannelStdinFile
 from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
@@ -61,6 +61,8 @@ _is_fact: ContextVar[bool] = ContextVar("_is_fact", default=False)
 _BROKEN = (SSHException, OSError, EOFError)
 
 Outcome = tuple[bool, CommandOutput]
+
+T = TypeVar("T")
 
 
 class Shell(NamedTuple):
@@ -105,9 +107,9 @@ class Connection:
         self.taken = 0.0
         # Changes whenever something was run on the machine that is no fact.
         self.moves = 0
-        # Shells that wait for a script, opened when the connection was made, and the look that was begun then.
+        # Shells that wait for a script, opened when the connection was made, and what begins the first look then.
         self.shells: list[Shell] = []
-        self.ahead: Look | None = None
+        self.ahead: Greenlet[..., Look | None] | None = None
         # Whether the machine has what the script needs.
         self.works = False
 
@@ -134,20 +136,30 @@ class Connection:
         self.enter(stage)
         self.moves += 1
 
-    def open_shell(self) -> Shell:
-        """A shell on the machine, waiting for its script."""
+    def open_shell(self) -> Shell | None:
+        """A shell on the machine, waiting for its script; None if there is none to be had."""
         client: SSHClient = self.client  # type: ignore[assignment]
-        stdin, stdout, _ = client.exec_command("sh -s")
-        return Shell(stdin, stdout)
+        with suppress(*_BROKEN):
+            stdin, stdout, _ = client.exec_command("sh -s")
+            return Shell(stdin, stdout)
+        return None
+
+    def look_ahead(self, commands: list[Command], shells: int) -> Look | None:
+        """Open so many shells at the same time, and begin a look in one of them."""
+        opened = [spawn(self.open_shell) for _ in range(shells)]
+        self.shells = [shell for each in opened if (shell := each.get())]
+        with suppress(*_BROKEN):
+            return self.begin(commands)
+        return None
 
     def begin(self, commands: list[Command], first: str | None = None) -> Look | None:
-        """Begin a look at the machine, if there is anything to ask.
+        """Begin a look at the machine, if there is anything to ask, and a shell to ask it.
 
         + first: the line of a command to run before
         """
-        if not commands:
+        shell = commands and (self.shells.pop() if self.shells else self.open_shell())
+        if not shell:
             return None
-        shell = self.shells.pop() if self.shells else self.open_shell()
         shell.stdin.write(script(commands, first))
         shell.stdin.close()
         return Look(commands, shell.stdout, self.moves, time.monotonic())
@@ -235,17 +247,15 @@ class SnapshotConnector(SSHConnector):
             memory.remember(self._memory, {**self._remembered, **self._asked})
 
     def _look_ahead(self) -> None:
-        """Have the machine look while pyinfra reads the deploy."""
+        """Have the machine look while pyinfra goes on to read the deploy."""
         connection = self.connection
         # One that is made anew while executing, such as after a reboot, has nothing to prepare.
         prepares = self.state.current_stage is not StateStage.Execute
         commands = connection.commands(StateStage.Prepare) if prepares else []
         # With --yes executing follows at once. Over a distance, that its shell is waiting then saves two round trips.
         looks = 1 if self.state.should_check_for_changes() else 2
-        with suppress(*_BROKEN):
-            shells = [spawn(connection.open_shell) for _ in range(looks)] if commands else []
-            connection.shells = [shell.get() for shell in shells]
-            connection.ahead = connection.begin(commands)
+        connection.shells = []
+        connection.ahead = spawn(connection.look_ahead, commands, looks) if commands else None
 
     # --- Running ---------------------------------------------------------------------------------------------------------
 
@@ -254,7 +264,9 @@ class SnapshotConnector(SSHConnector):
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> Outcome:
         """As pyinfra's SSH connector does, except that a fact may be answered from the snapshot."""
-        ordinary = partial(super().run_shell_command, command, print_output, print_input, **arguments)
+        ordinary = partial(
+            self._in_a_session, super().run_shell_command, command, print_output, print_input, **arguments
+        )
         shown = print_output or print_input
         if _is_fact.get():
             # A command that is run on the way to this one, such as for a password, is none.
@@ -269,14 +281,13 @@ class SnapshotConnector(SSHConnector):
     def put_file(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():
-            return super().put_file(*arguments, **keywords)
+            return self._in_a_session(super().put_file, *arguments, **keywords)
 
     @override
     def get_file(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():
-            fetched: bool = super().get_file(*arguments, **keywords)
-            return fetched
+            return self._in_a_session(super().get_file, *arguments, **keywords)
 
     @override
     def rsync(self, *arguments: Any, **keywords: Any) -> bool:
@@ -313,7 +324,7 @@ class SnapshotConnector(SSHConnector):
             if connection.stage is not stage:
                 connection.enter(stage)
                 with suppress(*_BROKEN):
-                    ahead = connection.ahead if stage is StateStage.Prepare else None
+                    ahead = connection.ahead.get() if connection.ahead and stage is StateStage.Prepare else None
                     connection.read(ahead or connection.begin(connection.commands(stage)))
         return connection.answers.get(asked) if time.monotonic() - connection.taken < AGE else None
 
@@ -324,11 +335,17 @@ class SnapshotConnector(SSHConnector):
         return first and not self._needs(arguments) and bool(connection.commands(stage))
 
     def _first(self, command: StringCommand, arguments: dict[str, Any]) -> Outcome | None:
-        """Run a command, and in the same exchange look at the machine when it is done; None if sudo wants a password."""
+        """Run a command, and in the same exchange look at the machine when it is done.
+
+        None if that is not possible: sudo wants a password, or there is no shell to be had.
+        """
         connection = self.connection
         self._end()
         line = make_unix_command_for_host(self.state, self.host, command, **self._words(arguments)).get_raw_value()
-        answer = connection.read(connection.begin(connection.commands(self.state.current_stage), line))
+        look = connection.begin(connection.commands(self.state.current_stage), line)
+        if not look:
+            return None
+        answer = connection.read(look)
         self._end(besides=connection)
         if not answer:
             return False, CommandOutput([OutputLine("stderr", "the connection broke before the command was done")])
@@ -338,6 +355,37 @@ class SnapshotConnector(SSHConnector):
         ):
             return None
         return answer.status in _codes(arguments), output
+
+    def _in_a_session(self, act: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
+        """Do what needs a session, on a connection of this host's own where this one may have no more of them.
+
+        How many sshd allows (MaxSessions) it does not say. Those who harden machines allow two, of which one that has just
+        ended may still be one.
+        """
+        try:
+            return act(*arguments, **keywords)
+        except (ChannelException, ConnectError) as error:
+            refused = isinstance(error, ChannelException) or isinstance(error.__cause__, ChannelException)
+            if not refused:
+                raise
+        self._part()
+        return act(*arguments, **keywords)
+
+    def _part(self) -> None:
+        """This host has a connection of its own from now on. Raises ConnectError."""
+        logger.debug(
+            "%s: sshd allows no more sessions in this connection (MaxSessions), making another", self.host.name
+        )
+        before, own = self.connection, Connection()
+        own.connectors, own.machine = [self], before.machine
+        # Its first look is that of the next stage.
+        own.enter(self.state.current_stage)
+        before.connectors.remove(self)
+        self._connections[self.state][f"{self.host.name} alone"] = [own]
+        self.connection = own
+        super().connect()
+        # What was opened for files belongs to the connection that was left.
+        self.get_file_transfer_connection.cache.clear()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
