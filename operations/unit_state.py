@@ -38,10 +38,11 @@ class UnitState(FactBase[dict[str, str]]):
 
     @override
     def command(self, unit: str) -> StringCommand:
-        # A pattern: of a unit that it is asked for by name, systemd reads the file.
+        # A pattern, for all that match it (systemd 252 leaves out those that do not run, otherwise): of a unit that it is asked
+        # for by name, systemd reads the file.
         pattern = f"{unit[:-1]}[{unit[-1]}]"
         return StringCommand(
-            "systemctl show --timestamp=us+utc --property", ",".join(_PROPERTIES), QuoteString(pattern)
+            "systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), QuoteString(pattern)
         )
 
     @override

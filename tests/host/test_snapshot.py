@@ -378,6 +378,36 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(watched: Watched) -> No
     assert counts["exchanges"] == 1
 
 
+@pytest.fixture(params=[1, 2])
+def few_sessions(watched: Watched, request: pytest.FixtureRequest) -> Iterator[Watched]:
+    """The machine's sshd allows so many sessions in a connection, with which pyinfra's own connector fails now and then."""
+    conf = "/etc/ssh/sshd_config.d/sessions.conf"
+    watched.machine.run(f"echo MaxSessions {request.param} > {conf} && systemctl reload ssh")
+    yield watched
+    watched.machine.run(f"rm {conf} && systemctl reload ssh")
+
+
+def test_few_sessions_are_enough(few_sessions: Watched) -> None:
+    project = few_sessions.project
+    for _ in range(2):
+        few_sessions.machine.run("rm -f /etc/default/billing_*")
+        assert project.planned().keys() == {"Unit: variables"}
+        assert project.applied().keys() == {"Unit: variables"}
+        assert project.planned() == {}
+        assert project.applied() == {}
+
+
+def test_nothing_is_stale_on_the_connection_that_is_made_then(few_sessions: Watched) -> None:
+    few_sessions.deploy(
+        'watched(name="Before", label="before")\n'
+        f'{MOVES["upload"]}\nwatched(name="After", label="after")\n'
+        f'{MOVES["command"].replace("touch", "rm")}\nwatched(name="Last", label="last")\n'
+    )
+    expected = [("stage", "before", "missing"), ("stage", "after", "there"), ("stage", "last", "missing")]
+    for _ in range(2):
+        assert few_sessions.apply("--limit", "stage") == expected
+
+
 def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
     watched.deploy('server.shell(name="Breaks", commands=["pkill -f sshd.*devops"])\n')
     for _ in range(2):
