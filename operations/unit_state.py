@@ -38,8 +38,8 @@ class UnitState(FactBase[dict[str, str]]):
 
     @override
     def command(self, unit: str) -> StringCommand:
-        # A pattern, for all that match it (systemd 252 leaves out those that do not run, otherwise): of a unit that it is asked
-        # for by name, systemd reads the file.
+        # A pattern: of a unit that it is asked for by name, systemd reads the file. With --all, since systemd 252 would leave
+        # out one that does not run.
         pattern = f"{unit[:-1]}[{unit[-1]}]"
         return StringCommand(
             "systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), QuoteString(pattern)
