@@ -38,8 +38,8 @@ class UnitState(FactBase[dict[str, str]]):
 
     @override
     def command(self, unit: str) -> StringCommand:
-        # A pattern: of a unit that it is asked for by name, systemd reads the file. With --all, since systemd 252 would leave
-        # out one that does not run.
+        # A pattern: of a unit that it is asked for by name, systemd reads the file. With --all, without which systemd 252
+        # leaves out one that does not run.
         pattern = f"{unit[:-1]}[{unit[-1]}]"
         return StringCommand(
             "systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), QuoteString(pattern)
