@@ -1,0 +1,48 @@
+"""What systemd and the disk said, as it is read."""
+
+import pytest
+
+from operations.unit_state import FileTimes, Times, UnitState, changed_since, is_enabled, is_running
+
+# 2026-11-26 06:54:41 UTC, in nanoseconds since 1970.
+START = 1_795_676_081 * 10**9
+
+
+def test_what_is_held_of_a_unit() -> None:
+    unit = UnitState().process(
+        ["LoadState=loaded", "ActiveState=reloading", "UnitFileState=enabled", "DropInPaths=/a=b"]
+    )
+    assert unit["DropInPaths"] == "/a=b"
+    assert is_running(unit)
+    assert is_enabled(unit)
+
+
+@pytest.mark.parametrize("output", [[], [""], ["LoadState=not-found", "ActiveState=active", "UnitFileState=enabled"]])
+def test_of_one_without_a_file_nothing_is_known(output: list[str]) -> None:
+    unit = UnitState().process(output)
+    assert unit == {}
+    assert not is_running(unit)
+    assert not is_enabled(unit)
+
+
+def test_a_unit_is_asked_for_by_a_pattern() -> None:
+    assert "'billing_stage.servic[e]'" in UnitState().command("billing_stage.service").get_raw_value()
+
+
+def test_times_of_files() -> None:
+    output = [f"{START // 10**9}.000000001 0.500000000 /etc/a file"]
+    assert FileTimes().process(output) == {"/etc/a file": Times(START + 1, 10**9 // 2)}
+
+
+@pytest.mark.parametrize(
+    ("start", "changed"),
+    [
+        ("Thu 2026-11-26 06:54:41 UTC", ["after"]),
+        ("Do 2026-11-26 06:54:40.999999 UTC", ["then", "after"]),
+        ("Thu 2026-11-26 06:54:41.000001 UTC", []),
+        ("", []),
+    ],
+)
+def test_what_changed_since(start: str, changed: list[str]) -> None:
+    files = {"then": Times(START, START + 10**12), "after": Times(START + 1, 0)}
+    assert changed_since(start, files) == changed
