@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench import cases, report, scale, sites, upload
+from bench.ansible.play import PlayError, play
 from bench.measure import BenchError, Figures, Table
 from tests.sandbox.image import RELEASES
 from tests.sandbox.machine import boot
@@ -49,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 for table, rows in _measured(section, Path(directory) / section, options.release, options.rounds):
                     kept.setdefault(section, {})[table] = {row: figures.dumps() for row, figures in rows.items()}
                     _DATA.write_text(json.dumps(kept, indent=1) + "\n")
-        except BenchError as error:
+        except (BenchError, PlayError) as error:
             print(error, file=sys.stderr)
             return 1
     loaded = {
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(section: str, directory: Path, release: str, rounds: int) -> Iterator[Table]:
-    """The tables of a section, on copies of a machine that is prepared for `stage`."""
+    """The tables of a section, on copies of a machine that is prepared for `stage`, and has the Python Ansible needs."""
     directory.mkdir()
     vaults = directory / "vaults"
     make_vaults(vaults, ["stage"])
@@ -71,6 +72,8 @@ def _measured(section: str, directory: Path, release: str, rounds: int) -> Itera
         with sites.reached(machine, 0) as site:
             sites.lead_to(project, [site])
             project.apply().require_success()
+            with play(project.path, [site]) as ansible:
+                ansible.bootstrap()
         yield from _SECTIONS[section](directory, vaults, machine.snapshot(), release, rounds)
 
 

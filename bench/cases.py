@@ -113,7 +113,8 @@ def _ansible(path: Path, vaults: Path, site: Site, mitogen: bool) -> Iterator[Co
             project.edit("stage", request_body_limit=limit)
             ansible.prepare(project.path)
 
-        yield Contender({NO_CHANGE: apply, PLAN: plan, ONE_FILE: apply, FIRST: apply}, path, ansible.variables, change)
+        commands = {NO_CHANGE: apply, PLAN: plan, ONE_FILE: apply, FIRST: apply}
+        yield Contender(commands, path, ansible.variables, change, ansible.bootstrap)
 
 
 def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Seconds between two looks at a command's memory; each takes some hundredths of one.
-_INTERVAL = 0.2
+# Seconds between two looks at a command's memory, each of which takes some hundredths of one: while its time is not
+# measured, and while it is.
+_OFTEN, _RARELY = 0.2, 3.0
 
 
 # A table's name, and its rows by theirs.
@@ -30,7 +32,7 @@ class Figures:
 
     + seconds: of each run, from start to end
     + processor: seconds of the command and all it started and waited for, of each run
-    + memory: MB of the command and all that runs because of it, at the worst moment of the warm-up
+    + memory: MB of the command and all that runs because of it, at the worst moment of one run
     + commands: what was run over SSH in one run; None where it was not counted
     + passed: bytes over the network in one run, both ways; None where they were not counted
     """
@@ -73,15 +75,14 @@ def run(figures: Figures, command: Sequence[str], directory: Path, variables: Ma
 
 def warm_up(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
     """Run a command once without noting its time, and note its memory."""
-    peak, done = [0.0], threading.Event()
-    watch = threading.Thread(target=_watch, args=(peak, done))
-    watch.start()
-    try:
+    with _watched(figures, _OFTEN):
         run(Figures(), command, directory, variables)
-    finally:
-        done.set()
-        watch.join()
-    figures.memory = peak[0]
+
+
+def run_once(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
+    """Run a command that takes minutes, and note all it cost."""
+    with _watched(figures, _RARELY):
+        run(figures, command, directory, variables)
 
 
 def say(text: str) -> None:
@@ -89,9 +90,22 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _watch(peak: list[float], done: threading.Event) -> None:
-    while not done.wait(_INTERVAL):
-        peak[0] = max(peak[0], sum(map(_memory, _descendants(os.getpid()))))
+@contextmanager
+def _watched(figures: Figures, interval: float) -> Iterator[None]:
+    """Note the most memory that was taken during the block."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(interval):
+            figures.memory = max(figures.memory or 0.0, sum(map(_memory, _descendants(os.getpid()))))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _descendants(process: int) -> set[int]:
