@@ -114,11 +114,12 @@ def _names(e: Environment) -> Iterator[tuple[str, str]]:
         yield "app", f"app = {e.app!r} is what a directory beside the running release is called: rename it"
     if e.full_name.startswith("pg_"):
         yield "app", f"app = {e.app!r} makes the role {e.full_name}, and PostgreSQL keeps pg_ to itself: rename it"
-    # groupadd(8): GROUP_NAME_MAX_LENGTH. The role and database may have 63 (PostgreSQL's NAMEDATALEN), the unit more.
-    if len(e.group) > 32:
+    # systemd's strict names (https://systemd.io/USER_NAMES); groupadd(8) takes one more. The role and database may have 63
+    # (PostgreSQL's NAMEDATALEN), the unit more.
+    if len(e.group) > 31:
         yield (
             "app",
-            f"app and environment make the group {e.group} of {len(e.group)} characters, and Debian's groupadd takes 32: "
+            f"app and environment make the group {e.group} of {len(e.group)} characters, and systemd takes 31: "
             "shorten one of them",
         )
 

@@ -69,9 +69,9 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "of them, and the data with them (FILE)",
     ),
     (
-        {"app": "a_rather_long_application_name"},
-        "stage: app and environment make the group a_rather_long_application_name_stage of 36 characters, and Debian's "
-        "groupadd takes 32: shorten one of them (FILE)",
+        {"app": "a_long_name_of_twenty_six_"},
+        "stage: app and environment make the group a_long_name_of_twenty_six__stage of 32 characters, and systemd takes 31: "
+        "shorten one of them (FILE)",
     ),
     (
         TLS | {"tls_key": None},
