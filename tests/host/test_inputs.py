@@ -13,7 +13,7 @@ from tests.inputs.postgresql import logins
 from tests.inputs.values import FIELDS
 
 # The programs of both releases read the same files, so that one of them is asked about most.
-CASES = {"trixie": 600, "bookworm": 100}
+CASES = {"trixie": 1800, "bookworm": 100}
 
 # Values that a regular expression, a format string, a pager or a shell on the way could change.
 TEXT = (
