@@ -175,7 +175,9 @@ def test_ctrl_c_ends_what_asks_a_host_that_hangs(host: Host, tool: str) -> None:
 def test_an_interrupted_editor_leaves_the_vault_alone(host: Host) -> None:
     vault = host.project.sandbox / "vault/stage.age"
     sealed = vault.read_bytes()
-    with terminal(["make", "vault-edit", "ENV=stage"], host.project.path, EDITOR="echo editing; sleep 30 #") as make:
+    with terminal(
+        ["make", "vault-edit", "ENV=stage"], host.project.path, EDITOR="sh -c 'echo editing; sleep 30'"
+    ) as make:
         make.wait_for("editing")
         make.type(CTRL_C)
         run = make.finish()

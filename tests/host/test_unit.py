@@ -363,7 +363,7 @@ def test_a_changed_secret_needs_a_new_build_of_a_distillery_release(running: Hos
 
 
 def test_a_changed_cookie_restarts_a_distillery_release(running: Host) -> None:
-    cookie = base64.urlsafe_b64encode(os.urandom(33)).decode()
+    cookie = os.urandom(33).hex()
     running.project.set_secrets("stage", cookie=cookie)
     assert running.project.applied("--limit", "stage") == {"Erlang cookie": ["stage"], RESTARTS: ["stage"]}
     wait_until(lambda: "billing_stage" in registered(running.machine), "the node is up")
