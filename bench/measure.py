@@ -32,7 +32,7 @@ class Figures:
 
     + seconds: of each run, from start to end
     + processor: seconds of the command and all it started and waited for, of each run
-    + memory: MB of the command and all that runs because of it, at the worst moment of one run
+    + memory: MB of the command and all that it starts, at the worst moment of one run
     + commands: what was run over SSH in one run; None where it was not counted
     + passed: bytes over the network in one run, both ways; None where they were not counted
     """
@@ -92,12 +92,13 @@ def say(text: str) -> None:
 
 @contextmanager
 def _watched(figures: Figures, interval: float) -> Iterator[None]:
-    """Note the most memory that was taken during the block."""
-    done = threading.Event()
+    """Note the most memory that was taken during the block, by what was started in it."""
+    done, before = threading.Event(), _descendants(os.getpid(), set())
 
     def watch() -> None:
         while not done.wait(interval):
-            figures.memory = max(figures.memory or 0.0, sum(map(_memory, _descendants(os.getpid()))))
+            # The machines were there before, and so whatever runs on them is none of it.
+            figures.memory = max(figures.memory or 0.0, sum(map(_memory, _descendants(os.getpid(), before))))
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -108,8 +109,8 @@ def _watched(figures: Figures, interval: float) -> Iterator[None]:
         thread.join()
 
 
-def _descendants(process: int) -> set[int]:
-    """The processes that came of one, without it, of whichever generation."""
+def _descendants(process: int, others: set[int]) -> set[int]:
+    """The processes that came of one, without it, of whichever generation, but for some others and what came of those."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -118,7 +119,7 @@ def _descendants(process: int) -> set[int]:
         except OSError:
             continue
     found: set[int] = set()
-    while more := {child for child, parent in parents.items() if parent in found | {process}} - found:
+    while more := {child for child, parent in parents.items() if parent in found | {process}} - found - others:
         found |= more
     return found
 

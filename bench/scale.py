@@ -1,7 +1,7 @@
 """Applies that change nothing, to many environments at once."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import measure, sites
@@ -30,6 +30,7 @@ def alone(size: int) -> str:
 def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
     """What it costs each contender. Parameters as for `cases.measured`; the machines' disks have `stage` already."""
     with ExitStack() as stack:
+        stack.enter_context(_room_for(max(SIZES)))
         reached: list[Site] = []
         for number in range(max(SIZES)):
             machine = stack.enter_context(
@@ -45,6 +46,18 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
             f"{2 * PAIRS} environments, two on each machine",
             _measured(directory, vaults, reached[:PAIRS], pairs, rounds),
         )
+
+
+@contextmanager
+def _room_for(machines: int) -> Iterator[None]:
+    """The kernel lets root have as many inotify instances as the systemd of each machine wants, about five: else 26 boot."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    before = limit.read_text()
+    limit.write_text(str(max(int(before), 16 * machines)))
+    try:
+        yield
+    finally:
+        limit.write_text(before)
 
 
 def _measured(

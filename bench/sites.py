@@ -86,7 +86,9 @@ def project_of(directory: Path, vaults: Path, sites: Sequence[Sequence[str]], co
     for names in sites:
         for number, name in enumerate(names):
             data = stage.replace('"stage"', f'"{name}"', 1).replace("stage.billing", f"{name}.billing")
-            (directory / f"group_data/{name}.py").write_text(re.sub(r"port = \d+", f"port = {4001 + number}", data))
+            data = re.sub(r"port = \d+", f"port = {4001 + number}", data)
+            # Of environments that share a unix user, one has the short names.
+            (directory / f"group_data/{name}.py").write_text(f"{data}\naliases = {{}}\n" if number else data)
     return project
 
 
