@@ -48,7 +48,12 @@ NATURE = [
     (re.compile(r"\b\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(\w+)\] \d+#\d+"), r"… [\1] …"),
     # A role's verifier has a random salt: as it is set, and as it is read.
     (re.compile(r"SCRAM-SHA-256\$\d+:[^']+"), "SCRAM-SHA-256…"),
-    (re.compile(r'"(salt|digest)" : "[^"]+"'), r'"\1" : "…"'),
+    (re.compile(r'"(salt|digest)": "[^"]+"'), r'"\1": "…"'),
+    # When a unit started, and when files changed: what follows from that is compared as what is then done.
+    (re.compile(r"^(\w+Timestamp)=.+"), r"\1=…"),
+    (re.compile(r"^\d{10}\.\d{9} \d{10}\.\d{9} "), "… "),
+    # systemd keeps them in a set.
+    (re.compile(r"^Wants=.+"), "Wants=…"),
     # What mktemp and debconf call files that are to replace others, or are read once.
     (re.compile(r"(\.secret\.exs|/postgresql\.config)\.\w{6}\b"), r"\1.…"),
     # How fast apt was, and which server came first.
