@@ -364,12 +364,17 @@ class SnapshotConnector(SSHConnector):
         """
         try:
             return act(*arguments, **keywords)
-        except (ChannelException, ConnectError) as error:
-            refused = isinstance(error, ChannelException) or isinstance(error.__cause__, ChannelException)
-            if not refused:
+        except (SSHException, ConnectError) as error:
+            if not self._is_refusal(error.__cause__ or error):
                 raise
         self._part()
         return act(*arguments, **keywords)
+
+    def _is_refusal(self, error: BaseException) -> bool:
+        """Whether it says that the host allowed no session, in a connection that goes on."""
+        # Of two that are refused at the same time, paramiko tells one the reason, and the other that there is none.
+        words = isinstance(error, ChannelException) or str(error) == "Unable to open channel."
+        return words and self.connection.is_open()
 
     def _part(self) -> None:
         """This host has a connection of its own from now on. Raises ConnectError."""

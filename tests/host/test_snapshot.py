@@ -406,6 +406,22 @@ def test_nothing_is_stale_on_the_connection_that_is_made_then(few_sessions: Watc
         assert few_sessions.apply("--limit", "stage") == expected
 
 
+def test_it_is_enough_that_paramiko_says_no_more_than_no(few_sessions: Watched) -> None:
+    """As it does when two hosts are refused at the same time, of whom it tells one the reason."""
+    few_sessions.deploy(
+        "transport = host.connector.client.get_transport()\n"
+        "transport.get_exception = lambda: None\n"
+        "transport.sessions = []\n"
+        "try:\n"
+        "    while True:\n"
+        "        transport.sessions.append(transport.open_session())\n"
+        "except Exception as refusal:\n"
+        "    assert str(refusal) == 'Unable to open channel.'\n"
+        'server.shell(name="Runs", commands=["touch /srv/thing"])\nwatched(name="After", label="after")\n'
+    )
+    assert few_sessions.apply("--limit", "stage") == [("stage", "after", "there")]
+
+
 def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
     watched.deploy('server.shell(name="Breaks", commands=["pkill -f sshd.*devops"])\n')
     for _ in range(2):

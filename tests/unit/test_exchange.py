@@ -69,13 +69,13 @@ def test_they_run_side_by_side(tmp_path: Path) -> None:
     assert len(run(commands)[0]) == 2
 
 
-@pytest.mark.parametrize("text", ["sh -c 'sleep 60'", "sh -c 'trap \"\" TERM; sleep 60; sleep 60'"])
+@pytest.mark.parametrize("text", ["sh -c 'sleep 600'", "sh -c 'trap \"\" TERM; sleep 600; sleep 600'"])
 def test_one_that_hangs_is_left_out(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "PATIENCE", 1)
+    monkeypatch.setattr(exchange, "PATIENCE", 5)
     began = time.monotonic()
     answered, _ = run([ask("sh -c 'echo before'"), ask(text), ask("sh -c 'echo after'"), ask("sh -c 'echo it'", "")])
     assert [answer.stdout for answer in answered.values()] == [b"before\n", b"after\n", b"it\n"]
-    assert time.monotonic() - began < 30, "it waited for the command that hangs"
+    assert time.monotonic() - began < 300, "it waited for the command that hangs"
 
 
 @pytest.mark.parametrize("redirected", ["", ">&2"])
@@ -135,7 +135,7 @@ def test_the_first_command_is_done_before_the_others_look(tmp_path: Path) -> Non
 
 
 def test_the_first_command_may_say_and_take_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "PATIENCE", 1)
+    monkeypatch.setattr(exchange, "PATIENCE", 5)
     _, first = run([ask("sh -c true")], f"sh -c 'sleep 2; head -c {LIMIT * 1024 + 1} /dev/zero'")
     assert first
     assert (first.status, len(first.stdout)) == (0, LIMIT * 1024 + 1)
