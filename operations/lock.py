@@ -27,19 +27,24 @@ flock 9
 session= started= since= who= what= holder=
 IFS='|' read -r session started since who what < {LOCK} || true
 switching=$(systemctl list-units --plain --no-legend --state=active,activating,deactivating,reloading \\
-    --type=service '*-switch.service' | cut -d ' ' -f 1)
+    --type=service '*-switch.service')
 if [ -n "$started" ] && [ "$(cut -d ' ' -f 22 "/proc/$session/stat" 2>/dev/null)" = "$started" ]; then
     holder="$who since $since ($what)"
 elif [ -n "$switching" ]; then
-    holder="$switching, which $who began at $since ($what) and which ends on its own"
+    holder="${{switching%% *}}, which $who began at $since ($what) and which ends on its own"
 fi
 """
 
-# Sets `own` to the sshd process of this connection: the first one above this shell.
+# Sets `own` to the sshd process of this connection: the first one above this shell. In words of the shell alone, because
+# every run waits for it.
 OWN = """\
 own=$$
-until grep -q ^sshd "/proc/$own/comm"; do
-    own=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$own/status")
+until read -r comm < "/proc/$own/comm" && [ "${comm#sshd}" != "$comm" ]; do
+    parent=0
+    while read -r field value; do
+        [ "$field" != PPid: ] || parent=$value
+    done < "/proc/$own/status"
+    own=$parent
     [ "$own" -gt 1 ] || { echo "this command did not come over SSH, so nothing could hold the lock" >&2; exit 1; }
 done
 """

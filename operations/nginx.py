@@ -207,6 +207,7 @@ def long_server_names(name: str) -> None:
             name=name,
             src=StringIO(render("server-names.conf.j2")),
             dest=SERVER_NAMES_CONF,
+            create_remote_dir=False,
             user="root",
             group="root",
             mode="644",

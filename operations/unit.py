@@ -38,7 +38,8 @@ def service(environment: Environment) -> list[OperationMeta]:
     Not started: without a release there is nothing to start, and starting one is what a release does. Returns the steps
     after which a running application is out of date.
     """
-    as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644"}
+    # Debian has the directories.
+    as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644", "create_remote_dir": False}
     variables = files.put(
         name="Unit: variables",
         src=StringIO(render("variables.j2", environment=environment)),
