@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from bench.same_host import differences as host_differences
 from bench.same_host import state
+from operations.nginx import LOADED
 from tests.host.damages import ALONE, FURTHER, INDEPENDENT
 from tests.host.project import CHECKOUT, Project
 from tests.host.recording import Call, Recording
@@ -63,6 +64,8 @@ NATURE = [
     (re.compile(r"^(billing_\w+|successor):x:\d+:"), r"\1:x:…:"),
     # A line that is there by chance: an old process of nginx has ended just when it was looked at.
     (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such file$"), ""),
+    # And one that is there once another environment, which is prepared side by side, has reloaded nginx.
+    (re.compile(rf"^… {re.escape(LOADED)}$"), ""),
 ]
 
 # The groups of environments. One that is prepared side by side with another may see the other's group, or not yet.
