@@ -10,8 +10,8 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 gevent.monkey.patch_all = lambda *_, **__: None
 
 
-# Where an application is released over and over: what mostly waits, beside what mostly computes.
-RELEASING = re.compile(r"/test_(release|build|remote)")
+# Where an application is released, runs, and is waited for: a half of the time that the tests of a Debian release take.
+RELEASING = re.compile(r"/test_(release|build|remote|application|doctor|aliases|from_edeliver)")
 
 
 class ByRelease(LoadScopeScheduling):  # type: ignore[misc]

@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -50,8 +51,9 @@ NATURE = [
     # A role's verifier has a random salt: as it is set, and as it is read.
     (re.compile(r"SCRAM-SHA-256\$\d+:[^']+"), "SCRAM-SHA-256…"),
     (re.compile(r'"(salt|digest)": "[^"]+"'), r'"\1": "…"'),
-    # When a unit started, and when files changed: what follows from that is compared as what is then done.
-    (re.compile(r"^(\w+Timestamp)=.+"), r"\1=…"),
+    # When a unit started, what systemd has read of it, and when files changed: what follows from that is compared as what is
+    # then done.
+    (re.compile(r"^(\w+Timestamp|NeedDaemonReload)=.+"), r"\1=…"),
     (re.compile(r"^\d{10}\.\d{9} \d{10}\.\d{9} "), "… "),
     # systemd keeps them in a set.
     (re.compile(r"^Wants=.+"), "Wants=…"),
@@ -63,7 +65,7 @@ NATURE = [
     # Environments get the next free number, in any order: pyinfra keeps the hosts of a run in a set.
     (re.compile(r"^(billing_\w+|successor):x:\d+:"), r"\1:x:…:"),
     # A line that is there by chance: an old process of nginx has ended just when it was looked at.
-    (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such file$"), ""),
+    (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such (file|process)$"), ""),
     # And one that is there once another environment, which is prepared side by side, has reloaded nginx.
     (re.compile(rf"^… {re.escape(LOADED)}$"), ""),
 ]
@@ -71,6 +73,14 @@ NATURE = [
 # The groups of environments. One that is prepared side by side with another may see the other's group, or not yet.
 _GROUPS = "cat /etc/group"
 _GROUP = re.compile(r"billing_(\w+):")
+
+# What one environment does for all of the machine, and the steps that do it. Of those that are prepared side by side it is
+# whichever comes to it first, and a second one if it looked before that was done.
+_FOR_ALL = re.compile(r"\nsystemctl reload nginx\.service\n|(?<=&& )systemctl daemon-reload$")
+_STEPS_FOR_ALL = {"Site", "Unit: systemd reloads"}
+
+# What a step came to, which the report has too.
+_RESULT = re.compile(r"^\s+\[\w+\]\s+(Success|No changes)$")
 
 # Commands whose lines come in any order for one of these reasons.
 ANY_ORDER = re.compile(rf"\bapt-get\b|^{_GROUPS}$")
@@ -428,7 +438,7 @@ class Pair:
         found = []
         for number, snapshot in enumerate(snapshots):
             self.tally.add(snapshot.recording)
-            found += _compared(f"{what}, repeated" if number else what, _natural(stock), _natural(snapshot))
+            found += _compared(f"{what}, repeated" if number else what, *map(_natural, (stock, snapshot)))
         return [stock, snapshots[-1]], found
 
     def _on_both(self, do: Callable[[Side], T]) -> list[T]:
@@ -481,8 +491,31 @@ def _stock_connector(project: Project) -> Iterator[None]:
 
 def _natural(outcome: Outcome) -> Outcome:
     """What became of a run but for what differs by nature."""
+    if len({call.host for call in outcome.recording.calls}) > 1:
+        outcome = _by_whomever(outcome)
     recording = Recording([_natural_call(call) for call in outcome.recording.calls], outcome.recording.exchanges)
     return replace(outcome, messages=_natural_text(outcome.messages), recording=recording)
+
+
+def _by_whomever(outcome: Outcome) -> Outcome:
+    """What became of a run of several environments, whichever of them did what is for all."""
+    calls = [call for call in outcome.recording.calls if not _FOR_ALL.search(call.text)]
+    for_all = {
+        (call.stage, found[0].strip(), call.success)
+        for call in outcome.recording.calls
+        if (found := _FOR_ALL.search(call.text))
+    }
+    calls += [Call("command", "any", stage, text, {}, success=success) for stage, text, success in sorted(for_all)]
+    report = deepcopy(outcome.report)
+    results = report.get("results") or {}
+    for step in results.get("operations", []):
+        if step["name"] in _STEPS_FOR_ALL:
+            step["success"], step["no_change"] = sorted(step["success"] + step["no_change"]), []
+    for total in ("success", "no_change"):
+        results.get("totals", {}).pop(total, None)
+    messages = "\n".join(line for line in outcome.messages.split("\n") if not _RESULT.match(line))
+    recording = replace(outcome.recording, calls=calls)
+    return replace(outcome, report=report, messages=messages, recording=recording)
 
 
 def _natural_call(call: Call) -> Call:
