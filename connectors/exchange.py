@@ -12,6 +12,9 @@ from typing import NamedTuple
 # Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
 PATIENCE = 20
 
+# Seconds it then has to send what the others said, on a machine that may have much else to do.
+_GRACE = 10
+
 # KiB that a user's answers may have together. Not a limit of each command's own (`ulimit -f`): the BEAM, which some of them
 # start, maps files of 64 MiB.
 LIMIT = 64 * 1024
@@ -80,7 +83,7 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
         jobs = [_beside(commands[i].text, str(i)) for i in members]
         group = "".join([_DIRECTORY, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
-        shell = f"{become} timeout -k 1 {PATIENCE} sh -s"
+        shell = f"{become} timeout -k {_GRACE} {PATIENCE} sh -s"
         lines.append(_beside(shell, f"group-{number}", stdin=f"<<'{end}'\n{group}{end}"))
     return "".join([*lines, "wait\n{ ", _SEND, "} | gzip -1\n"])
 
