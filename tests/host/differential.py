@@ -438,7 +438,7 @@ class Pair:
         found = []
         for number, snapshot in enumerate(snapshots):
             self.tally.add(snapshot.recording)
-            found += _compared(f"{what}, repeated" if number else what, *map(_natural, (stock, snapshot)))
+            found += _compared(f"{what}, repeated" if number else what, _natural(stock), _natural(snapshot))
         return [stock, snapshots[-1]], found
 
     def _on_both(self, do: Callable[[Side], T]) -> list[T]:

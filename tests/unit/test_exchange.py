@@ -135,7 +135,7 @@ def test_the_first_command_is_done_before_the_others_look(tmp_path: Path) -> Non
 
 
 def test_the_first_command_may_say_and_take_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "PATIENCE", 5)
+    monkeypatch.setattr(exchange, "PATIENCE", 1)
     _, first = run([ask("sh -c true")], f"sh -c 'sleep 2; head -c {LIMIT * 1024 + 1} /dev/zero'")
     assert first
     assert (first.status, len(first.stdout)) == (0, LIMIT * 1024 + 1)
