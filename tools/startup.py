@@ -1,7 +1,7 @@
 """What pyinfra and Python work out again and again, and never comes out otherwise, worked out once.
 
-A fifth of what a profile of an apply without a change showed (pyinfra 3.10), in functions that nothing here calls itself, and
-a tenth of its time for the connectors and the end of the process.
+A fifth of what a profile of an apply without a change showed (pyinfra 3.10), in functions that nothing here calls itself,
+and a tenth of its time for the connectors and the end of the process.
 """
 
 import atexit
