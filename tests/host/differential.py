@@ -64,15 +64,20 @@ NATURE = [
     (re.compile(r"^(Get|Hit):\d+"), r"\1:…"),
     # Environments get the next free number, in any order: pyinfra keeps the hosts of a run in a set.
     (re.compile(r"^(billing_\w+|successor):x:\d+:"), r"\1:x:…:"),
+    (re.compile(r"^(UTF8\|)\d+(\|billing_\w+\|)\d+\|"), r"\1…\2…|"),
     # A line that is there by chance: an old process of nginx has ended just when it was looked at.
     (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such (file|process)$"), ""),
     # And one that is there once another environment, which is prepared side by side, has reloaded nginx.
     (re.compile(rf"^… {re.escape(LOADED)}$"), ""),
 ]
 
-# The groups of environments. One that is prepared side by side with another may see the other's group, or not yet.
+# Commands that list what all environments have, with the lines of each, and the line that counts them. One that is prepared
+# side by side with another may see what the other has, or not yet.
 _GROUPS = "cat /etc/group"
-_GROUP = re.compile(r"billing_(\w+):")
+_OF_ALL = [
+    (re.compile(f"^{_GROUPS}$"), re.compile(r"^billing_(\w+):")),
+    (re.compile(r"\bFROM pg_catalog\.pg_database\b"), re.compile(r"^UTF8\|…\|billing_(\w+)\||^\(\d+ rows\)$")),
+]
 
 # What one environment does for all of the machine, and the steps that do it. Of those that are prepared side by side it is
 # whichever comes to it first, and a second one if it looked before that was done.
@@ -520,8 +525,9 @@ def _by_whomever(outcome: Outcome) -> Outcome:
 
 def _natural_call(call: Call) -> Call:
     stdout, stderr = _natural_lines(call.stdout), _natural_lines(call.stderr)
-    if call.text == _GROUPS:
-        stdout = [line for line in stdout if not (found := _GROUP.match(line)) or found[1] == call.host]
+    for command, of_one in _OF_ALL:
+        if command.search(call.text):
+            stdout = [line for line in stdout if not (found := of_one.match(line)) or found[1] == call.host]
     if ANY_ORDER.search(call.text):
         stdout.sort()
     text, content = _natural_text(call.text), _natural_text(call.content)
