@@ -20,11 +20,12 @@ from operations.upload import sent
 # everybody may read; without sudo it writes where it is told, and in here nobody else looks.
 UPLOADS = ".deploy-uploads"
 
-# $1: uploaded file, $2: its place in the store, $3: SHA-256; standard input: what it was built from.
+# $1: uploaded file, $2: its place in the store, $3: SHA-256; standard input: what it was built from. What interrupted
+# uploads to the same environment left goes too: only the holder of the machine's lock uploads.
 STORE = """\
 set -eu
 umask 077
-trap 'rm -f "$1"' EXIT
+trap 'rm -f "${1%-*}"-* "$2.part"' EXIT
 echo "$3  $1" | sha256sum --check --status || {
     echo "the tarball did not arrive whole, its checksum differs: release it again; nothing was changed" >&2
     exit 1

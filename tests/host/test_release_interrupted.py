@@ -118,6 +118,15 @@ def test_cut_before_anything_is_switched(on_old: Host, built: dict[Variant, Path
     assert_well(on_old, "0.2.0")
 
 
+def test_what_was_left_of_another_upload_goes_when_one_arrives(on_old: Host, built: dict[Variant, Path]) -> None:
+    uploads = "~devops/.deploy-uploads"
+    on_old.machine.run(
+        f"install -d -o devops -m 700 {uploads} && cd {uploads} && touch billing_stage-0.tar.gz.part billing_prod-0.tar.gz"
+    )
+    release(on_old, "stage", built[NEW]).require_success()
+    assert on_old.machine.run(f"cd {uploads} && ls -A && rm -f *").stdout == "billing_prod-0.tar.gz\n"
+
+
 @pytest.mark.parametrize("cut", list(CUTS))
 @pytest.mark.parametrize("sign", AFTER)
 def test_cut_while_it_is_switched(on_old: Host, built: dict[Variant, Path], sign: str, cut: str) -> None:
