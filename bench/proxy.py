@@ -83,8 +83,8 @@ class _Server:
             return
         try:
             await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
-        except OSError:
-            # One side broke off; so does the other.
+        except (OSError, asyncio.CancelledError):
+            # One side broke off, and so does the other; or this is the end, of which asyncio would complain.
             pass
         finally:
             writer.close()
