@@ -6,7 +6,6 @@ long as nothing else was run on the machine. Everything else, and every fact it 
 Hosts of one machine share a connection. `docs/architecture.md` says what is guaranteed, and how.
 """
 
-import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -39,9 +38,10 @@ from typing_extensions import override
 
 from connectors import memory
 from connectors.exchange import Answer, Command, answers, script
+from connectors.transport import BROKEN, prompt
 
 # Hosts that share a connection: sshd allows ten sessions in one (MaxSessions in sshd_config(5)), and each host may have one
-# for a command and one for files.
+# for a command and one for files, beside the one that is open ahead.
 SHARED = 4
 
 # Seconds for which a snapshot counts: a callback may wait for something by asking for a fact again and again.
@@ -56,9 +56,6 @@ _STAGES = {StateStage.Prepare, StateStage.Execute}
 
 # pyinfra does not tell a connector that a command is a fact: true from `host.get_fact` to the command it runs.
 _is_fact: ContextVar[bool] = ContextVar("_is_fact", default=False)
-
-# What a connection that breaks raises. It shows again, in pyinfra's words, when a command is run in the ordinary way.
-_BROKEN = (SSHException, OSError, EOFError)
 
 Outcome = tuple[bool, CommandOutput]
 
@@ -139,7 +136,7 @@ class Connection:
     def open_shell(self) -> Shell | None:
         """A shell on the machine, waiting for its script; None if there is none to be had."""
         client: SSHClient = self.client  # type: ignore[assignment]
-        with suppress(*_BROKEN):
+        with suppress(*BROKEN):
             stdin, stdout, _ = client.exec_command("sh -s")
             return Shell(stdin, stdout)
         return None
@@ -148,7 +145,7 @@ class Connection:
         """Open so many shells at the same time, and begin a look in one of them."""
         opened = [spawn(self.open_shell) for _ in range(shells)]
         self.shells = [shell for each in opened if (shell := each.get())]
-        with suppress(*_BROKEN):
+        with suppress(*BROKEN):
             return self.begin(commands)
         return None
 
@@ -214,8 +211,8 @@ class SnapshotConnector(SSHConnector):
 
     @override
     def make_paramiko_kwargs(self) -> dict[str, Any]:
-        """As for pyinfra's SSH connector, with a transport that sends at once."""
-        return super().make_paramiko_kwargs() | {"transport_factory": _prompt_transport}
+        """As for pyinfra's SSH connector, with a transport that waits less."""
+        return super().make_paramiko_kwargs() | {"transport_factory": prompt}
 
     @override
     def connect(self) -> None:
@@ -323,9 +320,11 @@ class SnapshotConnector(SSHConnector):
         with connection.looking:
             if connection.stage is not stage:
                 connection.enter(stage)
-                with suppress(*_BROKEN):
-                    ahead = connection.ahead.get() if connection.ahead and stage is StateStage.Prepare else None
-                    connection.read(ahead or connection.begin(connection.commands(stage)))
+                with suppress(*BROKEN):
+                    begun = connection.ahead if stage is StateStage.Prepare else None
+                    # A greenlet that has ended is false.
+                    look = begun.get() if begun is not None else None
+                    connection.read(look or connection.begin(connection.commands(stage)))
         return connection.answers.get(asked) if time.monotonic() - connection.taken < AGE else None
 
     def _brings_a_look(self, arguments: Mapping[str, Any]) -> bool:
@@ -455,16 +454,6 @@ class SnapshotConnector(SSHConnector):
     @cached_property
     def _remembered(self) -> dict[str, list[Command]]:
         return memory.recall(self._memory)
-
-
-def _prompt_transport(sock: socket.socket, **options: Any) -> Transport:
-    """A transport that does not hold small packets back for more: the other side's acknowledgement can take 40 ms.
-
-    paramiko leaves Nagle's algorithm on. What a proxy or a jump host gives in place of a socket has no such thing.
-    """
-    if isinstance(sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Transport(sock, **options)
 
 
 def _marked(host: Host, *arguments: Any, **keywords: Any) -> Any:

@@ -145,6 +145,37 @@ def test_a_plan_is_one_exchange_and_an_apply_two(watched: Watched) -> None:
     assert apply == {"connections": 1, "exchanges": 2}
 
 
+def test_a_deploy_that_is_slow_to_ask_is_answered_from_the_same_look(watched: Watched) -> None:
+    """As it is where many machines are connected to before the first of them is asked."""
+    watched.deploy("")
+    deploy = watched.project.path / "deploy.py"
+    deploy.write_text(f"import time\ntime.sleep(2)\n{deploy.read_text()}")
+    for _ in range(2):
+        with watched.counted() as counts:
+            watched.project.planned("--limit", "stage")
+    assert counts == {"connections": 1, "exchanges": 1}
+
+
+def test_the_next_session_is_open_before_a_command_ends(watched: Watched) -> None:
+    """So that over a distance the next command takes one round trip, not two."""
+    debug = "/etc/ssh/sshd_config.d/debug.conf"
+    watched.machine.run(f"echo LogLevel DEBUG1 > {debug} && systemctl reload ssh && date +%s.%N > /run/mark")
+    watched.deploy("for i in range(5):\n    server.shell(name=f'Command {i}', commands=['sleep 0.2'])\n")
+    watched.project.apply("--limit", "stage").require_success()
+    log = watched.machine.run(
+        f"rm {debug}; systemctl reload ssh; journalctl --sync;"
+        " journalctl -t sshd -t sshd-session -o cat --since @$(cat /run/mark)"
+    ).stdout
+    events = re.findall(r"^(?:debug1: )?(session_new|Starting session|Close session): ", log, re.MULTILINE)
+    waiting = [
+        events[:i].count("session_new") - events[:i].count("Starting session")
+        for i, event in enumerate(events)
+        if event == "Close session"
+    ]
+    assert len(waiting) > 5
+    assert set(waiting) == {1}, events
+
+
 def test_there_are_no_more_when_the_operations_double(watched: Watched) -> None:
     counts = []
     for number in (10, 20):
