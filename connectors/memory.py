@@ -1,4 +1,4 @@
-"""Which commands a run asked a host for facts, kept for the next run; never what they answered."""
+"""Which commands a run asked a host for facts, kept for the next runs; never what they answered."""
 
 import contextlib
 import hashlib
@@ -7,12 +7,16 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from connectors.exchange import Command
 
 # Of the file's contents: those of another version are not read.
-_VERSION = 1
+_VERSION = 2
+
+# Runs whose commands are kept. A run that changes something asks less than one that does not, and they often alternate.
+_RUNS = 2
 
 
 def path_of(run: Sequence[str]) -> Path:
@@ -25,24 +29,21 @@ def path_of(run: Sequence[str]) -> Path:
 
 
 def recall(path: Path) -> dict[str, list[Command]]:
-    """The commands by stage, as far as the file can be read and only its user can have written it.
+    """The commands of the last two runs by stage, as far as the file can be read and only its user can have written it.
 
     They are run on the host, as root: whoever can write them there can do anything on it.
     """
-    try:
-        if not (_is_private(path.parent) and _is_private(path)):
-            return {}
-        kept = json.loads(path.read_bytes())
-        if kept["version"] != _VERSION:
-            return {}
-        return {stage: [_command(pair) for pair in pairs] for stage, pairs in kept["commands"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
+    return {stage: list(dict.fromkeys(chain.from_iterable(runs))) for stage, runs in _runs(path).items()}
 
 
-def remember(path: Path, commands: Mapping[str, Iterable[Command]]) -> None:
-    """Keep the commands in place of those before, readable by this user alone; where that fails, nothing is kept."""
-    text = json.dumps({"version": _VERSION, "commands": {stage: list(those) for stage, those in commands.items()}})
+def remember(path: Path, asked: Mapping[str, Iterable[Command]]) -> None:
+    """Keep the commands of a run and of the one before, readable by this user alone; where that fails, nothing is kept.
+
+    + asked: by stage; what is kept of other stages stays
+    """
+    before = _runs(path)
+    runs = {stage: [list(commands), *before.get(stage, [])][:_RUNS] for stage, commands in asked.items()}
+    text = json.dumps({"version": _VERSION, "runs": before | runs})
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Made with mode 0600, and moved into place: a run beside this one reads the old file or the new one.
@@ -54,6 +55,19 @@ def remember(path: Path, commands: Mapping[str, Iterable[Command]]) -> None:
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
+
+
+def _runs(path: Path) -> dict[str, list[list[Command]]]:
+    """The commands by stage and run, of the last run first."""
+    try:
+        if not (_is_private(path.parent) and _is_private(path)):
+            return {}
+        kept = json.loads(path.read_bytes())
+        if kept["version"] != _VERSION:
+            return {}
+        return {stage: [[_command(pair) for pair in run] for run in runs] for stage, runs in kept["runs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _is_private(path: Path) -> bool:

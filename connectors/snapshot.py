@@ -1,7 +1,7 @@
 """`@snapshot/…`: pyinfra's SSH connector, answering facts from one look at the machine.
 
-A run asks a machine for nearly the same facts as the run before. So before the first fact of preparing, and again of
-executing, the commands that were asked last time are run in one exchange, and facts are answered from what they gave, for as
+A run asks a machine for nearly the same facts as those before. So before the first fact of preparing, and again of
+executing, the commands of the last two runs are run in one exchange, and facts are answered from what they gave, for as
 long as nothing else was run on the machine. Everything else, and every fact it does not know, goes the SSH connector's way.
 Hosts of one machine share a connection. `docs/architecture.md` says what is guaranteed, and how.
 """
@@ -237,11 +237,11 @@ class SnapshotConnector(SSHConnector):
 
     @override
     def disconnect(self) -> None:
-        """What was asked is remembered for the next run."""
+        """What was asked is remembered for the next runs."""
         super().disconnect()
         self.connection.left = True
         if self._asked:
-            memory.remember(self._memory, {**self._remembered, **self._asked})
+            memory.remember(self._memory, self._asked)
 
     def _look_ahead(self) -> None:
         """Have the machine look while pyinfra goes on to read the deploy."""
@@ -294,7 +294,7 @@ class SnapshotConnector(SSHConnector):
             return done
 
     def expected(self, stage: StateStage) -> list[Command]:
-        """What this host is likely to be asked in a stage: what it was last time, and in executing what preparing asked."""
+        """What this host is likely to be asked in a stage: what it was lately, and in executing what preparing asked."""
         prepared = self._asked.get(StateStage.Prepare.name, {}) if stage is StateStage.Execute else {}
         return [*self._remembered.get(stage.name, []), *prepared]
 

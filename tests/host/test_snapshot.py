@@ -145,6 +145,15 @@ def test_a_plan_is_one_exchange_and_an_apply_two(watched: Watched) -> None:
     assert apply == {"connections": 1, "exchanges": 2}
 
 
+def test_nor_are_they_more_after_a_run_that_changed_something(watched: Watched) -> None:
+    assert watched.project.applied() == {}
+    watched.machine.run("echo '# drifted' >> /etc/nginx/sites-available/billing_stage")
+    assert watched.project.applied() != {}
+    with watched.counted() as counts:
+        assert watched.project.applied() == {}
+    assert counts == {"connections": 1, "exchanges": 2}
+
+
 def test_a_deploy_that_is_slow_to_ask_is_answered_from_the_same_look(watched: Watched) -> None:
     """As it is where many machines are connected to before the first of them is asked."""
     watched.deploy("")
@@ -367,9 +376,7 @@ def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -
     assert got == [["got 69999999 slept None 'a\\r\\n\\n b ü'"]] * 2
 
 
-@pytest.mark.parametrize(
-    "text", ["{", '{"version": 0, "commands": {}}', '{"version": 1, "commands": {"Prepare": [[1, 2]]}}']
-)
+@pytest.mark.parametrize("text", ["{", '{"version": 0, "runs": {}}', '{"version": 2, "runs": {"Prepare": [[[1, 2]]]}}'])
 def test_a_memory_that_cannot_be_read_is_no_error(watched: Watched, text: str) -> None:
     watched.project.planned()
     for path in (watched.project.path / ".cache").rglob("*.json"):
@@ -393,8 +400,8 @@ def test_what_is_remembered_of_another_machine_state_does_not_matter(watched: Wa
     watched.project.planned()
     for path in (watched.project.path / ".cache").rglob("*.json"):
         kept = json.loads(path.read_text())
-        some = kept["commands"]["Prepare"]
-        kept["commands"]["Prepare"] = [*some[::2], ["sudo -H -n -u nobody-here", "sh -c id"], ["", "sh -c 'exit 1'"]]
+        some = kept["runs"]["Prepare"][0]
+        kept["runs"]["Prepare"] = [[*some[::2], ["sudo -H -n -u nobody-here", "sh -c id"], ["", "sh -c 'exit 1'"]]]
         path.write_text(json.dumps(kept))
     assert watched.project.planned() == {}
 

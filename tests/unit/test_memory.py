@@ -1,4 +1,3 @@
-import json
 import os
 import stat
 from pathlib import Path
@@ -54,12 +53,13 @@ def test_each_run_has_its_own(path: Path) -> None:
         "{",
         "[]",
         "null",
-        '{"version": 1}',
-        '{"version": 1, "commands": []}',
-        '{"version": 1, "commands": {"Prepare": ["sh"]}}',
-        '{"version": 1, "commands": {"Prepare": [["sudo", 7]]}}',
-        '{"version": 1, "commands": {"Prepare": [["sudo"]]}}',
-        '{"version": 2, "commands": {"Prepare": [["sudo", "sh"]]}}',
+        '{"version": 2}',
+        '{"version": 2, "runs": []}',
+        '{"version": 2, "runs": {"Prepare": ["sh"]}}',
+        '{"version": 2, "runs": {"Prepare": [["sudo", "sh"]]}}',
+        '{"version": 2, "runs": {"Prepare": [[["sudo", 7]]]}}',
+        '{"version": 2, "runs": {"Prepare": [[["sudo"]]]}}',
+        '{"version": 1, "commands": {"Prepare": [["sudo", "sh"]]}}',
         "\udcff",
     ],
 )
@@ -99,7 +99,12 @@ def test_where_nothing_can_be_kept_nothing_is(path: Path) -> None:
     assert recall(path) == {}
 
 
-def test_a_new_run_replaces_what_was_remembered(path: Path) -> None:
-    remember(path, COMMANDS)
-    remember(path, {"Prepare": {Command("", "sh -c new"): None}})
-    assert json.loads(path.read_text()) == {"version": 1, "commands": {"Prepare": [["", "sh -c new"]]}}
+def test_the_last_two_runs_are_remembered_each_stage_by_itself(path: Path) -> None:
+    one, two, three = (Command("", f"sh -c {number}") for number in (1, 2, 3))
+    remember(path, {"Prepare": {one: None}, "Execute": {one: None}})
+    remember(path, {"Prepare": {two: None, one: None}})
+    assert recall(path) == {"Prepare": [two, one], "Execute": [one]}
+    remember(path, {"Prepare": {three: None}})
+    assert recall(path)["Prepare"] == [three, two, one]
+    remember(path, {"Prepare": {three: None}})
+    assert recall(path) == {"Prepare": [three], "Execute": [one]}
