@@ -1,5 +1,6 @@
 """What can be seen of a running environment, from its host. What it means is told by tools/diagnosis.py."""
 
+import statistics
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,7 +17,9 @@ PATIENCE = 10
 
 # $1: unit, $2: secret file, $3: file that dates the build, $4: AppSignal's directory, $5: application user, $6: certificate,
 # the rest: directories whose disks count. One line for each thing seen: a word, and what was seen.
-_LOOK = r"""
+# An application started a moment ago is waited for until it listens on a second port: the first is its node's own.
+# The clock is read at both ends, for its mean to be of the middle however long that takes.
+_LOOK = rf"""
 export ERL_EPMD_ADDRESS=127.0.0.1
 unit=$1 secret=$2 built=$3 appsignal=$4 user=$5 certificate=$6
 shift 6
@@ -24,8 +27,13 @@ echo "clock $(date +%s.%N)"
 echo "state $(systemctl show --property ActiveState --value "$unit")"
 process=$(systemctl show --property MainPID --value "$unit")
 if [ "$process" != 0 ]; then
-    ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process," | awk '{ print "listens", $4 }'
     start=$(systemctl show --timestamp=us+utc --property ExecMainStartTimestamp --value "$unit")
+    until=$(($(date -d "$start" +%s) + {PATIENCE}))
+    while
+        listens=$(ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process,")
+        [ "$(echo "$listens" | wc -l)" -lt 2 ] && [ "$(date +%s)" -lt "$until" ]
+    do sleep 0.2; done
+    echo "$listens" | awk 'NF {{ print "listens", $4 }}'
     find "$secret" -maxdepth 0 -newerct "$start" 2>/dev/null | sed 's/^/newer-than-start /'
     tr '\0' '\n' < "/proc/$process/environ" | sed -n 's/^APPSIGNAL_WORKING_DIRECTORY_PATH=/told-appsignal /p'
 fi
@@ -38,6 +46,7 @@ if [ -n "$certificate" ]; then
 fi
 df --output=pcent,ipcent,target "$@" 2>/dev/null | tail -n +2 | sort -u | sed 's/^/disk /'
 [ ! -e /run/reboot-required ] || echo "reboot $(sort -u /run/reboot-required.pkgs 2>/dev/null | xargs)"
+echo "clock $(date +%s.%N)"
 """
 
 # Standard input: the password, which must be in no argument and is in the environment of a process of root alone.
@@ -134,7 +143,7 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
         login=_login(host, environment, secrets),
         certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
         hsts=_hsts(host, environment),
-        skew=float(seen["clock"][0]) - here,
+        skew=statistics.mean(map(float, seen["clock"])) - here,
         disks={
             target: (_percent(b), _percent(i))
             for b, i, target in (line.split(None, 2) for line in seen.get("disk", []))

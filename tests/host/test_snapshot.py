@@ -169,7 +169,7 @@ def test_the_next_session_is_open_before_a_command_ends(watched: Watched) -> Non
     """So that over a distance the next command takes one round trip, not two."""
     debug = "/etc/ssh/sshd_config.d/debug.conf"
     watched.machine.run(f"echo LogLevel DEBUG1 > {debug} && systemctl reload ssh && date +%s.%N > /run/mark")
-    watched.deploy("for i in range(5):\n    server.shell(name=f'Command {i}', commands=['sleep 0.2'])\n")
+    watched.deploy("for i in range(5):\n    server.shell(name=f'Command {i}', commands=['sleep 0.5'])\n")
     watched.project.apply("--limit", "stage").require_success()
     log = watched.machine.run(
         f"rm {debug}; systemctl reload ssh; journalctl --sync;"
@@ -181,8 +181,9 @@ def test_the_next_session_is_open_before_a_command_ends(watched: Watched) -> Non
         for i, event in enumerate(events)
         if event == "Close session"
     ]
-    assert len(waiting) > 5
-    assert set(waiting) == {1}, events
+    # A command that ends at once may do so before sshd has come to the next session; those that sleep do not.
+    assert max(waiting) == 1, events
+    assert waiting.count(1) >= 5, events
 
 
 def test_there_are_no_more_when_the_operations_double(watched: Watched) -> None:
