@@ -56,8 +56,11 @@ MOVES = {
     "command": 'server.shell(name="Move", commands=["touch /srv/thing"])',
     "upload": 'files.put(name="Move", src=StringIO("x"), dest="/srv/thing")',
     "callback": 'python.call(name="Move", function=lambda: host.run_shell_command("sudo touch /srv/thing"))',
+    # One that writes only in the run it is of: what is remembered of the run before is asked again, whenever it pleases.
     "unknown fact": (
-        'python.call(name="Move", function=lambda: host.get_fact(Text, f"touch /srv/thing; echo {os.getpid()}"))'
+        'host.run_shell_command(f"echo {os.getpid()} > /tmp/run")\n'
+        'text = f"[ $(cat /tmp/run) != {os.getpid()} ] || touch /srv/thing; echo x"\n'
+        'python.call(name="Move", function=lambda: host.get_fact(Text, text))'
     ),
 }
 
