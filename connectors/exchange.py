@@ -30,9 +30,10 @@ trap 'rm -rf "$d"' EXIT
 trap exit HUP INT PIPE TERM
 """
 
-# Ends with whatever is done when `timeout` says that time is up, which it tells all of its commands.
+# Ends with whatever is done when `timeout` says that time is up, which it tells this shell and then all there is of it: what
+# sends the answers, should it have begun by then, must not heed that.
 _WAIT = """\
-trap 'late=1' TERM
+trap 'late=1; trap "" TERM' TERM
 late=
 wait
 """

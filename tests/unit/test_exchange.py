@@ -80,6 +80,26 @@ def test_one_that_hangs_is_left_out(text: str, monkeypatch: pytest.MonkeyPatch) 
     assert time.monotonic() - began < 300, "it waited for the command that hangs"
 
 
+# As timeout does it, which tells the shell first and then its whole group, on a machine where that takes a second.
+SLOW_TIMEOUT = """\
+#!/bin/sh
+shift 3
+exec 3<&0
+setsid "$@" <&3 &
+sleep 1
+for _ in $(seq 100000); do kill -TERM -$!; done 2>/dev/null
+wait $!
+"""
+
+
+def test_nor_do_the_others_then_get_lost_on_their_way(tmp_path: Path) -> None:
+    (tmp_path / "timeout").write_text(SLOW_TIMEOUT)
+    (tmp_path / "timeout").chmod(0o755)
+    commands = [ask("sh -c 'echo before'"), ask("sh -c 'exec sleep 600'")]
+    answered, _ = run(commands, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert answered == {commands[0]: Answer(0, b"before\n", b"")}
+
+
 @pytest.mark.parametrize("redirected", ["", ">&2"])
 def test_of_a_user_whose_commands_say_too_much_nothing_is_told(
     redirected: str, monkeypatch: pytest.MonkeyPatch
