@@ -48,8 +48,12 @@ _SEND = 'cd "$d" && stat -c "%n %s" * && echo && cat *\n'
 
 # Nothing is sent of what is too much, or where there is no room left: then no answer is known to be whole.
 _SEND_IF_WHOLE = f"""\
-if printf %65536s > "$d/room" && rm "$d/room" && [ "$(du -sk "$d" | cut -f 1)" -le {LIMIT} ]; then {_SEND}fi
+if printf %65536s > "$d/room" && : > "$d/room" && size=$(du -sk "$d") && [ "${{size%%[!0-9]*}}" -le {LIMIT} ]; then {_SEND}fi
 """
+
+
+# Who reads need not wait until the directory is removed.
+_SAID = "exec >&- 2>&-\n"
 
 
 class Command(NamedTuple):
@@ -86,7 +90,7 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
         shell = f"{become} timeout -k {_GRACE} {PATIENCE} sh -s"
         lines.append(_beside(shell, f"group-{number}", stdin=f"<<'{end}'\n{group}{end}"))
-    return "".join([*lines, "wait\n{ ", _SEND, "} | gzip -1\n"])
+    return "".join([*lines, "wait\n{ ", _SEND, "} | gzip -1\n", _SAID])
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:

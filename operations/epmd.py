@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from operations.plan import announce
 from operations.rendering import render
-from operations.unit_state import UnitState, is_enabled
+from operations.unit_state import is_enabled, properties
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
 ADDRESS = "127.0.0.1:4369"
@@ -67,5 +67,5 @@ def listening_on_loopback() -> Generator[StringCommand]:
         # A socket cannot be started while the service it activates holds the port.
         yield StringCommand("systemctl stop epmd.service epmd.socket")
         yield StringCommand("systemctl enable --now epmd.socket")
-    elif not is_enabled(host.get_fact(UnitState, unit="epmd.socket")):
+    elif not is_enabled(properties("epmd.socket")):
         yield StringCommand("systemctl enable epmd.socket")

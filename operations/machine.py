@@ -12,7 +12,6 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from operations import aliases, epmd, nginx, running, unit_state
 from operations.rendering import render
-from operations.unit_state import UnitState
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
 # user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where. Debian 12 and 13
@@ -126,7 +125,7 @@ def service_runs(service: str, package: str) -> Generator[StringCommand]:
     if not state.is_executing and package not in host.get_fact(DebPackages):
         return
     down = unit_state.down(service)
-    if service in down or not unit_state.is_enabled(host.get_fact(UnitState, unit=service)):
+    if service in down or not unit_state.is_enabled(unit_state.properties(service)):
         yield from systemd.service._inner(service=service, running=True, enabled=True)
     if instances := [name for name in down if name != service]:
         yield StringCommand("systemctl start", *[QuoteString(name) for name in instances])

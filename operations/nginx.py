@@ -14,7 +14,7 @@ from typing_extensions import override
 from operations.plan import announce, show_diff
 from operations.rendering import render
 from operations.running import planned
-from operations.unit_state import FileTimes, UnitState, changed_since, is_running
+from operations.unit_state import FileTimes, changed_since, is_running, properties
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -161,7 +161,7 @@ def site(
 
 def _unread(paths: Sequence[str]) -> list[str]:
     """Which of the paths changed since the running nginx read its configuration; none when nginx does not run."""
-    nginx = host.get_fact(UnitState, unit="nginx.service")
+    nginx = properties("nginx.service")
     if not is_running(nginx):
         return []
     files = host.get_fact(FileTimes, paths=[*paths, LOADED])

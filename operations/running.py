@@ -13,7 +13,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Sha256File
 
 from operations.plan import announce
-from operations.unit_state import FileTimes, UnitState, changed_since, is_running
+from operations.unit_state import FileTimes, changed_since, is_running, properties
 
 
 def planned(after: Sequence[OperationMeta]) -> bool:
@@ -32,7 +32,7 @@ def restarted(service: str, files: Sequence[str], after: Sequence[OperationMeta]
     + files: paths it reads when it starts
     + after: operations that write them, for the plan
     """
-    unit = host.get_fact(UnitState, unit=service)
+    unit = properties(service)
     if not is_running(unit):
         host.noop(f"{service} does not run")
         return
@@ -61,7 +61,7 @@ def daemon_reloaded(
     + after: operations that take drop-ins away, for the plan
     """
     # One that is neither enabled nor running is not in memory, and is read when it is asked for.
-    held = host.get_fact(UnitState, unit=unit)
+    held = properties(unit)
     rewritten = not state.is_executing and host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
     # Additions that systemd has not read and that are gone by then need no reload.
     if planned(after):

@@ -14,7 +14,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from operations import home, running
 from operations.rendering import render
-from operations.unit_state import UnitState, is_enabled
+from operations.unit_state import is_enabled, properties
 
 
 def group(environment: Environment) -> None:
@@ -92,7 +92,7 @@ def enabled(unit: str) -> Generator[StringCommand]:
 
     + unit: its name with its suffix
     """
-    if not is_enabled(host.get_fact(UnitState, unit=unit)):
+    if not is_enabled(properties(unit)):
         yield from systemd.service._inner(service=unit, running=None, enabled=True)
 
 

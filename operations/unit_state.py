@@ -1,6 +1,7 @@
 """What systemd and the disk say of units and of the files they read, as far as steps decide by it.
 
-pyinfra has a fact for each thing one can ask of a unit, and each costs a systemctl. One tells all that is asked here.
+pyinfra has a fact for each thing one can ask of a unit, and each costs a systemctl. One tells all that is asked here, of
+several units at once.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from typing_extensions import override
 
 _PROPERTIES = (
+    "Id",
     "LoadState",
     "ActiveState",
     "UnitFileState",
@@ -25,31 +27,35 @@ _PROPERTIES = (
 _SECOND = 10**9
 
 
-class UnitState(FactBase[dict[str, str]]):
-    """Properties of a unit that systemd holds in memory, by name, with times in UTC; none of one that it does not.
+# Of every machine, and the clusters of its PostgreSQL. Asked for together: a systemctl costs more than most facts, whatever
+# the number of units.
+_MACHINE = ("systemd-journald.service", "epmd.socket", "postgresql.service", "postgresql@*.service", "nginx.service")
+
+
+class Units(FactBase[dict[str, dict[str, str]]]):
+    """Properties of units that systemd holds in memory, by the unit's name and by theirs, with times in UTC.
 
     It holds those that run, have failed, or are wanted by something that runs, as one that starts at boot.
     """
 
     @staticmethod
     @override
-    def default() -> dict[str, str]:
+    def default() -> dict[str, dict[str, str]]:
         return {}
 
     @override
-    def command(self, unit: str) -> StringCommand:
-        # A pattern: of a unit that it is asked for by name, systemd reads the file. With --all, without which systemd 252
+    def command(self, units: Sequence[str]) -> StringCommand:
+        # Patterns: of a unit that it is asked for by name, systemd reads the file. With --all, without which systemd 252
         # leaves out one that does not run.
-        pattern = f"{unit[:-1]}[{unit[-1]}]"
-        return StringCommand(
-            "systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), QuoteString(pattern)
-        )
+        patterns = [QuoteString(f"{unit[:-1]}[{unit[-1]}]") for unit in units]
+        return StringCommand("systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), *patterns)
 
     @override
-    def process(self, output: list[str]) -> dict[str, str]:
-        properties = dict(line.split("=", 1) for line in output if "=" in line)
+    def process(self, output: list[str]) -> dict[str, dict[str, str]]:
+        blocks = "\n".join(line.strip() for line in output).split("\n\n")
+        units = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
         # Wanted, and no file.
-        return {} if properties.get("LoadState") == "not-found" else properties
+        return {unit["Id"]: unit for unit in units if unit.get("LoadState", "not-found") != "not-found"}
 
 
 class Times(NamedTuple):
@@ -82,10 +88,22 @@ class FileTimes(FactBase[dict[str, Times]]):
         return {path: Times(*(int(time.replace(".", "")) for time in times)) for *times, path in lines}
 
 
+def properties(unit: str) -> dict[str, str]:
+    """What systemd holds of a unit, as `Units` tells; nothing of one that it does not hold.
+
+    + unit: its name with its suffix
+    """
+    return _with_others(unit).get(unit, {})
+
+
+def _with_others(unit: str) -> dict[str, dict[str, str]]:
+    return host.get_fact(Units, units=_MACHINE if unit in _MACHINE else (unit,))
+
+
 def is_running(unit: dict[str, str]) -> bool:
     """What `systemctl is-active` says.
 
-    + unit: as `UnitState` tells
+    + unit: its `properties`
     """
     return unit.get("ActiveState") in {"active", "reloading"}
 
@@ -93,23 +111,22 @@ def is_running(unit: dict[str, str]) -> bool:
 def is_enabled(unit: dict[str, str]) -> bool:
     """Whether it starts at boot, or (static) when others want it.
 
-    + unit: as `UnitState` tells
+    + unit: its `properties`
     """
     return unit.get("UnitFileState") in {"enabled", "static"}
 
 
 def down(service: str) -> list[str]:
-    """The service and those of its instances that do not run: PostgreSQL's clusters are instances of their own."""
-    unit = host.get_fact(UnitState, unit=service)
-    instances = [name for name in unit.get("Wants", "").split() if "@" in name]
-    states = {service: unit} | {name: host.get_fact(UnitState, unit=name) for name in instances}
-    return [name for name, state in states.items() if not is_running(state)]
+    """A machine's service and those of its instances that do not run: PostgreSQL's clusters are instances of their own."""
+    units = _with_others(service)
+    instances = [name for name in units.get(service, {}).get("Wants", "").split() if "@" in name]
+    return [name for name in (service, *instances) if not is_running(units.get(name, {}))]
 
 
 def changed_since(start: str, files: dict[str, Times]) -> list[str]:
     """Which of the files have changed since then; none if it is not known when that was.
 
-    + start: a time as `UnitState` tells it, or nothing
+    + start: a time as `Units` tells it, or nothing
     + files: their times by path
     """
     if not start:

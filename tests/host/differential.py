@@ -88,7 +88,7 @@ _STEPS_FOR_ALL = {"Site", "Unit: systemd reloads"}
 _RESULT = re.compile(r"^\s+\[\w+\]\s+(Success|No changes)$")
 
 # Commands whose lines come in any order for one of these reasons.
-ANY_ORDER = re.compile(rf"\bapt-get\b|^{_GROUPS}$")
+ANY_ORDER = re.compile(rf"\bapt-get\b|\bsystemctl show --all\b|^{_GROUPS}$")
 
 # A file that has a block of each environment, which comes in any order, too: compared line by line, in theirs.
 _BLOCKS = "/home/billing/.bash_aliases"

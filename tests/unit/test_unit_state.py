@@ -2,31 +2,43 @@
 
 import pytest
 
-from operations.unit_state import FileTimes, Times, UnitState, changed_since, is_enabled, is_running
+from operations.unit_state import FileTimes, Times, Units, changed_since, is_enabled, is_running
 
 # 2026-11-26 06:54:41 UTC, in nanoseconds since 1970.
 START = 1_795_676_081 * 10**9
 
 
-def test_what_is_held_of_a_unit() -> None:
-    unit = UnitState().process(
-        ["LoadState=loaded", "ActiveState=reloading", "UnitFileState=enabled", "DropInPaths=/a=b"]
+def test_what_is_held_of_units() -> None:
+    units = Units().process(
+        [
+            "ActiveState=reloading",
+            "Id=a.service",
+            "LoadState=loaded",
+            "UnitFileState=enabled",
+            "DropInPaths=/a=b",
+            "",
+            "Id=b.service",
+            "LoadState=loaded",
+            "ActiveState=inactive",
+        ]
     )
-    assert unit["DropInPaths"] == "/a=b"
-    assert is_running(unit)
-    assert is_enabled(unit)
+    assert units["a.service"]["DropInPaths"] == "/a=b"
+    assert [is_running(units[name]) for name in ("a.service", "b.service")] == [True, False]
+    assert [is_enabled(units[name]) for name in ("a.service", "b.service")] == [True, False]
 
 
-@pytest.mark.parametrize("output", [[], [""], ["LoadState=not-found", "ActiveState=active", "UnitFileState=enabled"]])
+@pytest.mark.parametrize(
+    "output", [[], [""], ["Id=a.service", "LoadState=not-found", "ActiveState=active", "UnitFileState=enabled"]]
+)
 def test_of_one_without_a_file_nothing_is_known(output: list[str]) -> None:
-    unit = UnitState().process(output)
-    assert unit == {}
-    assert not is_running(unit)
-    assert not is_enabled(unit)
+    assert Units().process(output) == {}
+    assert not is_running({})
+    assert not is_enabled({})
 
 
-def test_a_unit_is_asked_for_by_a_pattern() -> None:
-    assert "'billing_stage.servic[e]'" in UnitState().command("billing_stage.service").get_raw_value()
+def test_units_are_asked_for_by_patterns() -> None:
+    command = Units().command(["billing_stage.service", "postgresql@*.service"]).get_raw_value()
+    assert command.endswith(" 'billing_stage.servic[e]' 'postgresql@*.servic[e]'")
 
 
 def test_times_of_files() -> None:
