@@ -11,5 +11,7 @@ import sys
 sys.dont_write_bytecode = False
 
 # All that pyinfra itself consists of stays until the end. Python would look through it for garbage, again and again, while
-# the models and the deploy are made (20 ms of an apply without a change).
-gc.freeze()
+# the models and the deploy are made (20 ms of an apply without a change). Elsewhere gevent may still have to find what it
+# patches, which it does not among what is frozen.
+if "pyinfra_cli" in sys.modules:
+    gc.freeze()
