@@ -64,7 +64,10 @@ def read_vault(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        message = f"there is no {shown(path)}: `make vault-init ENV={path.stem}` makes it"
+        # The throwaway machine brings those of the environments it was made for.
+        machine = ".sandbox" in path.parts and not path.parent.exists()
+        maker = "make sandbox-up" if machine else f"make vault-init ENV={path.stem}"
+        message = f"there is no {shown(path)}: `{maker}` makes it"
     except OSError as error:
         message = f"{shown(path)} cannot be read: {error.strerror}"
     raise VaultError(message)

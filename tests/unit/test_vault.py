@@ -158,6 +158,15 @@ def test_missing_vault(desk: Desk) -> None:
     assert "make vault-init ENV=stage" in desk.refusal()
 
 
+def test_the_vaults_of_the_throwaway_machine_come_with_it(tmp_path: Path) -> None:
+    path = tmp_path / ".sandbox/vault/stage.age"
+    with pytest.raises(VaultError, match="`make sandbox-up` makes it"):
+        vault.read_vault(path)
+    path.parent.mkdir(parents=True)
+    with pytest.raises(VaultError, match="`make vault-init ENV=stage` makes it"):
+        vault.read_vault(path)
+
+
 def test_vault_that_cannot_be_read(desk: Desk) -> None:
     desk.path.mkdir()
     assert "Is a directory" in desk.refusal()
