@@ -1,4 +1,6 @@
+import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.host import releases
+from tests.host.once import once
 from tests.host.partial import with_steps
 from tests.host.project import Project
 from tests.sandbox.machine import Machine, boot
@@ -63,16 +66,24 @@ def release(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared(release: str, vaults: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+def prepared(release: str, shared: Path) -> Prepared:
     """A bare machine, applied to once; each module of tests goes on from a copy of its disk."""
-    project = Project.copy(tmp_path_factory.mktemp("prepared") / "project", vaults)
-    with boot(release=release, directory=project.sandbox) as machine:
-        planned = project.planned()
-        assert "billing" not in machine.run("ls /home /var /etc/nginx 2>&1", check=False).stdout, (
-            "a plan changed something"
-        )
-        applied = project.applied()
-        yield Prepared(release, machine.snapshot(), vaults, planned, applied)
+
+    def make(directory: Path) -> None:
+        make_vaults(directory / "vaults", ["stage", "prod"])
+        project = Project.copy(directory / "project", directory / "vaults")
+        with boot(release=release, directory=project.sandbox) as machine:
+            planned = project.planned()
+            assert "billing" not in machine.run("ls /home /var /etc/nginx 2>&1", check=False).stdout, (
+                "a plan changed something"
+            )
+            applied = project.applied()
+            subprocess.run(["cp", "--archive", machine.snapshot(), directory / "layer"], check=True)
+        (directory / "changes.json").write_text(json.dumps({"planned": planned, "applied": applied}))
+
+    directory = once(shared / f"prepared-{release}", make)
+    changes = json.loads((directory / "changes.json").read_text())
+    return Prepared(release, directory / "layer", directory / "vaults", **changes)
 
 
 @pytest.fixture(scope="module")
