@@ -51,7 +51,6 @@ _SEND_IF_WHOLE = f"""\
 if printf %65536s > "$d/room" && : > "$d/room" && size=$(du -sk "$d") && [ "${{size%%[!0-9]*}}" -le {LIMIT} ]; then {_SEND}fi
 """
 
-
 # Who reads need not wait until the directory is removed.
 _SAID = "exec >&- 2>&-\n"
 

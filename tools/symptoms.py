@@ -15,10 +15,16 @@ from tools.machines import fact
 # Seconds for whatever may hang: a node, a database, somebody else's web server.
 PATIENCE = 10
 
+# Sets `until`, when a unit's application has had time to start. What it does not do before, it may do in a moment.
+_STARTING = f"""\
+start=$(systemctl show --timestamp=us+utc --property ExecMainStartTimestamp --value "$unit")
+until=$(($(date -d "$start" +%s) + {PATIENCE}))
+"""
+
 # $1: unit, $2: secret file, $3: file that dates the build, $4: AppSignal's directory, $5: application user, $6: certificate,
 # the rest: directories whose disks count. One line for each thing seen: a word, and what was seen.
-# An application started a moment ago is waited for until it listens on a second port: the first is its node's own.
-# The clock is read at both ends, for its mean to be of the middle however long that takes.
+# An application that starts is waited for until it listens on a second port: the first is its node's own. The clock is read
+# at both ends, for its mean to be of the middle however long that takes.
 _LOOK = rf"""
 export ERL_EPMD_ADDRESS=127.0.0.1
 unit=$1 secret=$2 built=$3 appsignal=$4 user=$5 certificate=$6
@@ -27,8 +33,7 @@ echo "clock $(date +%s.%N)"
 echo "state $(systemctl show --property ActiveState --value "$unit")"
 process=$(systemctl show --property MainPID --value "$unit")
 if [ "$process" != 0 ]; then
-    start=$(systemctl show --timestamp=us+utc --property ExecMainStartTimestamp --value "$unit")
-    until=$(($(date -d "$start" +%s) + {PATIENCE}))
+    {_STARTING}
     while
         listens=$(ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process,")
         [ "$(echo "$listens" | wc -l)" -lt 2 ] && [ "$(date +%s)" -lt "$until" ]
@@ -47,6 +52,15 @@ fi
 df --output=pcent,ipcent,target "$@" 2>/dev/null | tail -n +2 | sort -u | sed 's/^/disk /'
 [ ! -e /run/reboot-required ] || echo "reboot $(sort -u /run/reboot-required.pkgs 2>/dev/null | xargs)"
 echo "clock $(date +%s.%N)"
+"""
+
+# $1: unit, $2: its variables, $3: where its program is, the rest: what is run there. By itself, and not after what is above:
+# a look asks both side by side.
+_ASK_NODE = f"""\
+unit=$1
+{_STARTING}
+set -a; . "$2" && cd "$3" && shift 3 || exit
+until timeout {PATIENCE} "$@" 2>/dev/null || [ "$(date +%s)" -ge "$until" ]; do sleep 0.2; done
 """
 
 # Standard input: the password, which must be in no argument and is in the environment of a process of root alone.
@@ -180,10 +194,9 @@ def _said_by_node(host: Host, environment: Environment) -> dict[str, str]:
         f'IO.puts("server #{{inspect((Application.get_env(:{environment.app}, {environment.endpoint}) || [])[:server])}}"); '
         'IO.puts("appsignal #{(Application.get_env(:appsignal, :config) || [])[:working_directory_path]}")'
     )
-    script = f'set -a; . "$1" && cd "$2" && shift 2 && timeout {PATIENCE} "$@" 2>/dev/null'
     program = [f"bin/{environment.app}", environment.tool.rpc, expression]
-    arguments = [environment.variables_path, environment.app_path, *program]
-    lines = fact(host, _Lines, user=environment.user, script=script, arguments=arguments)
+    arguments = [environment.unit, environment.variables_path, environment.app_path, *program]
+    lines = fact(host, _Lines, user=environment.user, script=_ASK_NODE, arguments=arguments)
     return {name: value for name, _, value in (line.partition(" ") for line in lines)}
 
 

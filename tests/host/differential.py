@@ -87,7 +87,7 @@ _STEPS_FOR_ALL = {"Site", "Unit: systemd reloads"}
 # What a step came to, which the report has too.
 _RESULT = re.compile(r"^\s+\[\w+\]\s+(Success|No changes)$")
 
-# Commands whose lines come in any order for one of these reasons.
+# Commands whose lines come in any order: for one of these reasons, or as systemd's table of units has them.
 ANY_ORDER = re.compile(rf"\bapt-get\b|\bsystemctl show --all\b|^{_GROUPS}$")
 
 # A file that has a block of each environment, which comes in any order, too: compared line by line, in theirs.

@@ -107,6 +107,15 @@ def test_nothing_is_wrong(running: Host) -> None:
     assert run.output == "stage: nothing is wrong\nprod: nothing is wrong\n"
 
 
+def test_an_application_that_starts_is_waited_for(well: Host) -> None:
+    """One that is held up for longer than a doctor takes to look."""
+    well.machine.run(
+        "systemctl restart billing_stage; process=$(systemctl show --property MainPID --value billing_stage);"
+        " kill -STOP $process; systemd-run --quiet --on-active=4 --timer-property=AccuracySec=100ms kill -CONT $process"
+    )
+    assert_well(well)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> None:
     case = CASES[name]
