@@ -92,10 +92,10 @@ def _enable(parent: Path, controller: str) -> None:
 
 def _processes(group: Path) -> list[int]:
     pids = []
-    for path in [group, *(path for path in group.rglob("*") if path.is_dir())]:
-        # Groups of ending services disappear while we look.
+    # Groups of ending services disappear while we look, which os.walk takes for empty ones.
+    for path, _, _ in os.walk(group):
         with contextlib.suppress(OSError):
-            pids += [int(pid) for pid in (path / "cgroup.procs").read_text().split()]
+            pids += [int(pid) for pid in Path(path, "cgroup.procs").read_text().split()]
     return pids
 
 
@@ -127,7 +127,5 @@ def _kill_all(group: Path) -> None:
 
 
 def _remove_tree(group: Path) -> None:
-    inner = [path for path in group.rglob("*") if path.is_dir()]
-    for path in sorted(inner, key=lambda path: len(path.parts), reverse=True):
-        path.rmdir()
-    group.rmdir()
+    for path, _, _ in os.walk(group, topdown=False):
+        Path(path).rmdir()
