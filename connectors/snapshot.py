@@ -38,7 +38,7 @@ from typing_extensions import override
 
 from connectors import memory
 from connectors.exchange import Answer, Command, answers, script
-from connectors.transport import BROKEN, prompt
+from connectors.transport import BROKEN, breaking, prompt
 
 # Hosts that share a connection: sshd allows ten sessions in one (MaxSessions in sshd_config(5)), and each host may have one
 # for a command and one for files, beside the one that is open ahead.
@@ -257,6 +257,7 @@ class SnapshotConnector(SSHConnector):
     # --- Running ---------------------------------------------------------------------------------------------------------
 
     @override
+    @breaking()
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> Outcome:
@@ -275,12 +276,14 @@ class SnapshotConnector(SSHConnector):
             return ordinary()
 
     @override
+    @breaking()
     def put_file(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():
             return self._in_a_session(super().put_file, *arguments, **keywords)
 
     @override
+    @breaking()
     def get_file(self, *arguments: Any, **keywords: Any) -> bool:
         """As pyinfra's SSH connector does; ends the snapshot."""
         with self._changing():

@@ -1,6 +1,8 @@
 """An SSH transport that waits less: a session is open before it is asked for, and small packets leave at once."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import paramiko
@@ -10,6 +12,18 @@ from typing_extensions import override
 
 # What a connection raises that breaks, or allows nothing more. It shows in pyinfra's words when a command is to be run.
 BROKEN = (SSHException, OSError, EOFError)
+
+
+@contextmanager
+def breaking() -> Iterator[None]:
+    """A connection that breaks in the block raises SSHException, which pyinfra tells the operator as the host's error.
+
+    paramiko raises EOFError where it was about to send, and pyinfra takes that for a fault of its own.
+    """
+    try:
+        yield
+    except EOFError as error:
+        raise SSHException("the connection broke") from error
 
 
 class Transport(paramiko.Transport):

@@ -472,6 +472,29 @@ def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
         assert "Traceback" not in run.output
 
 
+@pytest.mark.parametrize(
+    "then", ['StringCommand("touch", "/tmp/thing")', 'FileUploadCommand(StringIO("x"), "/tmp/thing")']
+)
+def test_so_is_one_that_breaks_while_something_is_sent(watched: Watched, then: str) -> None:
+    """The first time a command has a session of its own, the second time it goes with a look."""
+    watched.deploy(
+        "from pyinfra.api import FileUploadCommand\n"
+        "def breaks():\n"
+        "    transport = host.connector.client.get_transport()\n"
+        "    def send(message):\n"
+        "        transport.close()\n"
+        "        raise EOFError\n"
+        "    transport.packetizer.write_all = send\n"
+        f"@operation()\ndef then():\n    yield {then}\n"
+        'python.call(name="Break", function=breaks)\nthen(name="Then", _sudo=False)\n'
+    )
+    for _ in range(2):
+        run = watched.project.apply("--limit", "stage")
+        assert run.exit_code == 1, run.output
+        assert "the connection broke" in run.output
+        assert "Traceback" not in run.output
+
+
 def test_a_machine_that_does_not_answer_is_named_once_for_each_host(watched: Watched) -> None:
     inventory = watched.project.path / "inventory.py"
     inventory.write_text(inventory.read_text().replace("machine(HOST)", 'machine(HOST) | {"ssh_port": 1}'))
