@@ -1,4 +1,7 @@
-"""An SSH transport that waits less: a session is open before it is asked for, and small packets leave at once."""
+"""An SSH transport that waits less: a session is open before it is asked for, and small packets leave at once.
+
+And what it raises when it breaks, in the words pyinfra expects.
+"""
 
 import socket
 from collections.abc import Iterator

@@ -473,12 +473,18 @@ def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize(
-    "then", ['StringCommand("touch", "/tmp/thing")', 'FileUploadCommand(StringIO("x"), "/tmp/thing")']
+    "then",
+    [
+        'StringCommand("touch", "/tmp/thing")',
+        'FileUploadCommand(StringIO("x"), "/tmp/thing")',
+        'FileDownloadCommand("/etc/hostname", BytesIO())',
+    ],
 )
 def test_so_is_one_that_breaks_while_something_is_sent(watched: Watched, then: str) -> None:
     """The first time a command has a session of its own, the second time it goes with a look."""
     watched.deploy(
-        "from pyinfra.api import FileUploadCommand\n"
+        "from io import BytesIO\n"
+        "from pyinfra.api import FileDownloadCommand, FileUploadCommand\n"
         "def breaks():\n"
         "    transport = host.connector.client.get_transport()\n"
         "    def send(message):\n"
