@@ -15,9 +15,9 @@ PATIENCE = 20
 # Seconds it then has to send what the others said, on a machine that may have much else to do.
 _GRACE = 10
 
-# KiB that a user's answers may have together. Not a limit of each command's own (`ulimit -f`): the BEAM, which some of them
-# start, maps files of 64 MiB.
-LIMIT = 64 * 1024
+# Bytes that a user's answers may have together. Not a limit of each command's own (`ulimit -f`): the BEAM, which some of
+# them start, maps files of 64 MiB.
+LIMIT = 64 * 1024 * 1024
 
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
@@ -26,16 +26,27 @@ _UNKNOWN_USER = (1, b"sudo: unknown user")
 # No umask: the commands would inherit it, through sudo too.
 _DIRECTORY = """\
 d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
+late=
 trap 'rm -rf "$d"' EXIT
 trap exit HUP INT PIPE TERM
 """
 
-# Ends with whatever is done when `timeout` says that time is up, which it tells this shell and then all there is of it: what
-# sends the answers, should it have begun by then, must not heed that.
-_WAIT = """\
+# When `timeout` says that time is up, it tells this shell, and then all there is of it: what sends the answers must not heed
+# that, should it have begun by then.
+_HEED = """\
 trap 'late=1; trap "" TERM' TERM
-late=
-wait
+"""
+
+# How each one ended, in the order in which they began. Once time is up, those that go on are not waited for.
+_WAIT = """\
+n=0
+for pid do
+if [ -z "$late" ] || ! kill -0 "$pid" 2>/dev/null; then
+wait "$pid"
+echo $? >"$d/$n.status"
+fi
+n=$((n + 1))
+done
 """
 
 # Those that did not listen are killed, with this shell.
@@ -43,12 +54,14 @@ _END = """\
 [ -z "$late" ] || { rm -rf "$d"; kill -KILL 0; }
 """
 
-# Names and sizes, an empty line, and the contents one after another.
-_SEND = 'cd "$d" && stat -c "%n %s" * && echo && cat *\n'
+# Sizes and names, their sum, an empty line, and the contents one after another.
+_SEND = 'cd "$d" && wc -c * && echo && cat *\n'
 
 # Nothing is sent of what is too much, or where there is no room left: then no answer is known to be whole.
 _SEND_IF_WHOLE = f"""\
-if printf %65536s > "$d/room" && : > "$d/room" && size=$(du -sk "$d") && [ "${{size%%[!0-9]*}}" -le {LIMIT} ]; then {_SEND}fi
+if printf %65536s >"$d/room" && : >"$d/room" && cd "$d" && sizes=$(wc -c *) && set -- ${{sizes##*
+}} && [ "$1" -le {LIMIT} ]; then printf '%s\\n\\n' "$sizes"; cat *
+fi
 """
 
 # Who reads need not wait until the directory is removed.
@@ -82,14 +95,13 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
     """
     lines = [_DIRECTORY]
     if first is not None:
-        lines.append(_kept(f"{{ {first}\n}}", "first"))
+        lines.append(f'{{ {first}\n}} {_kept("first")}\necho $? >"$d/first.status"\n')
     for number, (become, members) in enumerate(_groups(commands).items()):
-        jobs = [_beside(commands[i].text, str(i)) for i in members]
-        group = "".join([_DIRECTORY, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
+        jobs = [_beside(f"{command.text} </dev/null", position) for position, command in enumerate(members)]
+        group = "".join([_DIRECTORY, _HEED, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
-        shell = f"{become} timeout -k {_GRACE} {PATIENCE} sh -s"
-        lines.append(_beside(shell, f"group-{number}", stdin=f"<<'{end}'\n{group}{end}"))
-    return "".join([*lines, "wait\n{ ", _SEND, "} | gzip -1\n", _SAID])
+        lines.append(_beside(f"{become} timeout -k {_GRACE} {PATIENCE} sh -s <<'{end}'", number, f"{group}{end}\n"))
+    return "".join([*lines, _WAIT, "{ ", _SEND, "} | gzip -1\n", _SAID])
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
@@ -108,42 +120,46 @@ def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, A
     return dict(_of_groups(commands, kept)), _answer(kept, "first")
 
 
-def _groups(commands: Sequence[Command]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for number, command in enumerate(commands):
-        groups.setdefault(command.become, []).append(number)
+def _groups(commands: Sequence[Command]) -> dict[str, list[Command]]:
+    groups: dict[str, list[Command]] = {}
+    for command in commands:
+        groups.setdefault(command.become, []).append(command)
     return groups
 
 
 def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterator[tuple[Command, Answer]]:
     for number, members in enumerate(_groups(commands).values()):
-        group = _answer(kept, f"group-{number}")
+        group = _answer(kept, number)
         if group is None:
             continue
         if group.status == _UNKNOWN_USER[0] and group.stderr.startswith(_UNKNOWN_USER[1]):
-            yield from ((commands[i], group) for i in members)
+            yield from ((command, group) for command in members)
             continue
         try:
             inner = _unpack(group.stdout)
         except ValueError:
             continue
-        for i in members:
-            answer = _answer(inner, str(i))
+        for position, command in enumerate(members):
+            answer = _answer(inner, position)
             # Above 128 a signal ended the command.
             if answer and answer.status <= 128:
-                yield commands[i], answer
+                yield command, answer
 
 
-def _kept(command: str, name: str, stdin: str = "</dev/null") -> str:
-    """Lines that run the command and keep what it wrote and how it ended."""
-    return f'{command} >"$d/{name}.out" 2>"$d/{name}.err" {stdin}\necho $? >"$d/{name}.status"\n'
+def _kept(name: int | str) -> str:
+    """Keeps what a command writes."""
+    return f'>"$d/{name}.out" 2>"$d/{name}.err"'
 
 
-def _beside(command: str, name: str, stdin: str = "</dev/null") -> str:
-    return f"{{ {_kept(command, name, stdin)}}} &\n"
+def _beside(command: str, name: int, document: str = "") -> str:
+    """Lines that begin the command, whose process becomes the next of the shell's parameters.
+
+    + document: the lines it reads, if any
+    """
+    return f'{command} {_kept(name)} &\n{document}set -- "$@" $!\n'
 
 
-def _answer(kept: Mapping[str, bytes], name: str) -> Answer | None:
+def _answer(kept: Mapping[str, bytes], name: int | str) -> Answer | None:
     try:
         return Answer(int(kept[f"{name}.status"]), kept[f"{name}.out"], kept[f"{name}.err"])
     except (KeyError, ValueError):
@@ -154,14 +170,16 @@ def _unpack(stream: bytes) -> dict[str, bytes]:
     index, found, content = stream.partition(b"\n\n")
     if not found:
         raise ValueError("no index")
-    return dict(_slices((line.split() for line in index.decode().splitlines()), content))
+    # The last line tells their sum, in words of the host's language.
+    return dict(_slices([line.split() for line in index.decode().splitlines()[:-1]], content))
 
 
 def _slices(sizes: Iterable[list[str]], content: bytes) -> Iterator[tuple[str, bytes]]:
     start = 0
-    for name, size in sizes:
+    for size, name in sizes:
         end = start + int(size)
-        if end > len(content):
-            raise ValueError("cut short")
         yield name, content[start:end]
         start = end
+    # Something may have been written between the two.
+    if start != len(content):
+        raise ValueError("not as it was announced")

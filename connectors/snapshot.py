@@ -186,6 +186,8 @@ class SnapshotConnector(SSHConnector):
     def __init__(self, state: State, host: Host) -> None:
         super().__init__(state, host)
         self._asked: dict[str, dict[Command, None]] = {}
+        # What steps asked while they were prepared, and ask again when they are executed.
+        self._by_steps: dict[Command, None] = {}
         host.get_fact = partial(_marked, host)  # type: ignore[method-assign]
 
     # --- Connecting ------------------------------------------------------------------------------------------------------
@@ -297,8 +299,8 @@ class SnapshotConnector(SSHConnector):
             return done
 
     def expected(self, stage: StateStage) -> list[Command]:
-        """What this host is likely to be asked in a stage: what it was lately, and in executing what preparing asked."""
-        prepared = self._asked.get(StateStage.Prepare.name, {}) if stage is StateStage.Execute else {}
+        """What this host is likely to be asked in a stage: what it was lately, and what its steps have asked already."""
+        prepared = self._by_steps if stage is StateStage.Execute else {}
         return [*self._remembered.get(stage.name, []), *prepared]
 
     def _fact(self, command: StringCommand, arguments: Mapping[str, Any], shown: bool) -> Outcome | None:
@@ -310,6 +312,8 @@ class SnapshotConnector(SSHConnector):
         if asked not in self.expected(stage):
             self._end()
         self._asked.setdefault(stage.name, {})[asked] = None
+        if stage is StateStage.Prepare and self.host.in_op:
+            self._by_steps[asked] = None
         # What is to be shown is shown as it comes.
         answer = None if shown else self._seen(asked, stage)
         output = _output(answer) if answer else None

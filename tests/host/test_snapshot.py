@@ -16,7 +16,7 @@ import pytest
 
 from tests.host.conftest import TRIXIE, Prepared
 from tests.host.project import Project, Run
-from tests.host.terminal import terminal
+from tests.host.terminal import Terminal, terminal
 from tests.sandbox.machine import Machine, boot
 
 pytestmark = TRIXIE
@@ -81,6 +81,14 @@ class Watched:
         """What `watched` said, of an apply that must succeed, on a machine without the thing."""
         self.machine.run("rm -f /srv/thing")
         return said(self.project.apply(*arguments).require_success())
+
+    @contextmanager
+    def to_confirm(self) -> Iterator[Terminal]:
+        """An apply of `stage` that has prepared and waits for somebody to go on."""
+        command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--limit", "stage"]
+        with terminal(command, self.project.path, XDG_CACHE_HOME=str(self.project.path / ".cache")) as run:
+            run.wait_for("Detected changes")
+            yield run
 
     def set(self, file: str, name: str, value: int) -> None:
         """Give a constant of the project's copy another value, for the length of a test."""
@@ -210,6 +218,23 @@ def test_there_are_no_more_when_the_operations_double(watched: Watched) -> None:
     assert counts[0][1]["exchanges"] == 2
 
 
+def test_what_no_step_asks_is_not_asked_again_in_executing(watched: Watched) -> None:
+    asks = 'host.get_fact(Text, "echo asked >> /run/{}; echo x")'
+    watched.deploy(
+        f"{asks.format('outside')}\n"
+        f"@operation()\ndef inside() -> Generator[StringCommand]:\n    {asks.format('inside')}\n    yield from ()\n"
+        'server.shell(name="Always", commands=["true"])\n'
+        'inside(name="Inside")\n'
+    )
+    watched.project.planned("--limit", "stage")
+    watched.machine.run("rm /run/outside /run/inside")
+    with watched.counted() as counts, watched.to_confirm() as run:
+        run.type("\r")
+        run.finish().require_success()
+    assert counts["exchanges"] == 2
+    assert watched.machine.run("wc -l < /run/outside; wc -l < /run/inside").stdout.split() == ["1", "2"]
+
+
 def test_commands_that_are_no_deploys_profit_too(watched: Watched) -> None:
     drift = [sys.executable, "-m", "tools.drift"]
     watched.project.run(*drift).require_success()
@@ -276,11 +301,9 @@ def test_executing_looks_anew(watched: Watched) -> None:
     )
     watched.apply("--limit", "stage")
     watched.machine.run("rm -f /srv/thing")
-    command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--limit", "stage"]
     for _ in range(2):
         watched.machine.run("rm -f /srv/thing")
-        with terminal(command, watched.project.path, XDG_CACHE_HOME=str(watched.project.path / ".cache")) as run:
-            run.wait_for("Detected changes")
+        with watched.to_confirm() as run:
             watched.machine.run("touch /srv/thing")
             run.type("\r")
             result = run.finish().require_success()

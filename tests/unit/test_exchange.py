@@ -104,7 +104,7 @@ def test_nor_do_the_others_then_get_lost_on_their_way(tmp_path: Path) -> None:
 def test_of_a_user_whose_commands_say_too_much_nothing_is_told(
     redirected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_SEND_IF_WHOLE", exchange._SEND_IF_WHOLE.replace(f" {LIMIT} ", " 1024 "))
+    monkeypatch.setattr(exchange, "_SEND_IF_WHOLE", exchange._SEND_IF_WHOLE.replace(f" {LIMIT} ", f" {1024 * 1024} "))
     long, more = (ask(f"sh -c 'head -c {size} /dev/zero {redirected}'") for size in (900 * 1024, 1024 * 1024))
     small = ask("sh -c 'echo small'", "")
     assert {command: len(answer.stdout or answer.stderr) for command, answer in run([long, small])[0].items()} == {
@@ -158,9 +158,9 @@ def test_the_first_command_is_done_before_the_others_look(tmp_path: Path) -> Non
 
 def test_the_first_command_may_say_and_take_what_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "PATIENCE", 1)
-    _, first = run([ask("sh -c true")], f"sh -c 'sleep 2; head -c {LIMIT * 1024 + 1} /dev/zero'")
+    _, first = run([ask("sh -c true")], f"sh -c 'sleep 2; head -c {LIMIT + 1} /dev/zero'")
     assert first
-    assert (first.status, len(first.stdout)) == (0, LIMIT * 1024 + 1)
+    assert (first.status, len(first.stdout)) == (0, LIMIT + 1)
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -172,10 +172,20 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
 
 # Without the time, which would make other names of tests for each of the processes that run them.
 @pytest.mark.parametrize(
-    "stream", [b"", b"sudo: sorry\n", gzip.compress(b"nonsense", mtime=0), gzip.compress(b"a 9\n\nshort", mtime=0)]
+    "stream",
+    [b"", b"sudo: sorry\n", gzip.compress(b"nonsense", mtime=0), gzip.compress(b"9 a\n9 total\n\nshort", mtime=0)],
 )
 def test_a_stream_that_is_broken_answers_nothing(stream: bytes) -> None:
     assert answers([ask("sh -c true")], stream) == ({}, None)
+
+
+def test_nor_does_one_to_which_something_was_added_between_the_sizes_and_the_contents() -> None:
+    announced = b"2 0.err\n2 0.out\n2 0.status\n6 total\n\n"
+    outer = b"%d 0.out\n0 0.err\n2 0.status\n9 total\n\n%s0\n"
+    for contents, answered in ((b"a\nb\n0\n", 1), (b"a\nc\nb\n0\n", 0)):
+        group = announced + contents
+        stream = gzip.compress(outer % (len(group), group))
+        assert len(answers([ask("sh -c true")], stream)[0]) == answered
 
 
 def test_a_stream_that_is_cut_short_answers_nothing() -> None:
