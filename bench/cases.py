@@ -27,7 +27,8 @@ CONTENDERS = (SNAPSHOT, STOCK, ANSIBLE, MITOGEN)
 FLOOR = "floor: `pyinfra --version`, `ssh HOST true`"
 PACKAGES_ALONE = "its packages: `apt-get install`"
 
-PYINFRA = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py"]
+_PYINFRA = Path(sys.executable).with_name("pyinfra")
+PYINFRA = [str(_PYINFRA), "inventory.py", "deploy.py"]
 _INSTALL = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends"
 
 # What the changed file says: nginx's limit of a request's size, in MiB.
@@ -120,9 +121,8 @@ def _ansible(path: Path, vaults: Path, site: Site, mitogen: bool) -> Iterator[Co
 def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
     """Warm up, twice what may learn in its first run what helps the second; then all in turn."""
     figures = {name: Figures() for name in (FLOOR, *contenders)}
-    pyinfra = Path(sys.executable).with_name("pyinfra")
     floor = Contender(
-        {case: ["sh", "-c", f"{pyinfra} --version && ssh -F {site.config} {site.machine.name} true"]}, Path("/")
+        {case: ["sh", "-c", f"{_PYINFRA} --version && ssh -F {site.config} {site.machine.name} true"]}, Path("/")
     )
     turns = 0
     for round_ in range(2 + rounds):
