@@ -64,7 +64,8 @@ def _not_running(environment: Environment, seen: Symptoms) -> Finding:
     return Finding(
         f"{environment.unit} is {seen.state}",
         "nobody gets an answer; what the application itself would tell could not be asked",
-        f"make logs ENV={name} says why it ended; make restart ENV={name}",
+        f"make logs ENV={name} says why it ended; make apply ENV={name} brings back what is missing on the machine; "
+        f"make restart ENV={name}",
     )
 
 
@@ -121,8 +122,9 @@ def _node(environment: Environment, secrets: Secrets, seen: Symptoms) -> Iterato
     elif not seen.node:
         yield Finding(
             f"the node {environment.node} does not answer on the host itself",
-            "console, rpc, ping and the health check of a release need it: mostly it runs with another cookie than its file",
-            f"make restart ENV={name}",
+            "console, rpc, ping and the health check of a release need it: mostly it runs with another cookie than its file, "
+            f"or {environment.variables_path} is gone",
+            f"make apply ENV={name}; make restart ENV={name}",
         )
     if seen.node and seen.node.get("node") != environment.node:
         yield Finding(

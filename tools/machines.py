@@ -10,6 +10,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host, ctx_state
 
 from group_data.schema.inventory import machine_of
+from tools.check import connection_problems
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +50,8 @@ def address(host: Host) -> str:
 
 
 def _answer(host: Host, question: Callable[[Host], Answer]) -> Answer | PyinfraError:
+    for problem in connection_problems(host.inventory, [host.name]):
+        return ConnectError(problem.text)
     with ctx_host.use(host):
         try:
             host.connect(show_errors=False, raise_exceptions=True)

@@ -391,6 +391,18 @@ def test_restart(on_new: Host) -> None:
     assert restarts(on_new.machine, "stage") == before + 1
 
 
+def test_a_restart_that_systemd_refuses_says_why(on_new: Host) -> None:
+    """The doctor names what brings the file back."""
+    on_new.machine.run("rm /etc/default/billing_stage")
+    run = on_new.project.make("restart", "ENV=stage")
+    assert run.exit_code != 0
+    assert "Failed to load environment files" in run.output
+    assert "FAILED: billing_stage.service ended by itself" in run.output
+    assert "make apply ENV=stage brings back what is missing" in on_new.project.make("doctor", "ENV=stage").output
+    on_new.project.apply("--limit", "stage").require_success()
+    assert "0.2.0 runs and answers." in on_new.project.make("restart", "ENV=stage").require_success().output
+
+
 def test_old_releases_do_not_pile_up_and_failed_ones_take_no_slot(on_new: Host, built: dict[Variant, Path]) -> None:
     """Eight in a row, of which five are kept; and one can go back from each."""
     on_new.project.edit("stage", settle_time=1)

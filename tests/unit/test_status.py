@@ -11,6 +11,7 @@ from operations.releases import Releases, Revision
 from tests.unit.conftest import PROD, STAGE
 from tools import health, plan, status
 from tools.health import Health, Reading
+from tools.machines import ask
 from tools.plan import Change
 
 WELL_TEXTS = (
@@ -23,6 +24,12 @@ BAD_TEXTS = (
 )  # fmt: skip
 WELL = Health(*(Reading(text, ok=True) for text in WELL_TEXTS))
 BAD = Health(*(Reading(text, ok=False) for text in BAD_TEXTS))
+
+
+def test_a_machine_that_nothing_leads_to_is_not_connected_to(inventory: Callable[..., Inventory]) -> None:
+    hosts = inventory(stage=STAGE | {"ssh_config_file": ".sandbox/nothing"})
+    answers = ask(hosts, list(hosts), lambda host: host.name)
+    assert str(answers["stage"]).endswith("run `make sandbox-up`, which boots it")
 
 
 @pytest.fixture
