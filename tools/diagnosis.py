@@ -122,8 +122,8 @@ def _node(environment: Environment, secrets: Secrets, seen: Symptoms) -> Iterato
     elif not seen.node:
         yield Finding(
             f"the node {environment.node} does not answer on the host itself",
-            "console, rpc, ping and the health check of a release need it: mostly it runs with another cookie than its file, "
-            f"or {environment.variables_path} is gone",
+            "console, rpc, ping and the health check of a release need it: mostly it runs with another cookie than its "
+            f"file, or {environment.variables_path} is gone",
             f"make apply ENV={name}; make restart ENV={name}",
         )
     if seen.node and seen.node.get("node") != environment.node:
