@@ -24,7 +24,7 @@ help: ## List the targets
 
 .PHONY: check
 check: $(VENV) ## Check inventory, group data and vaults, always all of them; no host is needed
-	$(PYTHON) -m tools.check
+	$(PYTHON) -m commands.check
 
 .PHONY: plan
 plan: $(VENV) ## Show what apply would change: ENV=stage, or everything
@@ -40,7 +40,7 @@ HALF_APPLIED := Interrupted while applying: the hosts may be half prepared. Run 
 define show_plan
 	$(call on_interrupt,Interrupted while planning: nothing was changed.)
 	# 3: there is nothing to do.
-	$(PYINFRA) $(1) $(LIMIT) --dry --diff --json | $(PYTHON) -m tools.plan_summary || {
+	$(PYINFRA) $(1) $(LIMIT) --dry --diff --json | $(PYTHON) -m commands.plan_summary || {
 	    [ "$${PIPESTATUS[*]}" != "0 3" ] || exit 0
 	    exit 1
 	}
@@ -78,15 +78,15 @@ endef
 
 .PHONY: drift
 drift: $(VENV) ## Name what is not as the data says: ENV=stage, or everything
-	$(PYTHON) -m tools.drift $(ENV)
+	$(PYTHON) -m commands.drift $(ENV)
 
 .PHONY: status
 status: $(VENV) ## A table of how every environment is doing: ENV=stage, or everything
-	$(PYTHON) -m tools.status $(ENV)
+	$(PYTHON) -m commands.status $(ENV)
 
 .PHONY: doctor
 doctor: $(VENV) ## What is wrong with what runs, why it matters, and what mends it: ENV=stage, or everything
-	$(PYTHON) -m tools.doctor $(ENV)
+	$(PYTHON) -m commands.doctor $(ENV)
 
 # --- Releasing ---------------------------------------------------------------------------------------------------------
 
@@ -98,9 +98,9 @@ HALF_RELEASED := Interrupted: what has begun on the host ends there on its own, 
 .PHONY: build
 build: $(VENV) ## Build REF=… (main) into the environment's store, and with FETCH=1 bring it to .releases/ here: ENV=stage
 	export BUILD=$(call required,ENV)
-	host=$$($(PYTHON) -m tools.build_host $$BUILD)
+	host=$$($(PYTHON) -m commands.build_host $$BUILD)
 	$(call on_interrupt,$(HALF_BUILT))
-	$(PYINFRA) build.py --limit "$$host" --yes
+	$(PYINFRA) deploys/build.py --limit "$$host" --yes
 
 HALF_BUILT := Interrupted: what was built before is as it was. A build that had begun ends on its own.
 
@@ -110,75 +110,75 @@ update: build ## Build, and release what was built: ENV=stage
 
 .PHONY: release
 release: $(VENV) ## Release the newest build, or VERSION=…, or TARBALL=…: ENV=stage
-	$(call show_plan,release.py)
-	$(call after_question,release.py,Release this to $(call required,ENV)?,$(HALF_RELEASED))
+	$(call show_plan,deploys/release.py)
+	$(call after_question,deploys/release.py,Release this to $(call required,ENV)?,$(HALF_RELEASED))
 
 .PHONY: rollback
 rollback: $(VENV) ## Go back to the good release before, or to VERSION=…; MIGRATE_DOWN=… takes migrations back first: ENV=stage
-	$(call show_plan,rollback.py)
-	$(call after_question,rollback.py,Go back in $(call required,ENV)?,$(HALF_RELEASED))
+	$(call show_plan,deploys/rollback.py)
+	$(call after_question,deploys/rollback.py,Go back in $(call required,ENV)?,$(HALF_RELEASED))
 
 .PHONY: migrate
 migrate: $(VENV) ## Migrate the database with the running release, after a backup: ENV=stage
-	$(call show_plan,migrate.py)
-	$(call after_question,migrate.py,Migrate $(call required,ENV)?,$(HALF_RELEASED))
+	$(call show_plan,deploys/migrate.py)
+	$(call after_question,deploys/migrate.py,Migrate $(call required,ENV)?,$(HALF_RELEASED))
 
 .PHONY: migrate-down
 migrate-down: $(VENV) ## Take migrations back, down to VERSION=… and that one too, after a backup: ENV=stage
 	export MIGRATE_DOWN='$(or $(VERSION),$(error Say which migration: make $@ ENV=stage VERSION=20260201000000))'
-	$(call show_plan,migrate.py)
-	$(call after_question,migrate.py,Take migrations of $(call required,ENV) back?,$(HALF_RELEASED))
+	$(call show_plan,deploys/migrate.py)
+	$(call after_question,deploys/migrate.py,Take migrations of $(call required,ENV) back?,$(HALF_RELEASED))
 
 .PHONY: restart
 restart: $(VENV) ## Restart the application, and see that it is well: ENV=stage
 	: $(call required,ENV)
-	$(call carry_out,restart.py,$(HALF_RELEASED))
+	$(call carry_out,deploys/restart.py,$(HALF_RELEASED))
 
 .PHONY: releases
 releases: $(VENV) ## List the releases and how they came there: ENV=stage, or everything
-	$(PYTHON) -m tools.releases $(ENV)
+	$(PYTHON) -m commands.releases $(ENV)
 
 .PHONY: ping
 ping: $(VENV) ## Whether the node answers: ENV=stage, or everything
-	$(PYTHON) -m tools.remote ping $(ENV)
+	$(PYTHON) -m commands.remote ping $(ENV)
 
 .PHONY: console
 console: $(VENV) ## A shell in the running node: ENV=stage
-	$(PYTHON) -m tools.remote console $(call required,ENV)
+	$(PYTHON) -m commands.remote console $(call required,ENV)
 
 .PHONY: rpc
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(if $(value EXPR),,$(error Say what to run: make $@ ENV=stage EXPR='IO.puts(node())'))
-	$(PYTHON) -m tools.remote rpc $(call required,ENV) '$(subst ','\'',$(value EXPR))'
+	$(PYTHON) -m commands.remote rpc $(call required,ENV) '$(subst ','\'',$(value EXPR))'
 
 .PHONY: logs
 logs: $(VENV) ## Follow the journal, from its last 100 lines on, or all of it from SINCE=-1h on: ENV=stage
-	$(PYTHON) -m tools.remote logs $(call required,ENV) $(if $(SINCE),--since="$(SINCE)")
+	$(PYTHON) -m commands.remote logs $(call required,ENV) $(if $(SINCE),--since="$(SINCE)")
 
 .PHONY: unlock
 unlock: $(VENV) ## Say who holds the lock of the machine, and after a question break it: ENV=stage
-	$(PYTHON) -m tools.unlock --show $(call required,ENV) || {
+	$(PYTHON) -m commands.unlock --show $(call required,ENV) || {
 	    [ $$? = 2 ] || exit 1
 	    $(call ask,Break it? What is at work there goes back.)
-	    $(PYTHON) -m tools.unlock $(ENV)
+	    $(PYTHON) -m commands.unlock $(ENV)
 	}
 
 # --- The application's side --------------------------------------------------------------------------------------------
 
 .PHONY: app-check
 app-check: $(VENV) ## Whether an application's checkout agrees with the data: APP=../billing ENV=stage, or every environment
-	$(PYTHON) -m tools.app_check --app "$(call required_app)" $(ENV)
+	$(PYTHON) -m commands.app_check --app "$(call required_app)" $(ENV)
 
 .PHONY: app-plan
 app-plan: $(VENV) ## Show what would bring the checkout in step: APP=../billing ENV=stage, or every environment
 	$(call in_checkout)
-	$(call show_plan,app.py)
+	$(call show_plan,deploys/checkout.py)
 
 .PHONY: app-apply
 app-apply: $(VENV) ## The plan, a question, and then do it: APP=../billing ENV=stage, or every environment
 	$(call in_checkout)
-	$(call show_plan,app.py)
-	$(call after_question,app.py,Write this to $(APP)?,Interrupted: run make app-apply again to finish.)
+	$(call show_plan,deploys/checkout.py)
+	$(call after_question,deploys/checkout.py,Write this to $(APP)?,Interrupted: run make app-apply again to finish.)
 
 app-plan app-apply: PYINFRA := .venv/bin/pyinfra @local
 app-plan app-apply: LIMIT :=
@@ -193,15 +193,15 @@ required_app = $(or $(APP),$(error Say where the application is: make $@ APP=../
 
 .PHONY: vault-init
 vault-init: $(VENV) ## Make strong secrets for those that are missing: ENV=stage
-	$(PYTHON) -m tools.vault init $(call required,ENV)
+	$(PYTHON) -m commands.vault init $(call required,ENV)
 
 .PHONY: vault-edit
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
-	$(PYTHON) -m tools.vault edit $(call required,ENV)
+	$(PYTHON) -m commands.vault edit $(call required,ENV)
 
 .PHONY: vault-recipients
 vault-recipients: $(VENV) ## Encrypt all vaults for the people now in vault/recipients.txt
-	$(PYTHON) -m tools.vault recipients
+	$(PYTHON) -m commands.vault recipients
 
 required = $(or $($(1)),$(error Say which environment: make $@ $(1)=stage))
 
@@ -273,7 +273,7 @@ format: $(VENV) ## Format the code
 
 .PHONY: docs
 docs: $(VENV) ## Write docs/group-data.md from the models
-	$(PYTHON) -m tools.reference
+	$(PYTHON) -m commands.reference
 
 .PHONY: lock
 lock: $(VENV) ## Resolve the dependencies of pyproject.toml anew

@@ -5,9 +5,11 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import environments_on, machine_of, read_environments
-from operations import aliases, appsignal, database, lock, machine, provided_files, secret_file, site, switch, unit
-from tools.access import require_sudo
-from tools.vault import open_vault, vault_path
+from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
+from operations.host import lock
+from operations.release import switch
+from preflight.access import require_sudo
+from vault.store import open_vault, vault_path
 
 config.SUDO = True
 require_sudo(host)
@@ -30,7 +32,7 @@ neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
 ]
 if neighbours[0].name == host.name:
-    lock.held(name="Machine: lock", what="apply")
+    lock.acquire(name="Machine: lock", what="apply")
     machine.prepare(environments_on(machine_of(host), host.inventory, environments))
 
 # The first step every environment has: pyinfra orders steps by what hosts have in common, so that all of them wait here
@@ -41,11 +43,11 @@ unit.directories(environment)
 appsignal.working_directory(environment)
 database.managed_database(environment)
 changes = unit.service(environment)
-switch.installed(environment)
+switch.program(environment)
 site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
 # Last, and right after one another: until the restart the running release knows the old database password alone.
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
-unit.restarted(environment, after=[*changes, cookie, *([secret] if environment.secrets_read_at_start else [])])
+unit.restart_if_stale(environment, after=[*changes, cookie, *([secret] if environment.secrets_read_at_start else [])])

@@ -97,12 +97,12 @@ def _measure(directory: Path, debian: str, rounds: int) -> int:
         _say("preparing a machine")
         project.apply().require_success()
         for tarball in tarballs.values():
-            _deploy(project, "release.py", TARBALL=str(tarball))
+            _deploy(project, "deploys/release.py", TARBALL=str(tarball))
         ways: dict[str, Callable[[], object]] = {
             "systemctl restart": lambda: _systemctl(machine),
-            "make restart": lambda: _deploy(project, "restart.py"),
-            "make rollback": lambda: _deploy(project, "rollback.py", VERSION="0.1.0"),
-            "make release": lambda: _deploy(project, "release.py", VERSION="0.2.0"),
+            "make restart": lambda: _deploy(project, "deploys/restart.py"),
+            "make rollback": lambda: _deploy(project, "deploys/rollback.py", VERSION="0.1.0"),
+            "make release": lambda: _deploy(project, "deploys/release.py", VERSION="0.2.0"),
         }
         gaps: dict[str, list[float]] = {way: [] for way in ways}
         # One of each in turn, so that what else the computer does is spread over all; the first time warms up.

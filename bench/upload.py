@@ -22,7 +22,7 @@ SCP, OURS, STOCK = "`scp`", "release's upload", "pyinfra's `files.put`"
 _SENT = """\
 from pathlib import Path
 from operations import upload
-upload.sent(name="Upload", src=Path("{file}"), dest="sent", sha256="{random}")
+upload.send(name="Upload", src=Path("{file}"), dest="sent", sha256="{random}")
 """
 _PUT = """\
 from pyinfra.operations import files

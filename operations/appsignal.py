@@ -1,7 +1,7 @@
 """AppSignal's working directory, which its agent does not create under a root that is missing."""
 
 from group_data.schema.environment import Environment
-from operations import home
+from operations.host import home
 
 
 def working_directory(environment: Environment) -> None:

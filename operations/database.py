@@ -19,7 +19,7 @@ from pyinfra.operations import postgres
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.unit_state import down
+from operations.host.unit_state import down
 
 # PostgreSQL's own default (scram_iterations), and RFC 7677's minimum.
 ITERATIONS = 4096
@@ -215,7 +215,7 @@ def database(database: str) -> Generator[StringCommand]:
 
 
 @operation()
-def connect_revoked(database: str) -> Generator[StringCommand]:
+def privileges(database: str) -> Generator[StringCommand]:
     """Nobody but its owner (and superusers) connects to the database.
 
     + database: its name, and its owner's
@@ -269,7 +269,7 @@ def managed_database(environment: Environment) -> None:
         **AS_POSTGRES,
     )
     database(name="PostgreSQL database", database=name, **AS_POSTGRES)
-    connect_revoked(name="PostgreSQL database: open to its owner alone", database=name, **AS_POSTGRES)
+    privileges(name="PostgreSQL database: open to its owner alone", database=name, **AS_POSTGRES)
     extensions(
         name="PostgreSQL extensions",
         database=name,

@@ -12,9 +12,9 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import files
 from typing_extensions import override
 
-from operations.plan import announce
-from operations.rendering import render
-from operations.unit_state import is_enabled, properties
+from operations.host.rendering import render
+from operations.host.report import announce
+from operations.host.unit_state import is_enabled, properties
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
 ADDRESS = "127.0.0.1:4369"
@@ -41,7 +41,7 @@ class EpmdAddresses(FactBase[list[str] | None]):
         return None if output == ["untold"] else sorted(output)
 
 
-def loopback_only() -> None:
+def socket_address() -> None:
     """Debian's epmd.socket, which listens on every interface, is told to listen on loopback."""
     files.put(
         name="Machine: epmd's address",
@@ -54,7 +54,7 @@ def loopback_only() -> None:
 
 
 @operation()
-def listening_on_loopback() -> Generator[StringCommand]:
+def loopback_socket() -> Generator[StringCommand]:
     """epmd.socket listens on loopback and nowhere else, from boot on. Running nodes register again by themselves."""
     # Installing the package starts the socket, with the drop-in that is there by then.
     if not state.is_executing and PACKAGE not in host.get_fact(DebPackages):

@@ -10,8 +10,9 @@ from pyinfra.operations import apt, files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, epmd, nginx, running, unit_state
-from operations.rendering import render
+from operations import aliases, epmd, nginx
+from operations.host import restart, unit_state
+from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
 # user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where. Debian 12 and 13
@@ -27,14 +28,14 @@ def prepare(environments: Sequence[Environment]) -> None:
     + environments: every environment on the machine, in or out of `--limit`, so that the result is the same for any run
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
-    epmd.loopback_only()
+    epmd.socket_address()
     packages(required(environments))
     users(environments)
     journal(limit=environments[0].journal_limit)
-    epmd.listening_on_loopback(name="Machine: epmd runs on loopback")
+    epmd.loopback_socket(name="Machine: epmd runs on loopback")
     if any(environment.database_managed for environment in environments):
-        service_runs(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
-    service_runs(name="Machine: nginx runs", service="nginx.service", package="nginx")
+        service(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
+    service(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.long_server_names(name="Machine: server names of any length")
     nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
     programs()
@@ -68,7 +69,7 @@ class UnfinishedPackages(FactBase[list[str]]):
 
 
 @operation()
-def dpkg_finished() -> Generator[StringCommand]:
+def finish_dpkg() -> Generator[StringCommand]:
     """An installation that was interrupted is carried to its end; until then apt refuses to work."""
     if host.get_fact(UnfinishedPackages):
         yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold")
@@ -96,7 +97,7 @@ def packages(names: Sequence[str], purpose: str = "Machine") -> None:
     """
     missing = set(names) - set(host.get_fact(DebPackages))
     # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
-    dpkg_finished(name=f"{purpose}: interrupted installation", _retries=15, _retry_delay=20)
+    finish_dpkg(name=f"{purpose}: interrupted installation", _retries=15, _retry_delay=20)
     apt.packages(
         name=f"{purpose}: packages",
         packages=list(names),
@@ -112,7 +113,7 @@ def packages(names: Sequence[str], purpose: str = "Machine") -> None:
 
 
 @operation()
-def service_runs(service: str, package: str) -> Generator[StringCommand]:
+def service(service: str, package: str) -> Generator[StringCommand]:
     """The service runs, all of its instances do, and it starts at boot.
 
     pyinfra's `systemd.service` does the work where there is some. It would list a change in a plan that installs the
@@ -182,7 +183,7 @@ def journal(limit: int) -> None:
         group="root",
         mode="644",
     )
-    running.restarted(
+    restart.service(
         name="Machine: journal restarts",
         service="systemd-journald.service",
         files=[JOURNAL_CONF],

@@ -11,10 +11,10 @@ from pyinfra.facts.files import File, Link, Sha256File
 from pyinfra.operations import files
 from typing_extensions import override
 
-from operations.plan import announce, show_diff
-from operations.rendering import render
-from operations.running import planned
-from operations.unit_state import FileTimes, changed_since, is_running, properties
+from operations.host.rendering import render
+from operations.host.report import announce, show_diff
+from operations.host.restart import is_planned
+from operations.host.unit_state import FileTimes, changed_since, is_running, properties
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -152,7 +152,7 @@ def site(
         yield _reload()
         return
     unread = _unread([path, f"{ENABLED}/{site}", *certificates])
-    if unread or planned(after):
+    if unread or is_planned(after):
         announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
         yield _reload()
     else:

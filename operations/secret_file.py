@@ -18,8 +18,8 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import REQUIRED_KEYS, Secrets
 from operations import database
-from operations.plan import announce
-from operations.rendering import render
+from operations.host.rendering import render
+from operations.host.report import announce
 
 # $1: file, $2: owner, $3: mode; standard input: a line with the SHA-256 of the content, and the content. A connection that
 # breaks in the middle ends the input early: the digest keeps half a file from taking the place of the whole one. It is

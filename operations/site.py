@@ -12,7 +12,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations import basic_auth, nginx
-from operations.rendering import render
+from operations.host.rendering import render
 
 # A certificate is valid for a year and replaced in its last 30 days, so that monthly applies always come in time.
 VALID_DAYS = 365

@@ -12,9 +12,9 @@ from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import home, running
-from operations.rendering import render
-from operations.unit_state import is_enabled, properties
+from operations.host import home, restart
+from operations.host.rendering import render
+from operations.host.unit_state import is_enabled, properties
 
 
 def group(environment: Environment) -> None:
@@ -49,14 +49,14 @@ def service(environment: Environment) -> list[OperationMeta]:
     content = render("unit.service.j2", environment=environment)
     unit = files.put(name="Unit", src=StringIO(content), dest=environment.unit_path, **as_root)
     drop_ins = without_drop_ins(name="Unit: without drop-ins", unit=environment.unit)
-    reloaded = running.daemon_reloaded(
+    reloaded = restart.daemon_reload(
         name="Unit: systemd reloads",
         unit=environment.unit,
         path=environment.unit_path,
         content=content,
         after=[drop_ins],
     )
-    enabled(name="Unit: starts at boot", unit=environment.unit)
+    enable(name="Unit: starts at boot", unit=environment.unit)
     files.put(
         name="Unit: may be restarted by the application user",
         src=StringIO(render("polkit.rules.j2", environment=environment)),
@@ -66,7 +66,7 @@ def service(environment: Environment) -> list[OperationMeta]:
     return [variables, unit, reloaded]
 
 
-def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
+def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:
     """A running application whose unit, variables, cookie or (mix release) secret file is newer restarts, once.
 
     One that was started before there was a release from here, as by edeliver, is left: the first release takes its place.
@@ -76,7 +76,7 @@ def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
     """
     if not host.get_fact(Link, path=environment.app_path):
         return
-    running.restarted(
+    restart.service(
         name="Unit: running application restarts",
         service=environment.unit,
         files=environment.start_files,
@@ -85,7 +85,7 @@ def restarted(environment: Environment, after: Sequence[OperationMeta]) -> None:
 
 
 @operation()
-def enabled(unit: str) -> Generator[StringCommand]:
+def enable(unit: str) -> Generator[StringCommand]:
     """The unit starts at boot, and systemd knows that.
 
     pyinfra's `systemd.service` does the work where there is some. It would ask whether the unit runs, too.

@@ -19,9 +19,9 @@ from group_data.schema.inventory import environments_on, machine_of, read_enviro
 from group_data.schema.release_tool import RUNNING_VERSION
 from group_data.schema.secrets import Secrets
 from operations import aliases, database, epmd, machine, nginx, secret_file
-from operations.rendering import render
-from tools.environments import read_inventory
-from tools.vault import open_vault
+from operations.host.rendering import render
+from preflight.inventory import read_inventory
+from vault.store import open_vault
 
 ENVIRONMENT = "stage"
 

@@ -10,7 +10,7 @@ _DEPLOY = """\
 from pyinfra import config, host
 from group_data.schema.inventory import read_environments
 from operations import database, nginx, provided_files, secret_file, site
-from tools.vault import open_vault, vault_path
+from vault.store import open_vault, vault_path
 
 config.SUDO = True
 environment = read_environments(host.inventory)[host.name]

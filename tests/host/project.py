@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from tests.sandbox.vaults import IDENTITY
-from tools import vault
-from tools.vault_keys import find_identities, read_recipients
+from vault import store
+from vault.keys import find_identities, read_recipients
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = [
     "deploy.py",
-    "build.py",
-    "release.py",
-    "rollback.py",
-    "restart.py",
-    "migrate.py",
-    "app.py",
+    "checkout",
+    "commands",
     "connectors",
+    "deploys",
     "group_data/schema",
+    "inspection",
     "operations",
+    "preflight",
     "templates",
-    "tools",
+    "vault",
     "Makefile",
     "requirements.lock",
 ]
@@ -176,15 +175,15 @@ class Project:
         path = self.sandbox / f"vault/{environment}.age"
         sealed = path.read_bytes()
         identities = find_identities(str(self.sandbox / "vault" / IDENTITY))
-        secrets = vault.read_values(vault.decrypt(sealed, path, identities)) | values
+        secrets = store.read_values(store.decrypt(sealed, path, identities)) | values
         text = "".join(f"{key} = {_toml(value)}\n" for key, value in secrets.items())
-        vault.replace(path, vault.seal(text.encode(), read_recipients(path.parent)), sealed)
+        store.replace(path, store.seal(text.encode(), read_recipients(path.parent)), sealed)
 
     def secrets(self, environment: str) -> dict[str, str]:
         """All values of an environment's vault."""
         path = self.sandbox / f"vault/{environment}.age"
         identities = find_identities(str(self.sandbox / "vault" / IDENTITY))
-        return vault.read_values(vault.decrypt(path.read_bytes(), path, identities))
+        return store.read_values(store.decrypt(path.read_bytes(), path, identities))
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--json", *arguments]

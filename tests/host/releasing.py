@@ -34,7 +34,7 @@ def release(host: Host, environment: str, tarball: Path | None = None, **options
     """
     if tarball:
         options["TARBALL"] = str(tarball)
-    return entry_point(host, "release.py", environment, **options)
+    return entry_point(host, "deploys/release.py", environment, **options)
 
 
 def entry_point(host: Host, file: str, environment: str, **options: str) -> Run:
@@ -105,7 +105,7 @@ def log(machine: Machine, environment: str) -> list[tuple[str, str, str]]:
 
 def lock_is_free(host: Host) -> bool:
     """Whether another run would get the machine's lock."""
-    run = host.project.run(sys.executable, "-m", "tools.unlock", "--show")
+    run = host.project.run(sys.executable, "-m", "commands.unlock", "--show")
     return run.exit_code == 0
 
 

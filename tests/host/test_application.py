@@ -109,7 +109,7 @@ def test_the_pipeline_of_the_application(host: Host, application: Path) -> None:
     config = application / "config/runtime.exs"
     text = config.read_text()
     config.write_text(text.replace("port: 4001", "port: 4000"))
-    run = host.project.run(".venv/bin/python", "-m", "tools.app_check", "--app", str(application), "stage", "--json")
+    run = host.project.run(".venv/bin/python", "-m", "commands.app_check", "--app", str(application), "stage", "--json")
     config.write_text(text)
     assert run.exit_code == 2
     assert '"application": "4000",\n    "expected": "4001",\n    "file": "config/runtime.exs"' in run.output

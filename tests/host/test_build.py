@@ -63,7 +63,9 @@ def stored(host: Host) -> list[str]:
 
 def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) -> None:
     revision = commit(repository)
-    planned = host.project.run("env", "BUILD=stage", *PYINFRA, "build.py", "--limit", "stage", "--dry", "--diff")
+    planned = host.project.run(
+        "env", "BUILD=stage", *PYINFRA, "deploys/build.py", "--limit", "stage", "--dry", "--diff"
+    )
     assert f"Will build stage from revision {revision} on Debian 13" in planned.output
     assert host.machine.run(f"ls -A {STORE}").stdout == ""
     run = build(host).require_success()
@@ -140,7 +142,7 @@ def test_another_environments_machine_builds(host: Host, repository: Path) -> No
     host.project.edit("prod", build_host="stage")
     try:
         assert build(host, "prod").require_success()
-        wrong = host.project.run("env", "BUILD=prod", *PYINFRA, "build.py", "--limit", "prod", "--yes")
+        wrong = host.project.run("env", "BUILD=prod", *PYINFRA, "deploys/build.py", "--limit", "prod", "--yes")
         assert (wrong.exit_code, "prod is built on stage, not on prod" in wrong.output) == (1, True), wrong.output
         release(host, "prod").require_success()
     finally:
@@ -185,7 +187,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: 
 
 def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
     host.project.edit("stage", build_commands=["sleep 6"])
-    with begun(host, "build.py", "stage") as (first, output):
+    with begun(host, "deploys/build.py", "stage") as (first, output):
         wait_until(lambda: "+ sleep 6" in output.read_text(), "the first build")
         second = build(host)
         assert (second.exit_code, "a build of this environment is at work" in second.output) == (2, True), second.output

@@ -76,7 +76,7 @@ CASES = {
 
 
 def doctor(host: Host, environment: str = "stage") -> Run:
-    return host.project.run(sys.executable, "-m", "tools.doctor", environment)
+    return host.project.run(sys.executable, "-m", "commands.doctor", environment)
 
 
 def assert_found(host: Host, environment: str, *texts: str) -> None:
@@ -204,7 +204,7 @@ server {
 
 def test_as_json(running: Host) -> None:
     running.machine.run("systemctl stop billing_stage")
-    run = running.project.run(sys.executable, "-m", "tools.doctor", "--json")
+    run = running.project.run(sys.executable, "-m", "commands.doctor", "--json")
     start(running.machine, "stage")
     assert run.exit_code == 2
     found = json.loads(run.output)

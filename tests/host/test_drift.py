@@ -74,7 +74,7 @@ PARTS_OF_FORMER = [
 
 
 def drift(project: Project, *arguments: str) -> Run:
-    return project.run(sys.executable, "-m", "tools.drift", *arguments)
+    return project.run(sys.executable, "-m", "commands.drift", *arguments)
 
 
 def drifted(project: Project, *arguments: str) -> list[dict[str, Any]]:

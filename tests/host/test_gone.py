@@ -143,7 +143,7 @@ def test_what_holds_data_stays(running: Host) -> None:
     project.edit("stage", database_managed=False, database_host="db.example.com")
     assert not [step for step in project.applied("--limit", "stage") if step.startswith("PostgreSQL")]
     assert machine.run(EXTENSIONS, user="postgres").stdout == "hstore\n"
-    drift = project.run(sys.executable, "-m", "tools.drift", "stage").output.splitlines()
+    drift = project.run(sys.executable, "-m", "commands.drift", "stage").output.splitlines()
     assert [line.partition(" (as root")[0] for line in drift] == [
         "sandbox: left over: database billing_stage",
         "sandbox: left over: role billing_stage",

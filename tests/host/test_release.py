@@ -348,7 +348,7 @@ def test_no_room_for_a_backup(on_new: Host, built: dict[Variant, Path]) -> None:
 def test_going_back_needs_no_version_to_be_typed(on_new: Host, built: dict[Variant, Path]) -> None:
     """Complaint: no rollback command. With migrations; afterwards the good release goes through again."""
     rows = invoices(on_new.machine, "stage")
-    entry_point(on_new, "rollback.py", "stage", MIGRATE_DOWN=SECOND).require_success()
+    entry_point(on_new, "deploys/rollback.py", "stage", MIGRATE_DOWN=SECOND).require_success()
     assert (version(on_new.machine, "stage"), migrations(on_new.machine, "stage")) == ("0.1.0", [FIRST])
     assert invoices(on_new.machine, "stage") == rows
     assert log(on_new.machine, "stage")[-2:] == [("rollback", "0.1.0", "good"), ("rollback", "0.2.0", "left")]
@@ -357,7 +357,7 @@ def test_going_back_needs_no_version_to_be_typed(on_new: Host, built: dict[Varia
 
 
 def test_going_back_to_what_is_not_there(on_new: Host) -> None:
-    run = entry_point(on_new, "rollback.py", "stage", VERSION="9.9.9")
+    run = entry_point(on_new, "deploys/rollback.py", "stage", VERSION="9.9.9")
     assert run.exit_code == 1
     assert "there is no release 9.9.9 on the host. VERSION= names one of these:" in run.output
     assert "0.1.0 (good)" in run.output
@@ -372,7 +372,7 @@ def test_migrating_down_without_a_version_does_not_take_everything_back(on_new: 
         ("20250101000000", "is not applied"),
         ("all", "the version of a migration is a number: all is"),
     ]:
-        run = entry_point(on_new, "migrate.py", "stage", MIGRATE_DOWN=wrong)
+        run = entry_point(on_new, "deploys/migrate.py", "stage", MIGRATE_DOWN=wrong)
         assert (run.exit_code, problem in run.output) == (1, True), run.output
     assert migrations(on_new.machine, "stage") == [FIRST, SECOND]
 
@@ -382,7 +382,7 @@ def test_migrating_down_and_up_with_the_running_release(on_new: Host) -> None:
     assert migrations(on_new.machine, "stage") == [FIRST]
     on_new.project.make("migrate", "ENV=stage", "YES=1").require_success()
     assert migrations(on_new.machine, "stage") == [FIRST, SECOND]
-    assert "No migration is pending." in entry_point(on_new, "migrate.py", "stage").require_success().output
+    assert "No migration is pending." in entry_point(on_new, "deploys/migrate.py", "stage").require_success().output
 
 
 def test_restart(on_new: Host) -> None:
@@ -423,9 +423,9 @@ def test_old_releases_do_not_pile_up_and_failed_ones_take_no_slot(on_new: Host, 
     shown = on_new.project.make("releases", "ENV=stage").output
     assert re.search(r"1\.0\.12  runs\n  1\.0\.11  good, the one to go back to", shown)
     for going_back in reversed(five[:-1]):
-        entry_point(on_new, "rollback.py", "stage").require_success()
+        entry_point(on_new, "deploys/rollback.py", "stage").require_success()
         assert version(on_new.machine, "stage") == going_back
-    run = entry_point(on_new, "rollback.py", "stage")
+    run = entry_point(on_new, "deploys/rollback.py", "stage")
     assert (run.exit_code, "there is no good release before the running one" in run.output) == (1, True)
 
 

@@ -65,7 +65,7 @@ def on_old(host: Host, built: dict[Variant, Path], watched: Watcher) -> Host:
         psql(machine, "stage", "DELETE FROM schema_migrations WHERE version > 20260101000000")
         psql(machine, "stage", "ALTER TABLE invoices DROP COLUMN IF EXISTS paid")
     if linked(machine, "stage") != "0.1.0":
-        entry_point(host, "rollback.py", "stage", VERSION="0.1.0").require_success()
+        entry_point(host, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
     machine.run("cd /home/billing/stage/releases && ls -A | grep -vx 0.1.0 | xargs -r rm -r")
     machine.run("rm -f /var/lib/billing_stage/artifacts/billing-0.[234]*")
     return host
@@ -89,7 +89,7 @@ AFTER = ["Migrating:", "Restarted; waiting"]
 
 def cut_at(host: Host, tarball: Path, sign: str, cut: str) -> None:
     """A release is cut off once a step shows on its screen."""
-    with begun(host, "release.py", "stage", TARBALL=str(tarball)) as (process, output):
+    with begun(host, "deploys/release.py", "stage", TARBALL=str(tarball)) as (process, output):
         wait_until(lambda: sign in output.read_text(), sign)
         CUTS[cut](host.machine, process)
         process.wait(30)
@@ -168,7 +168,7 @@ def test_the_program_on_the_host_is_ended(
     on_old: Host, built: dict[Variant, Path], variant: Variant, sign: str, how: str
 ) -> None:
     """By the kernel for want of memory, or by somebody who breaks the lock: it goes back."""
-    with begun(on_old, "release.py", "stage", TARBALL=str(built[variant])) as (process, output):
+    with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[variant])) as (process, output):
         wait_until(lambda: sign in output.read_text(), sign)
         time.sleep(1)
         if how == "unlock":
@@ -189,7 +189,7 @@ def test_the_program_on_the_host_is_ended(
 def test_the_machine_loses_its_power(on_old: Host, built: dict[Variant, Path]) -> None:
     """Nothing on the host could end it: the next one does, and says so."""
     machine = on_old.machine
-    with begun(on_old, "release.py", "stage", TARBALL=str(built[SLOW_START])) as (_, output):
+    with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[SLOW_START])) as (_, output):
         wait_until(lambda: "Restarted; waiting" in output.read_text(), "the restart")
         # As a power loss leaves it: the program gone without its end, and what it had noted on disk.
         machine.run(f"cp -a /var/lib/billing_stage/switching /root/; systemctl kill --signal SIGKILL {UNIT}")
@@ -198,7 +198,7 @@ def test_the_machine_loses_its_power(on_old: Host, built: dict[Variant, Path]) -
         "cp -a /root/switching /var/lib/billing_stage/; ln -sfnT releases/0.4.0 /home/billing/stage/billing;"
         " sed -i '$d' /var/lib/billing_stage/revisions.log; systemctl restart billing_stage"
     )
-    run = entry_point(on_old, "restart.py", "stage").require_success()
+    run = entry_point(on_old, "deploys/restart.py", "stage").require_success()
     assert "release 0.4.0 was cut off: ending that first" in run.output
     assert_well(on_old, "0.1.0")
     assert ("release", "0.4.0", "ended") in log(machine, "stage")
@@ -207,7 +207,7 @@ def test_the_machine_loses_its_power(on_old: Host, built: dict[Variant, Path]) -
 def test_a_rollback_that_is_ended_says_nothing_against_the_release(on_old: Host, built: dict[Variant, Path]) -> None:
     """It was good, may be gone back to again, and is not removed."""
     release(on_old, "stage", built[NEW]).require_success()
-    with begun(on_old, "rollback.py", "stage") as (process, output):
+    with begun(on_old, "deploys/rollback.py", "stage") as (process, output):
         wait_until(lambda: "Restarted; waiting" in output.read_text(), "the restart")
         # It would be done in two seconds.
         on_old.machine.run("systemctl kill --signal=STOP billing_stage")
@@ -215,13 +215,13 @@ def test_a_rollback_that_is_ended_says_nothing_against_the_release(on_old: Host,
         assert process.wait(60) == 1
     assert_well(on_old, "0.2.0")
     assert log(on_old.machine, "stage")[-1] == ("rollback", "0.1.0", "ended")
-    entry_point(on_old, "rollback.py", "stage").require_success()
+    entry_point(on_old, "deploys/rollback.py", "stage").require_success()
     assert_well(on_old, "0.1.0")
 
 
 def test_a_reboot_in_the_middle(on_old: Host, built: dict[Variant, Path], watched: Watcher) -> None:
     assert watched.complaints == []
-    with begun(on_old, "release.py", "stage", TARBALL=str(built[SLOW_START])) as (_, output):
+    with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[SLOW_START])) as (_, output):
         wait_until(lambda: "Restarted; waiting" in output.read_text(), "the restart")
         on_old.machine.reboot()
     wait_for_page(on_old.machine, "stage")
@@ -236,14 +236,14 @@ def test_a_reboot_in_the_middle(on_old: Host, built: dict[Variant, Path], watche
 
 
 def test_two_releases_of_one_machine(on_old: Host, built: dict[Variant, Path]) -> None:
-    with begun(on_old, "release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
+    with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
         wait_until(lambda: "Release: 0.2.0 runs" in output.read_text(), "the first one has the lock")
         second = release(on_old, "prod", built[PROD])
         assert second.exit_code == 1
         assert "the machine is locked by " in second.output
         assert "(release of stage). Wait for that to end, or break the lock with make unlock" in second.output
         assert "Traceback" not in second.output
-        third = entry_point(on_old, "rollback.py", "stage")
+        third = entry_point(on_old, "deploys/rollback.py", "stage")
         assert (third.exit_code, "the machine is locked by " in third.output) == (1, True), third.output
         assert first.wait(60) == 0
     # Right after it, nothing is in the way.
@@ -262,11 +262,11 @@ def test_a_holder_that_is_gone_is_detected(on_old: Host, left: str) -> None:
 
 
 def test_an_apply_and_a_release(on_old: Host, built: dict[Variant, Path]) -> None:
-    with begun(on_old, "release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
+    with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
         wait_until(lambda: "Release: 0.2.0 runs" in output.read_text(), "the release has the lock")
         applied = on_old.project.apply()
         assert (applied.exit_code, "(release of stage)" in applied.output) == (1, True), applied.output
-        shown = on_old.project.run(*PYINFRA[:2], "tools.unlock", "--show")
+        shown = on_old.project.run(*PYINFRA[:2], "commands.unlock", "--show")
         assert (shown.exit_code, "the lock is held by" in shown.output) == (2, True), shown.output
         assert on_old.project.planned() == {}, "a plan takes no lock"
         assert first.wait(60) == 0

@@ -40,7 +40,7 @@ def test_distillery_is_released_and_gone_back_from(host: Host, distillery: dict[
         )
     assert (version(machine, "stage"), len(migrations(machine, "stage"))) == ("0.2.0", 2)
     assert "-name billing_stage@127.0.0.1" in machine.run("cat /home/billing/stage/private/var/vm.args").stdout
-    entry_point(host, "rollback.py", "stage").require_success()
+    entry_point(host, "deploys/rollback.py", "stage").require_success()
     assert version(machine, "stage") == "0.1.0"
     assert machine.run("cat /home/billing/stage/private/var/start_erl.data").stdout.split()[1] == "0.1.0"
 
@@ -93,7 +93,7 @@ def test_a_restricted_site_is_asked_by_its_own_host(restored: Host, tarballs: di
     host.project.apply().require_success()
     assert page(host.machine, "prod").status == 401
     assert page(host.machine, "prod", path="/health").status == 401
-    assert "0.1.0 runs and answers." in entry_point(host, "restart.py", "prod").require_success().output
+    assert "0.1.0 runs and answers." in entry_point(host, "deploys/restart.py", "prod").require_success().output
 
 
 def test_commands_are_data(restored: Host, tarballs: dict[str, Path]) -> None:
@@ -115,4 +115,4 @@ def test_commands_are_in_the_sandbox_of_the_unit(restored: Host) -> None:
     seen = "{File.ls!(~s(/home/billing)), File.read(~s(/var/stage.secret.exs)), System.get_env(~s(PORT))}"
     expected = "{[~s(prod)], {:error, :eacces}, ~s(4000)}"
     restored.project.edit("prod", migrations_command=f"{expected} = {seen}; Billing.Release.migrations()")
-    assert "No migration is pending." in entry_point(restored, "migrate.py", "prod").require_success().output
+    assert "No migration is pending." in entry_point(restored, "deploys/migrate.py", "prod").require_success().output

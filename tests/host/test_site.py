@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from group_data.schema.environment import Environment
-from operations.rendering import render
+from operations.host.rendering import render
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.partial import converge
 from tests.host.web import get, tls_connect

@@ -236,7 +236,7 @@ def test_what_no_step_asks_is_not_asked_again_in_executing(watched: Watched) -> 
 
 
 def test_commands_that_are_no_deploys_profit_too(watched: Watched) -> None:
-    drift = [sys.executable, "-m", "tools.drift"]
+    drift = [sys.executable, "-m", "commands.drift"]
     watched.project.run(*drift).require_success()
     with watched.counted() as counts:
         watched.project.run(*drift).require_success()

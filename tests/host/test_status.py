@@ -16,7 +16,7 @@ RELEASED = re.compile(r"active since 20\d\d-\d\d-\d\d \d\d:\d\d")
 
 
 def status(host: Host, *arguments: str) -> Run:
-    return host.project.run(sys.executable, "-m", "tools.status", *arguments)
+    return host.project.run(sys.executable, "-m", "commands.status", *arguments)
 
 
 def rows(host: Host, expected_code: int, *arguments: str) -> dict[str, dict[str, Any]]:

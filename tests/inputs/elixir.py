@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from group_data.schema.secrets import Secrets
-from operations.rendering import render
+from operations.host.rendering import render
 from operations.secret_file import key_digests
 from tests.inputs.refusals import Accepted
 from tests.inputs.text import PWNED

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from group_data.schema.environment import Environment
 from operations.basic_auth import htpasswd
-from operations.rendering import render
+from operations.host.rendering import render
 from tests.host.web import Answer, get
 from tests.inputs.machine_files import fresh, inside, put
 from tests.inputs.refusals import Accepted

@@ -12,8 +12,8 @@ from group_data.schema.inventory import SettingsError, read_environments
 from group_data.schema.secrets import Secrets
 from tests.inputs.cases import Case
 from tests.sandbox.vaults import IDENTITY
-from tools import vault
-from tools.vault_keys import read_recipients
+from vault import store
+from vault.keys import read_recipients
 
 _HOST = "host"
 
@@ -78,10 +78,10 @@ def _environment(case: Case) -> Environment | None:
 
 def _secrets(case: Case, vaults: Path) -> Secrets | None:
     path = vaults / "case.age"
-    path.write_bytes(vault.seal(case.vault.encode(errors="surrogatepass"), read_recipients(vaults)))
+    path.write_bytes(store.seal(case.vault.encode(errors="surrogatepass"), read_recipients(vaults)))
     try:
-        secrets = vault.open_vault(path, str(vaults / IDENTITY))
-    except vault.VaultError as error:
+        secrets = store.open_vault(path, str(vaults / IDENTITY))
+    except store.VaultError as error:
         refusal = str(error)
     else:
         read = {**{name: getattr(secrets, name) for name in Secrets.model_fields}, **secrets.application}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from group_data.schema.environment import Environment
-from operations.rendering import render
+from operations.host.rendering import render
 from tests.inputs.machine_files import fresh, inside, put, ran
 from tests.inputs.refusals import Accepted
 from tests.sandbox.machine import Machine

@@ -5,11 +5,11 @@ import sys
 
 from pyinfra.api.exceptions import PyinfraError
 
+from preflight.inventory import load
 from tests.sandbox import checkout, requirements
 from tests.sandbox.image import RELEASES
 from tests.sandbox.requirements import SandboxError
 from tests.sandbox.vaults import VAULTS, make_vaults
-from tools.environments import load
 
 
 def main() -> int:

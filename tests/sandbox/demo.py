@@ -10,9 +10,10 @@ import sys
 from collections.abc import Mapping
 
 from group_data.schema.environment import Environment
+from group_data.schema.paths import CHECKOUT
+from preflight.inventory import load
 from tests.sandbox import example
 from tests.sandbox.vaults import VAULTS
-from tools.environments import CHECKOUT, load
 
 PYINFRA = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py"]
 SSH = ["ssh", "-F", str(CHECKOUT / ".sandbox/ssh_config"), "sandbox"]

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from operations import build, machine
+from operations import machine
+from operations.release import build
 from tests.sandbox.requirements import SandboxError, search_path
 
 Release = Literal["trixie", "bookworm"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyrage  # type: ignore[import-untyped]
 
-from tools import vault_cli
-from tools.vault import vault_path
+from vault import upkeep
+from vault.store import vault_path
 
 IDENTITY = "identity.txt"
 
@@ -28,4 +28,4 @@ def make_vaults(directory: Path, environments: Iterable[str]) -> None:
         identity.write_text(f"{key}\n")
         (directory / "recipients.txt").write_text(f"{key.to_public()}\n")
     for environment in environments:
-        vault_cli.init(vault_cli.Place(vault_path(str(directory), environment), str(identity)))
+        upkeep.init(upkeep.Place(vault_path(str(directory), environment), str(identity)))

@@ -5,9 +5,10 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 
 from pyinfra import config, state
 
-from tools import interruption, startup
-from tools.access import identity
-from tools.check import refuse_what_cannot_work
+import connectors.startup  # noqa: F401  first: it tunes what the following lines cost
+from preflight import interruption
+from preflight.access import identity
+from preflight.check import refuse_what_cannot_work
 
 # A name or address that `ssh devops@HOST` reaches; "sandbox" is the throwaway machine of `make sandbox-up`.
 HOST = "sandbox"
@@ -38,8 +39,7 @@ prod = [("@snapshot/prod", machine(HOST))]
 config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
-interruption.ends_pyinfra()
-startup.repeats_nothing()
+interruption.end_pyinfra()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()

@@ -1,0 +1,52 @@
+"""The data is checked without any host: `python -m commands.check`.
+
+Exit code 0: everything agrees, said in one line. 1: the problems, all of them in one message on standard error.
+"""
+
+import sys
+
+from group_data.schema.inventory import examine
+from group_data.schema.paths import CHECKOUT
+from group_data.schema.rules import Problem
+from preflight.check import (
+    missing_passwords,
+    not_compared,
+    open_vaults,
+    report,
+    reserved_groups,
+    shared_cookies,
+)
+from preflight.inventory import InventoryError, read_inventory
+from vault.keys import shown
+
+
+def main() -> int:
+    """Check the committed inventory. Returns the exit code."""
+    try:
+        inventory = read_inventory()
+        subjects, problems = examine(inventory, [host.name for host in inventory])
+        problems = [*reserved_groups(CHECKOUT / "inventory.py"), *problems]
+        if not subjects and not problems:
+            text = "there is no environment in it: add a group with one host for each, named as its file in group_data"
+            problems = [Problem("the inventory", text, "inventory.py")]
+    except InventoryError as error:
+        return report([error.problem])
+    vaults = open_vaults(subjects)
+    problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
+    if problems:
+        return report(problems, not_compared(vaults))
+    machines = len({subject.machine for subject in subjects})
+    compared = ", ".join(sorted({shown(path) for path, _ in vaults.opened.values()})) or "none"
+    print(
+        f"{_count(len(subjects), 'environment')} on {_count(machines, 'machine')}: no problem; cookies compared: "
+        + "; ".join([compared, *not_compared(vaults)])
+    )
+    return 0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

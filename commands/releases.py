@@ -1,0 +1,85 @@
+"""The releases on the hosts: `python -m commands.releases [ENV ...] [--json]`.
+
+Exit code 0: shown. 1: not all of it could be told, and standard error says why.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from pyinfra.api.exceptions import PyinfraError
+
+from commands.selection import Parser, print_json
+from group_data.schema.inventory import read_environments
+from inspection.ask import ask, fact
+from operations.release.choice import describe
+from operations.release.history import Releases, ReleasesOnHost, paths
+from preflight import interruption
+from preflight.inventory import read_inventory
+from preflight.selection import select
+
+# Of the log of revisions, the newest.
+LOGGED = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, show, and return the exit code.
+
+    + arguments: the command line without the program, by default the process's own
+    """
+    parser = Parser("python -m commands.releases", "Show the releases on the hosts and how they came there.")
+    options = parser.parse_args(arguments)
+    try:
+        inventory = read_inventory()
+        environments = read_environments(inventory)
+        hosts = select(options.environments, inventory, environments)
+        answers = ask(inventory, hosts, lambda host: fact(host, ReleasesOnHost, **paths(environments[host.name])))
+    except PyinfraError as error:
+        print(error, file=sys.stderr)
+        return 1
+    told = {environments[name].environment: answer for name, answer in answers.items() if isinstance(answer, Releases)}
+    for name, answer in answers.items():
+        if isinstance(answer, PyinfraError):
+            print(f"{name}: {answer}", file=sys.stderr)
+    interruption.end_process_on_closed_output()
+    if options.json:
+        print_json({name: as_json(releases) for name, releases in told.items()})
+    else:
+        for name, releases in told.items():
+            _print(name, releases)
+    return 0 if len(told) == len(answers) else 1
+
+
+def as_json(releases: Releases) -> dict[str, Any]:
+    """All of it, the newest release and the newest line of the log first.
+
+    + releases: of one environment
+    """
+    fallback = releases.fallback()
+    return {
+        "current": releases.current,
+        "fallback": fallback,
+        "releases": [{"version": name, "state": releases.outcome(name)} for name in releases.newest_first()],
+        "log": [revision._asdict() for revision in reversed(releases.revisions)],
+    }
+
+
+def _print(environment: str, releases: Releases) -> None:
+    click.secho(environment, bold=True)
+    fallback = releases.fallback()
+    for version in releases.newest_first():
+        note = ", the one to go back to" if version == fallback else ""
+        click.echo(f"  {version}  {describe(releases, version)}{note}")
+    if not releases.present:
+        click.echo("  no release")
+    for revision in list(reversed(releases.revisions))[:LOGGED]:
+        click.echo(f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}", nl=False)
+        click.echo(f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)")
+    if (older := len(releases.revisions) - LOGGED) > 0:
+        click.echo(f"    and {older} older: --json shows all")
+
+
+if __name__ == "__main__":
+    interruption.end_process()
+    sys.exit(main())

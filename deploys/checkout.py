@@ -1,0 +1,28 @@
+"""Bring an application's checkout in step: `APP=../billing ENV=stage pyinfra @local deploys/checkout.py`.
+
+In the environment of this process, APP is the path of the checkout, and ENV names environments, by default all of them.
+docs/application.md tells which files change, and how.
+"""
+
+import os
+from pathlib import Path
+
+from pyinfra import host, logger
+
+from checkout import compare, sources
+from checkout.changes import bring_in_step
+from operations.source_file import source_file
+from preflight.selection import choose
+
+path = Path(os.environ.get("APP") or ".").resolve()
+environments = choose((os.environ.get("ENV") or "").split())
+read = compare.checkout(path, environments)
+changes = bring_in_step(read, environments)
+
+for file, text in changes.items():
+    content = sources.with_line_ends_of(path / file, text)
+    source_file(name=file, path=str(path / file), content=content)
+
+for environment in environments:
+    for difference in compare.differences(lambda file: changes.get(file, read(file)), environment):
+        host.log(f"Yours to mend: {difference}", logger.warning)

@@ -1,0 +1,1 @@
+"""What every concern uses: the lock, systemd, directories, rendering, and running a program."""

@@ -1,0 +1,1 @@
+"""Releases: artifacts, builds, versions, what is on the host, and the switch."""

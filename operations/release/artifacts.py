@@ -1,0 +1,210 @@
+"""The environment's artifact store on the host: tarballs of releases, each with its checksum and what it was built from.
+
+Root's alone, because a Distillery release holds its secrets.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import DeployError
+from pyinfra.operations import files
+from typing_extensions import override
+
+from group_data.schema.environment import Environment
+from operations.host.upload import send
+from operations.release.tarball import Tarball
+
+# Where files arrive, in the home of the user SSH logs in as. pyinfra uploads with sudo through a file in /tmp that
+# everybody may read; without sudo it writes where it is told, and in here nobody else looks.
+UPLOADS = ".deploy-uploads"
+
+# $1: uploaded file, $2: its place in the store, $3: SHA-256; standard input: what it was built from. What interrupted
+# uploads to the same environment left goes too: only the holder of the machine's lock uploads.
+STORE = """\
+set -eu
+umask 077
+trap 'rm -f "${1%-*}"-* "$2.part"' EXIT
+echo "$3  $1" | sha256sum --check --status || {
+    echo "the tarball did not arrive whole, its checksum differs: release it again; nothing was changed" >&2
+    exit 1
+}
+cp "$1" "$2.part"
+cat > "$2.build"
+echo "$3  ${2##*/}" > "$2.sha256"
+mv -f "$2.part" "$2"
+"""
+
+# Bytes a file system must have left when all is done: the database, the journal and the logs go on.
+RESERVE = 64 * 1024 * 1024
+
+# How many times its tarball's size a release takes: a little under 3 (seen with mix release), rounded up.
+UNPACKED = 4
+
+
+class Artifact(NamedTuple):
+    """A tarball that can be released.
+
+    + version: of the release
+    + sha256: of the tarball
+    + size: of the tarball, in bytes
+    + revision: git's, or "-"
+    + distribution: it was built on, such as Debian 13, or "-"
+    + built_for: what it has in it of an environment (`Environment.built_for`), or "-"
+    + recipe: SHA-256 of the program that built it, or "-"
+    """
+
+    version: str
+    sha256: str
+    size: int
+    revision: str = "-"
+    distribution: str = "-"
+    built_for: str = "-"
+    recipe: str = "-"
+
+    def path(self, environment: Environment) -> str:
+        """Its place in the store."""
+        return f"{environment.artifacts_path}/{environment.app}-{self.version}.tar.gz"
+
+
+class ArtifactsInStore(FactBase[list[Artifact]]):
+    """The tarballs in the store, the newest first."""
+
+    @staticmethod
+    @override
+    def default() -> list[Artifact]:
+        return []
+
+    @override
+    def command(self, directory: str, app: str) -> StringCommand:
+        script = (
+            'cd "$1" 2>/dev/null || exit 0; ls -1t | sed -n "s/^$2-\\(.*\\)\\.tar\\.gz$/\\1/p" | while read -r version; do '
+            'file=$2-$version.tar.gz; built() { sed -n "s/^$1=//p" "$file.build" 2>/dev/null; }; '
+            'printf "%s\\t" "$version" "$(cut -d " " -f 1 "$file.sha256" 2>/dev/null)" "$(stat -c %s "$file")" '
+            '"$(built revision)" "$(built distribution)" "$(built built_for)"; echo "$(built recipe)"; done'
+        )
+        return StringCommand("sh -c", QuoteString(script), "sh", QuoteString(directory), QuoteString(app))
+
+    @override
+    def process(self, output: list[str]) -> list[Artifact]:
+        rows = [line.split("\t") for line in output]
+        return [
+            Artifact(version, sha256, int(size), *(word or "-" for word in built))
+            for version, sha256, size, *built in rows
+        ]
+
+
+class FreeSpace(FactBase[dict[str, tuple[str, int]]]):
+    """File system and free bytes of each path, of the nearest directory above it that is there.
+
+    + paths: to look at
+    + going: directories that are about to be removed from the first of them, and count as free
+    """
+
+    @staticmethod
+    @override
+    def default() -> dict[str, tuple[str, int]]:
+        return {}
+
+    @override
+    def command(self, paths: Sequence[str], going: Sequence[str]) -> StringCommand:
+        script = (
+            'for path; do there=$path; until [ -e "$there" ]; do there=${there%/*}; there=${there:-/}; done; '
+            'echo "$path $(df --block-size=1 --output=target,avail "$there" | tail -n 1)"; done'
+        )
+        look = StringCommand("sh -c", QuoteString(script), "sh", *[QuoteString(path) for path in paths])
+        if not going:
+            return look
+        weigh = StringCommand("du -sc --block-size=1", *[QuoteString(path) for path in going], "| tail -n 1")
+        return StringCommand(look, ";", weigh)
+
+    @override
+    def process(self, output: list[str]) -> dict[str, tuple[str, int]]:
+        rows = [line.split() for line in output]
+        free = {row[0]: (row[1], int(row[2])) for row in rows if len(row) == 3}
+        gained = sum(int(row[0]) for row in rows if len(row) == 2)
+        gaining = next(iter(free.values()))[0]
+        return {path: (target, size + gained * (target == gaining)) for path, (target, size) in free.items()}
+
+
+def store(environment: Environment) -> None:
+    """The directories of an environment's releases that root alone enters.
+
+    + environment: whose
+    """
+    for name, path in {
+        "releases": environment.state_path,
+        "tarballs": environment.artifacts_path,
+        "backups": environment.backups_path,
+    }.items():
+        files.directory(name=f"Release: directory of {name}", path=path, user="root", group="root", mode="700")
+
+
+def in_store(environment: Environment, store: str | None = None) -> list[Artifact]:
+    """The tarballs of an environment, the newest first.
+
+    + environment: whose
+    + store: directory, by default that of what can be released without an upload
+    """
+    artifacts: list[Artifact] = host.get_fact(
+        ArtifactsInStore, directory=store or environment.artifacts_path, app=environment.app
+    )
+    return artifacts
+
+
+def require_space(environment: Environment, artifact: Artifact, *, upload: bool, going: Sequence[str]) -> None:
+    """Refuse a release for which a file system has no room.
+
+    + environment: whose
+    + artifact: to be released
+    + upload: whether it is to be uploaded first
+    + going: versions that are removed before
+
+    Raises DeployError, before anything is changed.
+    """
+    needs = {
+        environment.releases_path: artifact.size * (UNPACKED + upload),
+        environment.state_path: artifact.size * upload,
+    }
+    available = host.get_fact(
+        FreeSpace, paths=list(needs), going=[environment.release_path(version) for version in going]
+    )
+    for target, free in available.values():
+        need = RESERVE + sum(need for path, need in needs.items() if available[path][0] == target)
+        if free < need:
+            raise DeployError(
+                f"{host.name}: {artifact.version} needs {_mebibytes(need)} MiB on {target}, and {_mebibytes(free)} are "
+                "free: make room there, or lower keep_releases. Nothing was changed"
+            )
+
+
+def _mebibytes(size: int) -> int:
+    return -(-size // (1024 * 1024))
+
+
+def upload(environment: Environment, tarball: Tarball) -> None:
+    """The tarball is in the store, with its checksum verified on the host.
+
+    + environment: whose
+    + tarball: on this computer
+    """
+    arrived = f"{UPLOADS}/{environment.full_name}-{tarball.sha256}.tar.gz"
+    files.directory(name="Release: directory for uploads", path=UPLOADS, mode="700", _sudo=False)
+    send(name="Release: upload", src=tarball.path, dest=arrived, sha256=tarball.sha256, _sudo=False)
+    store_upload(name="Release: tarball in the store", environment=environment, tarball=tarball, arrived=arrived)
+
+
+@operation()
+def store_upload(environment: Environment, tarball: Tarball, arrived: str) -> Generator[StringCommand]:
+    """An uploaded tarball takes its place in the store, if it arrived whole.
+
+    + environment: whose
+    + tarball: on this computer
+    + arrived: where it was uploaded to, relative to the home of the user SSH logs in as
+    """
+    place = f"{environment.artifacts_path}/{environment.app}-{tarball.version}.tar.gz"
+    yield StringCommand(
+        "sh -c", QuoteString(STORE), "sh", QuoteString(arrived), QuoteString(place), tarball.sha256,
+        _stdin=tarball.build,
+    )  # fmt: skip

@@ -1,0 +1,217 @@
+"""What a release or a rollback is about: the version, and where it comes from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pyinfra.api import Host, Inventory
+from pyinfra.api.exceptions import DeployError
+
+from group_data.schema.environment import Environment
+from group_data.schema.paths import RELEASES
+from operations.release import tarball
+from operations.release.artifacts import Artifact
+from operations.release.history import ENDED, FAILED, GOOD, LEFT, Releases
+from operations.release.tarball import Tarball
+
+
+def require_one_environment(inventory: Inventory) -> None:
+    """Refuse a run over several environments: a release is built for one.
+
+    + inventory: of the run
+
+    Raises DeployError.
+    """
+    names = [host.name for host in inventory if inventory.state.is_host_in_limit(host)]
+    if len(names) > 1:
+        raise DeployError(
+            f"this is about one environment, and the run has {', '.join(names)}: say which, with --limit {names[0]} or "
+            f"ENV={names[0]}. Nothing was changed"
+        )
+
+
+def choose_build(name: str | None, host: Host, environments: Mapping[str, Environment]) -> tuple[Host, Environment]:
+    """The inventory host and environment a build is for.
+
+    + name: of the environment; None or empty for the host's own
+    + host: that builds
+    + environments: all of them, by host name
+
+    Raises DeployError when there is no such environment, or another host is to build it.
+    """
+    found = [
+        (host.inventory.get_host(target), environment)
+        for target, environment in environments.items()
+        if environment.environment == (name or environments[host.name].environment)
+    ]
+    if not found:
+        there = ", ".join(environment.environment for environment in environments.values())
+        raise DeployError(f"BUILD={name} is no environment; there are: {there}. Nothing was changed")
+    target, environment = found[0]
+    builder = environment.build_host or target.name
+    if builder != host.name:
+        raise DeployError(
+            f"{environment.environment} is built on {builder}, not on {host.name}: --limit {builder}. Nothing was changed"
+        )
+    return target, environment
+
+
+def choose_artifact(
+    environment: Environment,
+    *,
+    version: str | None,
+    path: Path | None,
+    in_store: Sequence[Artifact],
+    present: Releases,
+    here: str,
+) -> tuple[Artifact, Tarball | None]:
+    """What to release, and the file to upload for it, if it is not on the host.
+
+    + version: that was asked for
+    + path: of the tarball that was asked for
+    + in_store: what the host's store has, the newest first
+    + present: what is unpacked there
+    + here: the host's distribution, such as Debian 13
+
+    Raises DeployError or TarballError when there is no such thing, or it cannot be released there.
+    """
+    artifact, file = _found(environment, version, path, in_store, present)
+    if artifact.distribution not in ("-", here):
+        raise DeployError(
+            f"{artifact.version} was built on {artifact.distribution} and the host of {environment.environment} runs "
+            f"{here}: its programs would not find their libraries. Build it on {here}. Nothing was changed"
+        )
+    if artifact.built_for not in ("-", environment.built_for):
+        raise DeployError(
+            f"{artifact.version} was built with {artifact.built_for}, and {environment.environment} is built with "
+            f"{environment.built_for}: make build ENV={environment.environment}. Nothing was changed"
+        )
+    other = present.present.get(artifact.version, artifact.sha256) != artifact.sha256
+    if other and (present.current == artifact.version or present.outcome(artifact.version) in (GOOD, LEFT)):
+        raise DeployError(
+            f"{artifact.version} is on the host already, with other content: give the new build a version of its own. "
+            "Nothing was changed"
+        )
+    return artifact, file
+
+
+def _found(
+    environment: Environment,
+    version: str | None,
+    path: Path | None,
+    in_store: Sequence[Artifact],
+    present: Releases,
+) -> tuple[Artifact, Tarball | None]:
+    if path:
+        file = tarball.read(path)
+        if version and _meant(version, [file.version]) != file.version:
+            raise DeployError(f"TARBALL={path} holds {file.version}, not VERSION={version}. Nothing was changed")
+        return _uploaded(file, in_store)
+    builds = _builds(environment)
+    if version:
+        return _of_version(environment, version, in_store, present, builds)
+    if environment.build_host and builds:
+        return _uploaded(tarball.read(builds[0]), in_store)
+    if in_store:
+        return in_store[0], None
+    if builds:
+        return _uploaded(tarball.read(builds[0]), in_store)
+    raise DeployError(
+        f"nothing was built for {environment.environment} yet: `make build ENV={environment.environment}`, or name a file "
+        f"with TARBALL=. Nothing was changed"
+    )
+
+
+def _of_version(
+    environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Sequence[Path]
+) -> tuple[Artifact, Tarball | None]:
+    names = [*(artifact.version for artifact in in_store), *(_version(build, environment) for build in builds)]
+    names = list(dict.fromkeys([*names, *present.present]))
+    version = _meant(version, names)
+    for artifact in in_store:
+        if artifact.version == version:
+            return artifact, None
+    for build in builds:
+        if build.name == f"{environment.app}-{version}.tar.gz":
+            return _uploaded(tarball.read(build), in_store)
+    if digest := present.present.get(version):
+        return Artifact(version, digest, 0), None
+    raise DeployError(
+        f"there is no version {version} for {environment.environment}; there are: {', '.join(names) or 'none'}. Nothing was "
+        "changed"
+    )
+
+
+def _meant(version: str, names: Sequence[str]) -> str:
+    """The name that a version without its stamp, such as 0.2.0 for 0.2.0+20261122-main-6bfed7e, can only mean."""
+    stamped = [name for name in names if name.startswith(f"{version}+")]
+    return stamped[0] if len(stamped) == 1 and version not in names else version
+
+
+def _builds(environment: Environment) -> list[Path]:
+    files = (RELEASES / environment.environment).glob(f"{environment.app}-*.tar.gz")
+    return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
+
+
+def _version(build: Path, environment: Environment) -> str:
+    return build.name.removeprefix(f"{environment.app}-").removesuffix(".tar.gz")
+
+
+def _uploaded(file: Tarball, in_store: Sequence[Artifact]) -> tuple[Artifact, Tarball | None]:
+    artifact = Artifact(
+        file.version,
+        file.sha256,
+        file.size,
+        file.built("revision"),
+        file.built("distribution"),
+        file.built("built_for"),
+    )
+    known = any((other.version, other.sha256) == (file.version, file.sha256) for other in in_store)
+    return artifact, None if known else file
+
+
+def choose_rollback(environment: Environment, version: str | None, present: Releases) -> str:
+    """The release to go back to.
+
+    + environment: whose
+    + version: that was asked for; None or empty for the newest good one before the running one
+    + present: what is on the host
+
+    Raises DeployError, with the list of what there is, when it is not there, failed, or runs already.
+    """
+    target = _meant(version, list(present.present)) if version else present.fallback()
+    there = "\n".join(f"  {name} ({describe(present, name)})" for name in present.newest_first()) or "  none"
+    if not target:
+        problem = "there is no good release before the running one"
+    elif target not in present.present:
+        problem = f"there is no release {target} on the host"
+    elif target == present.current:
+        problem = f"{target} runs already"
+    else:
+        return target
+    raise DeployError(
+        f"{environment.environment}: {problem}. VERSION= names one of these:\n{there}\nNothing was changed"
+    )
+
+
+def read_migration(version: str | None) -> str | None:
+    """The migration to take back, with all after it; None if there is none to.
+
+    + version: that was asked for
+
+    Raises DeployError when it cannot be the version of a migration.
+    """
+    if version and not version.isdecimal():
+        raise DeployError(f"the version of a migration is a number: {version} is none. Nothing was changed")
+    return version or None
+
+
+def describe(present: Releases, version: str) -> str:
+    """A word on a release for people.
+
+    + present: what is on the host
+    + version: one of them
+    """
+    if version == present.current:
+        return "runs"
+    words = {GOOD: "good", LEFT: "good once, gone back from", FAILED: "failed", ENDED: "ended from outside"}
+    return words.get(present.outcome(version), "never released")

@@ -1,0 +1,1 @@
+"""What is refused before anything connects, and how machines are reached."""

@@ -1,0 +1,237 @@
+"""What cannot work is refused before anything connects.
+
+Three things stay out of it. pyinfra reads `inventory.py` itself before this code is called, so that a syntax error there is
+shown by pyinfra. The vaults are needed for environments of the run only; the others are opened where the operator can, to
+compare cookies. And `debug-inventory` shows data as it is, right or wrong.
+"""
+
+import difflib
+import re
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+from pyinfra.api import Inventory
+from pyinfra_cli.util import parse_cli_arg
+
+from group_data.schema.inventory import FILE_GROUP, describe, examine
+from group_data.schema.rules import Problem, Subject
+from group_data.schema.secrets import Secrets
+from preflight.inventory import InventoryError, read_inventory, read_names
+from vault.keys import shown
+from vault.store import VaultError, open_vault, vault_path
+
+# Data keys that name a file on this computer which SSH needs.
+CONNECTION_FILES = ("ssh_config_file", "ssh_key", "ssh_known_hosts_file")
+
+
+class Vaults(NamedTuple):
+    """The vaults of an inventory.
+
+    + opened: by inventory host, those this operator can open
+    + failures: by inventory host, why the others cannot be
+    """
+
+    opened: Mapping[str, tuple[Path, Secrets]]
+    failures: Mapping[str, VaultError]
+
+
+def refuse_what_cannot_work() -> None:
+    """End pyinfra with exit code 1 and one message when its options, its data or its vaults cannot work.
+
+    Called at the end of `inventory.py`: pyinfra reads that first, then connects, then runs deploy.py, which it leaves out
+    when `--limit` matches nothing. Does nothing for `debug-inventory`, and where there is no command line of pyinfra.
+    """
+    context = click.get_current_context(silent=True)
+    options = context.params if context else {}
+    if not options.get("operations") or options["operations"][0] == "debug-inventory":
+        return
+    try:
+        problems, advice = _problems_of_run(options)
+    except InventoryError as error:
+        problems, advice = [error.problem], []
+    if problems:
+        _refuse(problems, advice)
+
+
+def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[str]]:
+    overrides = dict(item.split("=", 1) for item in options["data"])
+    inventory = read_inventory(
+        options["inventory"],
+        str(Path.cwd()),
+        {key: parse_cli_arg(value) for key, value in overrides.items()}
+        | {key: options[key] for key in ("ssh_user", "ssh_key", "ssh_port") if options[key]},
+        options["group_data"],
+    )
+    in_run = _in_run(inventory, options)
+    problems = list(option_problems(inventory, options))
+    if not all(operation.endswith(".py") for operation in options["operations"]):
+        return problems, []
+    subjects, found = examine(inventory, in_run)
+    vaults = open_vaults(subjects)
+    problems += [*reserved_groups(Path(options["inventory"])), *found, *connection_problems(inventory, in_run)]
+    problems += [*vault_problems(subjects, vaults, in_run), *shared_cookies(subjects, vaults)]
+    problems += missing_passwords(subjects, vaults)
+    return problems, not_compared(vaults, in_run)
+
+
+# --- Options ----------------------------------------------------------------------------------------------------------
+
+
+def option_problems(inventory: Inventory, options: Mapping[str, Any]) -> Iterator[Problem]:
+    """Options of pyinfra that cannot work here.
+
+    + options: click's parameters of the pyinfra command
+    """
+    for option in ("serial", "no_wait"):
+        if options[option]:
+            name = f"--{option.replace('_', '-')}"
+            text = "breaks the order of steps: a machine must be ready before any of its environments; leave it out"
+            yield Problem(name, text, "command line")
+    names = sorted({host.name for host in inventory} | {group for group, hosts in inventory.groups.items() if hosts})
+    for option in ("limit", "exclude"):
+        for pattern in options[option]:
+            if not _matches(inventory, pattern):
+                near = difflib.get_close_matches(pattern, names, n=1)
+                yield Problem(
+                    f"--{option} {pattern}",
+                    f"matches no host or group{f'; did you mean {near[0]}?' if near else '.'} There are: "
+                    + ", ".join(name for name in names if name != FILE_GROUP),
+                    "command line",
+                )
+    if not _in_run(inventory, options) and all(_matches(inventory, pattern) for pattern in options["limit"]):
+        yield Problem("the run", "no host is left: nothing would be done; change --limit or --exclude", "command line")
+
+
+def _in_run(inventory: Inventory, options: Mapping[str, Any]) -> list[str]:
+    """The hosts `--limit` and `--exclude` leave, as pyinfra reads them: names of groups, or else patterns of host names."""
+    limited = {name for pattern in options["limit"] for name in _matches(inventory, pattern)}
+    excluded = {name for pattern in options["exclude"] for name in _matches(inventory, pattern)}
+    return [h.name for h in inventory if (not options["limit"] or h.name in limited) and h.name not in excluded]
+
+
+def _matches(inventory: Inventory, pattern: str) -> list[str]:
+    group = inventory.get_group(pattern, default=None)
+    return [host.name for host in inventory if (host in group if group else fnmatch(host.name, pattern))]
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+def reserved_groups(path: Path) -> Iterator[Problem]:
+    """Groups whose names pyinfra takes for its own.
+
+    + path: of the inventory
+    """
+    names = read_names(str(path))
+    for name in ("all", FILE_GROUP):
+        if isinstance(names.get(name), list | tuple):
+            text = f"pyinfra gives the name {name} to a group of its own, all hosts: name the group as its environment"
+            yield Problem(name, text, path.name)
+
+
+def connection_problems(inventory: Inventory, in_run: Collection[str]) -> Iterator[Problem]:
+    """Files that SSH needs and that are not there.
+
+    + in_run: the hosts that will be connected to
+    """
+    for host in inventory:
+        for key in CONNECTION_FILES if host.name in in_run else ():
+            name = host.data.get(key)
+            if name and not Path(name).expanduser().exists():
+                sandbox = Path(name).parts[0] == ".sandbox"
+                way = "run `make sandbox-up`, which boots it" if sandbox else "put it there, or correct the path"
+                text = f"{key} = {name!r}: there is no such file, and SSH cannot reach the machine without it: {way}"
+                yield Problem(host.name, text, "inventory.py")
+
+
+# --- Vaults -----------------------------------------------------------------------------------------------------------
+
+
+def open_vaults(subjects: Sequence[Subject]) -> Vaults:
+    """Every vault that this operator can open, in memory.
+
+    + subjects: the environments; one whose vault cannot be named yet is passed over
+    """
+    opened: dict[str, tuple[Path, Secrets]] = {}
+    failures: dict[str, VaultError] = {}
+    for subject in subjects:
+        for path, identity in subject.read(
+            lambda e: [(vault_path(e.vault_directory, e.environment), e.vault_identity)]
+        ):
+            try:
+                opened[subject.host] = path, open_vault(path, identity)
+            except VaultError as error:
+                failures[subject.host] = error
+    return Vaults(opened, failures)
+
+
+def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collection[str]) -> Iterator[Problem]:
+    """Vaults of the run that are missing or cannot be used.
+
+    + in_run: the hosts whose secrets are needed
+    """
+    for subject in subjects:
+        if subject.host in in_run and subject.host in vaults.failures:
+            text = str(vaults.failures[subject.host]).replace("\n", "\n    ")
+            yield subject.problem("vault_directory", text)
+
+
+def missing_passwords(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
+    """Sites that ask for a password which their vault, as far as this operator can open it, does not have."""
+    for subject in subjects:
+        for user in subject.read(lambda e: [e.basic_auth_user]):
+            path, secrets = vaults.opened.get(subject.host, (None, None))
+            if user and path and secrets and secrets.basic_auth_password is None:
+                yield subject.problem(
+                    "basic_auth_user",
+                    f"basic_auth_user = {user!r} needs basic_auth_password in {shown(path)}: `make vault-init "
+                    f"ENV={path.stem}` makes one, `make vault-edit ENV={path.stem}` stores one you choose",
+                )
+
+
+def shared_cookies(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
+    """Environments anywhere that share a cookie, by name alone; no value is shown."""
+    owners: dict[str, tuple[str, Path]] = {}
+    for subject in subjects:
+        if subject.host in vaults.opened:
+            path, secrets = vaults.opened[subject.host]
+            owner, other = owners.setdefault(secrets.cookie.get_secret_value(), (subject.host, path))
+            if owner == subject.host:
+                continue
+            way = f"run `make vault-edit ENV={path.stem}` and give it another"
+            if path == other:
+                way = "the two use one vault: give one of them a vault_directory of its own"
+            text = f"cookie is the same as {owner}'s: who has it can run any code in both nodes; {way}"
+            yield Problem(subject.host, text, shown(path))
+
+
+def not_compared(vaults: Vaults, reported: Collection[str] = ()) -> list[str]:
+    """One phrase that names the vaults which could not be opened, each with the reason; none if all could.
+
+    + reported: hosts whose vault is a problem of its own
+    """
+    failures = [error for host, error in vaults.failures.items() if host not in reported]
+    reasons = [re.split("[:;]", str(error).splitlines()[0])[0] for error in failures]
+    return [f"not compared: {', '.join(dict.fromkeys(reasons))}"] if reasons else []
+
+
+# --- Messages ---------------------------------------------------------------------------------------------------------
+
+
+def _refuse(problems: Sequence[Problem], advice: Sequence[str]) -> None:
+    # A PyinfraError would be shown with file and line of this code, and anything else with a traceback.
+    sys.exit(report(problems, advice))
+
+
+def report(problems: Sequence[Problem], advice: Sequence[str] = ()) -> int:
+    """Show the one message, and return the exit code.
+
+    + problems: at least one
+    + advice: phrases that begin as one about cookies does
+    """
+    print("\n".join([describe(problems), *(f"Cookies {phrase}." for phrase in advice)]), file=sys.stderr)
+    return 1

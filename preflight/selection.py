@@ -1,0 +1,43 @@
+"""Which inventory hosts the named environments are."""
+
+from collections.abc import Mapping, Sequence
+
+from pyinfra.api import Host, Inventory
+from pyinfra.api.exceptions import PyinfraError
+
+from group_data.schema.environment import Environment
+from preflight.inventory import load
+
+
+class UnknownEnvironmentError(PyinfraError):
+    """A name that no environment of the inventory has."""
+
+
+def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str, Environment]) -> list[Host]:
+    """The hosts of the named environments, in the order of the inventory.
+
+    + names: short names of environments, or what else `--limit` takes: names of hosts and groups; none means all
+    + environments: by host name
+
+    Raises UnknownEnvironmentError for a name that matches nothing.
+    """
+    known = {host: {environments[host.name].environment, host.name, *host.groups} for host in inventory}
+    for name in names:
+        if not any(name in own for own in known.values()):
+            existing = ", ".join(environment.environment for environment in environments.values())
+            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {existing}")
+    return [host for host, own in known.items() if not names or own & set(names)]
+
+
+def choose(names: Sequence[str]) -> list[Environment]:
+    """The environments that are meant; without names all of them.
+
+    + names: short names
+
+    Raises UnknownEnvironmentError, and what reading the inventory raises.
+    """
+    known = load()
+    for name in names:
+        if name not in known:
+            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {', '.join(known)}")
+    return [environment for name, environment in known.items() if not names or name in names]

@@ -1,0 +1,72 @@
+"""The command lines of OpenSSH that talk to an environment, and who builds which."""
+
+import shlex
+from collections.abc import Callable
+
+import pytest
+from pyinfra.api import Inventory
+from pyinfra.api.exceptions import DeployError
+
+from commands.remote import in_release
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import read_environments
+from operations.host.ssh import ssh
+from operations.release.choice import choose_build
+from tests.unit.conftest import PROD, STAGE
+
+ACCESS = {
+    "ssh_user": "devops",
+    "ssh_port": 2222,
+    "ssh_key": "/keys/ci key",
+    "ssh_config_file": ".sandbox/ssh_config",
+    "ssh_known_hosts_file": "known_hosts",
+    "ssh_strict_host_key_checking": "yes",
+}
+
+
+def test_what_the_inventory_says_to_pyinfra_is_said_to_ssh(inventory: Callable[..., Inventory]) -> None:
+    host = inventory(stage=STAGE | ACCESS).get_host("stage")
+    assert ssh(host, ["true"])[:-2] == [
+        "ssh", "-T", "-o", "BatchMode=yes", "-F", ".sandbox/ssh_config", "-o", "User=devops", "-o",
+        "IdentityFile=/keys/ci key", "-o", "UserKnownHostsFile=known_hosts", "-o", "StrictHostKeyChecking=yes", "-p", "2222",
+    ]  # fmt: skip
+
+
+def test_without_anything_said_ssh_decides(inventory: Callable[..., Inventory]) -> None:
+    host = inventory(stage=STAGE).get_host("stage")
+    assert ssh(host, ["true"], terminal=True) == ["ssh", "-t", "server.example.com", "true"]
+
+
+@pytest.mark.parametrize("text", ["a b", "'", '"', "$x", "`id`", "\n", "\\", "é", "", "-e"])
+def test_every_argument_arrives_as_it_is(
+    inventory: Callable[..., Inventory], environment: Callable[..., Environment], text: str
+) -> None:
+    command = ssh(inventory(stage=STAGE).get_host("stage"), in_release(environment(), "rpc", text))[-1]
+    assert shlex.split(command)[-2:] == ["rpc", text]
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "built"), [("", "stage", "stage"), ("prod", "prod", "prod"), ("qa", "stage", "qa")]
+)
+def test_who_builds(inventory: Callable[..., Inventory], name: str, on: str, built: str) -> None:
+    hosts = _with_qa(inventory)
+    assert choose_build(name, hosts.get_host(on), read_environments(hosts))[1].environment == built
+
+
+@pytest.mark.parametrize(
+    ("name", "on", "problem"),
+    [
+        ("qa", "qa", "qa is built on stage, not on qa: --limit stage"),
+        ("prod", "stage", "prod is built on prod, not on stage"),
+        ("staging", "stage", "BUILD=staging is no environment; there are: stage, prod, qa"),
+    ],
+)
+def test_who_does_not(inventory: Callable[..., Inventory], name: str, on: str, problem: str) -> None:
+    hosts = _with_qa(inventory)
+    with pytest.raises(DeployError, match=problem):
+        choose_build(name, hosts.get_host(on), read_environments(hosts))
+
+
+def _with_qa(inventory: Callable[..., Inventory]) -> Inventory:
+    qa = STAGE | {"environment": "qa", "domain": "qa.example.com", "port": 4002, "build_host": "stage"}
+    return inventory(stage=STAGE, prod=PROD, qa=qa)

@@ -1,0 +1,214 @@
+"""The table of all environments: its cells, its width and its exit codes."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from pyinfra.api import Inventory
+from pyinfra.api.exceptions import PyinfraError
+
+from commands import status
+from inspection import health, plan
+from inspection.ask import ask
+from inspection.health import Health, Reading
+from inspection.plan import Change
+from operations.release.history import Releases, Revision
+from tests.unit.conftest import PROD, STAGE
+
+WELL_TEXTS = (
+    "active since 2026-11-23 00:10", "200 OK", "7662 kB", "5 %",
+    "0.2.0+20261122-main-6bfed7e", "answers", "200 OK", "2 applied", "release good 2026-11-23 00:10",
+)  # fmt: skip
+BAD_TEXTS = (
+    "no release yet", "502 Bad Gateway", "no answer", "95 %",
+    "none", "no answer", "503 Service Unavailable", "1 pending", "release failed 2026-11-23 00:10",
+)  # fmt: skip
+WELL = Health(*(Reading(text, ok=True) for text in WELL_TEXTS))
+BAD = Health(*(Reading(text, ok=False) for text in BAD_TEXTS))
+
+
+def test_a_machine_that_nothing_leads_to_is_not_connected_to(inventory: Callable[..., Inventory]) -> None:
+    hosts = inventory(stage=STAGE | {"ssh_config_file": ".sandbox/nothing"})
+    answers = ask(hosts, list(hosts), lambda host: host.name)
+    assert str(answers["stage"]).endswith("run `make sandbox-up`, which boots it")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> Callable[..., int]:
+    """The command, on an inventory of stage and prod whose hosts answer this."""
+
+    def make(
+        stage: Health | PyinfraError = WELL,
+        prod: Health | PyinfraError = WELL,
+        changes: Callable[[list[str]], list[Change]] = lambda _: [],
+        address: str = "server.example.com",
+        arguments: tuple[str, ...] = (),
+    ) -> int:
+        hosts = inventory(stage=STAGE | {"ssh_hostname": address}, prod=PROD | {"ssh_port": 2222})
+        monkeypatch.setattr(status, "read_inventory", lambda: hosts)
+        monkeypatch.setattr(status, "ask", lambda *_: {"stage": stage, "prod": prod})
+        monkeypatch.setattr(plan, "changes", changes)
+        return status.main(arguments)
+
+    return make
+
+
+def test_all_in_order(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run() == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split("  ")[0] == rows[3].split("  ")[0] == "environment"
+    assert rows[2] == ""
+    carrying, application = rows[:2], rows[4:]
+    assert [{row.split()[0] for row in part} for part in (carrying, application)] == [{"stage", "prod"}] * 2
+    assert any("server.example.com:2222  yes" in row for row in rows)
+    assert all("active since 2026-11-23 00:10  200 OK  7662 kB   5 %" in row for row in carrying)
+    assert all("0.2.0+20261122-main-6bfed7e  answers  200 OK  2 applied   release good" in row for row in application)
+
+
+@pytest.mark.parametrize("column", range(len(Health._fields)))
+def test_anything_out_of_order_is_2(run: Callable[..., int], column: int) -> None:
+    readings = list(WELL)
+    readings[column] = BAD[column]
+    assert run(stage=Health(*readings)) == 2
+
+
+def test_drifted_is_2(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(changes=lambda hosts: [Change("stage", "Site")] if hosts == ["stage"] else []) == 2
+    out = capsys.readouterr().out
+    assert "no, 1 to do" in out
+    assert out.count("yes") == 3
+
+
+def test_one_that_is_unreachable_hides_no_other(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    planned = []
+
+    def changes(hosts: list[str]) -> list[Change]:
+        planned.extend(hosts)
+        return []
+
+    assert run(stage=PyinfraError("no route"), changes=changes) == 2
+    told = capsys.readouterr()
+    assert "stage: no route" in told.err
+    assert "200 OK" in told.out
+    assert planned == ["prod"]
+
+
+def test_none_reachable_is_1(run: Callable[..., int]) -> None:
+    assert run(stage=PyinfraError("no route"), prod=PyinfraError("no route")) == 1
+
+
+def test_a_plan_that_fails_hides_no_other(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    def changes(hosts: list[str]) -> list[Change]:
+        if hosts == ["prod"]:
+            raise plan.PlanError("no key to vault/prod.age")
+        return []
+
+    assert run(changes=changes, arguments=("--json",)) == 2
+    told = capsys.readouterr()
+    assert "prod: no key to vault/prod.age" in told.err
+    rows = {row["environment"]: row for row in json.loads(told.out)}
+    assert (rows["stage"]["in_sync"], rows["stage"]["ok"]) == (True, True)
+    assert (rows["prod"]["in_sync"], rows["prod"]["ok"], rows["prod"]["site"]) == (None, False, "200 OK")
+
+
+def test_a_long_address_still_fits(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+    run(address=f"{'a' * 60}.example.com")
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= status.WIDTH
+    assert any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "reading"),
+    [
+        ("HTTP/1.1 200 OK", Reading("200 OK", ok=True)),
+        ("HTTP/1.1 401 Unauthorized", Reading("401 Unauthorized", ok=True)),
+        ("HTTP/1.1 502 Bad Gateway", Reading("502 Bad Gateway", ok=False)),
+        ("HTTP/1.1 200", Reading("200", ok=True)),
+        ("HTTP/1.1 200 \x1b[31m", Reading("no answer", ok=False)),
+        ("nonsense", Reading("no answer", ok=False)),
+        (None, Reading("no answer", ok=False)),
+    ],
+)
+def test_site(line: str | None, reading: Reading) -> None:
+    assert health._site(line) == reading
+
+
+@pytest.mark.parametrize(
+    ("properties", "text"),
+    [
+        ({"ActiveState": "active", "ActiveEnterTimestamp": "@1795392600"}, "active since 2026-11-23 00:10"),
+        ({"ActiveState": "inactive"}, "no release yet"),
+        ({"ActiveState": "inactive", "Release": "yes"}, "stopped"),
+        ({"ActiveState": "failed", "Release": "yes"}, "failed"),
+        ({}, "unknown"),
+    ],
+)
+def test_unit(properties: dict[str, str], text: str) -> None:
+    assert health._unit(properties) == Reading(text, ok=text.startswith("active"))
+
+
+def releases(*revisions: str, current: str | None = "0.2.0") -> Releases:
+    """From lines such as "release 0.2.0 good"."""
+    parts = [revision.split() for revision in revisions]
+    lines = [
+        Revision("2026-11-25T08:26:27Z", "me", action, version, "-", outcome, "7") for action, version, outcome in parts
+    ]
+    return Releases(current, {}, lines)
+
+
+@pytest.mark.parametrize(
+    ("known", "said", "reading"),
+    [
+        (releases(current=None), [], Reading("none", ok=False)),
+        (releases("release 0.2.0 good"), ["0.2.0"], Reading("0.2.0", ok=True)),
+        # Put there by hand.
+        (releases(), ["0.2.0"], Reading("0.2.0", ok=True)),
+        (releases("release 0.2.0 good"), [], Reading("0.2.0", ok=True)),
+        (releases("release 0.2.0 failed"), ["0.2.0"], Reading("0.2.0", ok=False)),
+        (releases("release 0.2.0 good"), ["0.3.0"], Reading("0.3.0 runs, 0.2.0 linked", ok=False)),
+    ],
+)
+def test_release(known: Releases, said: list[str], reading: Reading) -> None:
+    assert health._release(known, said) == reading
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "reading"),
+    [
+        (["0.2.0", "up 1 a", "up 2 b", health._END], True, Reading("2 applied", ok=True)),
+        (["0.2.0", "up 1 a", "down 2 b", health._END], True, Reading("1 pending", ok=False)),
+        (["0.2.0", "a line of a log", health._END], True, Reading("0 applied", ok=True)),
+        (["0.2.0", "up 1 a"], True, Reading("unknown", ok=False)),
+        ([], True, Reading("unknown", ok=False)),
+        (["0.2.0"], False, Reading("not ours", ok=True)),
+    ],
+)
+def test_migrations(said: list[str], asked: bool, reading: Reading) -> None:
+    assert health._migrations(said, asked=asked) == reading
+
+
+@pytest.mark.parametrize(
+    ("known", "text", "ok"),
+    [
+        (releases(), "none", True),
+        (releases("release 0.2.0 good"), "release good 2026-11-25 08:26", True),
+        (releases("release 0.2.0 failed"), "release failed 2026-11-25 08:26", False),
+        (releases("rollback 0.1.0 good", "rollback 0.2.0 left"), "rollback good 2026-11-25 08:26", True),
+    ],
+)
+def test_last(known: Releases, text: str, ok: bool) -> None:
+    assert health._last(known) == Reading(text, ok=ok)
+
+
+@pytest.mark.parametrize(
+    ("line", "ok"), [("HTTP/1.1 204 No Content", True), ("HTTP/1.1 302 Found", False), (None, False)]
+)
+def test_health(line: str | None, ok: bool) -> None:
+    assert health._health(line).ok is ok
+
+
+def test_disk_is_full_at_the_bound() -> None:
+    assert [health._disk(percent).ok for percent in (0, health.DISK_FULL - 1, health.DISK_FULL, None)] == [
+        True, True, False, False,
+    ]  # fmt: skip

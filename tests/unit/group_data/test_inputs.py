@@ -1,0 +1,105 @@
+"""What holds of every input without a machine; tests/host/test_inputs.py asks the programs."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+
+from group_data.schema.inventory import SettingsError
+from group_data.schema.settings import Settings
+from tests.inputs import refusals, values
+from tests.inputs.cases import Case, Drawn
+from tests.inputs.refusals import WrongError, accept
+from tests.sandbox.vaults import make_vaults
+from vault import store
+
+TYPES = get_type_hints(Settings, include_extras=True)
+
+# These are quoted wherever they stand, or code by intention; all others
+# stand as they are in nginx's sites, units, SQL, Elixir and shell.
+CODE = {"build_commands", "migrate_command", "migrate_down_command", "migrations_command"}
+QUOTED = {"aliases", "unit_environment", "database_name", "database_user", "repository", *CODE}
+SAFE = re.compile(r"[A-Za-z0-9._@:/+-]*")
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("name", [name for name in values.FIELDS if name not in QUOTED])
+@settings(max_examples=50, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
+@given(data=st.data())
+def test_what_stands_unquoted_has_no_character_that_means_something(name: str, data: st.DataObject) -> None:
+    value = data.draw(values.hostile(name) | values.ordinary(name))
+    try:
+        accepted = TypeAdapter(TYPES[name]).validate_python(value)
+    except ValidationError:
+        return
+    assert [text for text in _texts(accepted) if not SAFE.fullmatch(text)] == []
+
+
+@pytest.mark.parametrize("name", list(values.FIELDS))
+def test_every_setting_has_values(name: str) -> None:
+    assert not values.ordinary(name).is_empty
+    assert not values.hostile(name).is_empty
+
+
+def test_a_setting_whose_values_nobody_knows_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Newer(Settings):
+        colour: Annotated[str, AfterValidator(str.lower)] = Field(default="red", description="A colour.")
+
+    monkeypatch.setitem(values.FIELDS, "colour", Newer.model_fields["colour"])
+    monkeypatch.setitem(values._TYPES, "colour", get_type_hints(Newer, include_extras=True)["colour"])
+    with pytest.raises(TypeError, match=r"no values are known for colour, .* add the type to _ORDINARY"):
+        values.ordinary("colour")
+
+
+# --- The judge of refusals is judged ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vaults(tmp_path: Path) -> Path:
+    make_vaults(tmp_path / "vault", [])
+    return tmp_path / "vault"
+
+
+def case(**secrets: Any) -> Case:
+    return Case(1, Drawn(tls=0, database=0, settings={"port": 1}, secrets=secrets, style=0))
+
+
+@pytest.mark.parametrize("refusal", ["1 problem:\n  host: is wrong (x)\nNothing", "1 problem", "  host: port \x1b[31m"])
+def test_a_refusal_without_its_key_or_with_a_terminals_commands_is_wrong(
+    vaults: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    def refuse(_: object) -> None:
+        raise SettingsError(refusal)
+
+    refuse.cache_clear = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr(refusals, "read_environments", refuse)
+    with pytest.raises(WrongError):
+        accept(case(), vaults)
+
+
+@pytest.mark.parametrize("refusal", ["it:\n  cookie: no, not hunter2hunter2", "it:\n  other: no"])
+def test_a_refusal_that_shows_a_secret_or_names_no_key_is_wrong(
+    vaults: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise store.VaultError(refusal)
+
+    monkeypatch.setattr(store, "open_vault", refuse)
+    with pytest.raises(WrongError):
+        accept(case(cookie="hunter2hunter2"), vaults)
+
+
+def test_what_is_refused_and_accepted_as_it_should_be(vaults: Path) -> None:
+    assert accept(case(), vaults) is None
+    usual = accept(Case(1, Drawn(tls=0, database=0, settings={}, secrets={}, style=0)), vaults)
+    assert usual is not None
+    assert usual.environment.full_name == "app1_stage1"

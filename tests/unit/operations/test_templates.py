@@ -1,0 +1,171 @@
+"""What each setting puts into a file, and what it leaves out. nginx and systemd judge the files in tests/host."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from group_data.schema.environment import Environment
+from group_data.schema.secrets import Secrets
+from operations.host.rendering import render
+
+TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
+
+
+def site(environment: Environment, http2_directive: bool = True) -> str:
+    return render("site.j2", environment=environment, http2_directive=http2_directive)
+
+
+SITE = [
+    # settings, present, absent
+    ({}, ["server_name stage.example.com;", "listen 80;", "server 127.0.0.1:4001"], ["ssl", "Strict-Transport", "301"]),
+    ({}, ['X-Robots-Tag "noindex, nofollow" always'], []),
+    ({"indexed": True}, [], ["X-Robots-Tag"]),
+    ({"additional_domains": ["www.example.com"]}, ["server_name stage.example.com www.example.com;"], []),
+    ({"request_body_limit": 20}, ["client_max_body_size 20m;"], []),
+    ({"tls": "self_signed"}, ["/etc/ssl/private/billing_stage.pem;", "return 301 https://"], ["Strict-Transport"]),
+    (TLS, ["ssl_certificate /etc/ssl/a.pem;", "ssl_certificate_key /etc/ssl/a.key;", "TLSv1.2 TLSv1.3;"], ["Strict-T"]),
+    (TLS | {"hsts": True}, ['Strict-Transport-Security "max-age=31536000" always;'], ["includeSubDomains"]),
+    (
+        TLS | {"hsts": True, "hsts_include_subdomains": True, "hsts_preload": True},
+        ['"max-age=31536000; includeSubDomains; preload" always;'],
+        [],
+    ),
+    (TLS | {"hsts": True, "hsts_max_age": 0}, ['"max-age=0" always;'], []),
+    ({}, [], ["allow", "deny", "auth_basic", "satisfy", "Authorization"]),
+    (
+        {"allowed_addresses": ["192.0.2.0/24", "2001:db8::1"]},
+        ["allow 192.0.2.0/24;", "allow 2001:db8::1;", "deny all;"],
+        ["satisfy"],
+    ),
+    (
+        {"basic_auth_user": "team"},
+        ['auth_basic "billing_stage";', "auth_basic_user_file /etc/nginx/billing_stage.htpasswd;", 'Authorization ""'],
+        ["satisfy", "deny"],
+    ),
+    ({"basic_auth_user": "team", "allowed_addresses": ["192.0.2.1"]}, ["satisfy all;", "deny all;", "auth_basic "], []),
+]
+
+
+@pytest.mark.parametrize(("settings", "present", "absent"), SITE)
+def test_site(
+    environment: Callable[..., Environment], settings: dict[str, Any], present: list[str], absent: list[str]
+) -> None:
+    text = site(environment(**settings))
+    assert [line for line in present if line not in text] == []
+    assert [line for line in absent if line in text] == []
+
+
+def test_the_redirect_to_https_is_for_everybody(environment: Callable[..., Environment]) -> None:
+    redirect, main = site(environment(**TLS, basic_auth_user="team", allowed_addresses=["192.0.2.1"])).split(
+        "listen 443", 1
+    )
+    assert "return 301" in redirect
+    assert "deny all;" not in redirect
+    assert "deny all;" in main
+
+
+SECRETS = Secrets.model_validate(
+    {"database_password": "correct-horse", "secret_key_base": "s" * 64, "cookie": "c" * 20}
+)
+ELSEWHERE = {
+    "database_managed": False,
+    "database_host": "db.example.com",
+    "database_port": 25060,
+    "database_name": "defaultdb",
+    "database_user": "doadmin",
+    "database_pool_size": 7,
+}
+OPTIONS = """\
+    verify: :verify_peer,
+    cacertfile: "/etc/ssl/certs/ca-certificates.crt",
+    server_name_indication: ~c"db.example.com"
+  ],
+"""
+
+
+def repo(environment: Environment) -> str:
+    return render("secret.exs.j2", environment=environment, secrets=SECRETS, digests={}).split("\n\n")[1]
+
+
+def test_the_local_database(environment: Callable[..., Environment]) -> None:
+    assert (
+        repo(environment())
+        == """\
+config :billing, Billing.Repo,
+  username: "billing_stage",
+  password: "correct-horse",
+  database: "billing_stage",
+  hostname: "127.0.0.1",
+  port: 5432"""
+    )
+
+
+@pytest.mark.parametrize("tool", ["mix", "distillery"])
+def test_a_database_elsewhere(environment: Callable[..., Environment], tool: str) -> None:
+    text = repo(environment(**ELSEWHERE, release_tool=tool))
+    for line in (
+        'username: "doadmin"',
+        'database: "defaultdb"',
+        "pool_size: 7",
+        'hostname: "db.example.com"',
+        "port: 25060",
+    ):
+        assert f"  {line}" in text
+    assert "ssl" not in text
+
+
+@pytest.mark.parametrize(("tool", "form"), [("mix", "  ssl: [\n"), ("distillery", "  ssl: true,\n  ssl_opts: [\n")])
+def test_tls_in_the_words_of_each_postgrex(environment: Callable[..., Environment], tool: str, form: str) -> None:
+    assert form + OPTIONS in repo(environment(**ELSEWHERE, database_tls="verified", release_tool=tool))
+    own = environment(**ELSEWHERE, database_tls="verified", database_tls_ca="/etc/ssl/db.pem", release_tool=tool)
+    assert 'cacertfile: "/etc/ssl/db.pem"' in repo(own)
+
+
+def test_http2_is_said_in_the_words_of_each_nginx(environment: Callable[..., Environment]) -> None:
+    assert "http2 on;" in site(environment(**TLS), http2_directive=True)
+    older = site(environment(**TLS), http2_directive=False)
+    assert "listen 443 ssl http2;" in older
+    assert "http2 on;" not in older
+
+
+def unit(environment: Environment) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z]+)=(.*)$", render("unit.service.j2", environment=environment), re.MULTILINE))
+
+
+def test_unit_of_each_release_tool(environment: Callable[..., Environment]) -> None:
+    assert unit(environment())["ExecStart"] == "/home/billing/stage/billing/bin/billing start"
+    assert (
+        unit(environment(release_tool="distillery"))["ExecStart"]
+        == "/home/billing/stage/billing/bin/billing foreground"
+    )
+
+
+def test_unit_follows_the_settings(environment: Callable[..., Environment]) -> None:
+    written = unit(
+        environment(
+            restart="no", memory_limit=100, cpu_weight=7, task_limit=99, file_limit=2048, database_managed=False
+        )
+    )
+    assert written["Restart"] == "no"
+    assert (written["MemoryMax"], written["CPUWeight"], written["TasksMax"], written["LimitNOFILE"]) == (
+        "100M", "7", "99", "2048",
+    )  # fmt: skip
+    assert "postgresql" not in written["After"]
+    assert "postgresql.service" in unit(environment())["After"]
+
+
+def variables(environment: Environment) -> list[str]:
+    return render("variables.j2", environment=environment).splitlines()
+
+
+def test_variables(environment: Callable[..., Environment]) -> None:
+    mix = variables(environment(appsignal=True, deployment_config="stage", unit_environment={"GREETING": 'a "b" $c'}))
+    assert "RELEASE_NODE=billing_stage@127.0.0.1" in mix
+    assert "APPSIGNAL_WORKING_DIRECTORY_PATH=/home/billing/stage/appsignal" in mix
+    assert "DEPLOYMENT_CONFIG=stage" in mix
+    assert 'GREETING="a \\"b\\" \\$c"' in mix
+    distillery = variables(environment(release_tool="distillery"))
+    assert "RELEASE_MUTABLE_DIR=/home/billing/stage/private/var" in distillery
+    assert not any(line.startswith(("RELEASE_NODE", "APPSIGNAL", "DEPLOYMENT_CONFIG")) for line in distillery)

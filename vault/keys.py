@@ -1,0 +1,204 @@
+"""Who can open a vault: the operator's own identities, and the recipients a vault is encrypted for."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api.exceptions import PyinfraError
+from pyrage import IdentityError, RecipientError, ssh, x25519  # type: ignore[import-untyped]
+
+from group_data.schema.paths import CHECKOUT
+
+# How to make a key, for messages.
+MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
+
+RECIPIENTS_FILE = "recipients.txt"
+
+
+class VaultError(PyinfraError):
+    """What is wrong with a vault and what to do next, in one message that holds no value.
+
+    pyinfra shows a PyinfraError without a traceback and exits 1; the vault's own commands do the same.
+    """
+
+
+@dataclass(frozen=True)
+class Identities:
+    """The private keys to try, and what to tell someone whom none of them helps.
+
+    + keys: pyrage identities, in the order they were found; may be empty
+    + looked: one "place: what was found there" for each place looked at
+    + locked: whether a key was found that a passphrase protects
+    """
+
+    keys: tuple[Any, ...] = field(repr=False)
+    looked: tuple[str, ...]
+    locked: bool
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One line of recipients.txt.
+
+    + key: the pyrage recipient
+    + name: whom the line stands for: its comment and the key's kind
+    """
+
+    key: Any
+    name: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    remark: str
+    keys: tuple[Any, ...] = ()
+    locked: bool = False
+    present: bool = True
+
+
+def shown(path: Path) -> str:
+    """A path as messages show it: relative to the checkout or to the home folder where it lies in one of them.
+
+    + path: an absolute path
+    """
+    if path.is_relative_to(CHECKOUT):
+        return str(path.relative_to(CHECKOUT))
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
+
+
+def find_identities(explicit: str | None = None) -> Identities:
+    """The keys of the first place there is: the explicit file, `VAULT_IDENTITY`, `VAULT_IDENTITY_FILE`, the defaults.
+
+    The two default files, `~/.config/age/keys.txt` and `~/.ssh/id_ed25519`, count as one place: the keys of both are
+    tried. An explicit file that does not exist is passed over, since group data names it for everyone while CI has its
+    key in the environment. Finding no usable key is no error here: `commands.vault.decrypt` makes it one.
+
+    + explicit: an identity file (the data key `vault_identity`); relative to the checkout, `~` is the home folder
+    """
+    looked: list[str] = []
+    for place in _places(explicit):
+        found = {name: _read_file(source) if isinstance(source, Path) else _read(source) for name, source in place}
+        looked += [f"{name}: {item.remark}" for name, item in found.items()]
+        if any(item.present for item in found.values()):
+            keys = tuple(key for item in found.values() for key in item.keys)
+            return Identities(keys, tuple(looked), any(item.locked for item in found.values()))
+    return Identities((), tuple(looked), locked=False)
+
+
+def _places(explicit: str | None) -> Iterator[list[tuple[str, Path | bytes]]]:
+    if explicit:
+        yield [(f"vault_identity ({explicit})", CHECKOUT / Path(explicit).expanduser())]
+    if key := os.environ.get("VAULT_IDENTITY"):
+        yield [("VAULT_IDENTITY", key.encode(errors="replace"))]
+    if name := os.environ.get("VAULT_IDENTITY_FILE"):
+        yield [(f"VAULT_IDENTITY_FILE ({name})", Path(name).expanduser())]
+    yield [(shown(path), path) for path in (Path.home() / ".config/age/keys.txt", Path.home() / ".ssh/id_ed25519")]
+
+
+def _read_file(path: Path) -> _Found:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return _Found("not there", present=False)
+    except OSError as error:
+        return _Found(f"cannot be read ({error.strerror})")
+    return _read(data)
+
+
+def _read(data: bytes) -> _Found:
+    data = data.strip()
+    if data.startswith((b"age-encryption.org/", b"-----BEGIN AGE ENCRYPTED FILE")):
+        return _Found("is itself encrypted with a passphrase", locked=True)
+    return _read_ssh_key(data) if data.startswith(b"-----BEGIN") else _read_age_keys(data)
+
+
+def _read_ssh_key(data: bytes) -> _Found:
+    try:
+        return _Found("1 ssh key", (ssh.Identity.from_buffer(data),))
+    except IdentityError as error:
+        # The one sign pyrage 1.4 gives; a unit test with such a key holds it.
+        if "decrypted first" in str(error):
+            return _Found("an ssh key with a passphrase", locked=True)
+    return _Found("no ssh key of a kind that age supports (ssh-ed25519 is one)")
+
+
+def _read_age_keys(data: bytes) -> _Found:
+    keys = []
+    for number, line in enumerate(data.decode(errors="replace").splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            keys.append(x25519.Identity.from_str(line.strip()))
+        except IdentityError:
+            return _Found(f"line {number} is neither an age key nor a comment")
+    return _Found(f"{len(keys)} age key{'s' if len(keys) != 1 else ''}", tuple(keys))
+
+
+def read_recipients(directory: Path) -> list[Recipient]:
+    """Everyone the vaults of a folder are to be encrypted for.
+
+    `recipients.txt` has one `age1...` or `ssh-ed25519 ...` public key a line, and `#` comments; `age -R` reads it too.
+    A comment right above a key names its owner, as age keys have no comment of their own.
+
+    + directory: the folder with the vaults and `recipients.txt`
+
+    Raises VaultError for each line that is no such key, by its number alone, and when there is no recipient at all.
+    """
+    path = directory / RECIPIENTS_FILE
+    recipients: list[Recipient] = []
+    problems: list[str] = []
+    above = ""
+    for number, line in enumerate(_lines(path), start=1):
+        if line and not line.startswith("#"):
+            try:
+                recipients.append(_recipient(line, above))
+            except RecipientError:
+                problems.append(f"line {number} is {_guess(line)}")
+        above = line.lstrip("# ") if line.startswith("#") else ""
+    if problems:
+        raise VaultError("\n  ".join([f"{shown(path)} has lines that are no recipients:", *problems]))
+    if not recipients:
+        raise VaultError(f"{shown(path)} names no recipient: add a line with your public key")
+    return recipients
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line.strip() for line in path.read_bytes().decode(errors="replace").splitlines()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise VaultError(f"{shown(path)} cannot be read: {error.strerror}") from None
+
+
+def _recipient(line: str, above: str) -> Recipient:
+    kind, _, rest = line.partition(" ")
+    if kind == "ssh-ed25519":
+        key, owner = ssh.Recipient.from_str(line), rest.strip().partition(" ")[2] or above
+        short = f"{kind} ...{rest.split()[0][-8:]}"
+    else:
+        key, owner, short = x25519.Recipient.from_str(line), above, f"{line[:10]}...{line[-6:]}"
+    printable = "".join(c for c in owner if c.isprintable())
+    return Recipient(key, f"{printable} ({short})" if printable else short)
+
+
+def _guess(line: str) -> str:
+    if line.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in line:
+        return "a private key: take it out and replace that key, since everyone with this repository could read it"
+    if line.startswith(("ssh-", "ecdsa-", "sk-")) and not line.startswith("ssh-ed25519"):
+        return "an ssh key of another kind: use ssh-ed25519 or an age key"
+    return "no age1... or ssh-ed25519 public key"
+
+
+def own_public_keys(explicit: str | None = None) -> list[str]:
+    """Lines for recipients.txt that stand for the operator: those of age keys, and of the ssh key if it can be used.
+
+    + explicit: an identity file, as for `find_identities`
+    """
+    keys = [str(key.to_public()) for key in find_identities(explicit).keys if isinstance(key, x25519.Identity)]
+    ssh_key = Path.home() / ".ssh/id_ed25519"
+    if _read_file(ssh_key).keys:
+        keys += [line for line in _lines(ssh_key.with_suffix(".pub")) if line.startswith("ssh-ed25519 ")]
+    return keys

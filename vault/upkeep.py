@@ -1,0 +1,177 @@
+"""Making, editing and encrypting vaults anew.
+
+`YES=1` in the environment lets a change through that shuts its author out.
+"""
+
+import os
+import secrets
+import shlex
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from group_data.schema.secrets import REQUIRED_KEYS
+from vault import store
+from vault.editor import edit_in_memory
+from vault.keys import (
+    MAKE_KEY,
+    RECIPIENTS_FILE,
+    Identities,
+    Recipient,
+    VaultError,
+    find_identities,
+    own_public_keys,
+    read_recipients,
+    shown,
+)
+
+_HEADER = """\
+# Secrets of {environment}. To change them: make vault-edit ENV={environment}
+#
+# One key = "value" a line. A value with " or \\ in it goes in single quotes: 'say "this"'.
+#   database_password        of the PostgreSQL role
+#   secret_key_base          Phoenix signs sessions with it; at least 64 bytes
+#   cookie                   of the Erlang node; letters, digits, _ and -
+#   appsignal_push_api_key   only where the application reports to AppSignal
+#   basic_auth_password      only where group data sets basic_auth_user; 8 to 72 ASCII characters
+# Any other lower_snake_case key is the application's own.
+
+"""
+
+
+class Place(NamedTuple):
+    """Where the vault of an environment is, the identity file its group data names, if any, and the keys it must have."""
+
+    path: Path
+    identity: str | None
+    keys: tuple[str, ...] = REQUIRED_KEYS
+
+
+def init(place: Place) -> str:
+    """Make a vault, or the required keys a vault lacks, with strong random values. Never changes a key that is there.
+
+    + place: the vault
+
+    Returns what was done, by the names of the keys. Raises VaultError like `commands.vault.open_vault`, and when no
+    recipient is named yet.
+    """
+    recipients = _recipients_or_advice(place)
+    identities = find_identities(place.identity)
+    sealed = store.read_vault(place.path) if place.path.exists() else None
+    if sealed is None:
+        plain = _HEADER.format(environment=place.path.stem).encode()
+    else:
+        plain = store.decrypt(sealed, place.path, identities)
+    try:
+        present = store.read_values(plain)
+        missing = [name for name in place.keys if name not in present]
+        added = "".join(f'{name} = "{_strong_value(name)}"\n' for name in missing).encode()
+        if added and not plain.endswith(b"\n"):
+            plain += b"\n"
+        store.read_secrets(plain + added)
+    except VaultError as problems:
+        raise store.unusable(place.path, problems) from None
+    if not missing:
+        return f"{shown(place.path)} has every required key: nothing changed"
+    _require_own_access(place.path.parent, recipients, identities)
+    store.replace(place.path, store.seal(plain + added, recipients), sealed)
+    return f"{shown(place.path)}: made {', '.join(missing)}"
+
+
+def _strong_value(name: str) -> str:
+    """A value with at least 240 random bits, in letters that need no quoting in TOML, Elixir, SQL or a shell."""
+    if name in ("database_password", "basic_auth_password"):
+        return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(43))
+    if name == "cookie":
+        # A cookie may not begin with a dash.
+        return secrets.choice(string.ascii_letters) + secrets.token_urlsafe(32)[1:]
+    return secrets.token_urlsafe(64)
+
+
+def edit(place: Place) -> str:
+    """Let the operator edit a vault's text, and store it for everyone in recipients.txt once it is valid.
+
+    + place: the vault
+
+    Returns what was done. Raises VaultError, and leaves the vault alone, when the text is not valid, the editor fails,
+    or the vault was changed meanwhile.
+    """
+    sealed = store.read_vault(place.path)
+    identities = find_identities(place.identity)
+    plain = store.decrypt(sealed, place.path, identities)
+    recipients = _recipients_or_advice(place)
+    _require_own_access(place.path.parent, recipients, identities)
+    edited = edit_in_memory(plain, f"{place.path.stem}.toml", store.read_secrets)
+    if edited == plain:
+        return f"{shown(place.path)}: nothing changed"
+    store.replace(place.path, store.seal(edited, recipients), sealed)
+    return f"{shown(place.path)}: stored for {len(recipients)} recipients"
+
+
+def encrypt_anew(all_places: dict[str, Place]) -> str:
+    """Encrypt every vault anew for everyone in its folder's recipients.txt.
+
+    Nothing is written unless every vault of every folder can be opened and will still open for the operator.
+
+    + all_places: the vaults of the inventory; other vaults in the same folders are included
+
+    Returns what was done. Raises VaultError with the vaults that cannot be opened.
+    """
+    by_path = {place.path: place for place in all_places.values()}
+    folders = sorted({path.parent for path in by_path})
+    todo: list[tuple[Path, bytes, bytes, list[Recipient]]] = []
+    problems: list[str] = []
+    for path in (path for folder in folders for path in sorted(folder.glob("*.age"))):
+        place = by_path.get(path, Place(path, None))
+        try:
+            todo.append((path, *_open_for_all(place)))
+        except VaultError as error:
+            problems.append(str(error))
+    if problems:
+        raise VaultError("\n".join([*dict.fromkeys(problems), "No vault was changed."]))
+    for path, sealed, plain, readers in todo:
+        store.replace(path, store.seal(plain, readers), sealed)
+    if not todo:
+        return f"no vault yet in {', '.join(map(shown, folders))}: `make vault-init ENV=...` makes one"
+    return "\n".join(
+        [
+            *(f"{shown(path)}: encrypted for {', '.join(r.name for r in readers)}" for path, _, _, readers in todo),
+            "Someone who was taken out can still open older versions in git: change the secrets they knew.",
+        ]
+    )
+
+
+def _open_for_all(place: Place) -> tuple[bytes, bytes, list[Recipient]]:
+    sealed = store.read_vault(place.path)
+    identities = find_identities(place.identity)
+    plain = store.decrypt(sealed, place.path, identities)
+    readers = read_recipients(place.path.parent)
+    _require_own_access(place.path.parent, readers, identities)
+    return sealed, plain, readers
+
+
+def _require_own_access(directory: Path, readers: Sequence[Recipient], identities: Identities) -> None:
+    if os.environ.get("YES") != "1" and not store.can_open(readers, identities):
+        raise VaultError(
+            f"{shown(directory / RECIPIENTS_FILE)} names no key you can use, so you would shut yourself out: add "
+            f"your public key, or say YES=1 if that is what you want. A key with a passphrase cannot be used; an age key "
+            f"can: {MAKE_KEY}"
+        )
+
+
+def _recipients_or_advice(place: Place) -> list[Recipient]:
+    try:
+        return read_recipients(place.path.parent)
+    except VaultError as error:
+        if "names no recipient" not in str(error):
+            raise
+        message = str(error)
+    folder, mine = place.path.parent, own_public_keys(place.identity)
+    if not mine:
+        raise VaultError(f"{message}\nMake one, {MAKE_KEY}, and add the public key it prints.")
+    target = shlex.quote(shown(folder / RECIPIENTS_FILE))
+    commands = [f"echo {shlex.quote(key)} >> {target}" for key in mine]
+    if not folder.exists():
+        commands.insert(0, f"mkdir -p {shlex.quote(shown(folder))}")
+    raise VaultError("\n  ".join([message, *commands]))
