@@ -265,6 +265,7 @@ lint: $(VENV) ## Formatting, lint and types alone
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
 .PHONY: format
 format: $(VENV) ## Format the code

@@ -1,0 +1,33 @@
+"""Shell programs of `operations/programs/`, run on a host as they stand there."""
+
+import re
+from functools import cache
+
+from pyinfra.api import QuoteString, StringCommand
+
+from group_data.schema.paths import CHECKOUT
+
+PROGRAMS = CHECKOUT / "operations" / "programs"
+
+# A line of a program that takes in another file of the folder. A shell that runs the file from there does the same.
+_SOURCED = re.compile(r"^\. \./([a-z_]+\.sh)\n", re.MULTILINE)
+
+
+@cache
+def text(name: str) -> str:
+    """A program as a host runs it: the file, with the files it sources in place of the lines that do so.
+
+    + name: file name in operations/programs, e.g. "take_lock.sh"
+    """
+    return _SOURCED.sub(lambda line: text(line[1]), (PROGRAMS / name).read_text())
+
+
+def command(name: str, *arguments: str) -> StringCommand:
+    """The command that runs a program, by the shell its first line names. Nothing of it is left on the host.
+
+    + name: file name in operations/programs
+    + arguments: what it finds in $1 and so on; every local user of the host can read them, so they hold no secrets
+    """
+    shell = "bash" if text(name).startswith("#!/bin/bash\n") else "sh"
+    quoted = [QuoteString(argument) for argument in (text(name), name, *arguments)]
+    return StringCommand(shell, "-c", *quoted)
