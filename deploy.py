@@ -43,7 +43,7 @@ unit.directories(environment)
 appsignal.working_directory(environment)
 database.managed_database(environment)
 changes = unit.service(environment)
-switch.program(environment)
+switch.install(environment)
 site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 

@@ -14,7 +14,7 @@ from pyinfra.operations import files
 
 from group_data.schema.inventory import machine_of, read_environments
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, history, source
+from operations.release import artifacts, build, directories, source
 from operations.release.choice import choose_build, require_one_environment
 from preflight.access import require_sudo
 
@@ -35,7 +35,7 @@ linux = host.get_fact(LinuxDistribution)
 distribution = f"{linux['name']} {linux['major']}"
 
 build.toolchain(environment)
-build.program(environment)
+build.install_program(environment)
 if at_home:
     artifacts.store(environment)
     store = environment.artifacts_path
@@ -47,7 +47,7 @@ known = build.find_known(environment, revision, store, distribution)
 if known and os.environ.get("REBUILD") != "1":
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)
 else:
-    history.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
+    directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
     arrived = build.send_sources(environment, revision)
     build.run(
         name="Build: tarball",

@@ -12,7 +12,7 @@ from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.inventory import read_environments
 from operations.host import lock
-from operations.release import artifacts, history, switch
+from operations.release import artifacts, directories, history, switch
 from operations.release.choice import choose_artifact, require_one_environment
 from preflight.access import require_sudo
 
@@ -35,8 +35,8 @@ artifact, tarball = choose_artifact(
 runs = present.current == artifact.version and present.outcome(artifact.version) == history.GOOD
 
 switch.prepare(environment, what=f"release of {environment.environment}")
-history.prune(name="Release: room for it", environment=environment, coming=artifact.version)
-history.prune_tarballs(
+directories.prune(name="Release: room for it", environment=environment, coming=artifact.version)
+directories.prune_tarballs(
     name="Release: room for its tarball",
     environment=environment,
     store=environment.artifacts_path,
@@ -50,7 +50,7 @@ artifacts.require_space(
 )
 if tarball:
     artifacts.upload(environment, tarball)
-history.unpack(name="Release: unpacked", environment=environment, artifact=artifact)
+directories.unpack(name="Release: unpacked", environment=environment, artifact=artifact)
 switch.run(
     name=f"Release: {artifact.version} runs",
     environment=environment,

@@ -9,9 +9,9 @@ from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from group_data.schema.release_tool import RUNNING_VERSION
 from inspection.ask import fact
 from operations.database import PSQL
+from operations.release.expressions import RUNNING_VERSION, migrations
 from operations.release.history import GOOD, LEFT, NEW, Releases, ReleasesOnHost, paths
 
 # In percent. Where Debian's monitoring plugins call it critical (check_all_disks: less than 10 % free).
@@ -190,7 +190,7 @@ def _said_by_node(host: Host, environment: Environment) -> list[str]:
     """The version that runs, a line for each migration, and, if they could be told, END."""
     asked = [RUNNING_VERSION]
     if environment.migrate != "never":
-        asked += [environment.migrations_expression, f'IO.puts("{_END}")']
+        asked += [migrations(environment), f'IO.puts("{_END}")']
     return fact(
         host,
         _Node,

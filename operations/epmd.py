@@ -12,6 +12,7 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import files
 from typing_extensions import override
 
+from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
@@ -30,11 +31,8 @@ class EpmdAddresses(FactBase[list[str] | None]):
         return []
 
     @override
-    def command(self) -> str:
-        return (
-            "if command -v ss >/dev/null; then"
-            " ss --no-header --listening --tcp --numeric 'sport = :4369' | awk '{ print $4 }'; else echo untold; fi"
-        )
+    def command(self) -> StringCommand:
+        return program.command("epmd_addresses.sh")
 
     @override
     def process(self, output: list[str]) -> list[str] | None:

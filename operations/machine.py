@@ -6,18 +6,18 @@ from io import StringIO
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import aliases, epmd, nginx
-from operations.host import restart, unit_state
+from operations.host import packages, restart, unit_state
 from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
-# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where. Debian 12 and 13
-# have all of them.
-PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2")
+# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where; curl asks
+# a site on the host itself. Debian 12 and 13 have all of them.
+PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2", "curl")
 
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
@@ -29,7 +29,7 @@ def prepare(environments: Sequence[Environment]) -> None:
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.socket_address()
-    packages(required(environments))
+    packages.install(required(environments))
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.loopback_socket(name="Machine: epmd runs on loopback")
@@ -48,33 +48,6 @@ def programs() -> None:
     )
 
 
-class UnfinishedPackages(FactBase[list[str]]):
-    """What an interrupted dpkg left to do: packages to configure, and its own notes of what it was about."""
-
-    @staticmethod
-    @override
-    def default() -> list[str]:
-        return []
-
-    @override
-    def command(self) -> str:
-        return (
-            "dpkg-query --show --showformat '${db:Status-Status} ${Package}\\n'"
-            " | grep -E '^(unpacked|half-configured|triggers-awaited|triggers-pending) '; ls /var/lib/dpkg/updates"
-        )
-
-    @override
-    def process(self, output: list[str]) -> list[str]:
-        return output
-
-
-@operation()
-def finish_dpkg() -> Generator[StringCommand]:
-    """An installation that was interrupted is carried to its end; until then apt refuses to work."""
-    if host.get_fact(UnfinishedPackages):
-        yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a --force-confdef --force-confold")
-
-
 def required(environments: Sequence[Environment]) -> list[str]:
     """PACKAGES, without PostgreSQL where no environment's database is managed here, and what checks another's TLS.
 
@@ -87,29 +60,6 @@ def required(environments: Sequence[Environment]) -> list[str]:
         environment.database_tls == "verified" and not environment.database_tls_ca for environment in environments
     )
     return [name for name in PACKAGES if managed or name != "postgresql"] + ["ca-certificates"] * system_ca
-
-
-def packages(names: Sequence[str], purpose: str = "Machine") -> None:
-    """The packages are installed. Lists are fetched only when one is missing, so that a prepared host stays unchanged.
-
-    + names: of Debian's packages
-    + purpose: what they are for, with which the names of the steps begin
-    """
-    missing = set(names) - set(host.get_fact(DebPackages))
-    # dpkg itself does not wait for its lock: an apt that a lost connection left behind may still be at work.
-    finish_dpkg(name=f"{purpose}: interrupted installation", _retries=15, _retry_delay=20)
-    apt.packages(
-        name=f"{purpose}: packages",
-        packages=list(names),
-        update=bool(missing),
-        cache_time=3600,
-        no_recommends=True,
-        # unattended-upgrades may hold dpkg's lock for minutes; after that something is stuck and a person should look.
-        extra_install_args="-o DPkg::Lock::Timeout=300",
-        # The lock on the package lists knows no such timeout: apt-daily holds it right after boot.
-        _retries=3,
-        _retry_delay=20,
-    )
 
 
 @operation()

@@ -5,12 +5,13 @@ from hashlib import sha256
 from io import StringIO
 
 from pyinfra import host, logger
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import File, Link, Sha256File
 from pyinfra.operations import files
 from typing_extensions import override
 
+from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce, show_diff
 from operations.host.restart import is_planned
@@ -25,51 +26,8 @@ SERVER_NAMES_CONF = "/etc/nginx/conf.d/server-names.conf"
 # Touched before each reload; together with the start of nginx it tells what the running nginx has read.
 LOADED = "/run/nginx.loaded"
 
-# $1: the site's name; the remaining arguments: links the site replaces; standard input: the candidate.
-# The test sees a copy of /etc/nginx with the candidate in it, bound over the real one in a mount namespace of its own:
-# real paths, and nothing outside the namespace changes. Only a candidate that passed is moved into place, by rename.
-INSTALL = f"""\
-set -eu
-site=$1; shift
-staging=$(mktemp -d /etc/nginx.staging.XXXXXX)
-trap 'rm -rf "$staging"' EXIT
-cp -a /etc/nginx/. "$staging"
-cat > "$staging/candidate"
-cp "$staging/candidate" "$staging/sites-available/$site"
-ln -sfn "{AVAILABLE}/$site" "$staging/sites-enabled/$site"
-for link in "$@"; do rm -f "$staging/sites-enabled/$link"; done
-unshare --mount sh -c 'mount --bind "$1" /etc/nginx && nginx -t -q' sh "$staging"
-chmod 644 "$staging/candidate"
-mv -f "$staging/candidate" "{AVAILABLE}/$site"
-ln -sfn "{AVAILABLE}/$site" "{ENABLED}/$site"
-for link in "$@"; do rm -f "{ENABLED}/$link"; done
-"""
-
 # Seconds; nginx tries for 2.5 to listen where another program does (five times, ngx_connection.c), and has given up then.
 RELOAD_PATIENCE = 10
-
-# nginx is told to reload and answers at once. The new configuration is in force when the workers of the old one have stopped
-# to take connections, which their titles tell; where it cannot be, say because another program has the port, they go on.
-RELOAD = f"""\
-set -eu
-nginx -t -q
-touch {LOADED}.new
-master=$(systemctl show --property MainPID --value nginx.service)
-workers=$(cat "/proc/$master/task/$master/children")
-systemctl reload nginx.service
-tries=$(({RELOAD_PATIENCE} * 20))
-for worker in $workers; do
-    while [ "$(tr -d '\\0' < "/proc/$worker/cmdline" 2>/dev/null)" = "nginx: worker process" ]; do
-        tries=$((tries - 1))
-        if [ "$tries" -le 0 ]; then
-            echo "nginx goes on with the configuration it had: /var/log/nginx/error.log says why. Mend that, apply again" >&2
-            exit 1
-        fi
-        sleep 0.05
-    done
-done
-mv -f {LOADED}.new {LOADED}
-"""
 
 
 class DefaultServers(FactBase[list[str]]):
@@ -84,14 +42,8 @@ class DefaultServers(FactBase[list[str]]):
         return []
 
     @override
-    def command(self) -> str:
-        return (
-            f"grep -lsE '^[^#]*listen[^;#]*default_server' {ENABLED}/* /etc/nginx/conf.d/*.conf |"
-            f" grep -vxF {ENABLED}/{DEFAULT_SERVER} | while read -r file; do"
-            ' real=$(readlink -f "$file"); [ "$(dpkg-query -W -f \'${Conffiles}\\n\' nginx-common nginx 2>/dev/null |'
-            ' awk -v f="$real" \'$1 == f { print $2; exit }\')" = "$(md5sum < "$real" | cut -d" " -f1)" ]'
-            ' || basename "$file"; done'
-        )
+    def command(self) -> StringCommand:
+        return program.command("default_servers.sh", f"{ENABLED}/{DEFAULT_SERVER}")
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -107,11 +59,8 @@ class ServerNamesHash(FactBase[list[str]]):
         return []
 
     @override
-    def command(self) -> str:
-        return (
-            "grep -lsE '^[^#]*server_names_hash_bucket_size' /etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf"
-            f" {ENABLED}/* | grep -vxF {SERVER_NAMES_CONF} || true"
-        )
+    def command(self) -> StringCommand:
+        return program.command("server_names_hash.sh", SERVER_NAMES_CONF)
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -148,7 +97,7 @@ def site(
         show_diff(path, content)
     if changed or unlinked or replaced or misowned:
         announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
-        yield StringCommand("sh -c", QuoteString(INSTALL), "sh", QuoteString(site), *replaced, _stdin=content)
+        yield StringCommand(program.command("install_site.sh", site, *replaced), _stdin=content)
         yield _reload()
         return
     unread = _unread([path, f"{ENABLED}/{site}", *certificates])
@@ -171,7 +120,7 @@ def _unread(paths: Sequence[str]) -> list[str]:
 
 
 def _reload() -> StringCommand:
-    return StringCommand("sh -c", QuoteString(RELOAD))
+    return program.command("reload_nginx.sh", LOADED, str(RELOAD_PATIENCE))
 
 
 def default_server(name: str, content: str) -> None:

@@ -18,49 +18,9 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import REQUIRED_KEYS, Secrets
 from operations import database
+from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
-
-# $1: file, $2: owner, $3: mode; standard input: a line with the SHA-256 of the content, and the content. A connection that
-# breaks in the middle ends the input early: the digest keeps half a file from taking the place of the whole one. It is
-# no argument, because every local user reads those and could try words on it.
-STAGE = """\
-set -eu
-umask 077
-new=$(mktemp "$1.XXXXXX")
-trap 'rm -f "$new"' EXIT
-trap 'exit 1' HUP INT TERM
-read -r digest || true
-cat > "$new"
-echo "$digest  $new" | sha256sum --check --status 2>/dev/null || {
-    echo "the content of $1 did not arrive whole: the file is as it was, apply again" >&2
-    exit 1
-}
-chown "$2" "$new"
-chmod "$3" "$new"
-"""
-RENAME = 'mv -fT "$new" "$1"\n'
-INSTALL = STAGE + RENAME
-
-# Before all that, a line of SQL: PostgreSQL is sent it when a rename is all that is left to do, and commits once that is
-# done. No signal keeps the two apart.
-INSTALL_WITH_PASSWORD = (
-    "read -r statements\n"
-    + STAGE
-    + "trap '' HUP INT TERM\n"
-    + f"coproc psql {database.PSQL_AS_POSTGRES}\n"
-    + r"""
-process=$psql_PID
-printf '%s\n\\echo changed\n' "$statements" >&"${psql[1]}"
-read -r changed <&"${psql[0]}"
-"""
-    + RENAME
-    + r"""
-echo 'COMMIT;' >&"${psql[1]}"
-eval "exec ${psql[1]}>&-"
-wait "$process"
-"""
-)
 
 # What the file says besides secrets, among the names of keys: no key of a vault has parentheses.
 SETTINGS = "(settings)"
@@ -188,16 +148,9 @@ def _difference(path: str, content: str, user: str, group: str, mode: str) -> st
 
 def _install(path: str, content: str, owner: str, mode: str, statements: str | None = None) -> StringCommand:
     digest = sha256(content.encode()).hexdigest()
-    return StringCommand(
-        # Of the two shells bash alone talks to a process in both directions.
-        "bash -c" if statements else "sh -c",
-        QuoteString(INSTALL_WITH_PASSWORD if statements else INSTALL),
-        "sh",
-        QuoteString(path),
-        QuoteString(owner),
-        mode,
-        _stdin="\n".join([*([statements] if statements else []), digest, content]),
-    )
+    name = "install_secret_with_password.sh" if statements else "install_secret.sh"
+    given = [*([statements] if statements else []), digest, content]
+    return StringCommand(program.command(name, path, owner, mode), _stdin="\n".join(given))
 
 
 def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:

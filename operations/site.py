@@ -12,6 +12,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations import basic_auth, nginx
+from operations.host import program
 from operations.host.rendering import render
 
 # A certificate is valid for a year and replaced in its last 30 days, so that monthly applies always come in time.
@@ -20,20 +21,6 @@ RENEW_SECONDS = 30 * 24 * 3600
 
 # What tells our certificates from others.
 SUBJECT = "/O=self-signed"
-
-# $1: file, $2: subjectAltName, $3: days. Key and certificate share one file: nginx reads both from it, and one rename
-# replaces the pair. The key never leaves the host.
-ISSUE = f"""\
-set -eu
-umask 077
-new=$(mktemp "$1.XXXXXX")
-trap 'rm -f "$new"' EXIT
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout "$new" -out "$new.crt" \
-    -days "$3" -subj "{SUBJECT}" -addext "subjectAltName=$2" -addext "basicConstraints=critical,CA:FALSE" 2>/dev/null
-cat "$new.crt" >> "$new"
-rm -f "$new.crt"
-mv -f "$new" "$1"
-"""
 
 
 class SelfSignedNames(FactBase[list[str] | None]):
@@ -49,12 +36,7 @@ class SelfSignedNames(FactBase[list[str] | None]):
 
     @override
     def command(self, path: str, seconds: int) -> StringCommand:
-        return StringCommand(
-            "if ! command -v openssl >/dev/null; then [ ! -e", QuoteString(path), "] || echo untold;",
-            "elif openssl pkey -noout -in", QuoteString(path), ">/dev/null 2>&1 && names=$(",
-            "openssl x509 -noout -ext subjectAltName -checkend", str(seconds), "-in", QuoteString(path), "2>/dev/null);",
-            "then echo \"$names\" | sed -n '2p'; fi",
-        )  # fmt: skip
+        return program.command("certificate_names.sh", path, str(seconds))
 
     @override
     def process(self, output: list[str]) -> list[str] | None:
@@ -77,9 +59,7 @@ def self_signed_certificate(path: str, names: tuple[str, ...]) -> Generator[Stri
         return
     if present != sorted(names):
         alternatives = ",".join(f"DNS:{name}" for name in names)
-        yield StringCommand(
-            "sh -c", QuoteString(ISSUE), "sh", QuoteString(path), QuoteString(alternatives), str(VALID_DAYS)
-        )
+        yield program.command("issue_certificate.sh", path, alternatives, str(VALID_DAYS), SUBJECT)
 
 
 class UnusedSelfSigned(FactBase[bool]):
@@ -92,13 +72,7 @@ class UnusedSelfSigned(FactBase[bool]):
 
     @override
     def command(self, path: str, site: str) -> StringCommand:
-        return StringCommand(
-            "[ ! -e", QuoteString(path), "] ||",
-            "! openssl x509 -noout -subject -nameopt RFC2253 -in", QuoteString(path), "2>/dev/null",
-            f"| grep -qxF 'subject={SUBJECT.removeprefix('/')}'",
-            f"|| find -L /etc/nginx/nginx.conf /etc/nginx/conf.d {nginx.ENABLED} -type f ! -name", QuoteString(site),
-            "-exec grep -qF", QuoteString(path), "{} \\; -print | grep -q . || echo unused",
-        )  # fmt: skip
+        return program.command("unused_certificate.sh", path, site, SUBJECT.removeprefix("/"))
 
     @override
     def process(self, output: list[str]) -> bool:

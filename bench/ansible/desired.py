@@ -8,6 +8,7 @@ OUTPUT_DIRECTORY/vars.json. Both hold secrets: nobody else may read them.
 import argparse
 import hmac
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -16,10 +17,11 @@ from typing import Any
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import environments_on, machine_of, read_environments
-from group_data.schema.release_tool import RUNNING_VERSION
 from group_data.schema.secrets import Secrets
 from operations import aliases, database, epmd, machine, nginx, secret_file
+from operations.host import program
 from operations.host.rendering import render
+from operations.release import switch
 from preflight.inventory import read_inventory
 from vault.store import open_vault
 
@@ -79,7 +81,8 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
         environment.variables_path: render("variables.j2", environment=environment),
         environment.unit_path: render("unit.service.j2", environment=environment),
         environment.polkit_rule_path: render("polkit.rules.j2", environment=environment),
-        environment.switch_path: render("switch.j2", environment=environment, running_version=RUNNING_VERSION),
+        environment.switch_path: program.text("switch.sh"),
+        environment.switch_conf_path: switch.conf(environment),
         environment.cookie_path: f"{secrets.cookie.get_secret_value()}\n",
         environment.secret_path: render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests),
     }
@@ -93,7 +96,8 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
     """
     names = (
         "full_name", "user", "group", "home", "root", "private_path", "appsignal_path", "aliases_path", "variables_path",
-        "unit", "unit_path", "polkit_rule_path", "switch_path", "state_path", "artifacts_path", "backups_path",
+        "unit", "unit_path", "polkit_rule_path", "switch_path", "switch_conf_path", "state_path", "artifacts_path",
+        "backups_path",
         "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "database", "hsts",
         "database_connection_limit",
     )  # fmt: skip
@@ -108,7 +112,9 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "aliases_marker": aliases.marker(environment),
         "aliases_block": "\n".join(aliases.alias_lines(environment)),
         # Tests, reloads, waits until the old workers are gone, and leaves the mark that says what nginx has read.
-        "nginx_reload": nginx.RELOAD,
+        "nginx_reload": shlex.join(
+            ["sh", "-c", program.text("reload_nginx.sh"), "reload_nginx.sh", nginx.LOADED, str(nginx.RELOAD_PATIENCE)]
+        ),
         **_password(environment, secrets),
     }
 

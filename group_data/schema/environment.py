@@ -98,6 +98,11 @@ class Environment(Settings):
         return f"/usr/local/libexec/{self.full_name}-switch"
 
     @property
+    def switch_conf_path(self) -> str:
+        """What that program reads about the environment."""
+        return f"{self.switch_path}.conf"
+
+    @property
     def switch_unit(self) -> str:
         """systemd unit it runs as, for as long as it works."""
         return f"{self.full_name}-switch.service"
@@ -116,6 +121,11 @@ class Environment(Settings):
     def build_program_path(self) -> str:
         """Program on the build host that builds; no secrets in it, and the application user runs it."""
         return f"/usr/local/libexec/{self.full_name}-build"
+
+    @property
+    def build_conf_path(self) -> str:
+        """What that program reads about the environment."""
+        return f"{self.build_program_path}.conf"
 
     @property
     def build_path(self) -> str:
@@ -236,25 +246,6 @@ class Environment(Settings):
     def endpoint(self) -> str:
         """Phoenix endpoint."""
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
-
-    @property
-    def migrate_expression(self) -> str:
-        """Elixir that migrates the database."""
-        return self.migrate_command or f"{self.app_module_name}.Release.migrate()"
-
-    @property
-    def migrate_down_expression(self) -> str:
-        """Elixir that takes migrations back, with {version} for the last of them."""
-        return self.migrate_down_command or f"{self.app_module_name}.Release.rollback({self.repo}, {{version}})"
-
-    @property
-    def migrations_expression(self) -> str:
-        """Elixir that prints `up` or `down`, version and name of each migration."""
-        return self.migrations_command or (
-            f"Application.load(:{self.app}); "
-            f"{{:ok, all, _}} = Ecto.Migrator.with_repo({self.repo}, &Ecto.Migrator.migrations/1); "
-            'for {state, version, name} <- all, do: IO.puts("#{state} #{version} #{name}")'
-        )
 
     @property
     def tool(self) -> ReleaseTool:

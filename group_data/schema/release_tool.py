@@ -45,7 +45,3 @@ RELEASE_TOOLS: dict[str, ReleaseTool] = {
         assembled="_build/{mix_env}/rel/{app}",
     ),
 }
-
-# The version of the boot script the VM was started with: what runs, whatever the disk says by now. Both tools name the
-# script after the release (init(3), script_id/0).
-RUNNING_VERSION = ":init.script_id() |> elem(1) |> IO.puts()"

@@ -17,56 +17,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
+from operations.host import program
+
 LOCK = "/run/deploy.lock"
-
-# Sets `holder` to who holds the lock, since when and what for, or to nothing. Sourced under `flock`, with the lock on
-# descriptor 9. Field 22 of /proc/PID/stat is when a process started (proc(5)): a process id alone may be another's by now.
-HOLDER = f"""\
-exec 9>>{LOCK}
-flock 9
-session= started= since= who= what= holder=
-IFS='|' read -r session started since who what < {LOCK} || true
-switching=$(systemctl list-units --plain --no-legend --state=active,activating,deactivating,reloading \\
-    --type=service '*-switch.service')
-if [ -n "$started" ] && [ "$(cut -d ' ' -f 22 "/proc/$session/stat" 2>/dev/null)" = "$started" ]; then
-    holder="$who since $since ($what)"
-elif [ -n "$switching" ]; then
-    holder="${{switching%% *}}, which $who began at $since ($what) and which ends on its own"
-fi
-"""
-
-# Sets `own` to the sshd process of this connection: the first one above this shell. In words of the shell alone, because
-# every run waits for it.
-OWN = """\
-own=$$
-until read -r comm < "/proc/$own/comm" && [ "${comm#sshd}" != "$comm" ]; do
-    parent=0
-    while read -r field value; do
-        [ "$field" != PPid: ] || parent=$value
-    done < "/proc/$own/status"
-    own=$parent
-    [ "$own" -gt 1 ] || { echo "this command did not come over SSH, so nothing could hold the lock" >&2; exit 1; }
-done
-"""
-
-# For what must not happen twice at once: the connection may have broken by now, and another run have begun.
-STILL_HELD = f"""\
-{OWN}
-{HOLDER}
-[ "$session" = "$own" ] || {{ echo "the lock was broken, and is no longer this run's: nothing was changed" >&2; exit 1; }}
-"""
-
-# $1: who, $2: what for. Taken again by the run that has it already.
-TAKE = f"""\
-set -eu
-umask 077
-{OWN}
-{HOLDER}
-[ -z "$holder" ] || [ "$session" = "$own" ] || {{ echo "$holder"; exit 1; }}
-# Fails if the connection has broken meanwhile.
-started=$(cut -d ' ' -f 22 "/proc/$own/stat")
-echo "$own|$started|$(date -u '+%Y-%m-%d %H:%M:%S UTC')|$1|$2" > {LOCK}
-"""
 
 
 class Holder(FactBase[str | None]):
@@ -79,7 +32,7 @@ class Holder(FactBase[str | None]):
 
     @override
     def command(self) -> StringCommand:
-        return StringCommand("sh -c", QuoteString(f'set -eu; umask 077; {HOLDER}echo "$holder"'))
+        return program.command("show_lock.sh")
 
     @override
     def process(self, output: list[str]) -> str | None:
@@ -120,9 +73,7 @@ def acquire(what: str) -> Generator[FunctionCommand]:
     """
     host.noop("the machine is this run's")
     if state.is_executing:
-        taken, output = host.run_shell_command(
-            StringCommand("sh -c", QuoteString(TAKE), "sh", QuoteString(operator()), QuoteString(what)), _sudo=True
-        )
+        taken, output = host.run_shell_command(program.command("take_lock.sh", operator(), what), _sudo=True)
         if not taken:
             # Raised, this would be shown with a traceback: an operation is not expected to raise once it is executed.
             yield FunctionCommand(_refuse, [output.stdout.strip() or output.stderr.strip()], {})

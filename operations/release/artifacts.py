@@ -13,28 +13,13 @@ from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations.host import program
 from operations.host.upload import send
 from operations.release.tarball import Tarball
 
 # Where files arrive, in the home of the user SSH logs in as. pyinfra uploads with sudo through a file in /tmp that
 # everybody may read; without sudo it writes where it is told, and in here nobody else looks.
 UPLOADS = ".deploy-uploads"
-
-# $1: uploaded file, $2: its place in the store, $3: SHA-256; standard input: what it was built from. What interrupted
-# uploads to the same environment left goes too: only the holder of the machine's lock uploads.
-STORE = """\
-set -eu
-umask 077
-trap 'rm -f "${1%-*}"-* "$2.part"' EXIT
-echo "$3  $1" | sha256sum --check --status || {
-    echo "the tarball did not arrive whole, its checksum differs: release it again; nothing was changed" >&2
-    exit 1
-}
-cp "$1" "$2.part"
-cat > "$2.build"
-echo "$3  ${2##*/}" > "$2.sha256"
-mv -f "$2.part" "$2"
-"""
 
 # Bytes a file system must have left when all is done: the database, the journal and the logs go on.
 RESERVE = 64 * 1024 * 1024
@@ -78,13 +63,7 @@ class ArtifactsInStore(FactBase[list[Artifact]]):
 
     @override
     def command(self, directory: str, app: str) -> StringCommand:
-        script = (
-            'cd "$1" 2>/dev/null || exit 0; ls -1t | sed -n "s/^$2-\\(.*\\)\\.tar\\.gz$/\\1/p" | while read -r version; do '
-            'file=$2-$version.tar.gz; built() { sed -n "s/^$1=//p" "$file.build" 2>/dev/null; }; '
-            'printf "%s\\t" "$version" "$(cut -d " " -f 1 "$file.sha256" 2>/dev/null)" "$(stat -c %s "$file")" '
-            '"$(built revision)" "$(built distribution)" "$(built built_for)"; echo "$(built recipe)"; done'
-        )
-        return StringCommand("sh -c", QuoteString(script), "sh", QuoteString(directory), QuoteString(app))
+        return program.command("list_artifacts.sh", directory, app)
 
     @override
     def process(self, output: list[str]) -> list[Artifact]:
@@ -109,11 +88,7 @@ class FreeSpace(FactBase[dict[str, tuple[str, int]]]):
 
     @override
     def command(self, paths: Sequence[str], going: Sequence[str]) -> StringCommand:
-        script = (
-            'for path; do there=$path; until [ -e "$there" ]; do there=${there%/*}; there=${there:-/}; done; '
-            'echo "$path $(df --block-size=1 --output=target,avail "$there" | tail -n 1)"; done'
-        )
-        look = StringCommand("sh -c", QuoteString(script), "sh", *[QuoteString(path) for path in paths])
+        look = program.command("free_space.sh", *paths)
         if not going:
             return look
         weigh = StringCommand("du -sc --block-size=1", *[QuoteString(path) for path in going], "| tail -n 1")
@@ -204,7 +179,5 @@ def store_upload(environment: Environment, tarball: Tarball, arrived: str) -> Ge
     + arrived: where it was uploaded to, relative to the home of the user SSH logs in as
     """
     place = f"{environment.artifacts_path}/{environment.app}-{tarball.version}.tar.gz"
-    yield StringCommand(
-        "sh -c", QuoteString(STORE), "sh", QuoteString(arrived), QuoteString(place), tarball.sha256,
-        _stdin=tarball.build,
-    )  # fmt: skip
+    # pyinfra's standard input is an argument of the command, not of its text.
+    yield StringCommand(program.command("store_artifact.sh", arrived, place, tarball.sha256), _stdin=tarball.build)

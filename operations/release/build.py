@@ -14,8 +14,7 @@ from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations import machine
-from operations.host import transient
+from operations.host import packages, program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import tarball
@@ -28,82 +27,14 @@ PACKAGES = ("elixir", "erlang-dev", "git")
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
 
-# $1: directory of sources and what was built. As the application user; sources are replaced as a whole, so that no file of
-# an earlier revision is built; what was fetched and compiled before stays, for speed.
-UNPACK = """\
-umask 077
-cd "$1"
-rm -rf new release.tar.gz
-mkdir new
-tar -xz -C new
-for kept in deps _build; do
-    [ ! -d "source/$kept" ] || [ -e "new/$kept" ] || mv "source/$kept" "new/$kept"
-done
-rm -rf source
-mv new source
-"""
-
-# The lock keeps two builds of one environment apart, and the tarball's name comes last. What the application user made is
-# read as that user: root follows no link it may hold.
-BUILD = f"""\
-set -eu
-unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
-shift 9
-app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7
-trap 'rm -f "$archive"' EXIT
-as_user() {{ setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }}
-install -d -o root -g "$user" -m 750 "$builds"
-install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
-exec 9> "$builds/lock"
-flock -n 9 || {{ echo "a build of this environment is at work: wait for it to end" >&2; exit 1; }}
-as_user sh -euc "$unpack" sh "$builds/scratch" < "$archive"
-systemctl reset-failed "$unit" 2>/dev/null || true
-taken=$({{ ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\\$/\\1/p"; ls "$releases" 2>/dev/null; }} | xargs)
-begin=$(date +%s.%6N)
-groups=
-! getent group "$group" > /dev/null || groups=--property=SupplementaryGroups=$group
-systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" $groups --property=UMask=0077 \\
-    --property=PrivateTmp=yes --property=SyslogIdentifier="${{unit%.service}}" --property=RuntimeMaxSec="$patience" \\
-    --property=WorkingDirectory="$builds/scratch/source" --setenv=REVISION="$revision" --setenv=BRANCH="$branch" \\
-    --setenv=TAKEN="$taken" -- "$program"
-{transient.FOLLOW}
-follow "$unit" "${{unit%.service}}" "$begin"
-version=$(sed -n '$s/^Built //p' "$seen")
-rm -f "$archive"
-[ -n "$version" ] || {{ systemctl reset-failed "$unit" 2>/dev/null; exit 1; }}
-umask 077
-tarball=$store/$app-$version.tar.gz
-as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
-printf '%s\\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" "recipe=$recipe" \\
-    "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
-echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${{tarball##*/}}" > "$tarball.sha256"
-mv "$tarball.part" "$tarball"
-as_user rm -f "$builds/scratch/release.tar.gz"
-"""
-
-# $1: directory of the store, $2: application, $3: directory for uploads, relative to the home of whoever is logged in.
-# Prints the names, the tarball's last: by then all that says what it is must be there.
-HAND_OVER = """\
-set -eu
-umask 077
-uploads=$(getent passwd "$SUDO_USER" | cut -d : -f 6)/$3
-cd "$1"
-tarball=$(ls -1t | grep -x "$2-.*\\.tar\\.gz" | head -n 1)
-install -d -o "$SUDO_USER" -m 700 "$uploads"
-for file in "$tarball.sha256" "$tarball.build" "$tarball"; do
-    install -o "$SUDO_USER" -m 600 "$file" "$uploads/"
-    echo "$file"
-done
-"""
-
 
 def toolchain(environment: Environment) -> None:
     """Elixir and Erlang are on the build host: the distribution's, or the archive that group data names."""
     if not environment.toolchain:
-        machine.packages([*PACKAGES, *environment.build_packages], "Build")
+        packages.install([*PACKAGES, *environment.build_packages], "Build")
         return
     if environment.build_packages:
-        machine.packages(environment.build_packages, "Build")
+        packages.install(environment.build_packages, "Build")
     archive = f"{_toolchain_directory(environment)}.tar.gz"
     files.directory(
         name="Build: directory of toolchains", path="/opt/toolchains", user="root", group="root", mode="755"
@@ -129,30 +60,35 @@ def _unpack_toolchain(archive: str, directory: str) -> Generator[StringCommand]:
     if pyinfra.host.get_fact(Directory, path=directory):
         pyinfra.host.noop("the toolchain is unpacked")
         return
-    script = 'rm -rf "$2.part" && mkdir "$2.part" && tar -xzf "$1" -C "$2.part" --no-same-owner && mv "$2.part" "$2"'
-    yield StringCommand("sh -c", QuoteString(script), "sh", QuoteString(archive), QuoteString(directory))
+    yield program.command("unpack_toolchain.sh", archive, directory)
 
 
-def _program(environment: Environment) -> str:
-    path = f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else ""
-    return render("build.j2", environment=environment, toolchain_path=path)
+def _conf(environment: Environment) -> str:
+    tool = environment.tool
+    return render(
+        "build.conf.j2",
+        environment=environment,
+        toolchain_path=f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else "",
+        assembled=tool.assembled.format(mix_env=environment.mix_env, app=environment.app),
+        assemble=[word.replace("{environment}", environment.environment) for word in tool.build.split()],
+    )
 
 
 def recipe(environment: Environment) -> str:
-    """SHA-256 of the program that builds: with the same revision, what is built is the same."""
-    return sha256(_program(environment).encode()).hexdigest()
+    """SHA-256 of the program that builds and its settings: with the same revision, the same recipe builds the same."""
+    return sha256(f"{program.text('build.sh')}\0{_conf(environment)}".encode()).hexdigest()
 
 
-def program(environment: Environment) -> None:
-    """The program that builds is on the host as this repository has it."""
-    files.put(
-        name="Build: program",
-        src=StringIO(_program(environment)),
-        dest=environment.build_program_path,
-        user="root",
-        group="root",
-        mode="755",
-    )
+def install_program(environment: Environment) -> None:
+    """The program that builds is on the host as this repository has it, with its settings beside it.
+
+    + environment: to be built
+    """
+    for name, path, content, mode in (
+        ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
+        ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
+    ):
+        files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
 
 
 def send_sources(environment: Environment, source: Source) -> str:
@@ -215,16 +151,13 @@ def run(
     arguments = [
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
-        recipe(environment), environment.releases_path, arrived, UNPACK,
+        recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [arguments], {})
 
 
 def _start_and_follow(state: State, host: Host, arguments: list[str]) -> bool:
-    quoted = [QuoteString(argument) for argument in arguments]
-    succeeded, _ = host.run_shell_command(
-        StringCommand("sh -c", QuoteString(BUILD), "sh", *quoted), print_output=True, _sudo=True
-    )
+    succeeded, _ = host.run_shell_command(program.command("run_build.sh", *arguments), print_output=True, _sudo=True)
     return succeeded
 
 
@@ -244,7 +177,7 @@ def _fetch(state: State, host: Host, environment: Environment, store: str, direc
     # Through a directory of the user SSH logs in as that nobody else enters: pyinfra's way with sudo is a file in /tmp that
     # everybody may read.
     handed, output = host.run_shell_command(
-        StringCommand("sh -c", QuoteString(HAND_OVER), "sh", QuoteString(store), environment.app, UPLOADS), _sudo=True
+        program.command("hand_over_build.sh", store, environment.app, UPLOADS), _sudo=True
     )
     if not handed:
         host.log_styled(output.stderr, fg="red", log_func=logger.error)

@@ -1,82 +1,23 @@
-"""The releases on a host: which there are and how each ended; unpacking one, and removing those nobody goes back to."""
+"""The releases on a host: which there are, and how each ended."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.host import lock
-from operations.host.report import announce
-from operations.release.artifacts import Artifact, in_store
+from operations.host import program
 
 GOOD, FAILED, LEFT, ENDED, NEW = "good", "failed", "left", "ended", "new"
 
 # Actions that bring another release into service.
 SWITCHES = ("release", "rollback")
 
-# $1: environment root, $2: version, $3: tarball, $4: its SHA-256, $5: application and its user. As root, in a directory
-# that user could turn into a link: from inside, nobody can lead it elsewhere. GNU tar itself writes nowhere but below.
-UNPACK = (
-    """\
-set -eu
-umask 027
-root=$1 version=$2 tarball=$3 digest=$4 app=$5
-refuse() { echo "$tarball $1: build it anew; nothing was released" >&2; exit 1; }
-echo "$digest  $tarball" | sha256sum --check --status || refuse "is not what was built, its checksum differs"
-cd "$root"
-[ "$(pwd -P)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
-[ -d releases ] || mkdir releases
-[ ! -L releases ] || { echo "$root/releases is a link: remove it" >&2; exit 1; }
-chown root:"$app" releases
-chmod 750 releases
-cd releases
-[ "$(pwd -P)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
-# What a machine that lost its power left.
-rm -rf .unpacking.*
-new=$(mktemp -d .unpacking.XXXXXX)
-trap 'rm -rf "$root/releases/$new"' EXIT
-trap 'exit 1' HUP INT TERM
-tar -tzf "$tarball" > "$new/.names" || refuse "cannot be read, it is cut off or no tarball"
-! grep -qE '^/|(^|/)\\.\\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
-rm "$new/.names"
-tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || {
-    # Kibibytes. tar names the reason of its last write alone, which may have been a short one.
-    [ "$(df --output=avail . | tail -n 1)" -ge 1024 ] || {
-        echo "$root/releases is full: make room there, or lower keep_releases; nothing was released" >&2
-        exit 1
-    }
-    refuse "could not be unpacked, for the reason above"
-}
-cd "$new"
-here=$(pwd -P)
-[ -z "$(find . ! -type f ! -type d ! -type l -print -quit)" ] || refuse "holds what is neither file nor directory nor link"
-find . -type l -exec realpath -mz {} + | tr '\\0' '\\n' | while IFS= read -r target; do
-    case $target in "$here"/*) ;; *) refuse "holds a link that leads out of the release" ;; esac
-done
-[ -x "bin/$app" ] || refuse "has no bin/$app"
-boots=$(cut -d ' ' -f 2 releases/start_erl.data) || refuse "has no releases/start_erl.data"
-[ "$boots" = "$version" ] || refuse "would boot version $boots, not $version"
-echo "$digest" > .tarball.sha256
-chown -hR root:"$app" .
-chmod -R u=rwX,g=rX,o= .
-cd ..
-"""
-    + lock.STILL_HELD
-    + """\
-rm -rf "$version"
-mv -T "$new" "$version"
-"""
-)
-
-# $1: directory of releases, $2: version. The directory is root's, so that once in it nobody can lead this elsewhere.
-REMOVE = 'cd "$1" && [ "$(pwd -P)" = "$1" ] && rm -rf "./$2"'
-
 
 class Revision(NamedTuple):
-    """A line of the log of revisions, as templates/switch.j2 writes it.
+    """A line of the log of revisions, as operations/programs/switch.sh writes it.
 
     + time: ISO 8601, UTC
     + who: user@computer
@@ -174,13 +115,7 @@ class ReleasesOnHost(FactBase[Releases]):
 
     @override
     def command(self, app_path: str, releases_path: str, revisions_path: str) -> StringCommand:
-        script = (
-            'readlink "$1" | sed "s|.*/|current\\t|"; cd "$2" 2>/dev/null && for release in *; do [ ! -d "$release" ] ||'
-            ' printf "present\\t%s\\t%s\\n" "$release" "$(cat "$release/.tarball.sha256" 2>/dev/null)"; done;'
-            ' sed "s|^|log\\t|" "$3" 2>/dev/null; true'
-        )
-        arguments = [QuoteString(path) for path in (app_path, releases_path, revisions_path)]
-        return StringCommand("sh -c", QuoteString(script), "sh", *arguments)
+        return program.command("list_releases.sh", app_path, releases_path, revisions_path)
 
     @override
     def process(self, output: list[str]) -> Releases:
@@ -209,58 +144,3 @@ def read(environment: Environment) -> Releases:
     """The environment's releases on the host of this deploy."""
     releases: Releases = host.get_fact(ReleasesOnHost, **paths(environment))
     return releases
-
-
-@operation()
-def prune(environment: Environment, coming: str) -> Generator[StringCommand]:
-    """Failed releases are gone, and of the good ones those beyond `keep_releases`; not the current one nor its fallback.
-
-    + environment: whose
-    + coming: version that is about to be released, for which one place is left
-    """
-    superfluous = read(environment).superfluous(environment.keep_releases, coming)
-    if not superfluous:
-        host.noop("no release is superfluous")
-        return
-    # In one line: a plan reads an operation to its first command, and no further.
-    announce(f"Will remove releases: {', '.join(superfluous)}")
-    for version in superfluous:
-        arguments = [QuoteString(environment.releases_path), QuoteString(version)]
-        yield StringCommand("sh -c", QuoteString(REMOVE), "sh", *arguments)
-
-
-@operation()
-def prune_tarballs(environment: Environment, store: str, coming: str | None) -> Generator[StringCommand]:
-    """Of the tarballs `keep_releases` stay, among them those of the running release and the one to go back to.
-
-    + environment: whose
-    + store: directory of the tarballs
-    + coming: version that is about to be released, or None for one that is about to be built: a place is left for it
-    """
-    tarballs = [artifact.version for artifact in in_store(environment, store)]
-    superfluous = read(environment).superfluous_tarballs(tarballs, environment.keep_releases, coming)
-    if not superfluous:
-        host.noop("no tarball is superfluous")
-        return
-    announce(f"Will remove tarballs: {', '.join(superfluous)}")
-    for version in superfluous:
-        path = f"{store}/{environment.app}-{version}.tar.gz"
-        yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
-
-
-@operation()
-def unpack(environment: Environment, artifact: Artifact) -> Generator[StringCommand]:
-    """The release is in a directory of its own, which belongs to root and which the application reads and cannot change.
-
-    Refused, and nothing left behind: another checksum, a broken tarball, paths or links that lead out of it, another
-    version than it is called.
-
-    + environment: whose
-    + artifact: the tarball, in the host's store by now
-    """
-    if read(environment).present.get(artifact.version) == artifact.sha256:
-        host.noop(f"{artifact.version} is unpacked")
-        return
-    announce(f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}")
-    arguments = [environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.app]
-    yield StringCommand("sh -c", QuoteString(UNPACK), "sh", *[QuoteString(argument) for argument in arguments])

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import Any
 
 import pyinfra
-from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
@@ -17,41 +17,49 @@ from pyinfra.facts.files import File, Link
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from group_data.schema.release_tool import RUNNING_VERSION
 from operations import machine
-from operations.host import lock, transient
+from operations.host import lock, program
 from operations.host.rendering import render
 from operations.host.report import announce
-from operations.release import artifacts
-
-# $1: unit, $2: program, $3: who asks, $4: revision, the rest: its arguments. Started under the lock's guard, so that nobody
-# finds the lock free between the end of this connection and the start of the unit. Finished is what says so: a unit that was
-# stopped counts as successful.
-START_AND_FOLLOW = f"""\
-set -eu
-{lock.STILL_HELD}
-unit=$1 program=$2 who=$3 revision=$4 begin=$(date +%s.%6N)
-shift 4
-systemctl reset-failed "$unit" 2>/dev/null || true
-systemd-run --quiet --unit="$unit" --service-type=exec --property="ExecStopPost=$program end" \\
-    --property=TimeoutStopSec=infinity --setenv=WHO="$who" --setenv=REVISION="$revision" -- "$program" "$@" 9>&-
-exec 9>&-
-{transient.FOLLOW}
-follow "$unit" "${{program##*/}}" "$begin"
-tail -n 1 "$seen" | grep -q ': done$'
-"""
+from operations.release import artifacts, expressions
 
 
-def program(environment: Environment) -> None:
-    """What a release needs on the host: directories that root alone enters, and the program that switches."""
+def conf(environment: Environment) -> str:
+    """What the program that switches reads about an environment.
+
+    + environment: whose releases it switches
+    """
+    return render(
+        "switch.conf.j2",
+        environment=environment,
+        running_version=expressions.RUNNING_VERSION,
+        migrate=expressions.migrate(environment),
+        migrate_down=expressions.migrate_down(environment),
+        migrations=expressions.migrations(environment),
+    )
+
+
+def install(environment: Environment) -> None:
+    """The directories that root alone enters, and the program that switches, with a file that says for which environment.
+
+    + environment: whose releases it switches
+    """
     artifacts.store(environment)
+    as_root: dict[str, Any] = {"user": "root", "group": "root"}
+    # First: a new program may read a name that an old file does not have, and never the other way round.
+    files.put(
+        name="Release: settings of the switch",
+        src=StringIO(conf(environment)),
+        dest=environment.switch_conf_path,
+        mode="600",
+        **as_root,
+    )
     files.put(
         name="Release: program that switches",
-        src=StringIO(render("switch.j2", environment=environment, running_version=RUNNING_VERSION)),
+        src=StringIO(program.text("switch.sh")),
         dest=environment.switch_path,
-        user="root",
-        group="root",
         mode="700",
+        **as_root,
     )
 
 
@@ -75,12 +83,17 @@ def prepare(environment: Environment, what: str) -> None:
         )
     lock.acquire(name="Machine: lock", what=what)
     machine.programs()
-    program(environment)
+    install(environment)
 
 
 @operation(is_idempotent=False)
 def run(
-    environment: Environment, action: Sequence[str], summary: str, revision: str = "-", needed: bool = True
+    environment: Environment,
+    action: Sequence[str],
+    summary: str,
+    revision: str = "-",
+    needed: bool = True,
+    before: str | None = None,
 ) -> Generator[Any]:
     """The program has done what it was asked for, its words on the screen; or it has gone back, and this fails.
 
@@ -89,18 +102,16 @@ def run(
     + summary: what a plan says of it, without a full stop
     + revision: git's, for the log
     + needed: False if nothing is to be done, which `summary` then says
+    + before: the version that ran when the plan was made, or "-": the program refuses if another one runs by then. None: any
     """
     if not needed:
         pyinfra.host.noop(summary)
         return
     announce(summary)
-    arguments = [environment.switch_unit, environment.switch_path, lock.operator(), revision, *action]
-    yield FunctionCommand(_start_and_follow, [arguments], {})
+    started = [environment.switch_unit, environment.switch_path, lock.operator(), revision, before or "", *action]
+    yield FunctionCommand(_start_and_follow, [started], {})
 
 
 def _start_and_follow(state: State, host: Host, arguments: Sequence[str]) -> bool:
-    quoted = [QuoteString(argument) for argument in arguments]
-    succeeded, _ = host.run_shell_command(
-        StringCommand("sh -c", QuoteString(START_AND_FOLLOW), "sh", *quoted), print_output=True, _sudo=True
-    )
+    succeeded, _ = host.run_shell_command(program.command("start_switch.sh", *arguments), print_output=True, _sudo=True)
     return succeeded

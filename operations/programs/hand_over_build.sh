@@ -1,0 +1,16 @@
+#!/bin/sh
+# Copies the newest tarball of a store, and the files beside it, to a directory that only the user SSH logs in as can enter.
+# Prints the names, the tarball's last: by then its checksum and its notes are there.
+#
+# $1: directory of the store, $2: application, $3: directory for uploads, relative to the user's home
+set -eu
+umask 077
+uploads=$(getent passwd "$SUDO_USER" | cut -d : -f 6)/$3
+cd "$1"
+# shellcheck disable=SC2012
+tarball=$(ls -1t "$2"-*.tar.gz | head -n 1)
+install -d -o "$SUDO_USER" -m 700 "$uploads"
+for file in "$tarball.sha256" "$tarball.build" "$tarball"; do
+    install -o "$SUDO_USER" -m 600 "$file" "$uploads/"
+    echo "$file"
+done

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Prints the releases of an environment, a line each, with tabs between the words: "current" and the linked version; "present",
+# a version and the SHA-256 of its tarball; "log" and a line of the log of revisions.
+#
+# $1: link to the running release, $2: directory of releases, $3: log of revisions
+readlink "$1" | sed 's|.*/|current\t|'
+if cd "$2" 2> /dev/null; then
+    for release in *; do
+        [ ! -d "$release" ] || printf 'present\t%s\t%s\n' "$release" "$(cat "$release/.tarball.sha256" 2> /dev/null)"
+    done
+fi
+sed 's|^|log\t|' "$3" 2> /dev/null
+true

@@ -1,0 +1,64 @@
+#!/bin/bash
+# Builds a release as a transient unit, shows the compiler's words, and puts the tarball into the store with its checksum and
+# the notes of the build. The tarball's name comes last. Root reads the files of the application user as that user, and so follows
+# no link of theirs.
+#
+# $1: unit, $2: program that builds, $3: user, $4: group that may read the secret file, $5: directory of builds, $6: revision,
+# $7: branch, $8: seconds that a build may take, $9: directory of the store, $10: application, $11: distribution, $12: built_for,
+# $13: recipe, $14: directory of releases, $15: archive of the sources, $16: program that unpacks them
+set -eu
+. ./follow.sh
+unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
+shift 9
+app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7
+trap 'rm -f "$seen" "$archive"' EXIT
+
+as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }
+
+# Versions that exist already: none is built twice.
+taken() {
+    # shellcheck disable=SC2012
+    { ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\$/\\1/p"; ls "$releases" 2> /dev/null; } | xargs
+}
+
+build() {
+    begin=$(date +%s.%6N)
+    groups=()
+    ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
+    systemctl reset-failed "$unit" 2> /dev/null || true
+    systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
+        --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \
+        --property=RuntimeMaxSec="$patience" --property=WorkingDirectory="$builds/scratch/source" \
+        --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program"
+    follow "$unit" "${unit%.service}" "$begin"
+}
+
+store() {
+    umask 077
+    tarball=$store/$app-$version.tar.gz
+    as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
+    printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
+        "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
+    echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
+    mv "$tarball.part" "$tarball"
+    as_user rm -f "$builds/scratch/release.tar.gz"
+}
+
+install -d -o root -g "$user" -m 750 "$builds"
+install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
+# Keeps two builds of one environment apart.
+exec 9> "$builds/lock"
+flock -n 9 || {
+    echo "a build of this environment is at work: wait for it to end" >&2
+    exit 1
+}
+as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" < "$archive"
+build
+# shellcheck disable=SC2154
+version=$(sed -n '$s/^Built //p' "$seen")
+rm -f "$archive"
+[ -n "$version" ] || {
+    systemctl reset-failed "$unit" 2> /dev/null
+    exit 1
+}
+store

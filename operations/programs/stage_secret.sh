@@ -1,0 +1,21 @@
+# shellcheck shell=sh
+# Writes secret content into a file that is private from its first byte, beside the file it is going to replace.
+#
+#   stage FILE OWNER MODE   sets `new` to the staged file. Standard input: a line with the SHA-256 of the content, and the
+#                           content. A connection that breaks in the middle ends the input early: the digest keeps half a file
+#                           from taking the place of the whole one. The digest is no argument: every local user could read it
+#                           there, and try words on it.
+stage() {
+    umask 077
+    new=$(mktemp "$1.XXXXXX")
+    trap 'rm -f "$new"' EXIT
+    trap 'exit 1' HUP INT TERM
+    read -r digest || true
+    cat > "$new"
+    echo "$digest  $new" | sha256sum --check --status 2> /dev/null || {
+        echo "the content of $1 did not arrive whole: the file is as it was, apply again" >&2
+        exit 1
+    }
+    chown "$2" "$new"
+    chmod "$3" "$new"
+}

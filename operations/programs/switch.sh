@@ -1,0 +1,453 @@
+#!/bin/bash
+# Managed by the deploy repository: changes here are overwritten.
+#
+# Brings a release into service, or goes back. It runs as a transient unit of systemd, so the operator's connection may break:
+# systemd calls "switch end" when the work is over, however it ended, and that goes back unless all of it succeeded.
+# docs/releases.md describes the steps.
+#
+#   switch release VERSION        migrate, switch, restart, check
+#   switch rollback VERSION [M]   take migrations back down to M with the running release, switch, restart, check
+#   switch restart                restart, check
+#   switch migrate                with the running release
+#   switch migrate-down M         with the running release
+#
+# The file beside it, with .conf after its name, says which environment (templates/switch.conf.j2).
+#
+# Environment: WHO asks, REVISION of the release, BEFORE: the version that ran when the plan was made, or "-"; empty when there
+# was no plan. For "end" also what systemd says of the main process: SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
+set -Eeuo pipefail
+umask 077
+
+# So that shellcheck knows the names; the file sets all of them.
+app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
+health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
+running_version='' migrate_expression='' migrate_down_expression='' migrations_expression=''
+# shellcheck source=/dev/null
+. "$0.conf"
+
+# What has been done so far, one `name=value` a line; the last line of a name counts. The file is there exactly while an
+# action has begun and not ended, also after a power cut.
+progress=$state/switching
+
+say() { printf '%s\n' "$*"; }
+
+note() { printf '%s=%s\n' "$1" "$2" >> "$progress"; }
+
+noted() { [ ! -e "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
+
+# Ends the action with a reason. On a full disk the reason is in the journal alone.
+fail() {
+    [ ! -e "$progress" ] || note reason "$*" || true
+    # Not to standard output: the caller may read that.
+    say "FAILED: $*" >&2
+    exit 1
+}
+
+# A command failed that nobody expected to. BASH_COMMAND is the text of the program, so that no value shows.
+trap 'unforeseen "$?" "$LINENO" "$BASH_COMMAND"' ERR
+unforeseen() {
+    trap - ERR
+    [ -n "$(noted reason)" ] || fail "line $2 of ${0##*/} failed with status $1: $3"
+    exit 1
+}
+
+property() { systemctl show --property "$1" --value "$unit"; }
+
+# --- Commands of a release -------------------------------------------------------------------------------------------
+
+# Runs a command of a release in a unit of its own, with user, variables and sandbox of the application: every setting of its
+# unit's file except those about start and end. systemd takes $$ in an argument for $, and $NAME for a variable
+# (systemd.service(5)).
+task() {
+    local release=$1 options
+    shift
+    readarray -t options < <(sed -n '/^\[Service\]/,/^\[Install\]/{
+        /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
+        s/^[A-Z][A-Za-z]*=/--property=&/p
+    }' "$unit_path")
+    systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
+        --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${options[@]}" \
+        -- "$release/bin/$app" "${@//\$/\$\$}"
+}
+
+# A command of the running release, as the application user.
+node() {
+    # In a shell of its own: the variables are for the release alone.
+    (
+        set -a
+        # shellcheck source=/dev/null
+        . "$variables_path"
+        cd "$root/$app"
+        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "bin/$app" "$@"
+    )
+}
+
+# --- Migrations ------------------------------------------------------------------------------------------------------
+
+# One a line: up or down, version, name.
+migrations() { task "$1" "$eval" "$migrations_expression"; }
+
+applied() { awk '$1 == "up" { print $2 }'; }
+
+pending() { awk '$1 == "down" { print "  " $2, $3 }'; }
+
+# Those applied from version $1 on, and what an awk condition $2 holds for.
+applied_since() { awk -v since="$1" "\$1 == \"up\" && \$2 + 0 >= since + 0 ${2:-} { print \$2 }"; }
+
+ask_migrations() {
+    migrations "$1" || fail "${1##*/} cannot say which migrations it has, for the reason above: mend it, or set" \
+        "migrations_command, or migrate = 'never'"
+}
+
+# All pending migrations, after a backup.
+migrate() {
+    local release=$1 listed left
+    listed=$(ask_migrations "$release")
+    note migrations "$(applied <<< "$listed" | xargs)"
+    if [ -z "$(pending <<< "$listed")" ]; then
+        say "No migration is pending."
+        return
+    fi
+    backup "${release##*/}"
+    say "Migrating:" "$(pending <<< "$listed" | xargs)"
+    run_migration "$release" "$migrate_expression"
+    listed=$(ask_migrations "$release")
+    left=$(pending <<< "$listed" | xargs)
+    [ -z "$left" ] || fail "the migration ended without an error, and these migrations are still pending: $left"
+}
+
+# Migration $2 and every later one, taken back after a backup.
+migrate_down() {
+    local release=$1 down_to=$2 listed left
+    [[ $down_to =~ ^[0-9]+$ ]] || fail "the version of a migration is a number: $down_to is none"
+    listed=$(ask_migrations "$release")
+    grep -q "^up $down_to " <<< "$listed" || fail "migration $down_to is not applied, or ${release##*/} does not know it;" \
+        "applied: $(applied <<< "$listed" | xargs)"
+    require_files "$release" "$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")"
+    note migrations "$(applied <<< "$listed" | xargs)"
+    backup "${release##*/}"
+    say "Taking back migrations down to $down_to"
+    run_migration "$release" "${migrate_down_expression//\{version\}/$down_to}"
+    listed=$(ask_migrations "$release")
+    left=$(applied_since "$down_to" <<< "$listed" | xargs)
+    [ -z "$left" ] || fail "taking back ended without an error, and these migrations are still applied: $left"
+}
+
+# Ecto takes back a migration by its file, and passes over one whose file the release does not have.
+require_files() {
+    local release=$1 missing=$2 migration other having=''
+    [ -n "$missing" ] || return 0
+    migration=${missing%%$'\n'*}
+    for other in "$releases"/*/; do
+        other=${other%/}
+        ! compgen -G "$other/lib/*/priv/*/migrations/${migration}_*.exs" > /dev/null || having=${other##*/}
+    done
+    if [ -n "$having" ]; then
+        fail "${release##*/} does not have the file of migration $migration and cannot take it back; $having has it:" \
+            "make release VERSION=$having, then make rollback MIGRATE_DOWN=$migration"
+    fi
+    fail "neither ${release##*/} nor another release on this host has the file of migration $migration, so nothing can take it" \
+        "back: release a version that has it"
+}
+
+run_migration() {
+    note migrating "$1"
+    note migrating_since "$(date +%s)"
+    task "$1" "$eval" "$2" || fail "the migration failed, for the reason above"
+    note migrated yes
+}
+
+# PostgreSQL would carry the statements of an interrupted migration to their end, although nobody waits for them. Other
+# connections made since then, such as the running release's, are lost too, and made again.
+abandon_migration() {
+    systemctl stop "$task_unit" 2> /dev/null
+    [ -n "$(noted migrating)" ] && [ -z "$(noted migrated)" ] && [ -n "$database" ] || return 0
+    superuser "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE datname = '$database' AND backend_start >= to_timestamp($(noted migrating_since))" > /dev/null
+}
+
+superuser() { runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command "$1"; }
+
+# A copy of the database that only root can read. It is complete, or it is not there.
+backup() {
+    local file need free
+    if [ -z "$database" ]; then
+        say "No backup: the database is managed elsewhere, and so are its backups."
+        return
+    fi
+    need=$(superuser "SELECT pg_database_size('$database')") || fail "PostgreSQL does not answer"
+    free=$(df --block-size=1 --output=avail "$state/backups" | tail -n 1)
+    ((free > need)) || fail "a backup of the database may need $((need >> 20)) MiB in $state, and $((free >> 20)) are free:" \
+        "make room there"
+    file=$state/backups/$(date -u +%Y%m%d-%H%M%S)-before-$1.dump
+    say "Backing up the database to $file"
+    if ! timeout "$task_timeout" runuser -u postgres -- pg_dump --format=custom "$database" > "$file.part"; then
+        rm -f "$file.part"
+        fail "the database could not be backed up, for the reason above; it was not touched"
+    fi
+    sync "$file.part"
+    mv "$file.part" "$file"
+    note backup "$file"
+    find "$state/backups" -name '*.dump' | sort -r | tail -n +"$((keep + 1))" | xargs -r rm -f --
+}
+
+# --- The running release ---------------------------------------------------------------------------------------------
+
+# The version that is linked, or nothing. The application user can change the link: a name that is no version counts as none.
+current() {
+    local name
+    name=$(readlink "$root/$app") || return 0
+    name=${name##*/}
+    [[ ! $name =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || printf '%s\n' "$name"
+}
+
+# One rename, in a directory that belongs to the application user: from inside, nobody can lead it elsewhere.
+link() {
+    cd "$root"
+    [ "$(pwd -P)" = "$root" ] || fail "$root leads elsewhere: apply first"
+    ln -sfnT "releases/$1" ".$app.new" || fail "the link $root/.$app.new could not be made, for the reason above"
+    mv -fT ".$app.new" "$app" || fail "the link $root/$app could not be renamed into place, for the reason above"
+    cd /
+}
+
+unlink_current() {
+    cd "$root" || return
+    [ "$(pwd -P)" = "$root" ] && rm -f "$app"
+    cd /
+}
+
+restart() {
+    note restarted "$(date +%s)"
+    systemctl reset-failed "$unit" 2> /dev/null || true
+    # Whether it runs then, `healthy` says, with a reason.
+    systemctl restart "$unit" || true
+}
+
+# The status that nginx answers for the health page, asked on the host itself: no DNS and no route are needed. The certificate
+# is not verified: visitors do that.
+site_status() {
+    local status
+    status=$(curl --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
+        --user-agent release --resolve "$domain:$url_port:127.0.0.1" "$url$health_path" || true)
+    [ "$status" = 000 ] || printf '%s\n' "$status"
+}
+
+# The release answers, is the one that was asked for, and stays so for a while. If not, prints the reason and fails.
+healthy() {
+    local version=$1 process status deadline=$((SECONDS + health_timeout)) runs
+    process=$(property MainPID)
+    until status=$(site_status) && [[ $status == 2?? ]]; do
+        same_process "$process" || return 1
+        if ((SECONDS >= deadline)); then
+            say "$health_path answered ${status:-nothing} through nginx, still after $health_timeout seconds"
+            return 1
+        fi
+        sleep 0.3
+    done
+    # The node itself says which version it booted.
+    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
+        say "the site answers, and the node does not: bin/$app $rpc failed"
+        return 1
+    fi
+    if [ "$runs" != "$version" ]; then
+        say "version $runs runs, not $version: the release boots another one than it says"
+        return 1
+    fi
+    for ((second = 0; second < settle_time; second++)); do
+        sleep 1
+        same_process "$process" || return 1
+    done
+    status=$(site_status)
+    [[ $status == 2?? ]] && same_process "$process" && return
+    say "$health_path answered ${status:-nothing} through nginx after $settle_time seconds"
+    return 1
+}
+
+same_process() {
+    [ "$(property MainPID)" = "$1" ] && [ "$1" != 0 ] && return
+    say "$unit ended by itself"
+    return 1
+}
+
+last_words() {
+    say "The journal's last lines:"
+    journalctl --quiet --unit "$unit" --since "@$(noted restarted)" --lines 20 --no-hostname | sed 's/^/    /'
+}
+
+# Restarted and healthy, or failed with the reason and the journal's last lines.
+restart_and_check() {
+    local reason
+    restart
+    say "Restarted; waiting for $1 to answer"
+    if ! reason=$(healthy "$1"); then
+        last_words
+        fail "$reason"
+    fi
+    say "$1 runs and answers."
+}
+
+# --- The actions -----------------------------------------------------------------------------------------------------
+
+begin() {
+    local now
+    [ ! -e "$progress" ] || take_up
+    now=$(current)
+    if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
+        [ "$BEFORE" != - ] || BEFORE="no release"
+        fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again. Nothing was changed"
+    fi
+    # Whole or not at all: on a full disk nothing has begun.
+    printf '%s=%s\n' action "$1" version "$2" before "$now" since "$(date +%s)" who "${WHO:--}" \
+        revision "${REVISION:--}" > "$progress.new"
+    mv -f "$progress.new" "$progress"
+}
+
+# An earlier action that nothing ended: the machine went down meanwhile.
+take_up() {
+    say "$(noted action) $(noted version) was cut off: ending that first"
+    "$0" end
+}
+
+release() {
+    begin release "$1"
+    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ "$migrate" != before ] || migrate "$releases/$1"
+    link "$1"
+    restart_and_check "$1"
+    if [ "$migrate" = after ]; then
+        migrate "$releases/$1"
+    fi
+}
+
+rollback() {
+    begin rollback "$1"
+    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ -z "${2:-}" ] || migrate_down "$releases/$(current)" "$2"
+    link "$1"
+    restart_and_check "$1"
+}
+
+# With the release that runs.
+in_place() {
+    local action=$1
+    shift
+    begin "$action" "$(current)"
+    [ -n "$(current)" ] || fail "there is no release yet: make release"
+    case $action in
+        restart) restart_and_check "$(current)" ;;
+        migrate) migrate "$releases/$(current)" ;;
+        migrate-down) migrate_down "$releases/$(current)" "$1" ;;
+    esac
+}
+
+# --- The end, called by systemd --------------------------------------------------------------------------------------
+
+# An action succeeded when the program noted so: for systemd, a unit that was stopped has succeeded as well.
+end() {
+    local outcome=failed reason
+    [ -e "$progress" ] || return 0
+    if [ -z "$(noted since)" ]; then
+        say "$progress does not say which action it is about: it is removed, and nothing else is changed"
+    elif [ "$(noted finished)" = yes ]; then
+        record good
+        # Somebody had a reason to leave this release: nobody goes back to it.
+        [ "$(noted action)" != rollback ] || record left "$(noted before)"
+        say "$(noted action) $(noted version): done"
+    else
+        reason=$(noted reason)
+        if [ -z "$reason" ]; then
+            [ "${SERVICE_RESULT:-}" = exit-code ] || outcome=ended
+            reason=$(reason_of_systemd)
+        fi
+        abandon_migration
+        go_back
+        database_stands
+        record "$outcome"
+        say "$(noted action) $(noted version): FAILED: $reason"
+    fi
+    rm -f "$progress"
+}
+
+# Why the main process ended that could not note a reason itself.
+reason_of_systemd() {
+    case ${SERVICE_RESULT:-} in
+        exit-code) say "it ended with status ${EXIT_STATUS:-unknown} and could not write the reason down: see its last words above" ;;
+        oom-kill) say "it was ended from outside: the machine had no memory left" ;;
+        timeout) say "it was ended from outside: it took too long" ;;
+        signal | core-dump) say "it was ended from outside by signal ${EXIT_STATUS:-unknown}" ;;
+        *) say "it was ended from outside" ;;
+    esac
+}
+
+# Sets `reason` anew where going back fails as well.
+go_back() {
+    local before trouble
+    before=$(noted before)
+    [ "$(current)" != "$before" ] || [ -n "$(noted restarted)" ] || return 0
+    if [ -z "$before" ]; then
+        say "There was no release before: stopping"
+        timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
+        systemctl reset-failed "$unit" 2> /dev/null
+        unlink_current
+    elif [ "$(current)" != "$before" ]; then
+        say "Going back to $before"
+        # In a shell of its own, which `fail` may end.
+        (link "$before") || reason="$reason; and the link could not be set back to $before"
+        [ -n "$(noted restarted)" ] || return 0
+        # A VM that is about to start does not end when it is asked to, and nobody needs it any more.
+        timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
+        restart
+        if trouble=$(healthy "$before"); then
+            say "$before runs and answers again."
+        else
+            last_words
+            reason="$reason; and $before, which ran before, is not well either: $trouble"
+        fi
+    fi
+}
+
+# Where a failure leaves the database.
+database_stands() {
+    local release were are
+    release=$(noted migrating)
+    [ -n "$release" ] || return 0
+    were=$(noted migrations)
+    if ! are=$(migrations "$release" | applied | xargs); then
+        say "Where the database stands could not be asked; before, these migrations were applied: ${were:-none}"
+    elif [ "$are" = "$were" ]; then
+        say "The database is as it was: applied are the migrations ${were:-none}."
+    else
+        say "THE DATABASE HAS CHANGED: applied are the migrations ${are:-none}; before, ${were:-none}."
+    fi
+    [ -z "$(noted backup)" ] || say "The backup taken before: $(noted backup)"
+}
+
+# One line of the log: when, who, action, version, revision, outcome, seconds.
+record() {
+    local now
+    now=$(date +%s)
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
+        "${2:-$(noted version)}" "$(noted revision)" "$1" "$((now - $(noted since)))" >> "$state/revisions.log" ||
+        say "This could not be written to $state/revisions.log: make room there"
+}
+
+case ${1:-} in
+    release | rollback)
+        "$@"
+        note finished yes
+        ;;
+    restart | migrate | migrate-down)
+        in_place "$@"
+        note finished yes
+        ;;
+    end)
+        # A failure in here must not keep the rest from being done.
+        trap - ERR
+        set +Ee
+        end
+        ;;
+    *)
+        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION"
+        exit 64
+        ;;
+esac

@@ -1,0 +1,16 @@
+#!/bin/sh
+# Takes the machine's lock for this connection, or prints who holds it and fails. The run that holds it takes it again.
+#
+# $1: who takes it, $2: what for
+set -eu
+umask 077
+. ./lock.sh
+own_session
+lock_holder
+[ -z "$holder" ] || [ "$session" = "$own" ] || {
+    echo "$holder"
+    exit 1
+}
+# Fails if the connection has broken meanwhile.
+started=$(cut -d ' ' -f 22 "/proc/$own/stat")
+echo "$own|$started|$(date -u '+%Y-%m-%d %H:%M:%S UTC')|$1|$2" > "$lock_file"

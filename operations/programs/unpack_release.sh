@@ -1,0 +1,71 @@
+#!/bin/sh
+# Unpacks a release into a directory of its own, which belongs to root and gets its name when everything about it was checked.
+# GNU tar itself writes nowhere but below the directory it is in.
+#
+# $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: application and its user
+set -eu
+umask 027
+. ./lock.sh
+root=$1 version=$2 tarball=$3 digest=$4 app=$5
+
+refuse() {
+    echo "$tarball $1: build it anew; nothing was released" >&2
+    exit 1
+}
+
+# As root, in a directory that the application user could turn into a link: from inside, nobody can lead it elsewhere.
+enter_releases() {
+    cd "$root"
+    [ "$(pwd -P)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
+    [ -d releases ] || mkdir releases
+    [ ! -L releases ] || { echo "$root/releases is a link: remove it" >&2; exit 1; }
+    chown root:"$app" releases
+    chmod 750 releases
+    cd releases
+    [ "$(pwd -P)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
+    # Left over when the machine lost its power.
+    rm -rf .unpacking.*
+}
+
+unpack() {
+    tar -tzf "$tarball" > "$new/.names" || refuse "cannot be read, it is cut off or no tarball"
+    ! grep -qE '^/|(^|/)\.\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
+    rm "$new/.names"
+    tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || {
+        # Kibibytes. tar names the reason of its last write alone, which may have been a short one.
+        [ "$(df --output=avail . | tail -n 1)" -ge 1024 ] || {
+            echo "$root/releases is full: make room there, or lower keep_releases; nothing was released" >&2
+            exit 1
+        }
+        refuse "could not be unpacked, for the reason above"
+    }
+}
+
+# In the unpacked release.
+check() {
+    here=$(pwd -P)
+    [ -z "$(find . ! -type f ! -type d ! -type l -print -quit)" ] ||
+        refuse "holds what is neither file nor directory nor link"
+    find . -type l -exec realpath -mz {} + | tr '\0' '\n' | while IFS= read -r target; do
+        case $target in "$here"/*) ;; *) refuse "holds a link that leads out of the release" ;; esac
+    done
+    [ -x "bin/$app" ] || refuse "has no bin/$app"
+    boots=$(cut -d ' ' -f 2 releases/start_erl.data) || refuse "has no releases/start_erl.data"
+    [ "$boots" = "$version" ] || refuse "would boot version $boots, not $version"
+}
+
+echo "$digest  $tarball" | sha256sum --check --status || refuse "is not what was built, its checksum differs"
+enter_releases
+new=$(mktemp -d .unpacking.XXXXXX)
+trap 'rm -rf "$root/releases/$new"' EXIT
+trap 'exit 1' HUP INT TERM
+unpack
+cd "$new"
+check
+echo "$digest" > .tarball.sha256
+chown -hR root:"$app" .
+chmod -R u=rwX,g=rX,o= .
+cd ..
+require_lock
+rm -rf "$version"
+mv -T "$new" "$version"

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Prints "unused" when a file holds a self-signed certificate of ours that no nginx configuration names but one site's own.
+#
+# $1: PEM file, $2: the site, $3: subject of our certificates
+[ -e "$1" ] || exit 0
+openssl x509 -noout -subject -nameopt RFC2253 -in "$1" 2> /dev/null | grep -qxF "subject=$3" || exit 0
+find -L /etc/nginx/nginx.conf /etc/nginx/conf.d /etc/nginx/sites-enabled -type f ! -name "$2" \
+    -exec grep -qF "$1" {} \; -print | grep -q . || echo unused
