@@ -19,7 +19,7 @@ from group_data.schema.inventory import environments_on, machine_of
 from inspection.ask import fact
 from inspection.facts import Rows
 from inspection.probe import Lines, shell_program
-from inspection.traces import TRACES, called
+from inspection.traces import TRACES, Trace, namesake
 
 # The names an environment may have (group_data/schema/types.py, Name). Any other name that a host says is not ours, so no
 # name in a removal command needs quoting or can lead the command elsewhere.
@@ -91,17 +91,29 @@ def _extensions(host: Host, environment: Environment) -> Iterable[Leftover]:
 
 
 def _traces_of_former(host: Host, example: Environment, here: set[str], built: set[str]) -> Iterable[Leftover]:
-    pattern = called(example, "*")
+    pattern = namesake(example, "*")
     pairs = [word for trace in TRACES for word in (trace.test, trace.name(pattern))]
     program = shell_program("leftovers.sh", example.app, example.aliases_path, *pairs)
     for line in fact(host, Lines, arguments=program):
         number, _, name = line.partition("\t")
         trace = TRACES[int(number)]
-        if match := re.fullmatch(re.escape(trace.name(pattern)).replace(r"\*", f"({_NAME})"), name):
-            former = called(example, match[1])
+        if short := short_name(trace, example, name):
+            former = namesake(example, short)
             if former.full_name not in (built if trace.of_build else here):
                 shown = trace.shown or trace.name
                 yield Leftover(f"{trace.thing} {shown(former)}", trace.removal(former))
+
+
+def short_name(trace: Trace, example: Environment, name: str) -> str | None:
+    """The short name of the environment whose trace has this name; None if it is no environment's.
+
+    + trace: kind of trace
+    + example: any environment of the application
+    + name: as the host says it
+    """
+    pattern = re.escape(trace.name(namesake(example, "*"))).replace(r"\*", f"({_NAME})")
+    match = re.fullmatch(pattern, name)
+    return match[1] if match else None
 
 
 def _databases_of_former(host: Host, example: Environment, here: set[str]) -> Iterable[Leftover]:

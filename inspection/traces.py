@@ -29,7 +29,7 @@ class Trace(NamedTuple):
     of_build: bool = False
 
 
-def called(example: Environment, name: str) -> Environment:
+def namesake(example: Environment, name: str) -> Environment:
     """The environment of the same application that has another name; with "*", patterns of its names.
 
     + example: any environment of the application

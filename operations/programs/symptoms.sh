@@ -4,6 +4,7 @@
 # $6: application user, $7: certificate or nothing, the rest: directories whose file systems count.
 unit=$1 patience=$2 secret=$3 built=$4 appsignal=$5 user=$6 certificate=$7
 shift 7
+. ./start_limit.sh
 export ERL_EPMD_ADDRESS=127.0.0.1
 
 # The reader compares the mean of two readings with the middle of the run, so that its length does not count.
@@ -21,7 +22,6 @@ clock
 echo "state $(systemctl show --property ActiveState --value "$unit")"
 process=$(systemctl show --property MainPID --value "$unit")
 if [ "$process" != 0 ]; then
-    . ./start_limit.sh
     wait_for_second_port
     echo "$listens" | awk 'NF { print "listens", $4 }'
     find "$secret" -maxdepth 0 -newerct "${start:?}" 2>/dev/null | sed 's/^/newer-than-start /'
