@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from pyinfra.api import Host, QuoteString, StringCommand
+from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.ask import fact
+from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program
 
 
@@ -69,7 +70,7 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
         appsignal_writable="writable" in seen,
         secret_newer_than_start="newer-than-start" in seen,
         secret_newer_than_build="newer-than-build" in seen,
-        login=_login(host, environment, secrets),
+        login=login_refusal(host, environment, secrets),
         certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
         hsts=fact(host, HstsHeaders, names=_with_parents(environment.domain)),
         skew=statistics.mean(map(float, seen["clock"])) - here,
@@ -126,29 +127,6 @@ def _node(host: Host, environment: Environment) -> dict[str, str]:
     )
     lines = node_output(host, environment, expression, while_starting=True)
     return {name: value for name, _, value in (line.partition(" ") for line in lines)}
-
-
-def _login(host: Host, environment: Environment, secrets: Secrets) -> str | None:
-    connection = {
-        "host": environment.database_host,
-        "port": str(environment.database_port),
-        "user": environment.database_role,
-        "dbname": environment.database,
-        "connect_timeout": str(PATIENCE),
-    }
-    if environment.database_tls == "verified":
-        connection |= {"sslmode": "verify-full", "sslrootcert": environment.database_ca_path}
-    words = " ".join(f"{name}='{value}'" for name, value in connection.items())
-    succeeded, output = host.run_shell_command(
-        StringCommand(*map(QuoteString, shell_program("database_login.sh", words))),
-        _sudo=True,
-        _chdir="/",
-        _stdin=secrets.database_password.get_secret_value(),
-    )
-    if succeeded:
-        return ""
-    # A database that is managed elsewhere brings no client with it.
-    return None if "psql: not found" in output.stderr else output.stderr.strip().splitlines()[-1]
 
 
 def _with_parents(domain: str) -> list[str]:
