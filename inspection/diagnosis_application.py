@@ -29,14 +29,14 @@ def _not_running(environment: Environment, seen: Symptoms) -> Finding:
     name = environment.environment
     return Finding(
         f"{environment.unit} is {seen.state}",
-        "nobody gets an answer; what the application itself would tell could not be asked",
+        "nobody gets an answer, and the application itself could not be asked",
         f"make logs ENV={name} says why it ended; make apply ENV={name} brings back what is missing on the machine; "
         f"make restart ENV={name}",
     )
 
 
 def _ports(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
-    # A node's own port, for other nodes, is registered with epmd; and everything else is the web server's.
+    # epmd knows the port of a node for other nodes. Every other port is the web server's.
     nodes = {str(port) for port in seen.registered.values()}
     listens = [address for address in seen.listens if address.rpartition(":")[2] not in nodes]
     wanted = f"127.0.0.1:{environment.port}"
@@ -50,7 +50,7 @@ def _ports(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
     elif listens:
         yield Finding(
             f"the application listens on {', '.join(listens)}, not on {wanted}",
-            f"nginx passes what comes for {environment.domain} to {wanted}",
+            f"nginx passes requests for {environment.domain} to {wanted}",
             f"{mend_in_application(environment)}; or set port in group_data/{name}.py, make apply ENV={name}",
         )
     elif seen.node.get("server", "true") != "true":
@@ -70,7 +70,7 @@ def _ports(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
 def _open(environment: Environment, address: str) -> Finding:
     return Finding(
         f"the application listens on {address}, not on 127.0.0.1 alone",
-        "who reaches that port passes by nginx, its TLS and its access rules",
+        "anybody who reaches that port bypasses nginx, its TLS and its access rules",
         mend_in_application(environment),
     )
 
@@ -88,8 +88,8 @@ def _node(environment: Environment, secrets: Secrets, seen: Symptoms) -> Iterato
     elif not seen.node:
         yield Finding(
             f"the node {environment.node} does not answer on the host itself",
-            "console, rpc, ping and the health check of a release need it: mostly it runs with another cookie than its "
-            f"file, or {environment.variables_path} is gone",
+            "console, rpc, ping and the health check of a release need it. The usual cause is another cookie than in its "
+            f"file, or a missing {environment.variables_path}",
             f"make apply ENV={name}; make restart ENV={name}",
         )
     if seen.node and seen.node.get("node") != environment.node:
@@ -102,7 +102,7 @@ def _node(environment: Environment, secrets: Secrets, seen: Symptoms) -> Iterato
     if seen.node and seen.node.get("cookie") != expected:
         yield Finding(
             "the cookie in use is not the vault's",
-            "who knows an old one still gets a shell in the node",
+            "anybody who knows an old one still gets a shell in the node",
             f"make apply ENV={name}",
         )
 

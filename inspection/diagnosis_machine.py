@@ -9,11 +9,11 @@ from inspection.finding import Finding
 from inspection.health import DISK_FULL
 from inspection.symptoms import Symptoms
 
-# Days. A self-signed certificate is reissued by an apply in its last 30, and Let's Encrypt's are renewed then too: what is
-# left with less than that for nine days was forgotten.
+# Days. Self-signed certificates and those of Let's Encrypt are renewed in their last 30 days. One that has fewer than 21
+# left was forgotten.
 CERTIFICATE_DAYS = 21
 
-# Seconds. Sessions and tokens tell times apart by seconds; a clock that is kept has milliseconds.
+# Seconds. Sessions and tokens count in seconds; a synchronised clock is right to milliseconds.
 SKEW = 5
 
 
@@ -57,7 +57,7 @@ def _hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
         if not expired and (name == environment.domain or subdomains):
             yield Finding(
                 f"{name} sends Strict-Transport-Security: {header}",
-                f'a browser that was there refuses {environment.url}: "Your connection is not private"',
+                f'a browser that saw it refuses {environment.url}: "Your connection is not private"',
                 f"give {environment.environment} a certificate browsers accept (tls = 'provided'), make apply "
                 f"ENV={environment.environment}; for one browser, delete the domain's policy on chrome://net-internals/#hsts",
             )
@@ -69,7 +69,7 @@ def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
         where = f"{environment.database_host}:{environment.database_port}"
         yield Finding(
             f"the database does not let {environment.database_role} in with the vault's password: {seen.login}",
-            "the application cannot connect anew: with its next restart at the latest it stands without a database",
+            "the application cannot connect anew: at its next restart, at the latest, it has no database",
             f"make apply ENV={name}"
             if environment.database_managed
             else f"ask whoever manages {where}, make vault-edit ENV={name}",
@@ -93,6 +93,6 @@ def _machine(seen: Symptoms) -> Iterator[Finding]:
     if seen.reboot is not None:
         yield Finding(
             f"the machine waits for a reboot{f', for {seen.reboot}' if seen.reboot else ''}",
-            "what was updated for security runs on in its old version",
-            "on the host: systemctl reboot; every environment on it is away for the while",
+            "programs that were updated for security still run in their old version",
+            "on the host: systemctl reboot; every environment on it is down meanwhile",
         )

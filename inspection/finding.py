@@ -8,9 +8,9 @@ from group_data.schema.environment import Environment
 class Finding(NamedTuple):
     """Something that is wrong.
 
-    + what: is wrong
-    + why: it matters
-    + mend: the command, or what to do before it
+    + what: the fault
+    + why: its consequence
+    + mend: the command, or the steps before it
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""How an environment is doing on its host, from the unit to the last release: the readings, and whether each is in order."""
+"""The health of an environment on its host, from the unit to the last release: readings, and whether each is in order."""
 
 import re
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _END = "end of migrations"
 class Reading(NamedTuple):
     """One cell of the table.
 
-    + text: what there is to see
+    + text: for people
     + ok: whether it is in order
     """
 
@@ -33,7 +33,7 @@ class Reading(NamedTuple):
 
 
 class Health(NamedTuple):
-    """One environment's readings: what carries the application, and then the application."""
+    """The readings of one environment: first everything that carries the application, then the application."""
 
     unit: Reading
     site: Reading
@@ -71,7 +71,7 @@ def read(host: Host, environment: Environment) -> Health:
 
 
 def _said_by_node(host: Host, environment: Environment) -> list[str]:
-    """The version that runs, a line for each migration, and _END if all of them could be told."""
+    """The version that runs, a line for each migration, and _END if the list is complete."""
     asked = [RUNNING_VERSION]
     if environment.migrate != "never":
         asked += [environment.migrations_expression, f'IO.puts("{_END}")']
@@ -94,7 +94,7 @@ def _site(line: str | None) -> Reading:
     match = re.fullmatch(r"HTTP/[0-9.]+ ([1-5][0-9]{2}) ?([ -~]*)", line or "")
     if not match:
         return Reading("no answer", ok=False)
-    # Whatever the application itself answers, even that somebody must log in, shows that it is there.
+    # Any answer of the application itself shows that it is there, even a refusal without a login.
     return Reading(f"{match[1]} {match[2]}".strip(), ok=int(match[1]) < 500)
 
 
@@ -136,6 +136,6 @@ def _last(releases: Releases) -> Reading:
     if not releases.revisions:
         return Reading("none", ok=True)
     last = releases.revisions[-1]
-    # A rollback is two lines: the second one says what it came from.
+    # A rollback writes two lines. The second one is about the release it left.
     outcome = GOOD if last.outcome == LEFT else last.outcome
     return Reading(f"{last.action} {outcome} {last.time[:16].replace('T', ' ')}", ok=outcome == GOOD)

@@ -1,10 +1,10 @@
 """Things on a machine that the data no longer wants, and the command that removes each.
 
-Apply never drops a database, role or extension, nor anything of an environment that is no longer in the inventory, nor
+Apply never removes a database, a role, an extension, anything of an environment that is no longer in the inventory, or
 files it did not write. `commands.drift` names them instead.
 
-Everything is found by the names an `Environment` derives. For one that is gone they are derived again, from a copy of an
-environment of the same application that is called as the one found.
+The names an `Environment` derives find everything. For an environment that is gone, a copy of another one of the same
+application derives them again, under the name that was found.
 """
 
 import re
@@ -31,7 +31,7 @@ class Leftover(NamedTuple):
 
     + thing: kind and name, e.g. "database billing_qa"
     + command: what removes it, for a root shell on the machine
-    + environment: short name, where it lies within one that exists
+    + environment: short name of the existing environment it lies in
     """
 
     thing: str
@@ -52,7 +52,7 @@ def find(host: Host, environments: Mapping[str, Environment], selected: Iterable
     neighbours = environments_on(machine_of(host), host.inventory, environments)
     built = _built_on(host, environments)
     here, built_here = ({environment.full_name for environment in several} for several in (neighbours, built))
-    # One whose database is elsewhere by now left its former one behind.
+    # An environment whose database moved elsewhere left the former one behind.
     databases = {environment.full_name for environment in neighbours if environment.database_is_local}
     for example in {environment.app: environment for environment in (*built, *neighbours)}.values():
         found += _traces_of_former(host, example, here, built_here)
@@ -76,7 +76,7 @@ def _within(host: Host, environment: Environment) -> Iterable[Leftover]:
 
 
 def _extensions(host: Host, environment: Environment) -> Iterable[Leftover]:
-    """Those a superuser made and the data does not name; what the application's migrations made is the role's own."""
+    """Extensions that a superuser made and the data does not name. Those of migrations belong to the application's role."""
     query = (
         "SELECT extname FROM pg_catalog.pg_extension JOIN pg_catalog.pg_roles ON pg_roles.oid = extowner"
         " WHERE rolsuper AND extname <> 'plpgsql' ORDER BY extname"
@@ -117,7 +117,7 @@ def short_name(trace: Trace, example: Environment, name: str) -> str | None:
 
 
 def _databases_of_former(host: Host, example: Environment, here: set[str]) -> Iterable[Leftover]:
-    """A database that belongs to the role of its name, and a role that does, or that is limited as apply limits one."""
+    """Databases that belong to the role of their name, and roles that own one or have a connection limit, as apply sets it."""
     name = f"~ '^{example.app}_{_NAME}$'"
     query = (
         f"SELECT 'database ' || datname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba"

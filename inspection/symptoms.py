@@ -1,4 +1,4 @@
-"""What can be seen of a running environment from its host. inspection/diagnosis.py says what it means."""
+"""The symptoms of a running environment, as its host shows them. inspection/diagnosis.py says what they mean."""
 
 import statistics
 import time
@@ -15,12 +15,12 @@ from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_pr
 
 
 class Symptoms(NamedTuple):
-    """What was seen.
+    """Everything that was seen.
 
     + state: the unit's, e.g. active
     + listens: addresses with ports the application listens on
     + registered: ports by node name, as epmd has them
-    + node: what the node says of itself, by name; empty when it does not answer
+    + node: the settings the node prints, by name; empty when it does not answer
     + told_appsignal: AppSignal's working directory in the process's variables
     + appsignal_writable: whether the application could write in the directory that is meant for it
     + secret_newer_than_start: whether the secret file was changed after the process had started
@@ -50,7 +50,7 @@ class Symptoms(NamedTuple):
 
 
 def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
-    """Everything that can be seen of an environment.
+    """All symptoms of an environment.
 
     + secrets: of its vault
 
@@ -80,7 +80,7 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
 
 
 def by_word(lines: list[str]) -> dict[str, list[str]]:
-    """What symptoms.sh prints: the values by the word before each.
+    """The values that symptoms.sh prints, by the word before each.
 
     + lines: its output
     """
@@ -118,7 +118,7 @@ def _percent(text: str) -> int:
 
 
 def _node(host: Host, environment: Environment) -> dict[str, str]:
-    # MD5 is in the VM itself, whatever the release has; the digest leaves the host over SSH and is shown to nobody.
+    # The VM itself has MD5, even if the release lacks crypto. The digest leaves the host over SSH and nobody sees it.
     expression = (
         'IO.puts("node #{node()}"); '
         'IO.puts("cookie #{Base.encode16(:erlang.md5(Atom.to_string(Node.get_cookie())))}"); '
@@ -130,6 +130,6 @@ def _node(host: Host, environment: Environment) -> dict[str, str]:
 
 
 def _with_parents(domain: str) -> list[str]:
-    """A site's own name and those above it, but for the top level."""
+    """The name of a site and those of its parents, without the top level."""
     labels = domain.split(".")
     return [".".join(labels[level:]) for level in range(len(labels) - 1)]

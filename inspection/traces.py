@@ -18,7 +18,7 @@ class Trace(NamedTuple):
     + test: function of leftovers.sh that holds for ours alone
     + removal: shell command, in one line
     + shown: for people, when it is not the name
-    + of_build: whether it is on the host that builds the environment, wherever that one lives
+    + of_build: whether it is on the host that builds the environment, which may be another than the environment's
     """
 
     thing: str
