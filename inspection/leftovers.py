@@ -117,7 +117,7 @@ def short_name(trace: Trace, example: Environment, name: str) -> str | None:
 
 
 def _databases_of_former(host: Host, example: Environment, here: set[str]) -> Iterable[Leftover]:
-    """Databases that belong to the role of their name, and roles that own one or have a connection limit, as apply sets it."""
+    """Databases of the role of their name, and roles that own one or have a connection limit, as apply sets it."""
     name = f"~ '^{example.app}_{_NAME}$'"
     query = (
         f"SELECT 'database ' || datname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba"
