@@ -18,7 +18,8 @@ from group_data.schema.inventory import read_environments
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
 from inspection.ask import ask
-from inspection.diagnosis import Finding, findings
+from inspection.diagnosis import findings
+from inspection.finding import Finding
 from preflight import interruption
 from preflight.inventory import read_inventory
 from preflight.selection import select

@@ -24,18 +24,11 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
+from inspection.probe import in_release
 from operations.host.ssh import ssh
 from preflight import interruption
 from preflight.inventory import read_inventory
 from preflight.selection import select
-
-# $1: variables, $2: directory of the release, the rest: the command. As the aliases of the application user do it.
-_IN_RELEASE = """\
-set -a
-. "$1" && cd "$2" 2>/dev/null || { echo "there is no release yet: make release" >&2; exit 1; }
-shift 2
-exec "$@"
-"""
 
 # What ssh itself ends with when it could not connect (ssh(1)).
 _NOT_CONNECTED = 255
@@ -46,15 +39,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(1, f"{self.prog}: {message}\n")
-
-
-def in_release(environment: Environment, *arguments: str) -> list[str]:
-    """A command of the running release, as the application user, with the unit's variables.
-
-    + arguments: of `bin/<app>`
-    """
-    paths = [environment.variables_path, environment.app_path, f"bin/{environment.app}"]
-    return ["sudo", "-n", "-u", environment.user, "sh", "-c", _IN_RELEASE, "sh", *paths, *arguments]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

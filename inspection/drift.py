@@ -8,7 +8,7 @@ from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import environments_on, machine_of
+from group_data.schema.inventory import machine_of
 from inspection import leftovers, plan
 from inspection.ask import address, ask
 
@@ -68,9 +68,8 @@ def _changed(
 
 def _left_over(inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host]) -> Iterator[Drift]:
     def question(host: Host) -> list[leftovers.Leftover]:
-        neighbours = environments_on(machine_of(host), inventory, environments)
         selected = [environments[other.name] for other in hosts if machine_of(other) == machine_of(host)]
-        return leftovers.find(host, neighbours, selected)
+        return leftovers.find(host, environments, selected)
 
     one_of_each_machine = {machine_of(host): host for host in reversed(hosts)}
     for name, answer in ask(inventory, list(one_of_each_machine.values()), question).items():

@@ -1,7 +1,5 @@
 """One environment of one application, with every name that follows from the pair (app, environment)."""
 
-from functools import cached_property
-
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.settings import Settings
 
@@ -284,27 +282,3 @@ class Environment(Settings):
         """What a running release is out of date against."""
         files = [self.unit_path, self.variables_path, self.cookie_path]
         return [*files, self.secret_path] if self.secrets_read_at_start else files
-
-    @property
-    def console_command(self) -> str:
-        """What the release tool calls a shell inside the running node."""
-        return self.tool.console
-
-    @cached_property
-    def shell_aliases(self) -> dict[str, str]:
-        """Aliases with their placeholders filled in; the one named after the environment comes first."""
-        # The end of the input would be the end of the node (seen with OTP 27).
-        refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
-        run = f"( {refusal}; set -a; . {self.variables_path}; cd {self.app_path} && exec bin/{self.app} "
-        values = {
-            "{unit}": self.full_name,
-            "{app_path}": self.app_path,
-            "{root}": self.root,
-            "{console}": f"{run}{self.console_command} )",
-        }
-        aliases = {self.environment: f"cd {self.app_path} 2>/dev/null || cd {self.root}"}
-        for name, command in self.aliases.items():
-            for placeholder, value in values.items():
-                command = command.replace(placeholder, value)
-            aliases[name] = command
-        return aliases
