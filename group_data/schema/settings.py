@@ -394,6 +394,6 @@ class Settings(BaseModel):
     )
     vault_identity: str | None = Field(
         default=None,
-        description="File with the age or ssh-ed25519 key that opens the vault; default: see the README.",
+        description="File with the age or ssh-ed25519 key that opens the vault; default: see docs/secrets.md.",
         examples=["~/.config/age/prod.txt"],
     )
