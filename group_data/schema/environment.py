@@ -4,6 +4,7 @@ from functools import cached_property
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.settings import Settings
+from group_data.schema.version import is_version
 
 # What Debian's package ca-certificates makes.
 SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
@@ -125,6 +126,21 @@ class Environment(Settings):
     def release_path(self, version: str) -> str:
         """Directory of one release."""
         return f"{self.releases_path}/{version}"
+
+    def tarball_name(self, version: str) -> str:
+        """Name of the file a release is shipped in; `version_of` is its inverse.
+
+        + version: of the release
+        """
+        return f"{self.app}-{version}.tar.gz"
+
+    def version_of(self, tarball_name: str) -> str | None:
+        """The version in the name of a tarball; None for any other file.
+
+        + tarball_name: without a directory
+        """
+        version = tarball_name.removeprefix(f"{self.app}-").removesuffix(".tar.gz")
+        return version if is_version(version) and self.tarball_name(version) == tarball_name else None
 
     @property
     def private_path(self) -> str:

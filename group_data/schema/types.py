@@ -155,10 +155,6 @@ ToolchainUrl = Annotated[str, StringConstraints(max_length=500, pattern=_TOOLCHA
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
-# What mix release and Distillery make of a version, with the build's date, branch and revision; also a directory's name.
-_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$"
-Version = Annotated[str, StringConstraints(pattern=_VERSION)]
-
 
 def is_address(value: str) -> bool:
     """Whether a host is given by its IP address, not by a name."""
@@ -235,6 +231,5 @@ WORDS = {
     _HOST: "must be the name of a host in inventory.py",
     _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
-    _VERSION: "must be up to 128 letters, digits and . + _ -, the first a letter or digit",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }
