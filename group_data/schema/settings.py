@@ -4,23 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from group_data.schema.addresses import DatabaseHost, Network, NodeName, ServerName
 from group_data.schema.types import (
     AbsolutePath,
     AliasName,
     BasicAuthUser,
-    DatabaseHost,
     DatabaseName,
     Elixir,
     ExtensionName,
     HostName,
     ModuleName,
     Name,
-    Network,
-    NodeName,
     PackageName,
     Port,
     RepositoryUrl,
-    ServerName,
     Sha256,
     SingleLine,
     Text,
