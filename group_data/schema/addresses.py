@@ -1,4 +1,4 @@
-"""Types for names and addresses of hosts and networks, each with the rule it comes from."""
+"""Types for names and addresses of hosts and networks, each with the source of its rule."""
 
 import ipaddress
 import re
@@ -10,14 +10,14 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def _host_name(value: str) -> str:
-    """RFC 1035 2.3.4: labels of up to 63 characters, 253 in all. Wildcards and regular expressions are refused."""
+    """A host name of labels with up to 63 characters, 253 in all (RFC 1035, 2.3.4), without wildcards and patterns."""
     if len(value) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
         raise ValueError("must be a host name in lower case such as stage.example.com (Punycode for other alphabets)")
     return value
 
 
 def _server_name(value: str) -> str:
-    """A host name that browsers do not take for an IP address, for which they send no name in a TLS handshake.
+    """A host name that no browser reads as an IP address. For an address, browsers send no name in the TLS handshake.
 
     https://url.spec.whatwg.org/#ends-in-a-number-checker
     """
@@ -32,10 +32,10 @@ ServerName = Annotated[str, AfterValidator(_server_name)]
 
 
 def _node_name(value: str) -> str:
-    """`name@host`, as Erlang's -name wants it. A name that begins with a dash is taken for an option.
+    """`name@host` for Erlang's -name. A name with a leading dash would be an option.
 
-    A node whose host has no dot starts, but every connection to it is refused as "illegal hostname", and the release's
-    own remote console is such a connection (seen with OTP 25 and 27).
+    A node starts with a host without a dot, but then refuses every connection as "illegal hostname", also the connection
+    of the release's own remote console (seen with OTP 25 and 27).
     """
     # An atom has at most 255 characters (Erlang Efficiency Guide, "System Limits").
     if len(value) > 255 or not re.fullmatch(rf"[a-z0-9_][a-z0-9_-]*@{_LABEL}(\.{_LABEL})+", value):
@@ -49,7 +49,7 @@ NodeName = Annotated[str, AfterValidator(_node_name)]
 
 
 def is_address(value: str) -> bool:
-    """Whether a host is given by its IP address, not by a name."""
+    """Whether the text for a host is an IP address and no name."""
     try:
         ipaddress.ip_address(value)
     except ValueError:
@@ -58,7 +58,7 @@ def is_address(value: str) -> bool:
 
 
 def _database_host(value: str) -> str:
-    """A server name or IPv4 address. Postgrex connects over IPv4 unless told otherwise, which a name needs no less."""
+    """A host name or an IPv4 address. Postgrex connects over IPv4 unless told otherwise, also to a name."""
     if value.rpartition(".")[2].isdigit() and not is_address(value):
         raise ValueError("is no IPv4 address: four numbers up to 255, without leading zeros")
     if ":" in value:
@@ -70,15 +70,15 @@ DatabaseHost = Annotated[str, AfterValidator(_database_host)]
 
 
 def _network(value: str) -> str:
-    """An address or network as nginx's `allow` compares it, written in its one canonical form."""
+    """An address or network for nginx's `allow`, in its canonical form."""
     try:
-        # A zone (%eth0) belongs to an interface; nginx takes none.
+        # nginx takes no zone (%eth0), which belongs to an interface.
         network = ipaddress.ip_network(value.replace("%", " "), strict=False)
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address or a network such as 192.0.2.0/24 or 2001:db8::/32") from None
     if isinstance(network, ipaddress.IPv6Network) and (mapped := network.network_address.ipv4_mapped):
         raise ValueError(f"never matches, as nginx sees such a client under its IPv4 address: write {mapped}")
-    # nginx's ngx_inet_addr has no other value for "no address".
+    # nginx's ngx_inet_addr uses this value for "no address".
     if str(network) == "255.255.255.255/32":
         raise ValueError("is the broadcast address, which no client has and nginx refuses: leave it out")
     address, _, prefix = value.partition("/")

@@ -26,8 +26,8 @@ def _names(e: Environment) -> Iterator[tuple[str, str]]:
         yield "app", f"app = {e.app!r} is what a directory beside the running release is called: rename it"
     if e.full_name.startswith("pg_"):
         yield "app", f"app = {e.app!r} makes the role {e.full_name}, and PostgreSQL keeps pg_ to itself: rename it"
-    # systemd's strict names (https://systemd.io/USER_NAMES); groupadd(8) takes one more. The role and database may have 63
-    # (PostgreSQL's NAMEDATALEN), the unit more.
+    # The limit of systemd's strict names (https://systemd.io/USER_NAMES). groupadd(8) allows 32 characters, PostgreSQL 63
+    # for role and database (NAMEDATALEN), and a unit may have more.
     if len(e.group) > 31:
         yield (
             "app",
@@ -67,7 +67,7 @@ def _hsts(e: Environment) -> Iterator[tuple[str, str]]:
         )
 
 
-# What says where a PostgreSQL is that somebody else runs.
+# Settings that describe a PostgreSQL outside of this project.
 _DATABASE_ELSEWHERE = (
     "database_host",
     "database_port",

@@ -14,7 +14,10 @@ PRELOADED_TLDS = frozenset(
 
 
 def problems_of_parents(subjects: Sequence[Subject]) -> Iterator[Problem]:
-    """A stage site on plain HTTP that no browser opens, because its parent sends HSTS: it has happened."""
+    """Sites without a trusted certificate below a domain that sends HSTS. No browser opens them; it has happened to a stage.
+
+    + subjects: every environment of the inventory
+    """
     claimed = [claim for subject in subjects for claim in subject.read(_claimed)]
     for subject in subjects:
         for name, tls, parents in subject.read(lambda e: [(n, e.tls, e.hsts_parents) for n in e.server_names]):
@@ -38,7 +41,7 @@ def _claimed(e: Environment) -> Iterator[tuple[str, str]]:
 
 
 def _parent(name: str, known: Sequence[str], claimed: Sequence[tuple[str, str]]) -> str | None:
-    """Who claims `name` through HSTS, as a phrase, or None."""
+    """The parent whose HSTS includes `name`, as a phrase; None without one."""
     tld = name.rpartition(".")[2]
     if tld in PRELOADED_TLDS:
         return f"browsers are shipped with HSTS for .{tld}"

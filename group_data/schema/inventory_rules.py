@@ -18,7 +18,7 @@ def problems_of_inventory(subjects: Sequence[Subject]) -> Iterator[Problem]:
 
 
 def _shared_databases(subjects: Sequence[Subject]) -> Iterator[Problem]:
-    """One environment on two machines, app and environment being the same, may have one database."""
+    """Two different environments with one database. The same environment on two machines may share its database."""
     owners: dict[tuple[object, ...], tuple[str, str]] = {}
     for subject in subjects:
         for name, place in subject.read(lambda e, s=subject: [(e.full_name, (*_server(s, e), e.database))]):  # type: ignore[misc]
@@ -32,7 +32,7 @@ def _shared_databases(subjects: Sequence[Subject]) -> Iterator[Problem]:
 
 
 def _server(subject: Subject, environment: Environment) -> tuple[object, ...]:
-    """What makes two PostgreSQL servers one."""
+    """The place of an environment's PostgreSQL; equal places are the same server."""
     place = subject.machine if environment.database_is_local else (environment.database_host,)
     return (*place, environment.database_port)
 

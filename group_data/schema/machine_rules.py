@@ -8,7 +8,13 @@ from group_data.schema.problem import Problem, Subject
 
 
 class _Exclusive(NamedTuple):
-    """Something two environments on one machine may not share: its name, the key to change, and the sentence."""
+    """Something that two environments on one machine may not share.
+
+    + what: its name
+    + key: the key to change
+    + read: returns its values in an environment
+    + why: the reason and the way out
+    """
 
     what: str
     key: str
@@ -16,10 +22,10 @@ class _Exclusive(NamedTuple):
     why: str
 
 
-# Unit, site, group, role, certificate and directories are named by app and environment: `_twins` holds these.
+# Unit, site, group, role, certificate and directories have names made of app and environment: `_twins` checks these.
 _EXCLUSIVE: Sequence[_Exclusive] = (
     _Exclusive("port", "port", lambda e: [e.port], "the second to start finds it taken; give each its own port"),
-    # epmd registers what stands before the @ alone.
+    # epmd registers only the part before the @.
     _Exclusive(
         "node name",
         "node_name",
@@ -42,9 +48,13 @@ _EXCLUSIVE: Sequence[_Exclusive] = (
 
 
 def problems_of_machine(neighbours: Sequence[Subject]) -> Iterator[Problem]:
+    """Every disagreement between the environments of one machine.
+
+    + neighbours: its environments
+    """
     twins = list(_twins(neighbours))
     yield from (problem for _, problem in twins)
-    # Two of the same name share everything: saying so once is enough.
+    # Two environments of the same name share everything: one message is enough.
     distinct = [subject for subject in neighbours if subject not in [twin for twin, _ in twins]]
     for exclusive in _EXCLUSIVE:
         owners: dict[str | int, str] = {}
@@ -89,7 +99,7 @@ def _alias_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
         for user, alias in subject.read(lambda e: [(e.user, name) for name in (e.environment, *e.aliases)]):
             owner = owners.setdefault((user, alias), subject)
             if owner is not subject:
-                # The alias named after an environment stands in no file: the other one can be renamed.
+                # No file holds the alias named after an environment, so only the other alias can be renamed.
                 changed = subject if alias in subject.environment.aliases else owner
                 text = (
                     f"alias {alias} is defined by {owner.host} too, for the same unix user: the later wins; rename one"
@@ -102,6 +112,6 @@ def _journal_disagreement(neighbours: Sequence[Subject]) -> Iterator[Problem]:
     if len({limit for limit, _ in limits}) > 1:
         shown = " and ".join(f"{limit} ({subject.host})" for limit, subject in limits)
         text = f"journal_limit is {shown} on one machine, which has one journal: set it once, in group_data/all.py"
-        # Where it is set for one environment alone, if it is.
+        # The mistake is more likely in the file of one environment than in all.py.
         subject = next((s for _, s in limits if s.sources.get("journal_limit") == s.home), limits[-1][1])
         yield subject.problem("journal_limit", text)

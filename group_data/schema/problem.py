@@ -10,7 +10,12 @@ T = TypeVar("T")
 
 
 class Problem(NamedTuple):
-    """One thing to mend: the inventory host or option, what is wrong and the way out, and where it stands."""
+    """One thing to mend.
+
+    + host: the inventory host or option
+    + text: the mistake and the way out
+    + where: the file to change
+    """
 
     host: str
     text: str
@@ -22,11 +27,11 @@ class Subject:
     """One environment as the rules see it.
 
     + host: its inventory host
-    + machine: what identifies the machine it lives on
-    + environment: the model without the keys that are wrong by themselves: reading one raises AttributeError
-    + sources: the file each key that is set stands in
-    + home: the file that a key which is not set belongs in
-    + ssh_user: whom SSH logs in as, if the data says so
+    + machine: address and port of its machine
+    + environment: the model without its wrong keys; reading one of these raises AttributeError
+    + sources: the file of each key that is set
+    + home: the file for a key that is not set
+    + ssh_user: the user SSH logs in as; None if the data does not say so
     """
 
     host: str
@@ -37,21 +42,21 @@ class Subject:
     ssh_user: str | None = None
 
     def problem(self, key: str, text: str) -> Problem:
-        """A problem with what a key says.
+        """A problem with a key.
 
         + key: the key to change
-        + text: what is wrong, why it matters, and the way out
+        + text: the mistake, its effect, and the way out
         """
         return Problem(self.host, text, self.sources.get(key, self.home))
 
     def read(self, reader: Callable[[Environment], Iterable[T]]) -> Iterator[T]:
-        """What a reader finds, up to the first key that is wrong by itself; that one is reported already.
+        """The results of a reader, up to the first wrong key, which is reported already.
 
         + reader: takes the environment
         """
         try:
             yield from reader(self.environment)
         except AttributeError:
-            # With all keys there, it is a mistake in the reader.
+            # If no key is missing, the reader itself is wrong.
             if vars(self.environment).keys() >= Environment.model_fields.keys():
                 raise

@@ -1,4 +1,4 @@
-"""The constrained types settings are made of, each with the rule it comes from."""
+"""Types for the settings, each with the source of its rule."""
 
 import re
 from typing import Annotated
@@ -6,13 +6,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 # useradd(8) allows 32 characters; 31 leave room for one more. Unix users, PostgreSQL roles, systemd units and Erlang
-# nodes all take these letters, so one name serves as each of them without quoting.
+# nodes all take these letters, so one name serves all of them without quotes.
 _NAME = r"^[a-z][a-z0-9_]{0,30}$"
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
 
-# NUL, which no environment holds; surrogates, which UTF-8 has not; noncharacters, for any of which systemd leaves out the
-# whole variables file (utf8_is_valid in its sources).
+# An environment cannot hold NUL, and UTF-8 has no surrogates. A noncharacter makes systemd ignore the whole file of
+# variables (utf8_is_valid in its sources).
 _UNCARRIED = re.compile("[\0\ud800-\udfff\ufdd0-\ufdef]")
 
 
@@ -48,8 +48,8 @@ def _absolute_path(value: str) -> str:
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 
-# Elixir's module names: Macro.camelize/1 makes them from application names. They are atoms, of at most 255 characters
-# (Erlang Efficiency Guide, "System Limits"); 200 leave room for what Elixir and the defaults put around them.
+# Elixir's module names, as Macro.camelize/1 makes them from application names. They are atoms of at most 255 characters
+# (Erlang Efficiency Guide, "System Limits"); 200 leave room for the text that Elixir and the defaults add.
 _MODULE = r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$"
 ModuleName = Annotated[str, StringConstraints(max_length=200, pattern=_MODULE)]
 
@@ -64,7 +64,7 @@ def _alias_name(value: str) -> str:
     return value
 
 
-# What bash takes as an alias name without quoting, less what begins with a dash.
+# Names of aliases that bash takes without quotes, except those that begin with a dash.
 _ALIAS = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 AliasName = Annotated[str, StringConstraints(pattern=_ALIAS), AfterValidator(_alias_name)]
 
@@ -74,13 +74,13 @@ ExtensionName = Annotated[str, StringConstraints(pattern=_EXTENSION)]
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
-# What RFC 3986 reserves nothing of, less the tilde, so that the path stands in nginx's and every other syntax as it is.
+# The unreserved characters of RFC 3986 except the tilde: the path needs no quotes in nginx or any other syntax.
 _URL_PATH = r"^(/[A-Za-z0-9._-]+)+/?$|^/$"
 UrlPath = Annotated[str, StringConstraints(max_length=200, pattern=_URL_PATH)]
 
 
 def _elixir(value: str) -> str:
-    """Passed as one argument to a release's `eval`, whose script cuts it at no character but these."""
+    """Elixir for a release's `eval`, as one argument. The release's script would cut it at these characters."""
     if not value or len(value) > 4000 or any(character in value for character in "\n\r\0"):
         raise ValueError("must be Elixir on one line")
     return _text(value)
@@ -90,7 +90,7 @@ Elixir = Annotated[str, AfterValidator(_elixir)]
 
 
 def _repository(value: str) -> str:
-    """What git takes for a repository; one that begins with a dash is an option, and ext:: runs a command (git-fetch(1))."""
+    """A repository for git. A leading dash would be an option, and ext:: would run a command (git-fetch(1))."""
     if not re.fullmatch(r"[A-Za-z0-9_./~@:%+][A-Za-z0-9_./~@:%+-]*", value) or value.startswith(("ext::", "fd::")):
         raise ValueError("must be a URL or path that git fetches from, such as git@example.com:team/billing.git")
     if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", value):
@@ -104,7 +104,7 @@ RepositoryUrl = Annotated[str, AfterValidator(_repository)]
 _PACKAGE = r"^[a-z0-9][a-z0-9+.-]{1,100}$"
 PackageName = Annotated[str, StringConstraints(pattern=_PACKAGE)]
 
-# A host as inventory.py calls it.
+# The name of a host in inventory.py.
 _HOST = r"^[A-Za-z0-9@][A-Za-z0-9@/._-]{0,252}$"
 HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 
@@ -115,14 +115,14 @@ _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
 
-# Whatever a hosted PostgreSQL calls its roles and databases (defaultdb, postgres.tenant, user@server), as it stands in a
-# string. PostgreSQL itself keeps 63 bytes; a pooler may add its tenant's name.
+# Names of roles and databases at providers of PostgreSQL (defaultdb, postgres.tenant, user@server). PostgreSQL keeps 63
+# bytes; a pooler may add the name of its tenant.
 _DATABASE = r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,127}$"
 DatabaseName = Annotated[str, StringConstraints(pattern=_DATABASE)]
 
 
-# A password file ends the name at the first colon and takes # at the beginning for a comment (nginx,
-# ngx_http_auth_basic_module.c); browsers do not agree on the encoding of letters beyond ASCII.
+# In nginx's password file a colon ends the name and a leading # begins a comment (ngx_http_auth_basic_module.c). Browsers
+# do not agree on the encoding of letters beyond ASCII.
 def _basic_auth_user(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", value):
         raise ValueError("must be up to 64 letters, digits and . _ @ + - (a colon would end the name, in browsers too)")
@@ -132,7 +132,7 @@ def _basic_auth_user(value: str) -> str:
 BasicAuthUser = Annotated[str, AfterValidator(_basic_auth_user)]
 
 
-# What a pattern asks for, in words.
+# The message for a text that does not match a pattern.
 WORDS = {
     _NAME: "must be up to 31 of a-z, 0-9 and _, the first a letter: it names a unix user, a PostgreSQL role and more",
     _MODULE: "must be the name of an Elixir module such as Billing.Repo",
