@@ -7,7 +7,7 @@ import sys
 
 from group_data.schema.inventory import examine
 from group_data.schema.paths import CHECKOUT
-from group_data.schema.rules import Problem
+from group_data.schema.problem import Problem
 from preflight.check import (
     missing_passwords,
     not_compared,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pyinfra import host, logger
 
-from checkout import compare, sources
+from checkout import compare
 from checkout.changes import bring_in_step
+from checkout.files import with_line_ends_of
 from operations.source_file import source_file
 from preflight.selection import choose
 
@@ -20,7 +21,7 @@ read = compare.checkout(path, environments)
 changes = bring_in_step(read, environments)
 
 for file, text in changes.items():
-    content = sources.with_line_ends_of(path / file, text)
+    content = with_line_ends_of(path / file, text)
     source_file(name=file, path=str(path / file), content=content)
 
 for environment in environments:

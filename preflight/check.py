@@ -18,7 +18,7 @@ from pyinfra.api import Inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from group_data.schema.inventory import FILE_GROUP, describe, examine
-from group_data.schema.rules import Problem, Subject
+from group_data.schema.problem import Problem, Subject
 from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
 from vault.keys import shown

@@ -50,7 +50,7 @@ class Artifact(NamedTuple):
 
     def path(self, environment: Environment) -> str:
         """Its place in the store."""
-        return f"{environment.artifacts_path}/{environment.app}-{self.version}.tar.gz"
+        return f"{environment.artifacts_path}/{environment.tarball_name(self.version)}"
 
 
 class ArtifactsInStore(FactBase[list[Artifact]]):
@@ -178,6 +178,6 @@ def store_upload(environment: Environment, tarball: Tarball, arrived: str) -> Ge
     + tarball: on this computer
     + arrived: where it was uploaded to, relative to the home of the user SSH logs in as
     """
-    place = f"{environment.artifacts_path}/{environment.app}-{tarball.version}.tar.gz"
+    place = f"{environment.artifacts_path}/{environment.tarball_name(tarball.version)}"
     # pyinfra's standard input is an argument of the command, not of its text.
     yield StringCommand(program.command("store_artifact.sh", arrived, place, tarball.sha256), _stdin=tarball.build)

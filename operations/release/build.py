@@ -132,7 +132,7 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
     """
     if pyinfra.state.is_executing or pyinfra.state.config.DIFF:
         pyinfra.host.log(f"Built already: {artifact.version}. REBUILD=1 builds it anew", logger.info)
-    yield StringCommand("touch", QuoteString(f"{store}/{environment.app}-{artifact.version}.tar.gz"))
+    yield StringCommand("touch", QuoteString(f"{store}/{environment.tarball_name(artifact.version)}"))
 
 
 @operation(is_idempotent=False)

@@ -107,14 +107,15 @@ def _found(
             raise DeployError(f"TARBALL={path} holds {file.version}, not VERSION={version}. Nothing was changed")
         return _uploaded(file, in_store)
     builds = _builds(environment)
+    newest = next(iter(builds.values()), None)
     if version:
         return _of_version(environment, version, in_store, present, builds)
-    if environment.build_host and builds:
-        return _uploaded(tarball.read(builds[0]), in_store)
+    if environment.build_host and newest:
+        return _uploaded(tarball.read(newest), in_store)
     if in_store:
         return in_store[0], None
-    if builds:
-        return _uploaded(tarball.read(builds[0]), in_store)
+    if newest:
+        return _uploaded(tarball.read(newest), in_store)
     raise DeployError(
         f"nothing was built for {environment.environment} yet: `make build ENV={environment.environment}`, or name a file "
         f"with TARBALL=. Nothing was changed"
@@ -122,17 +123,15 @@ def _found(
 
 
 def _of_version(
-    environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Sequence[Path]
+    environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Mapping[str, Path]
 ) -> tuple[Artifact, Tarball | None]:
-    names = [*(artifact.version for artifact in in_store), *(_version(build, environment) for build in builds)]
-    names = list(dict.fromkeys([*names, *present.present]))
+    names = list(dict.fromkeys([*(artifact.version for artifact in in_store), *builds, *present.present]))
     version = _meant(version, names)
     for artifact in in_store:
         if artifact.version == version:
             return artifact, None
-    for build in builds:
-        if build.name == f"{environment.app}-{version}.tar.gz":
-            return _uploaded(tarball.read(build), in_store)
+    if version in builds:
+        return _uploaded(tarball.read(builds[version]), in_store)
     if digest := present.present.get(version):
         return Artifact(version, digest, 0), None
     raise DeployError(
@@ -147,13 +146,12 @@ def _meant(version: str, names: Sequence[str]) -> str:
     return stamped[0] if len(stamped) == 1 and version not in names else version
 
 
-def _builds(environment: Environment) -> list[Path]:
-    files = (RELEASES / environment.environment).glob(f"{environment.app}-*.tar.gz")
-    return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
-
-
-def _version(build: Path, environment: Environment) -> str:
-    return build.name.removeprefix(f"{environment.app}-").removesuffix(".tar.gz")
+def _builds(environment: Environment) -> dict[str, Path]:
+    """The tarballs on this computer by version, the newest first."""
+    files = sorted(
+        (RELEASES / environment.environment).glob("*.tar.gz"), key=lambda file: file.stat().st_mtime, reverse=True
+    )
+    return {version: file for file in files if (version := environment.version_of(file.name))}
 
 
 def _uploaded(file: Tarball, in_store: Sequence[Artifact]) -> tuple[Artifact, Tarball | None]:

@@ -44,7 +44,7 @@ def prune_tarballs(environment: Environment, store: str, coming: str | None) -> 
         return
     announce(f"Will remove tarballs: {', '.join(superfluous)}")
     for version in superfluous:
-        path = f"{store}/{environment.app}-{version}.tar.gz"
+        path = f"{store}/{environment.tarball_name(version)}"
         yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
 
 

@@ -2,14 +2,13 @@
 
 import gzip
 import hashlib
-import re
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 from pyinfra.api.exceptions import PyinfraError
 
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}")
+from group_data.schema.version import is_version
 
 
 class TarballError(PyinfraError):
@@ -51,7 +50,7 @@ def read(path: Path) -> Tarball:
         raise TarballError(f"TARBALL={path}: there is no such file. Nothing was changed.") from None
     except (OSError, EOFError, tarfile.TarError, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise TarballError(f"TARBALL={path} cannot be read ({error}): build it anew. Nothing was changed.") from None
-    if version is None or not _VERSION.fullmatch(version):
+    if version is None or not is_version(version):
         raise TarballError(
             f"TARBALL={path} is no release: releases/start_erl.data, which names its version, is not in it. Nothing was "
             "changed."

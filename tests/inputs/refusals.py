@@ -11,6 +11,7 @@ from group_data.schema.environment import Environment
 from group_data.schema.inventory import SettingsError, read_environments
 from group_data.schema.secrets import Secrets
 from tests.inputs.cases import Case
+from tests.inputs.wording import leaks
 from tests.sandbox.vaults import IDENTITY
 from vault import store
 from vault.keys import read_recipients
@@ -19,9 +20,6 @@ _HOST = "host"
 
 # Made once: pyinfra looks through all installed packages for each inventory.
 _INVENTORY = Inventory(([_HOST], {}))
-
-# A secret's piece of so many characters in a message is no accident.
-_GIVEAWAY = 8
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,7 @@ def _secrets(case: Case, vaults: Path) -> Secrets | None:
         raise WrongError(f"refused without the name of a key: {refusal!a}")
     for name in named:
         refusal = refusal.replace(name, "")
-    pieces = {refusal[start : start + _GIVEAWAY] for start in range(len(refusal) - _GIVEAWAY + 1)}
-    if any(piece in value for value in map(str, case.secrets.values()) for piece in pieces):
+    if leaks(refusal, map(str, case.secrets.values())):
         raise WrongError(f"a secret is in the message: {refusal!a}")
     return None
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import DeployError, PyinfraError
 
-from checkout import compare, sources
+from checkout import compare
 from checkout.changes import bring_in_step
-from checkout.compare import Difference
+from checkout.configuration import read_configuration
+from checkout.difference import Difference
 from group_data.schema.environment import Environment
 from tests.unit.conftest import PROD, STAGE
 
@@ -310,5 +311,5 @@ def test_reading_what_phoenix_generates(checkout: Callable[[str], Path]) -> None
     )
     read = compare.checkout(path, [stage])
     assert [d for d in compare.differences(read, stage) if d.file.startswith("config")] == []
-    found = sources.configuration(read, stage).settings["billing", "BillingWeb.Endpoint", "http", "port"]
+    found = read_configuration(read, stage).settings["billing", "BillingWeb.Endpoint", "http", "port"]
     assert (found.value, found.file, found.line) == (4001, "config/runtime.exs", 13)

@@ -8,7 +8,7 @@ import pytest
 from pyinfra.api import Inventory
 
 from group_data.schema.inventory import describe, examine
-from group_data.schema.rules import Problem
+from group_data.schema.problem import Problem
 from group_data.schema.settings import Settings
 from preflight.check import (
     connection_problems,

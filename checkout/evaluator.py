@@ -1,19 +1,13 @@
-"""Elixir that is read and not run: what an expression comes to in one environment, as far as that can be told.
-
-An application's sources are not ours to execute on whatever computer asks, and only a parser knows the line a value stands
-in. tree-sitter's grammar of Elixir is the one GitHub and editors use.
-"""
+"""The value of an Elixir expression in one environment, as far as it is known without running the application."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-import tree_sitter_elixir
-from pyinfra.api.exceptions import PyinfraError
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
-_PARSER = Parser(Language(tree_sitter_elixir.language()))
+from checkout.syntax import arguments, block, called, code_of, line_of, otherwise, pairs, text_of
+from checkout.values import Atom, Missing, Unknown
 
 _ESCAPES = {
     "n": "\n",
@@ -29,142 +23,15 @@ _ESCAPES = {
 }
 
 
-class ElixirError(PyinfraError):
-    """A file that is no Elixir. A PyinfraError, because only those are shown without a traceback."""
-
-
-class Atom(str):
-    """An atom without its colon, or a module's name without `Elixir.`; strings of Elixir are strings here."""
-
-    __slots__ = ()
-
-
-class Unknown(NamedTuple):
-    """What cannot be told without running the application.
-
-    + text: the expression
-    """
-
-    text: str
-
-
-class Missing(NamedTuple):
-    """An environment variable that is needed and not set.
-
-    + name: of the variable
-    + line: that needs it
-    """
-
-    name: str
-    line: int
-
-
-def parse(text: str, name: str) -> Node:
-    """The syntax tree of a file.
-
-    + text: of the file
-    + name: of the file, for the message
-
-    Raises ElixirError when it is no Elixir.
-    """
-    root = _PARSER.parse(text.encode()).root_node
-    if root.has_error:
-        raise ElixirError(f"{name}:{line_of(_first_error(root))}: this is no Elixir: mend it. Nothing was changed.")
-    return root
-
-
-def line_of(node: Node) -> int:
-    """The line a node begins in, counted from 1."""
-    return node.start_point[0] + 1
-
-
-def text_of(node: Node) -> str:
-    """The source of a node."""
-    return (node.text or b"").decode()
-
-
-def called(node: Node) -> str | None:
-    """The function a node calls, such as `config` or `System.get_env`; None when it is no call."""
-    target = node.child_by_field_name("target") if node.type == "call" else None
-    return text_of(target) if target else None
-
-
-def arguments(node: Node) -> list[Node]:
-    """The arguments of a call, a keyword list without brackets being one of them."""
-    found = _child(node, "arguments")
-    return found.named_children if found else []
-
-
-def block(node: Node) -> list[Node] | None:
-    """What stands between `do` and `end`, or after `do:`; None without either. An `else` is left out."""
-    found = _child(node, "do_block")
-    if found:
-        return [child for child in _code(found) if child.type != "else_block"]
-    pair = pairs(arguments(node)[-1]).get("do") if arguments(node) else None
-    return [pair] if pair else None
-
-
-def otherwise(node: Node) -> list[Node]:
-    """What stands after `else`; nothing without one."""
-    found = _child(node, "do_block")
-    if found:
-        other = _child(found, "else_block")
-        return _code(other) if other else []
-    pair = pairs(arguments(node)[-1]).get("else") if arguments(node) else None
-    return [pair] if pair else []
-
-
-def pairs(node: Node) -> dict[str, Node]:
-    """The values of a keyword list by key, the first of equal ones, as `Keyword.get/2` takes it."""
-    found: dict[str, Node] = {}
-    for child in node.named_children if node.type in ("list", "keywords") else []:
-        if child.type == "keywords":
-            found = pairs(child) | found
-        elif child.type == "tuple":
-            match _code(child):
-                case [key, value] if key.type == "atom":
-                    found.setdefault(text_of(key)[1:], value)
-        elif name := key_of(child):
-            found.setdefault(name, child.child_by_field_name("value") or child)
-    return found
-
-
-def key_of(pair: Node) -> str | None:
-    """The key of an entry of a keyword list, written `key: value`; None where it is no such entry."""
-    key = pair.child_by_field_name("key") if pair.type == "pair" else None
-    return text_of(key).strip().removesuffix(":").strip('"') if key else None
-
-
-def shown(value: object) -> str:
-    """A value as Elixir writes it."""
-    match value:
-        case Unknown(text):
-            return text
-        case None:
-            return "nil"
-        case bool():
-            return str(value).lower()
-        case Atom():
-            return value if value[:1].isupper() else f":{value}"
-        case str():
-            return f'"{value}"'
-        case tuple():
-            return "{" + ", ".join(map(shown, value)) + "}"
-        case list():
-            return "[" + ", ".join(map(shown, value)) + "]"
-        case _:
-            return str(value)
-
-
 @dataclass
 class Evaluator:
-    """Expressions of one file in one environment.
+    """Evaluates the expressions of one file in one environment.
 
-    + mix_env: what `config_env()` and `Mix.env()` are
-    + variables: the environment variables there are
-    + functions: bodies of the file's own functions without parameters, by name, and of attributes, such as `@version`
-    + names: what was assigned so far
-    + missing: variables that were needed and are not set, so far
+    + mix_env: the value of `config_env()` and `Mix.env()`
+    + variables: the environment variables
+    + functions: bodies of the file's own functions without parameters and of its attributes, such as `@version`, by name
+    + names: the variables of the file that were assigned so far
+    + missing: the environment variables that were needed so far and are not set
     """
 
     mix_env: str
@@ -174,7 +41,7 @@ class Evaluator:
     missing: list[Missing] = field(default_factory=list)
 
     def value(self, node: Node) -> object:
-        """What a node comes to; `Unknown` where only running it would tell. Keyword lists are lists of pairs."""
+        """The value of a node; `Unknown` if only running it would tell. A keyword list becomes a list of pairs."""
         match node.type:
             case "integer":
                 return int(text_of(node).replace("_", ""), 0)
@@ -195,7 +62,7 @@ class Evaluator:
                 return self._items(node)
             case "tuple":
                 return tuple(
-                    self._items(child) if child.type == "keywords" else self.value(child) for child in _code(node)
+                    self._items(child) if child.type == "keywords" else self.value(child) for child in code_of(node)
                 )
             case "block":
                 return self._last(node.named_children, node)
@@ -228,7 +95,7 @@ class Evaluator:
         if node.type == "keywords":
             return [(Atom(key), self.value(value)) for key, value in pairs(node).items()]
         items: list[object] = []
-        for child in _code(node):
+        for child in code_of(node):
             items += self._items(child) if child.type == "keywords" else [self.value(child)]
         return items
 
@@ -279,7 +146,7 @@ class Evaluator:
         return self._apply(node, list(map(self.value, arguments(node))))
 
     def branch(self, node: Node) -> list[Node] | None:
-        """The side of an `if` or `unless` that is taken; None when its condition cannot be told."""
+        """The branch that an `if` or `unless` takes; None if its condition is unknown."""
         condition = self.value(arguments(node)[0])
         if isinstance(condition, Unknown):
             return None
@@ -321,7 +188,7 @@ class Evaluator:
         return values[-1] if values else Unknown(text_of(node))
 
     def _note_missing(self, node: Node) -> None:
-        """`System.get_env("NAME") || raise "…"`, as Phoenix's generator writes it."""
+        """Notes the variable of `System.get_env("NAME") || raise "…"`, which Phoenix's generator writes."""
         name = self.value(arguments(node)[0]) if called(node) == "System.get_env" and arguments(node) else None
         if isinstance(name, str):
             self.missing.append(Missing(name, line_of(node)))
@@ -350,17 +217,3 @@ def _operator(node: Node) -> str:
 
 def _to_string(value: object) -> str:
     return "" if value is None else value if isinstance(value, str) else str(value).lower()
-
-
-def _child(node: Node, kind: str) -> Node | None:
-    return next((child for child in node.named_children if child.type == kind), None)
-
-
-def _code(node: Node) -> list[Node]:
-    return [child for child in node.named_children if child.type != "comment"]
-
-
-def _first_error(node: Node) -> Node:
-    if node.is_error or node.is_missing:
-        return node
-    return next((_first_error(child) for child in node.children if child.has_error or child.is_missing), node)
