@@ -24,8 +24,8 @@ def require_one_environment(inventory: Inventory) -> None:
     names = [host.name for host in inventory if inventory.state.is_host_in_limit(host)]
     if len(names) > 1:
         raise DeployError(
-            f"this is about one environment, and the run has {', '.join(names)}: say which, with --limit {names[0]} or "
-            f"ENV={names[0]}. Nothing was changed"
+            f"this command is for one environment, and the run has {', '.join(names)}: choose one with --limit {names[0]} "
+            f"or ENV={names[0]}. Nothing was changed"
         )
 
 
