@@ -1,4 +1,4 @@
-"""Who can open a vault: the operator's own identities, and the recipients a vault is encrypted for."""
+"""The keys of vaults: the operator's private keys (identities), and the public keys of all readers (recipients)."""
 
 import os
 from collections.abc import Iterator
@@ -11,26 +11,26 @@ from pyrage import IdentityError, RecipientError, ssh, x25519  # type: ignore[im
 
 from group_data.schema.paths import CHECKOUT
 
-# How to make a key, for messages.
+# The command that makes a key, for messages.
 MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
 
 RECIPIENTS_FILE = "recipients.txt"
 
 
 class VaultError(PyinfraError):
-    """What is wrong with a vault and what to do next, in one message that holds no value.
+    """A problem with a vault and the way out, in one message without any value.
 
-    pyinfra shows a PyinfraError without a traceback and exits 1; the vault's own commands do the same.
+    pyinfra shows a PyinfraError without a traceback and exits with 1. The vault's own commands do the same.
     """
 
 
 @dataclass(frozen=True)
 class Identities:
-    """The private keys to try, and what to tell someone whom none of them helps.
+    """The private keys to try, and a record of the search for the case that none opens the vault.
 
     + keys: pyrage identities, in the order they were found; may be empty
-    + looked: one "place: what was found there" for each place looked at
-    + locked: whether a key was found that a passphrase protects
+    + looked: one "place: finding" for each place
+    + locked: whether one of the keys has a passphrase
     """
 
     keys: tuple[Any, ...] = field(repr=False)
@@ -43,7 +43,7 @@ class Recipient:
     """One line of recipients.txt.
 
     + key: the pyrage recipient
-    + name: whom the line stands for: its comment and the key's kind
+    + name: the owner from the comment, and the kind of the key
     """
 
     key: Any
@@ -59,7 +59,7 @@ class _Found:
 
 
 def shown(path: Path) -> str:
-    """A path as messages show it: relative to the checkout or to the home folder where it lies in one of them.
+    """A path for messages: relative to the checkout or to the home folder if it lies in one of them.
 
     + path: an absolute path
     """
@@ -69,11 +69,11 @@ def shown(path: Path) -> str:
 
 
 def find_identities(explicit: str | None = None) -> Identities:
-    """The keys of the first place there is: the explicit file, `VAULT_IDENTITY`, `VAULT_IDENTITY_FILE`, the defaults.
+    """The keys of the first existing place: the explicit file, `VAULT_IDENTITY`, `VAULT_IDENTITY_FILE`, the defaults.
 
-    The two default files, `~/.config/age/keys.txt` and `~/.ssh/id_ed25519`, count as one place: the keys of both are
-    tried. An explicit file that does not exist is passed over, since group data names it for everyone while CI has its
-    key in the environment. Finding no usable key is no error here: `commands.vault.decrypt` makes it one.
+    The two default files, `~/.config/age/keys.txt` and `~/.ssh/id_ed25519`, count as one place with the keys of both. An
+    explicit file may be missing: group data names it for everyone, but CI has its key in the environment. The result may
+    be without a usable key; `vault.store.decrypt` raises then.
 
     + explicit: an identity file (the data key `vault_identity`); relative to the checkout, `~` is the home folder
     """
@@ -118,7 +118,7 @@ def _read_ssh_key(data: bytes) -> _Found:
     try:
         return _Found("1 ssh key", (ssh.Identity.from_buffer(data),))
     except IdentityError as error:
-        # The one sign pyrage 1.4 gives; a unit test with such a key holds it.
+        # pyrage 1.4 has no other sign of a passphrase; a unit test with such a key checks it.
         if "decrypted first" in str(error):
             return _Found("an ssh key with a passphrase", locked=True)
     return _Found("no ssh key of a kind that age supports (ssh-ed25519 is one)")
@@ -137,14 +137,14 @@ def _read_age_keys(data: bytes) -> _Found:
 
 
 def read_recipients(directory: Path) -> list[Recipient]:
-    """Everyone the vaults of a folder are to be encrypted for.
+    """The public keys of everyone who may open the vaults of a folder.
 
-    `recipients.txt` has one `age1...` or `ssh-ed25519 ...` public key a line, and `#` comments; `age -R` reads it too.
-    A comment right above a key names its owner, as age keys have no comment of their own.
+    `recipients.txt` has one public key a line, `age1...` or `ssh-ed25519 ...`, and `#` comments; `age -R` reads it too.
+    Keys of age have no comment of their own, so a comment right above a key names its owner.
 
     + directory: the folder with the vaults and `recipients.txt`
 
-    Raises VaultError for each line that is no such key, by its number alone, and when there is no recipient at all.
+    Raises VaultError when a line is no public key, with its number and not its text, and when there is no recipient.
     """
     path = directory / RECIPIENTS_FILE
     recipients: list[Recipient] = []
@@ -193,7 +193,7 @@ def _guess(line: str) -> str:
 
 
 def own_public_keys(explicit: str | None = None) -> list[str]:
-    """Lines for recipients.txt that stand for the operator: those of age keys, and of the ssh key if it can be used.
+    """The operator's public keys as lines for recipients.txt: those of age keys, and the one of a usable ssh key.
 
     + explicit: an identity file, as for `find_identities`
     """
