@@ -1,4 +1,4 @@
-"""The keys of vaults: the operator's private keys (identities), and the public keys of all readers (recipients)."""
+"""The operator's own keys for vaults."""
 
 import os
 from collections.abc import Iterator
@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
-from pyrage import IdentityError, RecipientError, ssh, x25519  # type: ignore[import-untyped]
+from pyrage import IdentityError, ssh, x25519  # type: ignore[import-untyped]
 
 from group_data.schema.paths import CHECKOUT
 
 # The command that makes a key, for messages.
 MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
-
-RECIPIENTS_FILE = "recipients.txt"
 
 
 class VaultError(PyinfraError):
@@ -36,18 +34,6 @@ class Identities:
     keys: tuple[Any, ...] = field(repr=False)
     looked: tuple[str, ...]
     locked: bool
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """One line of recipients.txt.
-
-    + key: the pyrage recipient
-    + name: the owner from the comment, and the kind of the key
-    """
-
-    key: Any
-    name: str
 
 
 @dataclass(frozen=True)
@@ -136,60 +122,17 @@ def _read_age_keys(data: bytes) -> _Found:
     return _Found(f"{len(keys)} age key{'s' if len(keys) != 1 else ''}", tuple(keys))
 
 
-def read_recipients(directory: Path) -> list[Recipient]:
-    """The public keys of everyone who may open the vaults of a folder.
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file of keys without spaces around them; none if the file is missing.
 
-    `recipients.txt` has one public key a line, `age1...` or `ssh-ed25519 ...`, and `#` comments; `age -R` reads it too.
-    Keys of age have no comment of their own, so a comment right above a key names its owner.
-
-    + directory: the folder with the vaults and `recipients.txt`
-
-    Raises VaultError when a line is no public key, with its number and not its text, and when there is no recipient.
+    Raises VaultError when the file cannot be read.
     """
-    path = directory / RECIPIENTS_FILE
-    recipients: list[Recipient] = []
-    problems: list[str] = []
-    above = ""
-    for number, line in enumerate(_lines(path), start=1):
-        if line and not line.startswith("#"):
-            try:
-                recipients.append(_recipient(line, above))
-            except RecipientError:
-                problems.append(f"line {number} is {_guess(line)}")
-        above = line.lstrip("# ") if line.startswith("#") else ""
-    if problems:
-        raise VaultError("\n  ".join([f"{shown(path)} has lines that are no recipients:", *problems]))
-    if not recipients:
-        raise VaultError(f"{shown(path)} names no recipient: add a line with your public key")
-    return recipients
-
-
-def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_bytes().decode(errors="replace").splitlines()]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise VaultError(f"{shown(path)} cannot be read: {error.strerror}") from None
-
-
-def _recipient(line: str, above: str) -> Recipient:
-    kind, _, rest = line.partition(" ")
-    if kind == "ssh-ed25519":
-        key, owner = ssh.Recipient.from_str(line), rest.strip().partition(" ")[2] or above
-        short = f"{kind} ...{rest.split()[0][-8:]}"
-    else:
-        key, owner, short = x25519.Recipient.from_str(line), above, f"{line[:10]}...{line[-6:]}"
-    printable = "".join(c for c in owner if c.isprintable())
-    return Recipient(key, f"{printable} ({short})" if printable else short)
-
-
-def _guess(line: str) -> str:
-    if line.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in line:
-        return "a private key: take it out and replace that key, since everyone with this repository could read it"
-    if line.startswith(("ssh-", "ecdsa-", "sk-")) and not line.startswith("ssh-ed25519"):
-        return "an ssh key of another kind: use ssh-ed25519 or an age key"
-    return "no age1... or ssh-ed25519 public key"
 
 
 def own_public_keys(explicit: str | None = None) -> list[str]:
@@ -200,5 +143,5 @@ def own_public_keys(explicit: str | None = None) -> list[str]:
     keys = [str(key.to_public()) for key in find_identities(explicit).keys if isinstance(key, x25519.Identity)]
     ssh_key = Path.home() / ".ssh/id_ed25519"
     if _read_file(ssh_key).keys:
-        keys += [line for line in _lines(ssh_key.with_suffix(".pub")) if line.startswith("ssh-ed25519 ")]
+        keys += [line for line in lines_of(ssh_key.with_suffix(".pub")) if line.startswith("ssh-ed25519 ")]
     return keys

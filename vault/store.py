@@ -20,7 +20,8 @@ from pydantic import ValidationError
 
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import Secrets, describe_problems
-from vault.keys import MAKE_KEY, Identities, Recipient, VaultError, find_identities, read_recipients, shown
+from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, shown
+from vault.recipients import Recipient, read_recipients
 
 __all__ = ["VaultError", "open_vault", "vault_path"]
 

@@ -14,17 +14,8 @@ from typing import NamedTuple
 from group_data.schema.secrets import REQUIRED_KEYS
 from vault import store
 from vault.editor import edit_in_memory
-from vault.keys import (
-    MAKE_KEY,
-    RECIPIENTS_FILE,
-    Identities,
-    Recipient,
-    VaultError,
-    find_identities,
-    own_public_keys,
-    read_recipients,
-    shown,
-)
+from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, own_public_keys, shown
+from vault.recipients import RECIPIENTS_FILE, Recipient, read_recipients
 
 _HEADER = """\
 # Secrets of {environment}. To change them: make vault-edit ENV={environment}

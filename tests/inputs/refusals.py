@@ -14,7 +14,7 @@ from tests.inputs.cases import Case
 from tests.inputs.wording import leaks
 from tests.sandbox.vaults import IDENTITY
 from vault import store
-from vault.keys import read_recipients
+from vault.recipients import read_recipients
 
 _HOST = "host"
 

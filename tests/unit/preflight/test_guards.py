@@ -22,7 +22,8 @@ from preflight.check import (
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from vault import store
-from vault.keys import find_identities, read_recipients
+from vault.keys import find_identities
+from vault.recipients import read_recipients
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 FOOTER = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message."
