@@ -1,4 +1,4 @@
-"""Many commands in one exchange with a host: the shell script that runs them side by side, and what it answers.
+"""Many commands in one exchange with a host: the shell script that runs them in parallel, and its answers.
 
 One sudo for each user runs that user's commands, all at the same time. Their outputs are kept in memory (/dev/shm) until the
 last one is done, and come back as one compressed stream. Nothing but Debian's essential packages is needed on the host.
@@ -88,7 +88,7 @@ class Answer(NamedTuple):
 
 
 def script(commands: Sequence[Command], first: str | None = None) -> str:
-    """What `sh` reads to run the commands.
+    """The script for `sh` that runs the commands.
 
     + commands: they change nothing, so that the order does not matter
     + first: the line of a command that is run before all of them, with all the time it takes
