@@ -15,7 +15,7 @@ _SPACE = ""
 
 
 def change(texts: Texts, environment: Environment) -> None:
-    """The configuration says what the environment needs.
+    """The configuration agrees with the environment.
 
     + texts: files of the checkout
     + environment: of this application

@@ -35,8 +35,8 @@ def checkout(path: Path, chosen: Sequence[Environment]) -> Read:
         other = built.setdefault((path / file).resolve(), environment.environment)
         if other != environment.environment:
             raise ApplicationError(
-                f"{other} and {environment.environment} would both have their settings in {file}, so that they could not "
-                "differ: set mix_env, or deployment_config, in one of their files in group_data, or make two files of it"
+                f"{other} and {environment.environment} would both have their settings in {file} and could not differ: "
+                "set mix_env or deployment_config for one of them in group_data, or split the file"
             )
     return read
 

@@ -57,7 +57,7 @@ def _edeliver(read: Read, environment: Environment) -> Iterator[Compared]:
     if "BUILD_AT" not in found:
         yield "BUILD_AT", "not set", build_at(environment), ".deliver/config", 1
     if not (hook := hook_in(text)):
-        yield "the hook that links the secret file", "not set", f"{HOOK}()", ".deliver/config", 1
+        yield "hook for the secret file", "not set", f"{HOOK}()", ".deliver/config", 1
     elif "secret.exs" not in hook[0]:
         line = text[: hook.start()].count("\n") + 1
-        yield "the hook that links the secret file", f"{HOOK}() without it", "a line that does", ".deliver/config", line
+        yield "hook for the secret file", f"{HOOK}() without a link", "a link", ".deliver/config", line

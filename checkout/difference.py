@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from checkout.values import Setting, Unknown, shown
 
 # A cookie is a secret, so no message shows one.
-LITERAL_COOKIE = "in this file, for everybody who has it"
+LITERAL_COOKIE = "readable in this file"
 
-COOKIE = "one of its own, in $HOME/.erlang.cookie"
+COOKIE = "its own cookie in $HOME/.erlang.cookie"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def from_disk(checkout: Path) -> Read:
             return path.read_text() if path.is_file() else None
         except UnicodeDecodeError as error:
             raise ApplicationError(
-                f"{name} is not UTF-8, as Elixir has it: {error.reason}. Nothing was changed"
+                f"{name} is not UTF-8, which Elixir requires: {error.reason}. Nothing was changed"
             ) from None
 
     return read

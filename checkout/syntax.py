@@ -24,7 +24,7 @@ def parse(text: str, name: str) -> Node:
     """
     root = _PARSER.parse(text.encode()).root_node
     if root.has_error:
-        raise ElixirError(f"{name}:{line_of(_first_error(root))}: this is no Elixir: mend it. Nothing was changed.")
+        raise ElixirError(f"{name}:{line_of(_first_error(root))}: this is not Elixir: correct it. Nothing was changed.")
     return root
 
 

@@ -1,4 +1,4 @@
-"""Many commands in one exchange with a host: the shell script that runs them side by side, and what it answers.
+"""Many commands in one exchange with a host: the shell script that runs them in parallel, and its answers.
 
 One sudo for each user runs that user's commands, all at the same time. Their outputs are kept in memory (/dev/shm) until the
 last one is done, and come back as one compressed stream. Nothing but Debian's essential packages is needed on the host.
@@ -69,9 +69,9 @@ _SAID = "exec >&- 2>&-\n"
 
 
 class Command(NamedTuple):
-    """A command as a user of the host runs it.
+    """A command for a user of the host.
 
-    + become: what puts it in that user's hands, such as `sudo -H -n -u postgres`; nothing for the user of the connection
+    + become: the words that change to this user, such as `sudo -H -n -u postgres`; empty for the user of the connection
     + text: the rest of the line, for a shell
     """
 
@@ -80,7 +80,7 @@ class Command(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """How a command ended, and what it wrote."""
+    """Status and output of a command."""
 
     status: int
     stdout: bytes
@@ -88,7 +88,7 @@ class Answer(NamedTuple):
 
 
 def script(commands: Sequence[Command], first: str | None = None) -> str:
-    """What `sh` reads to run the commands.
+    """The script for `sh` that runs the commands.
 
     + commands: they change nothing, so that the order does not matter
     + first: the line of a command that is run before all of them, with all the time it takes
@@ -105,13 +105,14 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
-    """What the commands answered, and what the first one did.
+    """The answer of each command, and the answer of the first one.
 
+    + commands: those given to `script`
     + stream: the script's output
 
-    A command that was too slow or was killed is left out, as are all of a user whom sudo refused, or whose answers are too
-    much: they are to be asked in the ordinary way. The first one is None when there was none, or when the stream does not
-    say how it ended.
+    A slow or killed command has no answer here. No command of a user has one if sudo refused the user, or if the user's
+    answers are too large. These commands must be run in the ordinary way. The first answer is None if there was no such
+    command, or if the stream does not contain its end.
     """
     try:
         kept = _unpack(zlib.decompress(stream, wbits=31))
@@ -141,20 +142,20 @@ def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterat
             continue
         for position, command in enumerate(members):
             answer = _answer(inner, position)
-            # Above 128 a signal ended the command.
+            # A status above 128 means that a signal ended the command.
             if answer and answer.status <= 128:
                 yield command, answer
 
 
 def _kept(name: int | str) -> str:
-    """Keeps what a command writes."""
+    """Redirects the output of a command into files."""
     return f'>"$d/{name}.out" 2>"$d/{name}.err"'
 
 
 def _beside(command: str, name: int, document: str = "") -> str:
-    """Lines that begin the command, whose process becomes the next of the shell's parameters.
+    """Lines that start a command in the background and append its process to the shell's parameters.
 
-    + document: the lines it reads, if any
+    + document: its standard input as a here-document; empty without one
     """
     return f'{command} {_kept(name)} &\n{document}set -- "$@" $!\n'
 
@@ -170,7 +171,7 @@ def _unpack(stream: bytes) -> dict[str, bytes]:
     index, found, content = stream.partition(b"\n\n")
     if not found:
         raise ValueError("no index")
-    # The last line tells their sum, in words of the host's language.
+    # The last line is the sum, in the host's language.
     return dict(_slices([line.split() for line in index.decode().splitlines()[:-1]], content))
 
 
@@ -180,6 +181,6 @@ def _slices(sizes: Iterable[list[str]], content: bytes) -> Iterator[tuple[str, b
         end = start + int(size)
         yield name, content[start:end]
         start = end
-    # Something may have been written between the two.
+    # A command may have written more between listing and sending.
     if start != len(content):
         raise ValueError("not as it was announced")

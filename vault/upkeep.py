@@ -1,6 +1,6 @@
-"""Making, editing and encrypting vaults anew.
+"""Makes, edits and encrypts vaults.
 
-`YES=1` in the environment lets a change through that shuts its author out.
+`YES=1` in the environment allows a change after which its author cannot open the vault.
 """
 
 import os
@@ -14,17 +14,8 @@ from typing import NamedTuple
 from group_data.schema.secrets import REQUIRED_KEYS
 from vault import store
 from vault.editor import edit_in_memory
-from vault.keys import (
-    MAKE_KEY,
-    RECIPIENTS_FILE,
-    Identities,
-    Recipient,
-    VaultError,
-    find_identities,
-    own_public_keys,
-    read_recipients,
-    shown,
-)
+from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, own_public_keys, shown
+from vault.recipients import RECIPIENTS_FILE, Recipient, read_recipients
 
 _HEADER = """\
 # Secrets of {environment}. To change them: make vault-edit ENV={environment}
@@ -41,7 +32,12 @@ _HEADER = """\
 
 
 class Place(NamedTuple):
-    """Where the vault of an environment is, the identity file its group data names, if any, and the keys it must have."""
+    """The vault of an environment.
+
+    + path: of the vault
+    + identity: file with the operator's key, from group data; None without one
+    + keys: the keys it must have
+    """
 
     path: Path
     identity: str | None
@@ -49,12 +45,12 @@ class Place(NamedTuple):
 
 
 def init(place: Place) -> str:
-    """Make a vault, or the required keys a vault lacks, with strong random values. Never changes a key that is there.
+    """Makes a vault, or its missing required keys, with strong random values. A key that exists never changes.
 
     + place: the vault
 
-    Returns what was done, by the names of the keys. Raises VaultError like `commands.vault.open_vault`, and when no
-    recipient is named yet.
+    Returns a sentence with the names of the new keys. Raises VaultError like `vault.store.open_vault`, and when there is no
+    recipient yet.
     """
     recipients = _recipients_or_advice(place)
     identities = find_identities(place.identity)
@@ -90,12 +86,12 @@ def _strong_value(name: str) -> str:
 
 
 def edit(place: Place) -> str:
-    """Let the operator edit a vault's text, and store it for everyone in recipients.txt once it is valid.
+    """Lets the operator edit the text of a vault, and encrypts a valid text for everyone in recipients.txt.
 
     + place: the vault
 
-    Returns what was done. Raises VaultError, and leaves the vault alone, when the text is not valid, the editor fails,
-    or the vault was changed meanwhile.
+    Returns a sentence about the result. Raises VaultError and does not change the vault when the text is not valid, the
+    editor fails, or somebody changed the vault meanwhile.
     """
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
@@ -110,13 +106,13 @@ def edit(place: Place) -> str:
 
 
 def encrypt_anew(all_places: dict[str, Place]) -> str:
-    """Encrypt every vault anew for everyone in its folder's recipients.txt.
+    """Encrypts every vault again, for everyone in the recipients.txt of its folder.
 
-    Nothing is written unless every vault of every folder can be opened and will still open for the operator.
+    All vaults change, or none: each one must open now, and the operator must be able to open it afterwards.
 
     + all_places: the vaults of the inventory; other vaults in the same folders are included
 
-    Returns what was done. Raises VaultError with the vaults that cannot be opened.
+    Returns one line for each vault. Raises VaultError with the vaults that cannot be opened.
     """
     by_path = {place.path: place for place in all_places.values()}
     folders = sorted({path.parent for path in by_path})

@@ -23,7 +23,7 @@ def _server_name(value: str) -> str:
     """
     if re.fullmatch(r"\d+|0x[0-9a-f]*", value.rpartition(".")[2]):
         raise ValueError(
-            "must be a name: browsers take what ends in a number for an IP address, and name no site in TLS"
+            "must be a name: browsers read a name that ends in a number as an IP address, and send no name in TLS"
         )
     return _host_name(value)
 
@@ -80,7 +80,7 @@ def _network(value: str) -> str:
         raise ValueError(f"never matches, as nginx sees such a client under its IPv4 address: write {mapped}")
     # nginx's ngx_inet_addr uses this value for "no address".
     if str(network) == "255.255.255.255/32":
-        raise ValueError("is the broadcast address, which no client has and nginx refuses: leave it out")
+        raise ValueError("is the broadcast address: no client has it, and nginx refuses it; leave it out")
     address, _, prefix = value.partition("/")
     if prefix and ipaddress.ip_address(address) != network.network_address:
         raise ValueError(

@@ -21,11 +21,17 @@ def problems_of_environment(subject: Subject) -> Iterator[Problem]:
 
 def _names(e: Environment) -> Iterator[tuple[str, str]]:
     if e.user in SYSTEM_USERS:
-        yield "app", f"app = {e.app!r} is a user or group of Debian's own, which the application must not be: rename it"
+        yield "app", f"app = {e.app!r} is also a user or group of Debian: rename the application"
     if f"{e.root}/{e.app}" in (e.private_path, e.appsignal_path, e.releases_path):
-        yield "app", f"app = {e.app!r} is what a directory beside the running release is called: rename it"
+        yield (
+            "app",
+            f"app = {e.app!r} is also the name of a directory beside the running release: rename the application",
+        )
     if e.full_name.startswith("pg_"):
-        yield "app", f"app = {e.app!r} makes the role {e.full_name}, and PostgreSQL keeps pg_ to itself: rename it"
+        yield (
+            "app",
+            f"app = {e.app!r} makes the role {e.full_name}, but PostgreSQL reserves pg_: rename the application",
+        )
     # The limit of systemd's strict names (https://systemd.io/USER_NAMES). groupadd(8) allows 32 characters, PostgreSQL 63
     # for role and database (NAMEDATALEN), and a unit may have more.
     if len(e.group) > 31:
@@ -46,7 +52,7 @@ def _tls(e: Environment) -> Iterator[tuple[str, str]]:
         if e.tls == "provided" and not path:
             yield (
                 "tls",
-                f"tls = 'provided' needs {key}, without which nginx does not start: the path of a PEM file on the host",
+                f"tls = 'provided' needs {key}, the path of a PEM file on the host: nginx does not start without it",
             )
         if e.tls != "provided" and path:
             yield key, f"{key} = {path!r} is not used with tls = {e.tls!r}: remove it, or set tls = 'provided'"
@@ -84,8 +90,8 @@ def _database(e: Environment) -> Iterator[tuple[str, str]]:
         shown = ", ".join(f"{key} = {getattr(e, key)!r}" for key in set_keys)
         yield (
             set_keys[0],
-            f"{shown} describes a PostgreSQL that somebody else runs, and database_managed = True the machine's own: set "
-            "database_managed = False and have role and database made there, or take it out",
+            f"{shown} describes another PostgreSQL, but database_managed = True means the machine's own: set "
+            "database_managed = False and create role and database there, or remove the former",
         )
     if e.database_managed and (e.database_pool_size or 0) > e.database_connection_limit:
         yield (
@@ -121,8 +127,8 @@ def _migrations(e: Environment) -> Iterator[tuple[str, str]]:
     if e.migrate_down_command and "{version}" not in e.migrate_down_command:
         yield (
             "migrate_down_command",
-            "migrate_down_command must have {version} in it: without a version, taking migrations back takes back all of "
-            "them, and the data with them",
+            "migrate_down_command must contain {version}: without it, all migrations would be taken back, and their data "
+            "lost",
         )
 
 
@@ -130,7 +136,7 @@ def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
     if bool(e.toolchain) != bool(e.toolchain_sha256):
         yield (
             "toolchain" if e.toolchain else "toolchain_sha256",
-            "toolchain and toolchain_sha256 go together: what is downloaded is used only if it is what you once looked at. "
+            "toolchain and toolchain_sha256 go together: the download is used only with this checksum. "
             "Set both or neither",
         )
 
@@ -138,5 +144,5 @@ def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
 def _login(subject: Subject) -> Iterator[Problem]:
     for user in subject.read(lambda e: [e.user]):
         if user == subject.ssh_user:
-            text = f"app = {user!r} is whom SSH logs in as, a user with sudo, which the application must not be: rename one"
+            text = f"app = {user!r} is also the user SSH logs in as, who has sudo: rename one of them"
             yield subject.problem("app", text)

@@ -118,7 +118,7 @@ def _group_problems(inventory: Inventory) -> Iterator[Problem]:
         filled = _filled_groups(host, inventory)
         if len(filled) > 1:
             text = (
-                f"is in the groups {' and '.join(filled)}, which both have data, and the later silently wins: keep one"
+                f"is in the groups {' and '.join(filled)}, and both have data: the later would silently win; keep one"
             )
             yield Problem(host.name, text, "inventory.py")
 
@@ -138,8 +138,8 @@ def _no_data(host: Host, inventory: Inventory) -> Problem:
     groups = [group for group in dict.fromkeys(host.groups) if group != FILE_GROUP]
     name = groups[-1] if groups else host.name
     text = (
-        f"has no settings of its own, so it is no environment: write group_data/{name}.py, which the group {name} in "
-        "inventory.py reads, or take the host out"
+        f"has no settings of its own, so it is no environment: write group_data/{name}.py for the group {name} in "
+        "inventory.py, or take the host out"
     )
     return Problem(host.name, text + suggestion(name, empty), "inventory.py")
 

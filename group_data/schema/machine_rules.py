@@ -30,7 +30,7 @@ _EXCLUSIVE: Sequence[_Exclusive] = (
         "node name",
         "node_name",
         lambda e: [e.node.partition("@")[0]],
-        "epmd lets one node register it, the second does not start; leave node_name out or change what is before the @",
+        "epmd lets one node register it, the second does not start; leave node_name out or change the part before the @",
     ),
     _Exclusive(
         "server name",
@@ -42,7 +42,7 @@ _EXCLUSIVE: Sequence[_Exclusive] = (
         "secret file",
         "environment",
         lambda e: [e.secret_path],
-        "it is named by the environment alone; rename one environment",
+        "its name contains the environment alone; rename one environment",
     ),
 )
 
@@ -87,8 +87,8 @@ def _twins(neighbours: Sequence[Subject]) -> Iterator[tuple[Subject, Problem]]:
                     subject,
                     subject.problem(
                         "environment",
-                        f"app and environment make {name}, as those of {owner} on the same machine do: unit, site, role, "
-                        "database and directories would be the same; rename one environment, or take one out",
+                        f"app and environment make {name}, the same name as for {owner} on this machine: unit, site, role, "
+                        "database and directories would be shared; rename one environment, or take one out",
                     ),
                 )
 

@@ -87,7 +87,7 @@ def _cookie_problems(value: str) -> Iterator[str]:
 def _basic_auth_password_problems(value: str) -> Iterator[str]:
     # 8: the same as for database_password. 72: bcrypt ignores the rest without a message.
     if not 8 <= len(value) <= 72:
-        yield "must have 8 to 72 characters, all that bcrypt reads"
+        yield "must have 8 to 72 characters: bcrypt ignores more"
     # Browsers do not agree on the encoding of other characters (RFC 7617, 2.1), and nobody can type control characters.
     if not re.fullmatch(r"[ -~]*", value):
         yield "may hold only ASCII letters, digits, punctuation and spaces: browsers do not agree on how to send others"

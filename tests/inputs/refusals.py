@@ -14,7 +14,7 @@ from tests.inputs.cases import Case
 from tests.inputs.wording import leaks
 from tests.sandbox.vaults import IDENTITY
 from vault import store
-from vault.keys import read_recipients
+from vault.recipients import read_recipients
 
 _HOST = "host"
 
@@ -32,17 +32,17 @@ class Accepted:
 
 
 class WrongError(AssertionError):
-    """What the project made of a case is neither of the two things it may make of it."""
+    """A case that was neither accepted unchanged nor refused with a good message."""
 
 
 def accept(case: Case, vaults: Path) -> Accepted | None:
-    """What is deployed for a case; None when it is refused as it should be.
+    """The data that would be deployed for a case; None after a correct refusal.
 
     + case: the case
     + vaults: a folder with a key, as made by `tests.sandbox.vaults.make_vaults`; the case's vault is written there
 
-    Raises WrongError for a refusal that does not name its key or gives a secret away, and whatever else is raised where a
-    refusal should be, with the case in its notes.
+    Raises WrongError when a refusal does not name its key or shows a secret. Any other exception is passed on with the case
+    in its notes.
     """
     try:
         environment, secrets = _environment(case), _secrets(case, vaults)
@@ -53,7 +53,7 @@ def accept(case: Case, vaults: Path) -> Accepted | None:
 
 
 def _environment(case: Case) -> Environment | None:
-    # It keeps what it read of the inventory of a run, of which there is one.
+    # It caches the one inventory of a run.
     read_environments.cache_clear()
     inventory = copy(_INVENTORY)
     inventory.host_data = {_HOST: {"ssh_hostname": "server.example.com"} | case.settings}
@@ -62,7 +62,7 @@ def _environment(case: Case) -> Environment | None:
     except SettingsError as error:
         refusal = str(error)
     else:
-        # Raises UnicodeEncodeError for what no file can hold.
+        # Raises UnicodeEncodeError for text that no file can hold.
         str(environment.model_dump()).encode()
         "".join([*environment.aliases.values(), *environment.unit_environment.values()]).encode()
         return environment
@@ -98,5 +98,5 @@ def _secrets(case: Case, vaults: Path) -> Secrets | None:
 
 
 def _name(key: str) -> str:
-    """How a message shows a key, which could be a pasted value or hold what a terminal obeys."""
+    """A key in the form of a message: it could be a pasted value or hold commands for a terminal."""
     return key if re.fullmatch(r"\w{1,255}", key, re.ASCII) else ascii(key[:32])

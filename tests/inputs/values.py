@@ -20,7 +20,7 @@ from tests.inputs.text import FRAGMENTS, hostile_text, seldom
 _LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True)
 _WORDS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
 
-# What an operator writes, for the types whose rule is a function.
+# Ordinary values for the types whose rule is a function.
 _ORDINARY: dict[Any, st.SearchStrategy[Any]] = {
     addresses.ServerName: st.lists(_LABELS, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"])),
     addresses.DatabaseHost: st.lists(_WORDS.map(str.lower), max_size=3).map(lambda labels: ".".join([*labels, "net"])),
@@ -40,7 +40,7 @@ _TYPES = typing.get_type_hints(Settings, include_extras=True)
 
 
 def ordinary(name: str) -> st.SearchStrategy[Any]:
-    """Values of a setting that stand alone: its type takes them, whatever the rest of the data makes of it.
+    """Values of a setting that its type accepts; rules with other settings may still refuse them.
 
     + name: the setting
 

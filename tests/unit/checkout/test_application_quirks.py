@@ -93,8 +93,8 @@ def test_flags_that_share_a_line(checkout: Checkout) -> None:
 
 
 HOOKS = {
-    "pre_erlang_get_and_update_deps() { our_step; }\n": "pre_erlang_get_and_update_deps() without it",
-    "pre_erlang_get_and_update_deps() {\n  our_step\n}\n": "pre_erlang_get_and_update_deps() without it",
+    "pre_erlang_get_and_update_deps() { our_step; }\n": "pre_erlang_get_and_update_deps() without a link",
+    "pre_erlang_get_and_update_deps() {\n  our_step\n}\n": "pre_erlang_get_and_update_deps() without a link",
     "function pre_erlang_get_and_update_deps {\n  ln -sf ~/stage.secret.exs config/\n}\n": None,
     "pre_erlang_get_and_update_deps () {\n  ln -sf ~/${A}.secret.exs ${B}\n}\nother() {\n  true\n}\n": None,
 }

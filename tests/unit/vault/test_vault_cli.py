@@ -18,7 +18,8 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import REQUIRED_KEYS
 from vault import editor, store, upkeep
-from vault.keys import Identities, find_identities, read_recipients
+from vault.keys import Identities, find_identities
+from vault.recipients import read_recipients
 from vault.store import VaultError, open_vault
 
 SECRET = "swordfish"
