@@ -9,6 +9,7 @@ from tests.host.project import Project
 from tests.sandbox.machine import boot
 
 
+@pytest.mark.each_release
 def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepared) -> None:
     assert prepared.planned["Machine: packages"] == ["stage"]
     for operation in (
@@ -53,12 +54,14 @@ def test_one_environment_after_the_other(vaults: Path, tmp_path: Path) -> None:
         assert project.planned() == {}
 
 
+@pytest.mark.each_release
 def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
     assert host.project.planned() == {}
     for arguments in ([], ["--limit", "stage"], ["--limit", "prod"]):
         assert host.project.applied(*arguments) == {}
 
 
+@pytest.mark.each_release
 def test_a_reboot_changes_nothing(host: Host) -> None:
     host.machine.reboot()
     services = ["nginx", "postgresql", "epmd.socket"]

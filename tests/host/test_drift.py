@@ -140,7 +140,12 @@ def test_in_sync(host: Host) -> None:
 
 
 @TRIXIE
-@pytest.mark.parametrize("damage", [*INDEPENDENT, *ALONE], ids=lambda damage: damage.name)
+@pytest.mark.parametrize(
+    "damage",
+    # Those that do not depend on one another are all in `test_many_damages_at_once` as well.
+    [*(pytest.param(damage, marks=pytest.mark.everything) for damage in INDEPENDENT), *ALONE],
+    ids=lambda damage: damage.name,
+)
 def test_one_damage(host: Host, damage: Damage) -> None:
     """Asked of the one environment that has it; that no other drifts too shows in the next test, which asks about all."""
     concerned = {thing.partition(":")[0] for thing in damage.expected}
