@@ -1,10 +1,10 @@
-"""Bring an application's checkout in step: `APP=../billing ENV=stage pyinfra @local deploys/checkout.py`.
+"""Bring an application's checkout in step: `DEPLOY_APP=../billing pyinfra @local deploys/checkout.py`.
 
-In the environment of this process, APP is the path of the checkout, and ENV names environments, by default all of them.
+In the environment of this process, DEPLOY_APP is the path of the checkout, and DEPLOY_ENV names environments, by default all
+of them.
 docs/application.md tells which files change, and how.
 """
 
-import os
 from pathlib import Path
 
 from pyinfra import host, logger
@@ -12,10 +12,11 @@ from pyinfra import host, logger
 from checkout import compare, sources
 from checkout.changes import bring_in_step
 from operations.source_file import source_file
+from preflight.options import option
 from preflight.selection import choose
 
-path = Path(os.environ.get("APP") or ".").resolve()
-environments = choose((os.environ.get("ENV") or "").split())
+path = Path(option("APP") or ".").resolve()
+environments = choose((option("ENV") or "").split())
 read = compare.checkout(path, environments)
 changes = bring_in_step(read, environments)
 

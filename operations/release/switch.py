@@ -80,7 +80,12 @@ def prepare(environment: Environment, what: str) -> None:
 
 @operation(is_idempotent=False)
 def run(
-    environment: Environment, action: Sequence[str], summary: str, revision: str = "-", needed: bool = True
+    environment: Environment,
+    action: Sequence[str],
+    summary: str,
+    revision: str = "-",
+    needed: bool = True,
+    before: str | None = None,
 ) -> Generator[Any]:
     """The program has done what it was asked for, its words on the screen; or it has gone back, and this fails.
 
@@ -88,6 +93,7 @@ def run(
     + action: the program's arguments, e.g. ["release", "0.2.0"]
     + summary: what a plan says of it, without a full stop
     + revision: git's, for the log
+    + before: the version that must run, "-" for none; None if that does not matter
     + needed: False if nothing is to be done, which `summary` then says
     """
     if not needed:
