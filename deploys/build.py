@@ -11,7 +11,7 @@ from pyinfra.operations import files
 
 from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, history, source
+from operations.release import artifacts, build, history, pin, source
 from operations.release.choice import choose_build
 from preflight import entry
 from preflight.options import option
@@ -38,6 +38,7 @@ else:
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
 known = build.find_known(environment, revision, store, distribution)
 if known and option("REBUILD") != "1":
+    pin.keep(version=known.version, sha256=known.sha256)
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)
 else:
     history.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)

@@ -16,6 +16,11 @@ VARIABLE = "DEPLOY_PLAN"
 NOTHING = "-"
 
 
+def is_asked_for() -> bool:
+    """Whether another process waits for the choice."""
+    return bool(os.environ.get(VARIABLE))
+
+
 def choice() -> dict[str, str]:
     """What was chosen so far, by name; empty while nothing was."""
     path = os.environ.get(VARIABLE)

@@ -7,7 +7,7 @@ import pytest
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import DeployError
 
-from commands.remote import in_release
+from commands.in_release import in_release
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
 from operations.host.ssh import ssh

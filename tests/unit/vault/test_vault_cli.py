@@ -34,11 +34,13 @@ cookie = "{SECRET * 3}"
 DRIVER = """
 import sys
 from pathlib import Path
-from commands import vault
+from commands import vault_places
+from commands.__main__ import main
+from vault.upkeep import Place
 import pyinfra_cli
 folder = Path(sys.argv[1])
-vault.places = lambda: {name: vault.Place(folder / f"{name}.age", None) for name in ("stage", "prod")}
-sys.exit(vault.main(sys.argv[2:]))
+vault_places.places = lambda: {name: Place(folder / f"{name}.age", None) for name in ("stage", "prod")}
+main([f"vault-{sys.argv[2]}", *sys.argv[3:]])
 """
 
 
@@ -188,7 +190,7 @@ def test_init_of_a_vault_for_others(desk: Desk) -> None:
     desk.recipients.write_text(str(x25519.Identity.generate().to_public()))
     assert "you would shut yourself out" in desk.refused("init", "stage")
     assert not desk.stage.exists()
-    assert "made database_password" in desk.run("init", "stage", YES="1").stdout
+    assert "made database_password" in desk.run("init", "stage", "--yes").stdout
     assert "encrypted for others" in desk.refused("init", "stage")
 
 
@@ -488,7 +490,7 @@ def test_recipients_does_not_shut_its_author_out(desk: Desk) -> None:
     desk.recipients.write_text(str(other.to_public()))
     assert "YES=1" in desk.refused("recipients")
     assert desk.stage.read_bytes() == before
-    assert desk.run("recipients", YES="1").returncode == 0
+    assert desk.run("recipients", "--yes").returncode == 0
     assert store.decrypt(desk.stage.read_bytes(), desk.stage, Identities((other,), (), locked=False)).decode() == TEXT
 
 
