@@ -235,14 +235,15 @@ def test_init_with_malformed_recipients(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("command", ["init", "edit"])
-@pytest.mark.parametrize("name", ["staging", "", "../stage"])
+@pytest.mark.parametrize("name", ["nowhere", "../stage"])
 def test_unknown_environment(desk: Desk, command: str, name: str) -> None:
     assert "give ENV as one of prod, stage" in desk.refused(command, name)
 
 
 def test_wrong_usage(desk: Desk) -> None:
     assert desk.run("init").returncode == 2
-    assert desk.run().returncode == 2
+    assert desk.run("init", "").returncode == 2
+    assert desk.run("recipients", "stage").returncode == 2
 
 
 # edit
@@ -517,7 +518,7 @@ def test_the_whole_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_module_is_the_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "commands.vault", "--help"], cwd=CHECKOUT, capture_output=True, text=True
+        [sys.executable, "-m", "commands.vault_recipients", "--help"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert done.returncode == 0
-    assert "recipients" in done.stdout
+    assert "recipients.txt" in done.stdout
