@@ -1,6 +1,7 @@
 """A deploy of pyinfra: its plan, the question, carrying it out, and what an interruption leaves."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -94,8 +95,12 @@ class Deployment:
 
     def carry_out(self) -> None:
         """Do it. Ends with 1 when pyinfra fails."""
-        with on_interruption(self.half_done):
-            code, _ = self._pyinfra("--yes")
+        with on_interruption(self.half_done), tempfile.TemporaryDirectory() as directory:
+            ready = Path(directory) / "ready"
+            code, _ = self._pyinfra("--yes", READY=str(ready))
+            # Until pyinfra has read the inventory it takes a signal for its end, with exit code 0.
+            if code == 0 and not ready.exists():
+                raise Interruption
         if code != 0:
             raise click.exceptions.Exit(1)
 
@@ -110,22 +115,28 @@ class Deployment:
                 ask(question, yes=yes)
             self.carry_out()
 
-    def _pyinfra(self, *arguments: str) -> tuple[int, str]:
-        """Exit code and standard output; raises Interruption, with pyinfra ended, when a signal ended either."""
+    def _pyinfra(self, *arguments: str, **options: str) -> tuple[int, str]:
+        """Exit code and JSON; raises Interruption, with pyinfra ended, when a signal ended either."""
         limits = [word for name in self.limits for word in ("--limit", name)]
         command = [sys.executable, "-m", "pyinfra", self.inventory, self.entry, *limits, *arguments]
-        with subprocess.Popen(
-            command, cwd=CHECKOUT, env=process_environment(self.options), stdout=subprocess.PIPE, text=True
-        ) as pyinfra:
+        variables = process_environment({**self.options, **options}) | (
+            {} if animated() else {"PYINFRA_PROGRESS": "off"}
+        )
+        stdout = subprocess.PIPE if "--json" in arguments else None
+        with subprocess.Popen(command, cwd=CHECKOUT, env=variables, stdout=stdout, text=True) as pyinfra:
             try:
                 output, _ = pyinfra.communicate()
             except BaseException:
                 _end(pyinfra)
                 raise
-        # Until pyinfra has read the inventory it takes a signal for its end, with this line and exit code 0.
-        if not 0 <= pyinfra.returncode < 128 or "Exiting upon user request" in output:
+        if not 0 <= pyinfra.returncode < 128 or (output or "").startswith("Exiting upon user request"):
             raise Interruption
-        return pyinfra.returncode, output
+        return pyinfra.returncode, output or ""
+
+
+def animated() -> bool:
+    """Whether somebody sees that a long step goes on: pyinfra turns a wheel then."""
+    return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
 def _end(process: subprocess.Popen[str]) -> None:

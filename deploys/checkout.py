@@ -12,9 +12,11 @@ from pyinfra import host, logger
 from checkout import compare, sources
 from checkout.changes import bring_in_step
 from operations.source_file import source_file
+from preflight import interruption
 from preflight.options import option
 from preflight.selection import choose
 
+interruption.end_pyinfra()
 path = Path(option("APP") or ".").resolve()
 environments = choose((option("ENV") or "").split())
 read = compare.checkout(path, environments)

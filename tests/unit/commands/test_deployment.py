@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ HANGS = "echo at work >&2; exec sleep 60"
 DRIVER = """
 import sys
 from commands import deployment
-deployment.sys = type("sys", (), {"executable": sys.argv.pop(1), "stdin": sys.stdin})
+deployment.sys = type("sys", (), vars(sys) | {"executable": sys.argv.pop(1)})
 from commands.apply import command
 command(sys.argv[1:])
 """
@@ -41,7 +40,7 @@ class Double:
         """Give it two pieces of shell."""
         self.path.write_text(
             f"#!/bin/sh\necho $$ > {self.path}.pid\nenv > {self.path}.env\n"
-            f'case "$*" in\n*--dry*)\n{textwrap.dedent(plan)}\n;;\n*)\n{textwrap.dedent(apply)}\n;;\nesac\n'
+            f'case "$*" in\n*--dry*)\n{plan}\n;;\n*)\ntouch "$DEPLOY_READY"\n{apply}\n;;\nesac\n'
         )
         self.path.chmod(0o700)
 
@@ -159,7 +158,7 @@ def test_interrupted_before_the_answer(pyinfra: Double, number: signal.Signals) 
 
 def test_pyinfra_takes_an_early_signal_for_its_end(pyinfra: Double) -> None:
     """Until it has read the inventory, with exit code 0."""
-    pyinfra.does(f"echo '{CHANGE}'", "echo 'Exiting upon user request!'")
+    pyinfra.does(f"echo '{CHANGE}'", "rm $DEPLOY_READY")
     run = pyinfra.run("--yes")
     assert (run.returncode, HALF_APPLIED in run.stderr) == (130, True)
 
@@ -183,3 +182,18 @@ def test_no_variable_of_the_shell_reaches_an_entry_point(pyinfra: Double, monkey
         for line in Path(f"{pyinfra.path}.env").read_text().splitlines()
         if line.startswith(("PYINFRA_YES", "DEPLOY_"))
     ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "seen"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=["terminal", "terminal with NO_COLOR"]
+)
+def test_a_wheel_turns_on_a_terminal(pyinfra: Double, variables: dict[str, str], seen: bool) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", 'echo "wheel: ${PYINFRA_PROGRESS:-turns}"')
+    with terminal([*pyinfra.command, "--yes"], CHECKOUT, **variables) as command:
+        run = command.finish()
+    assert ("wheel: turns" in run.output, "wheel: off" in run.output) == (seen, not seen)
+
+
+def test_nothing_turns_in_a_file(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", 'echo "wheel: ${PYINFRA_PROGRESS:-turns}"')
+    assert "wheel: off" in pyinfra.run("--yes").stdout
