@@ -1,6 +1,7 @@
 """Arguments, options and errors that commands share."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -44,6 +45,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> None:
         if self.ends_at_once:
             interruption.end_process()
+        _enter_checkout(ctx)
         try:
             code = super().invoke(ctx)
         except click.UsageError as error:
@@ -94,6 +96,14 @@ class EnvironmentName(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         names = sorted(file.stem for file in (CHECKOUT / "group_data").glob("*.py") if file.stem != "all")
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _enter_checkout(ctx: click.Context) -> None:
+    """Work where the paths of inventory and group data begin; those on the command line begin where it was typed."""
+    if Path.cwd() != CHECKOUT:
+        absolute = {name: value.absolute() for name, value in ctx.params.items() if isinstance(value, Path)}
+        ctx.params.update(absolute)
+        os.chdir(CHECKOUT)
 
 
 def end_with(error: click.UsageError, code: int) -> None:

@@ -14,9 +14,9 @@ pyinfra 3.10 gives nobody a turn between reading the inventory and connecting: i
       |  connect
       '  deploy.py
 
-Three things stay out of it. A syntax error in `inventory.py` is shown by pyinfra, which meets it first. The vaults are needed
-for environments of the run only; the others are opened where the operator can, to compare cookies. And `debug-inventory`
-shows data as it is, right or wrong.
+Three things stay out of it. A syntax error in `inventory.py` is shown by pyinfra, which meets it first. The vaults are
+needed for environments of the run only; the others are opened where the operator can, to compare cookies. And
+`debug-inventory` shows data as it is, right or wrong.
 """
 
 import difflib

@@ -138,3 +138,18 @@ def test_every_command_translates() -> None:
                 assert isinstance(parameter.type, options.EnvironmentName), name
                 assert parameter.type.convert("staging", None, None) == "stage"
                 assert isinstance(parameter, click.Argument)
+
+
+def test_it_works_from_anywhere(tmp_path_factory: pytest.TempPathFactory) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "billing").mkdir()
+    script = "from commands.__main__ import main; main(prog_name='deploy')"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "app-check", "--app", "billing"],
+        cwd=elsewhere,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"APP={elsewhere / 'billing'} is no checkout of a Mix project" in done.stderr
