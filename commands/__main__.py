@@ -74,6 +74,8 @@ def main() -> None:
     """Deploy a Phoenix application: prepare its environments, build and release, look after what runs.
 
     Begin with `deploy plan`, which changes nothing, and go on with `deploy apply`. `deploy NAME --help` tells the rest.
+
+    Bash completes names with: eval "$(_DEPLOY_COMPLETE=bash_source deploy)"
     """
 
 
