@@ -22,7 +22,7 @@ def command(ctx: click.Context, environment: str) -> None:
         click.echo(text, err=True)
         ctx.exit(1)
     [(host, chosen), *_] = targets([environment])
-    become_ssh(host, in_release(chosen, *chosen.tool.console), terminal=True)
+    become_ssh(host, in_release(chosen, chosen.tool.console), terminal=True)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> Non
     if not expression:
         raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
     [(host, chosen), *_] = targets([environment])
-    become_ssh(host, in_release(chosen, *chosen.tool.rpc, expression))
+    become_ssh(host, in_release(chosen, chosen.tool.rpc, expression))
 
 
 if __name__ == "__main__":
