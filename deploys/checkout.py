@@ -16,6 +16,7 @@ from preflight import interruption
 from preflight.options import option
 from preflight.selection import choose
 
+# Where the inventory is @local, no inventory.py has said so.
 interruption.end_pyinfra()
 path = Path(option("APP") or ".").resolve()
 environments = choose((option("ENV") or "").split())

@@ -39,7 +39,7 @@ prod = [("@snapshot/prod", machine(HOST))]
 config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
-interruption.end_pyinfra()
+interruption.end_pyinfra_of_command_line()
 noise.silence()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
