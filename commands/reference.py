@@ -1,11 +1,10 @@
-"""`python -m commands.reference` writes docs/group-data.md from the models: `make docs`.
+"""The text of docs/group-data.md, from the models.
 
 Everything in it is derived: type, bounds, default, example, unit and meaning from the fields of `Settings`, what follows
 from them from the properties of `Environment`, the vault's keys from `Secrets`.
 """
 
 import re
-import sys
 import types as python_types
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -53,12 +52,6 @@ EXAMPLE = {
     "port": 4001,
     "tls": "self_signed",
 }
-
-
-def main() -> int:
-    """Write the file."""
-    FILE.write_text(text())
-    return 0
 
 
 def text() -> str:
@@ -227,7 +220,3 @@ def _value(value: Any) -> str:
 
 def _cell(content: str) -> str:
     return content.replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,9 +12,6 @@ from group_data.schema.inventory import machine_of
 from inspection import leftovers, plan
 from inspection.ask import address, ask
 
-# How deploy.py names the steps that belong to a machine and run for whichever of its environments comes first.
-_OF_MACHINE = "Machine:"
-
 
 class Drift(NamedTuple):
     """One thing that is not as the data says.
@@ -61,8 +58,8 @@ def find(
 def _changed(
     inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host], *, show_progress: bool
 ) -> Iterator[Drift]:
-    for host, operation in plan.changes([host.name for host in hosts], show_progress=show_progress):
-        environment = None if operation.startswith(_OF_MACHINE) else environments[host].environment
+    for host, operation, of_machine in plan.changes([host.name for host in hosts], show_progress=show_progress):
+        environment = None if of_machine else environments[host].environment
         yield Drift(environment, address(inventory.get_host(host)), operation, "change", None)
 
 

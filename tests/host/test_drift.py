@@ -230,10 +230,10 @@ def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
 def test_errors(host: Host) -> None:
     """Told with exit code 1, whatever the reason, with nothing on standard output that a script could take for a result."""
     project = host.project
-    unknown = drift(project, "staging")
+    unknown = drift(project, "nowhere")
     assert (unknown.exit_code, unknown.output) == (
         1,
-        "there is no environment 'staging': give ENV as one of stage, prod\n",
+        "there is no environment 'nowhere': give ENV as one of stage, prod\n",
     )
     assert drift(project, "--nope").exit_code == 1
     vault = project.sandbox / "vault/stage.age"
