@@ -1,0 +1,97 @@
+"""switch.sh: a command that fails although nobody expected it to is a failure of the action, and no stop from outside."""
+
+import pytest
+
+from tests.unit.operations.programs.stubs import StubHost
+
+NEW = "20260201000000"
+
+# By the command that fails: a part of the text that the reason quotes.
+UNFORESEEN = {
+    "ln": "the link",
+    "mv": "could not be renamed into place",
+    "xargs": "xargs",
+    "awk": "awk",
+    "sync": "sync",
+    "df": "df --block-size=1",
+    "find": "find",
+    "setpriv": "the node does not",
+}
+
+
+@pytest.mark.parametrize("command", UNFORESEEN)
+def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: str) -> None:
+    host.migrations("down", NEW)
+    # `mv` is needed to begin: it fails once there is a link to rename.
+    condition = '[ "${!#}" = billing ] || exec /bin/mv "$@"\n' if command == "mv" else ""
+    host.stub(command, f"{condition}exit 9\n")
+    words = host.run("release", "0.2.0")
+    last = words.splitlines()[-1]
+    assert last.startswith("release 0.2.0: FAILED: ")
+    assert UNFORESEEN[command] in last or "failed with status 9: " in last
+    assert "from outside" not in words
+    assert host.log == ["release 0.2.0 failed"]
+    assert host.current == "0.1.0"
+    assert not host.is_busy
+
+
+def test_the_line_and_the_command_are_the_programs_own(host: StubHost) -> None:
+    host.stub("xargs", "exit 9\n")
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    number, _, command = last.partition("FAILED: line ")[2].partition(" of switch failed with status 9: ")
+    assert command in host.switch.read_text().splitlines()[int(number) - 1]
+
+
+def test_a_root_that_leads_elsewhere(host: StubHost) -> None:
+    elsewhere = host.path / "elsewhere"
+    host.root.rename(elsewhere)
+    host.root.symlink_to(elsewhere)
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    assert f"{host.root} leads elsewhere: apply first" in last
+    assert host.log == ["release 0.2.0 failed"]
+    assert host.called("restart") == 0
+
+
+def test_a_failure_within_a_substitution_ends_the_action(host: StubHost) -> None:
+    """A pending migration must not pass for none because the list could not be read."""
+    host.migrations("down", NEW)
+    host.stub("awk", 'case "$1" in *down*) exit 9 ;; esac; exec /usr/bin/awk "$@"\n')
+    words = host.run("release", "0.2.0")
+    assert "No migration is pending." not in words
+    assert host.log == ["release 0.2.0 failed"]
+
+
+def test_systemd_that_does_not_answer_is_no_healthy_release(host: StubHost) -> None:
+    host.stub("systemctl", 'case "$*" in *MainPID*) exit 1 ;; esac\n')
+    assert "release 0.2.0: done" not in host.run("release", "0.2.0")
+    assert "release 0.2.0 good" not in host.log
+
+
+@pytest.mark.parametrize("size", [0, 10, 60])
+def test_a_disk_that_is_full_at_the_beginning(host: StubHost, size: int) -> None:
+    words = host.run("release", "0.2.0", limit=size)
+    assert not words.splitlines()[-1].endswith(": done")
+    assert (host.current, host.log, host.is_busy, host.called("restart")) == ("0.1.0", [], False, 0)
+
+
+@pytest.mark.parametrize("size", range(110, 400, 40))
+def test_a_disk_that_fills_up_later(host: StubHost, size: int) -> None:
+    """The limit of a file's size stands for the end of the disk: it falls into one note or another."""
+    words = host.run("release", "0.2.0", limit=size)
+    assert "from outside" not in words
+    assert host.log in ([], ["release 0.2.0 failed"], ["release 0.2.0 good"])
+    assert host.current == ("0.2.0" if words.splitlines()[-1].endswith(": done") else "0.1.0")
+    assert not host.is_busy
+
+
+def test_notes_that_say_nothing_change_nothing(host: StubHost) -> None:
+    (host.state / "switching").touch()
+    words = host.run("restart")
+    assert "does not say which action it is about: it is removed, and nothing else is changed" in words
+    assert words.splitlines()[-1] == "restart 0.1.0: done"
+    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 good"])
+
+
+def test_the_end_without_an_action(host: StubHost) -> None:
+    assert host.end(SERVICE_RESULT="success") == ""
+    assert host.calls == []
