@@ -47,7 +47,7 @@ def test_the_first_line_names_the_shell(folder: Path, shell: str) -> None:
 )
 def test_a_line_that_sources_in_another_form_is_refused(folder: Path, line: str) -> None:
     (folder / "a.sh").write_text(f"#!/bin/sh\n{line}")
-    with pytest.raises(ValueError, match="operations/programs/a.sh: .*said.sh"):
+    with pytest.raises(ValueError, match=r"^operations/programs/a\.sh: .*said\.sh"):
         program.text("a.sh")
 
 
