@@ -261,11 +261,13 @@ differential: $(VENV) sandbox-packages ## Compare the two connectors on 200 depl
 	$(PYTHON) -m tests.host.differential $(N)
 
 .PHONY: lint
-lint: $(VENV) ## Formatting, lint and types alone
+lint: $(VENV) ## Formatting, lint and types alone, of Python and shell
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
+	command -v shellcheck >/dev/null || { $(call install,shellcheck); }
+	shellcheck --external-sources --source-path=SCRIPTDIR operations/programs/*.sh connectors/*.sh
 
 .PHONY: format
 format: $(VENV) ## Format the code

@@ -26,7 +26,9 @@ def text(name: str) -> str:
     """
     written = (PROGRAMS / name).read_text()
     if line := _SOURCED_OTHERWISE.search(_SOURCED.sub("", written)):
-        raise ValueError(f"operations/programs/{name}: a line that sources a file is `. ./NAME.sh` alone, not `{line[0]}`")
+        raise ValueError(
+            f"operations/programs/{name}: a line that sources a file is `. ./NAME.sh` alone, not `{line[0]}`"
+        )
     return _SOURCED.sub(lambda line: text(line[1]), written)
 
 
