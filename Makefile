@@ -267,7 +267,7 @@ lint: $(VENV) ## Formatting, lint and types alone, of Python and shell
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	command -v shellcheck >/dev/null || { $(call install,shellcheck); }
-	shellcheck --external-sources --source-path=SCRIPTDIR operations/programs/*.sh connectors/*.sh
+	shellcheck --external-sources --source-path=SCRIPTDIR bench/*.sh connectors/*.sh operations/programs/*.sh tests/sandbox/*.sh
 
 .PHONY: format
 format: $(VENV) ## Format the code
