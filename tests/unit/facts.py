@@ -91,13 +91,12 @@ def plain(value: Any) -> Any:
 
     + value: of a fact
     """
-    match value:
-        case tuple(_fields=names):
-            return {name: plain(field) for name, field in zip(names, value, strict=True)}
-        case tuple() | list():
-            return [plain(element) for element in value]
-        case Mapping():
-            return {key: plain(element) for key, element in value.items()}
+    if hasattr(value, "_asdict"):
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {key: plain(element) for key, element in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [plain(element) for element in value]
     return value
 
 
