@@ -5,6 +5,7 @@
 PYTHON := .venv/bin/python
 VENV := .venv/installed
 BENCH_VENV := .venv-bench/installed
+PROGRAMS := operations/programs/*.sh connectors/*.sh commands/*.sh
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))
@@ -105,15 +106,17 @@ bench-restart: $(VENV) sandbox-packages ## Measure how long a restart leaves no 
 	$(PYTHON) -m bench.restart
 differential: $(VENV) sandbox-packages ## Compare the connectors on 200 deploys, or N=…
 	$(PYTHON) -m tests.host.differential $(call text,N)
-lint: $(VENV) ## Formatting, lint and types alone
-	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports
+lint: $(VENV) ## Formatting, lint, types, import contracts, shell
+	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
+	commands/install.sh packages shellcheck && shellcheck --external-sources --source-path=SCRIPTDIR $(PROGRAMS)
 format: $(VENV) ## Format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 docs: $(VENV) ## Write docs/group-data.md from the models
 	$(PYTHON) -m commands.docs
 lock: ## Resolve the dependencies of pyproject.toml anew
 	commands/install.sh lock
-$(VENV): requirements.lock
+# Again when a command or a room is new there.
+$(VENV): requirements.lock pyproject.toml
 	commands/install.sh venv .venv requirements.lock
 $(BENCH_VENV): bench/requirements.lock
 	commands/install.sh venv .venv-bench bench/requirements.lock

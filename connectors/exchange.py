@@ -5,8 +5,10 @@ last one is done, and come back as one compressed stream. Nothing but Debian's e
 """
 
 import hashlib
+import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 # Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
@@ -22,50 +24,12 @@ LIMIT = 64 * 1024 * 1024
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
 
-# The script's own directory, which mktemp makes for nobody else to enter. Without /dev/shm a disk must do.
-# No umask: the commands would inherit it, through sudo too.
-_DIRECTORY = """\
-d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
-late=
-trap 'rm -rf "$d"' EXIT
-trap exit HUP INT PIPE TERM
-"""
-
-# When `timeout` says that time is up, it tells this shell, and then all there is of it: what sends the answers must not heed
-# that, should it have begun by then.
-_HEED = """\
-trap 'late=1; trap "" TERM' TERM
-"""
-
-# How each one ended, in the order in which they began. Once time is up, those that go on are not waited for.
-_WAIT = """\
-n=0
-for pid do
-if [ -z "$late" ] || ! kill -0 "$pid" 2>/dev/null; then
-wait "$pid"
-echo $? >"$d/$n.status"
-fi
-n=$((n + 1))
-done
-"""
-
-# Those that did not listen are killed, with this shell.
-_END = """\
-[ -z "$late" ] || { rm -rf "$d"; kill -KILL 0; }
-"""
-
-# Sizes and names, their sum, an empty line, and the contents one after another.
-_SEND = 'cd "$d" && wc -c * && echo && cat *\n'
-
-# Nothing is sent of what is too much, or where there is no room left: then no answer is known to be whole.
-_SEND_IF_WHOLE = f"""\
-if printf %65536s >"$d/room" && : >"$d/room" && cd "$d" && sizes=$(wc -c *) && set -- ${{sizes##*
-}} && [ "$1" -le {LIMIT} ]; then printf '%s\\n\\n' "$sizes"; cat *
-fi
-"""
-
-# Who reads need not wait until the directory is removed.
-_SAID = "exec >&- 2>&-\n"
+# The functions of the script. A here document of up to 4096 bytes costs dash no process of its own, so it is kept short.
+_FUNCTIONS = "".join(
+    line.lstrip()
+    for line in Path(__file__).with_name("exchange.sh").read_text().splitlines(keepends=True)
+    if not line.lstrip().startswith("#")
+)
 
 
 class Command(NamedTuple):
@@ -93,15 +57,15 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
     + commands: they change nothing, so that the order does not matter
     + first: the line of a command that is run before all of them, with all the time it takes
     """
-    lines = [_DIRECTORY]
+    lines = [_FUNCTIONS, "make_directory\n"]
     if first is not None:
-        lines.append(f'{{ {first}\n}} {_kept("first")}\necho $? >"$d/first.status"\n')
+        lines.append(f"run_first {shlex.quote(first)}\n")
     for number, (become, members) in enumerate(_groups(commands).items()):
-        jobs = [_beside(f"{command.text} </dev/null", position) for position, command in enumerate(members)]
-        group = "".join([_DIRECTORY, _HEED, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
+        group = _group(members)
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
-        lines.append(_beside(f"{become} timeout -k {_GRACE} {PATIENCE} sh -s <<'{end}'", number, f"{group}{end}\n"))
-    return "".join([*lines, _WAIT, "{ ", _SEND, "} | gzip -1\n", _SAID])
+        lines.append(_beside(f"{become} timeout -k {_GRACE} {PATIENCE} sh -s <<'{end}'", number))
+        lines.append(f"{group}{end}\n")
+    return "".join([*lines, "wait_for_all; send | gzip -1; close_outputs\n"])
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
@@ -119,6 +83,13 @@ def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, A
     except (zlib.error, ValueError):
         return {}, None
     return dict(_of_groups(commands, kept)), _answer(kept, "first")
+
+
+def _group(commands: Sequence[Command]) -> str:
+    """The script that runs one user's commands."""
+    jobs = [_beside(f"{command.text} </dev/null", position) for position, command in enumerate(commands)]
+    before, after = "make_directory; heed_timeout\n", f"wait_for_all; send_if_whole {LIMIT}; end_late\n"
+    return "".join([_FUNCTIONS, before, *jobs, after])
 
 
 def _groups(commands: Sequence[Command]) -> dict[str, list[Command]]:
@@ -147,17 +118,9 @@ def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterat
                 yield command, answer
 
 
-def _kept(name: int | str) -> str:
-    """Redirects the output of a command into files."""
-    return f'>"$d/{name}.out" 2>"$d/{name}.err"'
-
-
-def _beside(command: str, name: int, document: str = "") -> str:
-    """Lines that start a command in the background and append its process to the shell's parameters.
-
-    + document: its standard input as a here-document; empty without one
-    """
-    return f'{command} {_kept(name)} &\n{document}set -- "$@" $!\n'
+def _beside(command: str, number: int) -> str:
+    """The line that starts a command in the background. The lines of its here-document follow."""
+    return f'{command} >"$answers/{number}.out" 2>"$answers/{number}.err" & processes="$processes $!"\n'
 
 
 def _answer(kept: Mapping[str, bytes], name: int | str) -> Answer | None:

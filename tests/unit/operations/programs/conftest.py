@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.operations.programs.sandboxed import Sandbox
 from tests.unit.operations.programs.stubs import StubHost
 
 
@@ -22,3 +23,9 @@ def stub_host(tmp_path: Path) -> Callable[..., StubHost]:
 def host(stub_host: Callable[..., StubHost]) -> StubHost:
     """A host on which 0.1.0 runs."""
     return stub_host()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """An empty place for programs to run in."""
+    return Sandbox(tmp_path)
