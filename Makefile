@@ -18,7 +18,7 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 
 .PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
 .PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
-.PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint format docs lock
+.PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -106,8 +106,9 @@ bench-restart: $(VENV) sandbox-packages ## Measure how long a restart leaves no 
 	$(PYTHON) -m bench.restart
 differential: $(VENV) sandbox-packages ## Compare the connectors on 200 deploys, or N=…
 	$(PYTHON) -m tests.host.differential $(call text,N)
-lint: $(VENV) ## Formatting, lint, types, import contracts, shell
+lint: $(VENV) lint-shell ## Formatting, lint, types, import contracts, shell
 	.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
+lint-shell:
 	commands/install.sh packages shellcheck && shellcheck --external-sources --source-path=SCRIPTDIR $(PROGRAMS)
 format: $(VENV) ## Format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
@@ -115,8 +116,7 @@ docs: $(VENV) ## Write docs/group-data.md from the models
 	$(PYTHON) -m commands.docs
 lock: ## Resolve the dependencies of pyproject.toml anew
 	commands/install.sh lock
-# Again when a command or a room is new there.
-$(VENV): requirements.lock pyproject.toml
+$(VENV): requirements.lock
 	commands/install.sh venv .venv requirements.lock
 $(BENCH_VENV): bench/requirements.lock
 	commands/install.sh venv .venv-bench bench/requirements.lock
