@@ -55,7 +55,9 @@ def test_the_unit_does_not_inherit_the_locked_file(sandbox: Sandbox) -> None:
     assert "descriptor 9" not in (sandbox.directory / "asked").read_text()
 
 
-@pytest.mark.parametrize("lines", [["FAILED: no answer"], ["release 0.2.0: done", "FAILED: gone back"], []])
+@pytest.mark.parametrize(
+    "lines", [["release 0.2.0: FAILED: it was not done"], ["release 0.2.0: done", "FAILED: gone back"], []]
+)
 def test_a_switch_that_does_not_say_so_is_not_done(sandbox: Sandbox, lines: list[str]) -> None:
     says(sandbox, *lines)
     assert start(sandbox).returncode == 1
