@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 VENV := .venv/installed
 BENCH_VENV := .venv-bench/installed
-PROGRAMS := operations/programs/*.sh connectors/*.sh commands/*.sh
+PROGRAMS := bench/*.sh commands/*.sh connectors/*.sh operations/programs/*.sh tests/sandbox/*.sh
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))

@@ -26,6 +26,8 @@ class Sandbox:
         self.directory = directory
         self.bin = directory / "bin"
         self.bin.mkdir()
+        # Paths that programs name, and the places that stand for them.
+        self.places = {LOCK: directory / "lock"}
         self.environment = {"PATH": f"{self.bin}:{SYSTEM}", "LC_ALL": "C.UTF-8", "TMPDIR": str(directory)}
 
     def stub(self, name: str, script: str = "", shell: str = "/bin/sh") -> None:
@@ -52,13 +54,15 @@ class Sandbox:
         return notes
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """The argument list by which a host runs a program, with the lock's file in this directory.
+        """The argument list by which a host runs a program, with `places` in it.
 
         + name: of the program
         + arguments: its own
         """
         shell, flag, text, *rest = shlex.split(program.command(name, *arguments).get_raw_value())
-        return [shell, flag, text.replace(LOCK, str(self.directory / "lock")), *rest]
+        for path, place in self.places.items():
+            text = text.replace(path, str(place))
+        return [shell, flag, text, *rest]
 
     def run(self, name: str, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a program to its end.

@@ -149,6 +149,7 @@ def test_a_second_build_of_an_environment_waits_for_nobody(host: Host) -> None:
         done = host.run()
     assert (done.returncode, done.stderr) == (1, "a build of this environment is at work: wait for it to end\n")
     assert not (host.directory / "asked").exists()
+    assert not host.archive.exists()
 
 
 def test_a_long_build_is_followed_to_its_end(host: Host) -> None:

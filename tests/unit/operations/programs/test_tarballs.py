@@ -105,6 +105,8 @@ def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None
 
 @pytest.mark.parametrize("made", [True, False])
 def test_a_store_without_tarballs_lists_none(sandbox: Sandbox, store: Path, *, made: bool) -> None:
+    # The directory that the program begins in is not the store.
+    put(sandbox.directory, "0.1.0", 0)
     assert listed(sandbox, store if made else store / "missing") == []
 
 
