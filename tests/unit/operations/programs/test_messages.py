@@ -21,7 +21,8 @@ def undocumented(script: str, documentation: str) -> list[str]:
     missing = []
     for text in map("".join, SAYING.findall(COMMENT.sub("", script))):
         words = max((plain(part).split() for part in VALUE.split(text)), key=len)
-        if len(text.split()) >= WORDS and " ".join(words[:WORDS]) not in documentation:
+        # An answer of a command within the text: data for a fact, and no message.
+        if "$(" not in text and len(text.split()) >= WORDS and " ".join(words[:WORDS]) not in documentation:
             missing.append(text)
     return missing
 
