@@ -1,9 +1,10 @@
-import re
 from typing import Any
 
 import gevent.monkey
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+from tests.order import in_order, scope
 
 # pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
 # then, stop. Commands that tests run are processes of their own, and patched as ever.
@@ -14,8 +15,7 @@ class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
     """The tests of one module and Debian release in one worker, in order: they share a machine, and build on one another."""
 
     def _split_scope(self, nodeid: str) -> str:
-        release = re.search(r"\b(trixie|bookworm)\b.*\]$", nodeid)
-        return f"{nodeid.split('::')[0]} {release[1] if release else ''}"
+        return scope(nodeid)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,10 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+# Last: pytest itself puts all tests of one release before those of the other.
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --everything a test that is the same on both releases runs on trixie alone."""
-    if config.getoption("--everything"):
-        return
+    """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
+    if not config.getoption("--everything"):
+        _leave_out(config, items)
+    place = {nodeid: index for index, nodeid in enumerate(in_order([item.nodeid for item in items]))}
+    items.sort(key=lambda item: place[item.nodeid])
+
+
+def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     names = {item.nodeid for item in items}
 
     def is_left_out(item: pytest.Item) -> bool:

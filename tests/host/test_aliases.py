@@ -67,6 +67,7 @@ def test_restart_without_a_password(running: Host, terminal: bool) -> None:
     wait_for_page(running.machine, "stage")
 
 
+@pytest.mark.each_release
 def test_stop_and_start_without_a_password(running: Host) -> None:
     assert shell(running.machine, "systemctl stop billing_prod; echo $?") == "0\n"
     assert prop(running.machine, "prod", "ActiveState") == "inactive"

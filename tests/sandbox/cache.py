@@ -28,7 +28,9 @@ def kept(kind: str, sources: Iterable[Path | str], make: Callable[[Path], None])
     place = folder() / f"{kind}-{_digest(sources)}"
     directory = _once(place, make)
     os.utime(directory)
-    others = sorted(folder().glob(f"{kind}-*/"), key=lambda path: path.stat().st_mtime, reverse=True)
+    # One that another run is filling now has a suffix.
+    complete = [path for path in folder().glob(f"{kind}-*/") if not path.suffix]
+    others = sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)
     for old in others[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
     return directory
