@@ -1,1 +1,1 @@
-"""What a deploy does to a host, one concern a module. Functions take the model and reach for nothing else."""
+"""The steps of a deploy on a host, one concern a module. Functions get everything from the model they are given."""

@@ -1,4 +1,4 @@
-"""Bash aliases of the application user: one marked block for each environment, the rest of the file is the team's."""
+"""Bash aliases of the application user: one marked block for each environment. The rest of the file is the team's."""
 
 import shlex
 from collections.abc import Generator
@@ -12,7 +12,7 @@ from group_data.schema.environment import Environment
 
 
 def aliases_file(user: str, path: str) -> None:
-    """The file is there for the blocks of all environments, made as its owner.
+    """Create the file for the blocks of all environments, as its owner.
 
     + user: application user
     + path: of the file
@@ -21,10 +21,10 @@ def aliases_file(user: str, path: str) -> None:
 
 
 def bash_aliases(environment: Environment) -> None:
-    """`.bash_aliases` holds this environment's block. Debian's .bashrc reads that file in interactive shells.
+    """Write this environment's block in `.bash_aliases`. Debian's .bashrc reads that file in interactive shells.
 
-    Written as the application user, so that root never follows a link this user made, and one environment after the
-    other, because both write the same file.
+    The application user writes the file: root would follow a link that this user made. The environments take turns,
+    because all of them write the same file.
     """
     marked_block(
         name="Bash aliases",
@@ -37,12 +37,12 @@ def bash_aliases(environment: Environment) -> None:
 
 
 def marker(environment: Environment) -> str:
-    """The comment around this environment's block, in which {mark} stands for BEGIN and END."""
+    """The comment before and after this environment's block; {mark} stands for BEGIN and END."""
     return f"# {{mark}} {environment.full_name}, managed by the deploy repository"
 
 
 def aliases(environment: Environment) -> dict[str, str]:
-    """Commands by name, with their placeholders filled in. The one named after the environment comes first."""
+    """Commands by name, with their placeholders filled in. The first one has the environment's name."""
     values = {
         "{unit}": environment.full_name,
         "{app_path}": environment.app_path,
@@ -58,9 +58,9 @@ def aliases(environment: Environment) -> dict[str, str]:
 
 
 def console(environment: Environment) -> str:
-    """The command that opens a shell in the running node, in one line: people read it, and the host has nothing else of it.
+    """The command that opens a shell in the running node. It is one readable line; no program on the host belongs to it.
 
-    It refuses to run without a terminal: the end of the input would be the end of the node (seen with OTP 27).
+    It refuses to run without a terminal: the end of its input would end the node (seen with OTP 27).
     """
     refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
     program = f"bin/{environment.app} {environment.tool.console}"
@@ -74,9 +74,10 @@ def alias_lines(environment: Environment) -> list[str]:
 
 @operation()
 def marked_block(path: str, content: list[str], marker: str) -> Generator[StringCommand]:
-    """The block between two marker lines holds `content`; every other line stays.
+    """Write `content` between two marker lines; every other line stays.
 
-    pyinfra's `files.block` does the work, but takes all that follows away when somebody removed the second marker.
+    pyinfra's `files.block` does the work. It would remove the rest of the file if the second marker is missing, so this
+    operation checks the markers first.
 
     + path: of the file
     + content: lines of the block

@@ -1,14 +1,14 @@
-"""AppSignal's working directory, which its agent does not create under a root that is missing."""
+"""AppSignal's working directory. The agent does not create it if its parent is missing."""
 
 from group_data.schema.environment import Environment
 from operations.host import home
 
 
 def working_directory(environment: Environment) -> None:
-    """AppSignal's own directory below the environment's root, so that no two environments mix their data.
+    """Give AppSignal a directory below the environment's root, so that environments do not mix their data.
 
-    The default, /tmp/appsignal, is shared by every environment and writable by everybody. Without AppSignal it goes away:
-    it holds what the agent has not sent yet, and its lock.
+    All environments would share the default, /tmp/appsignal, and everybody can write there. Without AppSignal the directory
+    is removed: it holds the agent's lock and data that the agent has not sent yet.
     """
     home.directory(
         name="AppSignal directory",

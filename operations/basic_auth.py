@@ -1,4 +1,4 @@
-"""The password file of a site that nginx asks a name and a password for."""
+"""The password file of a site with basic authentication."""
 
 import base64
 import hmac
@@ -10,9 +10,9 @@ from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations.secret_file import secret_file
 
-# Low on purpose: nginx hashes at every request, and its worker does nothing else meanwhile. 5 is what htpasswd takes by
-# itself (httpd's passwd_common.h) and costs nginx some 2 ms a request; each further step doubles that. What it protects is a
-# file that root and nginx alone read.
+# Low on purpose: nginx hashes at every request, and its worker does nothing else meanwhile. 5 is htpasswd's default
+# (httpd's passwd_common.h) and costs nginx some 2 ms a request; each further step doubles that. Only root and nginx can
+# read the file.
 COST = 5
 
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -20,7 +20,7 @@ _BCRYPT_BASE64 = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 def htpasswd(user: str, password: str, salt: bytes) -> str:
-    """The line of a password file, which is the same for the same arguments.
+    """The line of a password file. The same arguments give the same line.
 
     + user: the name, without a colon
     + password: at most 72 bytes; bcrypt raises ValueError for a longer one
@@ -32,7 +32,7 @@ def htpasswd(user: str, password: str, salt: bytes) -> str:
 
 
 def password_file(environment: Environment, secrets: Secrets) -> None:
-    """nginx finds the user and the hashed password; it reads the file at each request, so that nothing is reloaded.
+    """Write the user and the hashed password for nginx. nginx reads the file at each request and needs no reload.
 
     Raises DeployError, while preparing, when the vault has no basic_auth_password.
 
@@ -46,7 +46,8 @@ def password_file(environment: Environment, secrets: Secrets) -> None:
             f"`make vault-init ENV={environment.environment}` makes one, `make vault-edit ENV={environment.environment}` "
             "stores one you choose. Nothing was changed."
         )
-    # Out of another secret of the vault: the same again at the next apply, and no help to who would guess the password.
+    # The salt comes from another secret of the vault: it is the same at the next apply, and does not help to guess the
+    # password.
     key = secrets.secret_key_base.get_secret_value().encode()
     salt = hmac.digest(key, f"basic auth of {environment.full_name} for {user}".encode(), "sha256")[:16]
     secret_file(

@@ -1,7 +1,7 @@
 """PostgreSQL role and database of one environment.
 
-Passwords reach the server as SCRAM-SHA-256 verifiers over standard input: neither an argument list nor the server's log
-ever holds one. Statements are generated only for what differs.
+Passwords reach the server as SCRAM-SHA-256 verifiers over standard input, so no argument list and no server log ever holds
+one. Only differences produce statements.
 """
 
 import base64
@@ -26,15 +26,14 @@ from operations.host.unit_state import down
 ITERATIONS = 4096
 SALT_BYTES = 16
 
-# For a step that root carries out. runuser keeps the working directory, which the user postgres may not enter.
+# For a step that runs as root. runuser keeps the working directory, and the user postgres may not be allowed there.
 PSQL_AS_POSTGRES = f"{{ cd / && runuser -u postgres -- {PSQL} postgres; }}"
 
-# sudo keeps the working directory too. A .psqlrc could give psql's answers another form, and pyinfra's own operation
-# reads it.
+# sudo keeps the working directory, too. pyinfra's own operation reads .psqlrc, which could change the form of answers.
 AS_POSTGRES: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/", "_env": {"PSQLRC": "/dev/null"}}
 
-# Whatever the server's log or pg_stat_statements would keep of a statement. Before the transaction: whether that is
-# sampled for the log is decided when it begins.
+# Keeps statements out of the server's log and of pg_stat_statements. These lines come before the transaction, because
+# PostgreSQL decides at its beginning whether to sample it for the log.
 UNLOGGED = """\
 SET log_statement = 'none';
 SET log_min_error_statement = 'panic';
@@ -46,12 +45,12 @@ SET debug_print_rewritten = off;
 SET pg_stat_statements.track = 'none';
 """
 
-# What the fact says when psql could not connect (its exit code is 2, or 3 in the middle of a script), be it that the server
-# is stopped.
+# The fact's answer if psql could not connect, for example because the server is stopped. psql's exit code is then 2, or 3 in
+# the middle of a script.
 UNANSWERED = "no answer"
 
-# Each answer is one line. In the database itself everything is named with its schema: the owner decides where a name is
-# looked up, and could make it a trap for us.
+# Each answer is one line. In the database itself every name has its schema: the owner decides where PostgreSQL looks up a
+# name, and could set a trap.
 _STATE = """\
 SELECT jsonb_build_object(
     'role', (
@@ -99,11 +98,11 @@ SELECT coalesce(pg_catalog.jsonb_agg(extname), '[]') FROM pg_catalog.pg_extensio
 
 
 def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> str:
-    """What PostgreSQL stores for a password (RFC 5802 section 3, RFC 7677).
+    """The verifier that PostgreSQL stores for a password (RFC 5802 section 3, RFC 7677).
 
-    + password: one that SASLprep leaves as it is; the vault refuses others
+    + password: one that SASLprep does not change; the vault refuses others
     + salt: random bytes
-    + iterations: of PBKDF2
+    + iterations: number of PBKDF2 rounds
     """
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -113,13 +112,13 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
 
 
 class ServerState(FactBase[dict[str, Any] | None]):
-    """What PostgreSQL says of a role and the database of the same name, in one answer; None if it does not answer.
+    """The state of a role and of the database with the same name, in one answer; None if PostgreSQL does not answer.
 
-    + role: attributes, and salt, iterations and digest of the verifier; empty if there is none. The digest, not the
-      verifier, leaves the host: it serves to compare and for nothing else
-    + database: encoding, owner, how many of the three privileges that one holds, and who else, but the role, may connect;
-      empty if there is none
-    + extensions: of the database; None if it cannot be connected to
+    + role: attributes, and salt, iterations and digest of the verifier; empty if there is no role. The digest leaves the
+      host, the verifier does not: a digest only allows a comparison
+    + database: encoding, owner, number of privileges (of three) that the owner holds, and other roles that may connect;
+      empty if there is no database
+    + extensions: names; None if nobody can connect to the database
     """
 
     @staticmethod
@@ -153,12 +152,12 @@ class ServerState(FactBase[dict[str, Any] | None]):
 
 @operation()
 def role(role: str, connection_limit: int) -> Generator[StringCommand]:
-    """The role exists, may log in, and can do nothing beyond what it owns.
+    """Create the role: it may log in, and has no rights outside its own database.
 
-    pyinfra's own `postgres.role` never takes an attribute or a membership back.
+    pyinfra's own `postgres.role` never takes back an attribute or a membership.
 
-    + role: its name, and its database's
-    + connection_limit: connections it may hold at the same time
+    + role: name of the role and of its database
+    + connection_limit: number of simultaneous connections
     """
     server = host.get_fact(ServerState, database=role)
     if server is None:
@@ -182,12 +181,12 @@ def role(role: str, connection_limit: int) -> Generator[StringCommand]:
 
 @operation()
 def database(database: str) -> Generator[StringCommand]:
-    """The database exists, in UTF-8 whatever the server's default, and belongs to its owner.
+    """Create the database, in UTF-8 whatever the server's default, and give it to its owner.
 
-    pyinfra's own `postgres.database` does the work where there is some. It takes a server that is stopped for a failure even
-    while planning to start it, and looks up all databases.
+    pyinfra's own `postgres.database` does the work if a change is needed. It cannot decide that here: it looks up all
+    databases, and fails if the server is stopped, even in a plan that starts the server.
 
-    + database: its name, and its owner's
+    + database: name of the database and of its owner
     """
     server = host.get_fact(ServerState, database=database)
     if server is None:
@@ -206,7 +205,7 @@ def database(database: str) -> Generator[StringCommand]:
             owner=database,
             template="template0",
             encoding="UTF8",
-            # On every Debian, and sorts the same after an upgrade of its C library: no index has to be built anew.
+            # Every Debian has this locale. Its order survives an upgrade of the C library, so no index needs a rebuild.
             lc_collate="C.UTF-8",
             lc_ctype="C.UTF-8",
             psql_database="postgres",
@@ -215,9 +214,9 @@ def database(database: str) -> Generator[StringCommand]:
 
 @operation()
 def privileges(database: str) -> Generator[StringCommand]:
-    """Nobody but its owner (and superusers) connects to the database.
+    """Let only the owner and superusers connect to the database.
 
-    + database: its name, and its owner's
+    + database: name of the database and of its owner
     """
     server = host.get_fact(ServerState, database=database)
     if server is None:
@@ -225,9 +224,9 @@ def privileges(database: str) -> Generator[StringCommand]:
         return
     current = server["database"]
     statements = []
-    # A database that is yet to be made is open to all.
+    # A new database is open to everybody.
     if others := current.get("others", ["PUBLIC"]):
-        # Cascading: whoever was given the right to pass it on may have done so.
+        # CASCADE, because a role may have passed its right on to others.
         statements.append(f'REVOKE CONNECT, TEMPORARY ON DATABASE "{database}" FROM {", ".join(others)} CASCADE;')
     if current and current["owner_privileges"] < len(("CREATE", "CONNECT", "TEMPORARY")):
         statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{database}";')
@@ -237,9 +236,9 @@ def privileges(database: str) -> Generator[StringCommand]:
 
 @operation()
 def extensions(database: str, extensions: Sequence[str]) -> Generator[StringCommand]:
-    """The database has these extensions; further ones are left alone.
+    """Create these extensions in the database; other extensions stay.
 
-    + database: its name, and its owner's
+    + database: name of the database and of its owner
     + extensions: names as in pg_available_extensions
     """
     server = host.get_fact(ServerState, database=database)
@@ -248,15 +247,15 @@ def extensions(database: str, extensions: Sequence[str]) -> Generator[StringComm
         return
     missing = [name for name in extensions if name not in server["extensions"]]
     if missing:
-        # The owner decides on the database's own search_path; what a superuser makes goes where everybody expects it.
+        # The owner can change the database's search_path. A superuser's objects belong into the usual schema.
         statements = [f'CREATE EXTENSION IF NOT EXISTS "{name}";' for name in missing]
         yield _execute(database, ["SET LOCAL search_path = public;", *statements])
 
 
 def managed_database(environment: Environment) -> None:
-    """Role, database, its privileges and extensions in the machine's own PostgreSQL, if it is managed here.
+    """Manage role, database, privileges and extensions in the machine's own PostgreSQL, unless `database_managed` is False.
 
-    The role's password is set together with the secret file, see `operations.secret_file`.
+    `operations.secret_file` sets the role's password, together with the secret file.
     """
     if not environment.database_managed:
         return
@@ -278,16 +277,16 @@ def managed_database(environment: Environment) -> None:
 
 
 def password_statements(role: str, password: SecretStr) -> str | None:
-    """One line of SQL after which, once committed, the role logs in with this password; None if it does already.
+    """One line of SQL, without its COMMIT, that sets the role's password; None if the role has this password already.
 
-    pyinfra's own `postgres.role` passes the password as an argument and reports a change each time it is given one. Here a
-    verifier stands in its place.
+    pyinfra's own `postgres.role` passes the password as an argument, and always reports a change. This line holds a
+    verifier instead of the password.
 
-    + role: name of a role that exists, or will, and of its database
-    + password: what it logs in with
+    + role: name of the role and of its database; an earlier step creates it
+    + password: the role's password
     """
     server = host.get_fact(ServerState, database=role, **AS_POSTGRES)
-    # While planning to start PostgreSQL nothing is known. While executing psql itself says why it does not answer.
+    # A plan that starts PostgreSQL cannot know the password. In execution psql itself says why it does not answer.
     if (server is None and not state.is_executing) or (server and _verifies(password, server["role"])):
         return None
     verifier = scram_verifier(password.get_secret_value(), os.urandom(SALT_BYTES))
@@ -304,7 +303,7 @@ def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
 
 
 def _unanswered(database: str) -> Generator[StringCommand]:
-    """What a step does that learnt nothing: in a plan that starts PostgreSQL nothing, otherwise fail in psql's words."""
+    """The command of a step without an answer: none in a plan that starts PostgreSQL, otherwise one that fails like psql."""
     if not state.is_executing:
         host.log(f"PostgreSQL does not answer, so nothing is known of {database} and its role", logger.warning)
         if down("postgresql.service"):
@@ -314,7 +313,7 @@ def _unanswered(database: str) -> Generator[StringCommand]:
 
 
 def _execute(database: str, statements: Sequence[str]) -> StringCommand:
-    """One transaction, committed by the last word alone: a connection that breaks in the middle changes nothing."""
+    """One transaction. COMMIT is its last word, so a connection that breaks before it changes nothing."""
     return StringCommand(PSQL, QuoteString(database), _stdin=_line([UNLOGGED, "BEGIN;", *statements, "COMMIT;"]))
 
 

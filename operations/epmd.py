@@ -1,6 +1,6 @@
-"""One Erlang port mapper for all nodes of the machine, reachable from the machine alone.
+"""One Erlang port mapper for all nodes of the machine, reachable only from the machine itself.
 
-Without it the first node to start spawns one inside its own unit, and stopping that unit makes the others unreachable.
+Otherwise the first node spawns a port mapper inside its own unit. To stop that unit would make the other nodes unreachable.
 """
 
 from collections.abc import Generator
@@ -23,7 +23,7 @@ PACKAGE = "erlang-base"
 
 
 class EpmdAddresses(FactBase[list[str] | None]):
-    """Addresses something listens on at epmd's port, 4369; None where ss, which could tell, is not installed."""
+    """Addresses with a listener at epmd's port, 4369; None if ss is not installed and nobody can tell."""
 
     @staticmethod
     @override
@@ -40,7 +40,7 @@ class EpmdAddresses(FactBase[list[str] | None]):
 
 
 def socket_address() -> None:
-    """Debian's epmd.socket, which listens on every interface, is told to listen on loopback."""
+    """Let Debian's epmd.socket listen on loopback instead of every interface."""
     files.put(
         name="Machine: epmd's address",
         src=StringIO(render("epmd.socket.j2", address=ADDRESS)),
@@ -53,16 +53,16 @@ def socket_address() -> None:
 
 @operation()
 def loopback_socket() -> Generator[StringCommand]:
-    """epmd.socket listens on loopback and nowhere else, from boot on. Running nodes register again by themselves."""
-    # Installing the package starts the socket, with the drop-in that is there by then.
+    """Let epmd.socket listen only on loopback, from boot on. Running nodes register again by themselves."""
+    # The package's installation starts the socket. By then the drop-in is there.
     if not state.is_executing and PACKAGE not in host.get_fact(DebPackages):
         return
     addresses = host.get_fact(EpmdAddresses)
-    # A plan that installs ss takes epmd for what it was; the step itself looks again.
+    # A plan that installs ss cannot look, and lists no restart; the step itself looks again.
     if addresses != [ADDRESS] and (addresses is not None or state.is_executing):
         announce(f"Will restart epmd.socket: {', '.join(addresses or []) or 'nothing'} listens, not {ADDRESS} alone")
         yield StringCommand("systemctl daemon-reload")
-        # A socket cannot be started while the service it activates holds the port.
+        # The socket cannot start while epmd.service holds the port.
         yield StringCommand("systemctl stop epmd.service epmd.socket")
         yield StringCommand("systemctl enable --now epmd.socket")
     elif not is_enabled(properties("epmd.socket")):

@@ -1,4 +1,4 @@
-"""What all environments of one machine share: packages, application users, services, the default server, the journal."""
+"""The shared parts of a machine: packages, application users, services, the default server, the journal."""
 
 from collections.abc import Generator, Sequence
 from io import StringIO
@@ -15,17 +15,17 @@ from operations.host import packages, restart, unit_state
 from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
-# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where; curl asks sites.
-# Debian 12 and 13 have all of them.
+# user restart its own units; openssl makes self-signed certificates; iproute2 brings ss, which lists listeners; curl asks
+# sites. Debian 12 and 13 have all of them.
 PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2", "curl")
 
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
 
 def prepare(environments: Sequence[Environment]) -> None:
-    """The machine is ready for its environments.
+    """Prepare the machine for its environments.
 
-    + environments: every environment on the machine, in or out of `--limit`, so that the result is the same for any run
+    + environments: every environment on the machine, in or out of `--limit`, so that every run has the same result
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.socket_address()
@@ -42,16 +42,16 @@ def prepare(environments: Sequence[Environment]) -> None:
 
 
 def programs() -> None:
-    """The directory is there that holds the programs of all environments, which a bare Debian has not."""
+    """Create the directory for the programs of all environments. A bare Debian does not have it."""
     files.directory(
         name="Machine: directory of programs", path="/usr/local/libexec", user="root", group="root", mode="755"
     )
 
 
 def required(environments: Sequence[Environment]) -> list[str]:
-    """PACKAGES, without PostgreSQL where no environment's database is managed here, and what checks another's TLS.
+    """PACKAGES, without PostgreSQL if every database is managed elsewhere, and with CA certificates if one needs them.
 
-    PostgreSQL that is no longer required stays installed and as it is: it may hold the only copy of the data.
+    PostgreSQL stays installed when it is no longer required: it may hold the only copy of the data.
 
     + environments: every environment on the machine
     """
@@ -64,14 +64,14 @@ def required(environments: Sequence[Environment]) -> list[str]:
 
 @operation()
 def service(service: str, package: str) -> Generator[StringCommand]:
-    """The service runs, all of its instances do, and it starts at boot.
+    """Start the service and its instances, and enable the service.
 
-    pyinfra's `systemd.service` does the work where there is some. It would list a change in a plan that installs the
-    package, which starts the service by itself, and takes PostgreSQL, a service without a process, for running while its
-    clusters are down.
+    pyinfra's `systemd.service` does the work if a change is needed. It cannot decide that here. In a plan that installs the
+    package it would list a change, although the package starts its service. PostgreSQL is a service without a process: it
+    counts as running while its clusters are down.
 
     + service: the unit's name with its suffix
-    + package: that it comes with
+    + package: the service's package
     """
     if not state.is_executing and package not in host.get_fact(DebPackages):
         return
@@ -83,7 +83,7 @@ def service(service: str, package: str) -> Generator[StringCommand]:
 
 
 def users(environments: Sequence[Environment]) -> None:
-    """Each application has its unix user, with a home nobody else reads and bash reading .bash_aliases."""
+    """Create each application's unix user, with a private home and a .bash_aliases that bash reads."""
     for environment in {environment.user: environment for environment in environments}.values():
         user, home = environment.user, environment.home
         account(name=f"Machine: user {user}", user=user, home=home, shell="/bin/bash")
@@ -107,13 +107,13 @@ class Account(FactBase[tuple[str, str] | None]):
 
 @operation()
 def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
-    """The user exists, with this home, made with it, and this shell.
+    """Create the user with this home and this shell.
 
-    pyinfra's `server.user` does the work where there is some. To find out, it would look up when each user of the machine
-    last logged in, which takes longer than all other facts together.
+    pyinfra's `server.user` does the work if a change is needed. To decide that, it would look up the last login of every
+    user of the machine, which takes longer than all other facts together.
 
-    + user: its name; its group has the same
-    + home: path
+    + user: name of the user and of the group
+    + home: path; a new user gets the directory, too
     + shell: path
     """
     if host.get_fact(Account, user=user) != (home, shell):
@@ -121,7 +121,7 @@ def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
 
 
 def journal(limit: int) -> None:
-    """Logs outlive a reboot and take a bounded part of the disk.
+    """Keep logs over a reboot, in a bounded part of the disk.
 
     + limit: size of the whole journal in MiB
     """

@@ -1,4 +1,4 @@
-"""nginx sites that were tested before they took effect, and a running nginx that has read what is on disk."""
+"""nginx sites: tested before they take effect, and reloaded whenever the running nginx is behind the disk."""
 
 from collections.abc import Generator, Sequence
 from hashlib import sha256
@@ -23,17 +23,17 @@ DEFAULT_SERVER = "default-server"
 
 SERVER_NAMES_CONF = "/etc/nginx/conf.d/server-names.conf"
 
-# Touched before each reload; together with the start of nginx it tells what the running nginx has read.
+# Touched before each reload. Its time and the start of nginx show which files the running nginx has read.
 LOADED = "/run/nginx.loaded"
 
-# Seconds; nginx tries for 2.5 to listen where another program does (five times, ngx_connection.c), and has given up then.
+# Seconds. If another program holds a port, nginx tries to listen for 2.5 (five times, ngx_connection.c) and then gives up.
 RELOAD_PATIENCE = 10
 
 
 class DefaultServers(FactBase[list[str]]):
-    """Files below sites-enabled and conf.d, by name, that hold nginx's default server; ours is not told.
+    """Names of the files below sites-enabled and conf.d with nginx's default server, except our own.
 
-    Debian's own `default` site counts only once somebody has edited it.
+    Debian's own `default` site counts only if somebody has edited it.
     """
 
     @staticmethod
@@ -51,7 +51,7 @@ class DefaultServers(FactBase[list[str]]):
 
 
 class ServerNamesHash(FactBase[list[str]]):
-    """Files, other than ours, that set the size of nginx's server names, which only one may."""
+    """Files, other than ours, that set the size of nginx's server names. Only one file may set it."""
 
     @staticmethod
     @override
@@ -75,15 +75,15 @@ def site(
     replaces: Sequence[str] = (),
     after: Sequence[OperationMeta] = (),
 ) -> Generator[StringCommand]:
-    """The site is enabled with this content, and nginx serves it.
+    """Enable the site with this content, and let nginx serve it.
 
-    `nginx -t` decides first, on a staged copy: a site that fails it leaves the old one on disk and in force, and the
-    operation fails with nginx's own words. The reload belongs to this operation so that a plan lists it with its reason.
+    `nginx -t` first tests a staged copy. If the test fails, the old site stays on disk and in force, and the operation fails
+    with nginx's own words. The reload belongs to this operation, so that a plan lists it with its reason.
 
     + site: name below sites-available
     + content: the whole file
     + certificates: files outside /etc/nginx that nginx reads for this site
-    + replaces: links in sites-enabled that go away in the same step
+    + replaces: links in sites-enabled that the same step removes
     + after: operations that write the certificates, for the plan
     """
     path = f"{AVAILABLE}/{site}"
@@ -109,7 +109,7 @@ def site(
 
 
 def _unread(paths: Sequence[str]) -> list[str]:
-    """Which of the paths changed since the running nginx read its configuration; none when nginx does not run."""
+    """The paths that changed after the running nginx read its configuration; none if nginx does not run."""
     nginx = properties("nginx.service")
     if not is_running(nginx):
         return []
@@ -124,7 +124,7 @@ def _reload() -> StringCommand:
 
 
 def default_server(name: str, content: str) -> None:
-    """Names no site answers to meet our default server, unless another team's site already is the default.
+    """Our default server answers names without a site, unless another team's site is the default.
 
     + name: of the operation
     + content: the whole site
@@ -140,16 +140,15 @@ def default_server(name: str, content: str) -> None:
 
 
 def long_server_names(name: str) -> None:
-    """nginx takes server names as long as they may be, unless another team's configuration already says how long.
+    """Let nginx accept server names of any length, unless another team's configuration sets a limit.
 
-    Its default on most processors, 64, takes names of 46 characters. Always there, not only when a long name is: what is
-    on the host may be longer than what the group data of this run says. Takes effect with the next reload; nothing else
-    needs one.
+    nginx's default on most processors, 64, allows names of 46 characters. The file is always there, even without a long name
+    in the group data: the host may serve longer names already. It takes effect with the next reload and needs none itself.
 
     + name: of the operation
     """
     if host.get_fact(ServerNamesHash):
-        # nginx refuses to be told twice.
+        # nginx refuses a second setting.
         files.file(name=name, path=SERVER_NAMES_CONF, present=False)
     else:
         files.put(

@@ -11,7 +11,7 @@ from group_data.schema.environment import Environment
 
 
 class MissingFiles(FactBase[list[str]]):
-    """Which of `paths` are no files; a link to one is."""
+    """The paths without a file. A link to a file counts as a file."""
 
     @staticmethod
     @override
@@ -30,9 +30,9 @@ class MissingFiles(FactBase[list[str]]):
 
 
 def require(environment: Environment) -> None:
-    """Every file the group data names is on the host.
+    """Refuse a host without a file that the group data names.
 
-    Raises DeployError, which ends the run before anything has changed, naming those that are not.
+    Raises DeployError with the missing files; the run ends before anything has changed.
 
     + environment: whose group data
     """

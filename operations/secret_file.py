@@ -1,4 +1,4 @@
-"""Files that hold secrets: the environment's secret file, whose database password changes with the role's, and its cookie.
+"""Files with secrets: the environment's cookie, and its secret file together with the password of the database role.
 
 pyinfra's `files.put` uploads to a world-readable temporary file and prints contents with `--diff`. Here the content goes
 over the SSH channel's standard input into a file that is private from its first byte.
@@ -22,15 +22,15 @@ from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
 
-# What the file says besides secrets, among the names of keys: no key of a vault has parentheses.
+# Stands among the keys for the rest of the file. No key of a vault has parentheses.
 SETTINGS = "(settings)"
 
-# The first hex digits of an HMAC-SHA-256; 64 bits tell values apart, and lead back to none.
+# Number of hex digits of an HMAC-SHA-256: 64 bits tell values apart, and reveal none.
 DIGEST_DIGITS = 16
 
 
 class SecretDigests(FactBase[Mapping[str, str]]):
-    """The digests a secret file carries, by key: they serve to compare, and only who knows secret_key_base can make them."""
+    """The digests in a secret file, by key. They allow a comparison; only somebody with secret_key_base can compute them."""
 
     @staticmethod
     @override
@@ -48,13 +48,13 @@ class SecretDigests(FactBase[Mapping[str, str]]):
 
 @operation()
 def secret_file(path: str, content: str, key: str, user: str, group: str, mode: str) -> Generator[StringCommand]:
-    """The file holds `content`, and no output, argument list or temporary file ever shows it.
+    """Write `content` to the file. No output, argument list or readable temporary file ever shows it.
 
-    Change is found by digest; a diff says that the key differs and nothing else.
+    A digest finds the change. A diff names the key and nothing else.
 
     + path: of the file; its directory exists
-    + key: of the vault, which the content is made of
-    + content: the whole file, ending in a newline: pyinfra's standard input adds one where it is missing
+    + key: key of the vault that the content comes from
+    + content: the whole file with a newline at its end: pyinfra's standard input adds a missing one
     + user: owner
     + group: owning group
     + mode: octal permissions, e.g. "640"
@@ -73,18 +73,18 @@ def secret_file(path: str, content: str, key: str, user: str, group: str, mode: 
 def secret_file_and_password(
     path: str, content: str, group: str, digests: Mapping[str, str], needs: str, role: str, password: SecretStr | None
 ) -> Generator[StringCommand]:
-    """The secret file holds `content`, and the role logs in with the password in it: both change, or neither.
+    """Write the secret file and set the role's password to the one in it: both change, or neither.
 
-    The password goes to PostgreSQL once the new file lies beside the old one, and the file takes its place once
-    PostgreSQL has it. Owner is root, mode 0640.
+    First the new file is written beside the old one, then PostgreSQL gets the password, then the file is renamed. Its owner
+    is root, its mode 0640.
 
     + path: of the secret file
-    + content: all of it
-    + group: that may read it
-    + digests: those in `content`, to say which keys differ
-    + needs: what a changed file asks for, e.g. "a running release restarts"
-    + role: the PostgreSQL role
-    + password: what it logs in with; None where the database is managed elsewhere
+    + content: the whole file
+    + group: may read the file
+    + digests: those in `content`, to name the keys that differ
+    + needs: consequence of a changed file, e.g. "a running release restarts"
+    + role: PostgreSQL role
+    + password: password of the role; None if the database is managed elsewhere
     """
     difference = _difference(path, content, "root", group, "640")
     if difference == CONTENT:
@@ -101,7 +101,7 @@ def secret_file_and_password(
 
 
 def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
-    """The Erlang cookie is where the VM looks for it."""
+    """Write the Erlang cookie to the VM's usual place."""
     return secret_file(
         name="Erlang cookie",
         path=environment.cookie_path,
@@ -109,15 +109,15 @@ def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
         key="cookie",
         user=environment.user,
         group=environment.user,
-        # The VM refuses a cookie file that anybody else could read.
+        # The VM refuses a cookie file that others can read.
         mode="400",
-        # Written as the application user, so that root never follows a link this user made.
+        # The application user writes the file: root would follow a link that this user made.
         _sudo_user=environment.user,
     )
 
 
 def secret_file_and_database_password(environment: Environment, secrets: Secrets) -> OperationMeta:
-    """What the release knows, and the password PostgreSQL takes from it."""
+    """The secret file of the release, and the database password in it."""
     digests = key_digests(environment, secrets)
     return secret_file_and_password(
         name="Secret file and database password",
@@ -135,7 +135,7 @@ CONTENT = "its content differs"
 
 
 def _difference(path: str, content: str, user: str, group: str, mode: str) -> str | None:
-    """In what a file is not as it should be; owner and mode are not worth a word where the content differs as well."""
+    """The difference between a file and the data, in words. If the content differs, owner and mode are not mentioned."""
     current = host.get_fact(File, path=path)
     if not current:
         return "it is not there"
@@ -154,13 +154,13 @@ def _install(path: str, content: str, owner: str, mode: str, statements: str | N
 
 
 def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
-    """A digest of each secret in the secret file, keyed with secret_key_base, and one of everything else in the file.
+    """A digest of each secret in the secret file, keyed with secret_key_base, and one of the rest of the file.
 
-    + environment: whose file
+    + environment: owner of the file
     + secrets: its vault
     """
     values = {name: value.get_secret_value() for name, value in secrets if value is not None}
-    # What the template makes of the keys' names tells which of the secrets it uses, and what else the file says.
+    # The file with keys in place of secrets shows which secrets the template uses, and the rest of the file.
     masked = _masked(environment, values)
     used = {name: value for name, value in values.items() if f"<{name}>" in masked}
     used[SETTINGS] = _masked(environment, REQUIRED_KEYS)
@@ -178,7 +178,7 @@ def _masked(environment: Environment, names: Iterable[str]) -> str:
 
 
 def _differing_keys(on_host: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """Which keys differ, as a phrase that holds none of their values."""
+    """The keys that differ, as a phrase without values."""
     if on_host and on_host.get("secret_key_base") != wanted["secret_key_base"]:
         return "key secret_key_base differs, and only by it could the others be compared"
     differing = {name for name in on_host.keys() | wanted.keys() if on_host.get(name) != wanted.get(name)}

@@ -19,14 +19,14 @@ from operations.host.rendering import render
 VALID_DAYS = 365
 RENEW_SECONDS = 30 * 24 * 3600
 
-# What tells our certificates from others.
+# Marks our own certificates.
 SUBJECT = "/O=self-signed"
 
 
 class SelfSignedNames(FactBase[list[str] | None]):
-    """Names in the certificate at `path`; none if it is missing, broken or expires within `seconds`.
+    """Names in the certificate at `path`; an empty list if it is missing, broken or expires within `seconds`.
 
-    None instead of a list where the file is there, and openssl, which could tell, is not.
+    None if the file exists but openssl is not installed to read it.
     """
 
     @staticmethod
@@ -48,13 +48,13 @@ class SelfSignedNames(FactBase[list[str] | None]):
 
 @operation()
 def self_signed_certificate(path: str, names: tuple[str, ...]) -> Generator[StringCommand]:
-    """A self-signed certificate for exactly these names, reissued when they change or 30 days remain.
+    """Issue a self-signed certificate for these names; issue it again if they change or 30 days remain.
 
-    + path: PEM file that holds key and certificate, readable by root alone
+    + path: PEM file with key and certificate, readable only by root
     + names: server names, all of them as subjectAltName
     """
     present = host.get_fact(SelfSignedNames, path=path, seconds=RENEW_SECONDS)
-    # A plan that installs openssl takes the file for what it was; the step itself looks again.
+    # A plan that installs openssl cannot look, and lists no change; the step itself looks again.
     if present is None and not state.is_executing:
         return
     if present != sorted(names):
@@ -63,7 +63,7 @@ def self_signed_certificate(path: str, names: tuple[str, ...]) -> Generator[Stri
 
 
 class UnusedSelfSigned(FactBase[bool]):
-    """Whether the file at `path` is a certificate of ours that no nginx configuration names, but that of `site`."""
+    """Whether `path` is our certificate and only `site` uses it."""
 
     @staticmethod
     @override
@@ -81,17 +81,17 @@ class UnusedSelfSigned(FactBase[bool]):
 
 @operation()
 def no_self_signed_certificate(path: str, site: str) -> Generator[StringCommand]:
-    """A self-signed certificate of ours that nothing uses any more is gone, with its key; somebody else's stays.
+    """Remove our self-signed certificate and its key when nothing uses it; keep somebody else's.
 
-    + path: PEM file that holds key and certificate
-    + site: the site that used it, which by now does not
+    + path: PEM file with key and certificate
+    + site: the site that used it until now
     """
     if host.get_fact(UnusedSelfSigned, path=path, site=site):
         yield StringCommand("rm -f", QuoteString(path))
 
 
 class PromisedHsts(FactBase[int]):
-    """Seconds that the site on the host tells browsers to insist on TLS; 0 where it does not, or is not there."""
+    """Seconds for which the site on the host tells browsers to insist on TLS; 0 without such a site or header."""
 
     @staticmethod
     @override
@@ -112,13 +112,14 @@ class PromisedHsts(FactBase[int]):
 
 
 def require_hsts_taken_back(environment: Environment) -> None:
-    """A site that made browsers insist on its certificate takes that back before it stops to say so, or to have one.
+    """Refuse to drop HSTS or the certificate while browsers still insist on it.
 
-    RFC 6797, 6.1.1: a browser forgets at once when it is told `max-age=0`, and otherwise when the time it was told is over.
+    RFC 6797, 6.1.1: a browser forgets the rule at once if the site sends `max-age=0`, and otherwise when the sent time is
+    over.
 
     Raises DeployError while preparing.
 
-    + environment: whose site
+    + environment: of the site
     """
     promised = host.get_fact(PromisedHsts, path=f"{nginx.AVAILABLE}/{environment.full_name}")
     if promised and not environment.hsts:
@@ -131,15 +132,15 @@ def require_hsts_taken_back(environment: Environment) -> None:
 
 
 def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
-    """nginx answers the environment's names and passes them to the application on loopback.
+    """Set up the site: nginx answers the environment's names and passes requests to the application on loopback.
 
-    What the site needs is there before it, and what it no longer needs goes after it.
+    Files that the site needs are written before it. Files that it no longer needs are removed after it.
 
     Raises DeployError, while preparing, when browsers would be locked out or the vault lacks the site's password.
 
-    + environment: whose site
+    + environment: of the site
     + secrets: its vault
-    + debian: the host's major release; nginx 1.26 of Debian 13 says HTTP/2 in another way than 1.22 of Debian 12
+    + debian: major release of the host; nginx 1.26 of Debian 13 and 1.22 of Debian 12 have different syntax for HTTP/2
     """
     require_hsts_taken_back(environment)
     site = environment.full_name
@@ -166,7 +167,7 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
         content=render("site.j2", environment=environment, http2_directive=debian >= 13),
         certificates=[environment.certificate_path] if environment.certificate_path else [],
         after=issued,
-        # nginx -t reads the configuration as one whole: two environments must not change it at the same time.
+        # nginx -t reads the whole configuration, so two environments must not change it at the same time.
         _serial=True,
     )
     if environment.tls != "self_signed":

@@ -1,4 +1,4 @@
-"""A file of an application's checkout, whose secrets no plan shows."""
+"""A file of an application's checkout. Plans hide the secrets in it."""
 
 import re
 from collections.abc import Generator
@@ -18,16 +18,16 @@ _SECRETS = re.compile(
 
 
 def hidden(text: str) -> str:
-    """The text of a source file without the values of its secrets.
+    """The text of a source file without the values of its secrets. The number of lines stays the same.
 
-    + text: with as many lines as what is returned
+    + text: of the file
     """
     return _SECRETS.sub(lambda found: f"{found[1] or found[2]}(not shown)", text)
 
 
 @operation()
 def source_file(path: str, content: str) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """A file of a checkout has this content. `files.put` would show secrets that stand near a change.
+    """Write a file of a checkout. `files.put` would show secrets near a change.
 
     + path: absolute
     + content: all of it

@@ -1,4 +1,4 @@
-"""The systemd unit of one environment, its group, its directories, and who may restart it."""
+"""The systemd unit of one environment, its group, its directories, and the right to restart it."""
 
 from collections.abc import Generator, Sequence
 from io import StringIO
@@ -18,14 +18,14 @@ from operations.host.unit_state import is_enabled, properties
 
 
 def group(environment: Environment) -> None:
-    """The group that may read the secret file exists; nobody is in it, the unit alone is given it."""
+    """Create the group that may read the secret file. The group has no members; only the unit runs with it."""
     server.group(name="Group of the secret file", group=environment.group, system=True)
 
 
 def directories(environment: Environment) -> None:
-    """The environment's root, and the private directory that is HOME to the running release.
+    """Create the environment's root, and the private directory, the HOME of the running release.
 
-    Made as the application user: root never follows a path that this user could have turned into a link.
+    The application user creates them: root would follow a link that this user made.
     """
     user = environment.user
     home.directory(name="Root directory", path=environment.root, user=user, mode="750", _sudo_user=user)
@@ -33,12 +33,11 @@ def directories(environment: Environment) -> None:
 
 
 def service(environment: Environment) -> list[OperationMeta]:
-    """The unit is on disk as the data says and nothing adds to it, is enabled, and known to systemd.
+    """Write the unit as the data says, remove drop-ins, enable it, reload systemd.
 
-    Not started: without a release there is nothing to start, and starting one is what a release does. Returns the steps
-    after which a running application is out of date.
+    It is not started: a release does that. Returns the steps that make a running application out of date.
     """
-    # Debian has the directories.
+    # The directories are part of Debian.
     as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644", "create_remote_dir": False}
     variables = files.put(
         name="Unit: variables",
@@ -67,12 +66,12 @@ def service(environment: Environment) -> list[OperationMeta]:
 
 
 def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:
-    """A running application whose unit, variables, cookie or (mix release) secret file is newer restarts, once.
+    """Restart a running application once if its unit, variables, cookie or (mix release) secret file is newer than it.
 
-    One that was started before there was a release from here, as by edeliver, is left: the first release takes its place.
+    A process that edeliver started keeps running until the first release.
 
-    + environment: whose application
-    + after: the steps that write those
+    + environment: of the application
+    + after: steps that write these files
     """
     if not host.get_fact(Link, path=environment.app_path):
         return
@@ -86,9 +85,9 @@ def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -
 
 @operation()
 def enable(unit: str) -> Generator[StringCommand]:
-    """The unit starts at boot, and systemd knows that.
+    """Enable the unit, so that it starts at boot.
 
-    pyinfra's `systemd.service` does the work where there is some. It would ask whether the unit runs, too.
+    pyinfra's `systemd.service` does the work if a change is needed. It would also ask whether the unit runs.
 
     + unit: its name with its suffix
     """
@@ -97,7 +96,7 @@ def enable(unit: str) -> Generator[StringCommand]:
 
 
 class DropIns(FactBase[list[str]]):
-    """Directories whose files would add to a unit: what `systemctl edit`, with --runtime, and `set-property` make."""
+    """Directories with additions to a unit, as `systemctl edit`, also with --runtime, and `set-property` create them."""
 
     @staticmethod
     @override
@@ -121,9 +120,9 @@ class DropIns(FactBase[list[str]]):
 
 @operation()
 def without_drop_ins(unit: str) -> Generator[StringCommand]:
-    """What runs is what the unit's file says: directories with additions to it are removed.
+    """Remove drop-in directories, so that the unit's file alone decides.
 
-    A setting of its own, or a line in templates/unit.service.j2, is where an addition belongs.
+    An addition belongs into a setting, or into templates/unit.service.j2.
 
     + unit: the unit's name with its suffix
     """

@@ -1,1 +1,1 @@
-"""What every concern uses: the lock, systemd, directories, rendering, and running a program."""
+"""Tools for every concern: the lock, systemd, directories, templates, and programs on the host."""

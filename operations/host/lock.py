@@ -1,8 +1,8 @@
-"""One lock per machine: of two runs that change it, one goes on and the other says who is at work.
+"""One lock for each machine: one run changes it; a second one stops and names the first.
 
-A file in /run names the SSH connection of the run that holds it. The connection's own sshd process is the proof that the
-run is still there: a controller that is killed, or a connection that breaks, frees the lock without anybody's help, and a
-reboot does. A release that is being switched holds it too, whatever became of the connection.
+A file in /run names the SSH connection of the lock's holder. The run holds the lock as long as the connection's sshd process
+lives: the lock becomes free when the controller is killed, the connection breaks or the machine reboots. The switch of a
+release holds the lock, too, even after its connection has ended.
 """
 
 import getpass
@@ -23,7 +23,7 @@ LOCK = "/run/deploy.lock"
 
 
 class Holder(FactBase[str | None]):
-    """Who holds the machine's lock, since when and what for; None when it is free."""
+    """The holder of the machine's lock, since when and for which purpose; None when the lock is free."""
 
     @staticmethod
     @override
@@ -40,9 +40,9 @@ class Holder(FactBase[str | None]):
 
 
 def breaking(units: Sequence[str]) -> StringCommand:
-    """The command, for root, after which the lock is free and what was being switched has gone back.
+    """A command for root: it frees the lock, and a release that is being switched goes back.
 
-    + units: those that switch releases
+    + units: the units that switch releases
     """
     return StringCommand(
         "rm -f", LOCK, "&& systemctl stop", *[QuoteString(unit) for unit in units], "2>/dev/null || true"
@@ -50,12 +50,12 @@ def breaking(units: Sequence[str]) -> StringCommand:
 
 
 def operator() -> str:
-    """Who runs this, for the lock and the log of revisions: `user@computer`."""
+    """The operator as `user@computer`, for the lock and the log of revisions."""
     return re.sub(r"[^A-Za-z0-9@._-]", "-", f"{getpass.getuser()}@{socket.gethostname()}")
 
 
 def require_free() -> None:
-    """Refuse a plan that would be made from what another run is about to change.
+    """Refuse to plan while another run changes the machine.
 
     Raises DeployError.
     """
@@ -65,17 +65,17 @@ def require_free() -> None:
 
 @operation()
 def acquire(what: str) -> Generator[FunctionCommand]:
-    """This run alone changes the machine, until its connection ends; fails naming who does so already.
+    """Take the machine's lock until the connection ends. Fails and names the holder if another run has it.
 
-    Nothing on the host is changed by that, so no plan lists it.
+    No plan lists this step, because it changes nothing on the host.
 
-    + what: what for, as others will read it, e.g. "apply"
+    + what: purpose of the run, shown to others, e.g. "apply"
     """
     host.noop("the machine is this run's")
     if state.is_executing:
         taken, output = host.run_shell_command(program.command("take_lock.sh", operator(), what), _sudo=True)
         if not taken:
-            # Raised, this would be shown with a traceback: an operation is not expected to raise once it is executed.
+            # pyinfra would show an exception with a traceback: operations do not raise in execution.
             yield FunctionCommand(_refuse, [output.stdout.strip() or output.stderr.strip()], {})
 
 

@@ -1,4 +1,4 @@
-"""Shell programs of `operations/programs/`, run on a host as they stand there."""
+"""Shell programs of `operations/programs/`, run on a host without a change."""
 
 import re
 from functools import cache
@@ -18,7 +18,7 @@ _SOURCED_OTHERWISE = re.compile(r"^(?!#).*?(?:^|[\s;&|({])(?:\.|source)\s+[\"']?
 
 @cache
 def text(name: str) -> str:
-    """A program as a host runs it: the file, with the files it sources in place of the lines that do so.
+    """A program as a host runs it: each line that sources a file is replaced by that file.
 
     + name: file name in operations/programs, e.g. "take_lock.sh"
 
@@ -33,10 +33,10 @@ def text(name: str) -> str:
 
 
 def command(name: str, *arguments: str) -> StringCommand:
-    """The command that runs a program, by the shell its first line names. Nothing of it is left on the host.
+    """The command that runs a program with the shell of its first line. It leaves no file on the host.
 
     + name: file name in operations/programs
-    + arguments: what it finds in $1 and so on; every local user of the host can read them, so they hold no secrets
+    + arguments: $1 and so on; every local user of the host can read them, so they hold no secrets
     """
     shell = "bash" if text(name).startswith("#!/bin/bash\n") else "sh"
     quoted = [QuoteString(argument) for argument in (text(name), name, *arguments)]

@@ -1,4 +1,4 @@
-"""A long upload shows that it goes on, on a terminal alone."""
+"""Progress of a long upload, shown only on a terminal."""
 
 import os
 import sys
@@ -13,9 +13,9 @@ PAUSE = 5.0
 
 @contextmanager
 def of_upload(file: BinaryIO, say: Callable[[str], object], pause: float = PAUSE) -> Iterator[None]:
-    """Say now and then how much of a file another process has read, without a line for a short upload.
+    """Say now and then how much of a file another process has read. A short upload gets no line.
 
-    + file: that the process has for its standard input: the two share the place they are at
+    + file: standard input of that process; both share the position in the file
     + say: takes one line
     + pause: seconds between two lines
     """

@@ -1,4 +1,4 @@
-"""The command line of psql that every question and statement uses."""
+"""The command line of psql for every question and statement."""
 
-# Unaligned rows without headings, one a line; an error ends it. The name of the database follows.
+# One unaligned row a line, no headings; an error ends psql. The name of the database follows.
 PSQL = "psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname"

@@ -1,4 +1,4 @@
-"""Templates, and the filters that carry any value into the syntax of the file it stands in."""
+"""Templates, and filters that write any value in the syntax of the file."""
 
 import functools
 import shlex
@@ -13,10 +13,10 @@ TEMPLATES = CHECKOUT / "templates"
 def render(template: str, **values: object) -> str:
     """The text of `templates/<template>`.
 
-    pyinfra's `files.template` cannot be given filters, and content that must not touch the disk has no file to name.
+    pyinfra's `files.template` takes no filters, and it needs a file where secret content must not touch the disk.
 
     + template: file name below templates/
-    + values: what the template may use; an undefined name is an error
+    + values: names for the template; an undefined name is an error
     """
     return _environment().get_template(template).render(values)
 
@@ -30,7 +30,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         autoescape=False,  # noqa: S701  none of the files is HTML made of data
-        # In a directory that is this user's alone: to compile all templates takes as long as to render them ten times.
+        # A private directory of this user. To compile all templates takes as long as to render them ten times.
         bytecode_cache=jinja2.FileSystemBytecodeCache(),
     )
     environment.filters["elixir"] = elixir_string
@@ -42,18 +42,18 @@ def _environment() -> jinja2.Environment:
 def elixir_string(value: str) -> str:
     """An Elixir string literal that evaluates to `value`, byte for byte.
 
-    Escapes what Elixir interprets inside double quotes: the backslash, the quote, interpolation, and control
-    characters (https://hexdocs.pm/elixir/syntax-reference.html#strings).
+    Elixir interprets these inside double quotes, so they are escaped: the backslash, the quote, interpolation, and
+    control characters (https://hexdocs.pm/elixir/syntax-reference.html#strings).
     """
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("#{", "\\#{")
-    # Unicode's invisible and bidirectional characters are refused by Elixir's tokenizer, so they are escaped as well.
+    # Elixir's tokenizer refuses Unicode's invisible and bidirectional characters, so they are escaped as well.
     return '"' + "".join(c if c.isprintable() else f"\\u{{{ord(c):X}}}" for c in escaped) + '"'
 
 
 def environment_file_value(value: str) -> str:
     """A value in double quotes that systemd's EnvironmentFile= and a POSIX shell both read back unchanged.
 
-    Both take a backslash before these four characters and keep everything else (systemd.exec(5), POSIX 2.2.3).
+    Both remove a backslash before these four characters and keep everything else (systemd.exec(5), POSIX 2.2.3).
     """
     for character in '\\"$`':
         value = value.replace(character, f"\\{character}")

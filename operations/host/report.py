@@ -1,4 +1,4 @@
-"""What a plan with `--diff` says of steps that are not an operation of pyinfra's."""
+"""Lines of a plan with `--diff` for our own operations."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pyinfra.operations.util.files import generate_color_diff
 
 
 def announce(text: str) -> None:
-    """Say in a plan with `--diff` what a step is going to do that is not a change of a file.
+    """Announce a step in a plan with `--diff` that does more than change a file.
 
     + text: a sentence without a full stop
     """
@@ -18,11 +18,11 @@ def announce(text: str) -> None:
 
 
 def show_diff(path: str, content: str, hide: Callable[[str], str] = str) -> None:
-    """What will change in a file that `files.put` does not write.
+    """Show the difference in a file that `files.put` does not write.
 
     + path: of the file
-    + content: what it is going to hold
-    + hide: takes out of a text what nobody may see, and no line
+    + content: the new content
+    + hide: hides secrets in a text and keeps the number of lines
     """
     if not state.config.DIFF or state.is_executing:
         return

@@ -1,7 +1,7 @@
-"""Services that run what their files say.
+"""Restarts of services whose files are newer than their process.
 
-Decided from the host's state, not from what this run changed: a run that was interrupted between writing a file and
-restarting is mended by the next one.
+The host's state decides, not the changes of this run. So if a run is interrupted after it wrote a file and before the
+restart, the next run restarts the service.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,20 +17,20 @@ from operations.host.unit_state import FileTimes, changed_since, is_running, pro
 
 
 def is_planned(after: Sequence[OperationMeta]) -> bool:
-    """Whether this is the plan and one of the operations before will change something.
+    """Whether this is the plan and one of the earlier operations will change something.
 
-    While executing the host itself tells, so that the plan and what is then done agree.
+    In execution the host itself shows the change, so that plan and execution agree.
     """
     return not state.is_executing and any(operation.will_change for operation in after)
 
 
 @operation()
 def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
-    """A running service is restarted once if one of its files is newer than its process; one that is stopped is left.
+    """Restart a running service once if one of its files is newer than its process. A stopped service stays stopped.
 
     + service: the unit's name with its suffix
-    + files: paths it reads when it starts
-    + after: operations that write them, for the plan
+    + files: paths that the service reads when it starts
+    + after: operations that write the files, for the plan
     """
     unit = properties(service)
     if not is_running(unit):
@@ -39,7 +39,7 @@ def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] =
     stale = changed_since(unit["ExecMainStartTimestamp"], host.get_fact(FileTimes, paths=list(files)))
     if stale or is_planned(after):
         announce(f"Will restart {service}: it runs with what {', '.join(stale) or 'its files'} said before")
-        # Otherwise systemd would refuse once too many starts, wanted or not, came before (StartLimitBurst=).
+        # Otherwise systemd refuses after too many starts, whatever their reason (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
         yield StringCommand("systemctl restart", QuoteString(service))
     else:
@@ -48,20 +48,20 @@ def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] =
 
 @operation()
 def daemon_reload(unit: str, path: str, content: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
-    """systemd knows the unit as it is on disk.
+    """Let systemd read the unit again if its file or its drop-ins changed.
 
-    A process that started before, even after the file changed, runs what the older version said. So the file's time of
-    status change becomes that of the reload, which `service` compares; its content and modification time stay.
+    A process that started before the reload runs the older unit, even if it started after the file changed. So this step
+    sets the file's status change time to the reload, and `service` compares that time. Content and modification time stay.
 
     + unit: the unit's name with its suffix
-    + path: its file
-    + content: what the file holds by then, for the plan: a changed mode alone needs no reload
-    + after: operations that take drop-ins away, for the plan
+    + path: file of the unit
+    + content: new content of the file, for the plan: a changed mode alone needs no reload
+    + after: operations that remove drop-ins, for the plan
     """
-    # One that is neither enabled nor running is not in memory, and is read when it is asked for.
+    # systemd does not hold a unit that is neither enabled nor running. It reads its file on demand.
     held = properties(unit)
     rewritten = not state.is_executing and host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
-    # Additions that systemd has not read and that are gone by then need no reload.
+    # Drop-ins that systemd never read need no reload when they go.
     if is_planned(after):
         needed = rewritten or f"/{unit}.d/" in held.get("DropInPaths", "")
     else:

@@ -1,4 +1,4 @@
-"""OpenSSH beside pyinfra, for large files and for what a person types into."""
+"""OpenSSH beside pyinfra, for large files and for interactive programs."""
 
 import shlex
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from pyinfra.api import Host
 
 from group_data.schema.inventory import machine_of
 
-# Options of OpenSSH for what the inventory says to pyinfra.
+# OpenSSH's options by pyinfra's names of them in the inventory.
 _OPTIONS = {
     "ssh_user": "User",
     "ssh_key": "IdentityFile",
@@ -20,8 +20,8 @@ def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[s
     """The command line that runs a command on an inventory host.
 
     + host: its data says how to connect
-    + command: with its arguments, each of which arrives as it is
-    + terminal: whether it gets one; without one nothing may ask
+    + command: program and arguments; each argument arrives unchanged
+    + terminal: whether the command gets a terminal; without one ssh asks no question
     """
     options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
     if config := host.data.get("ssh_config_file"):

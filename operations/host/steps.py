@@ -1,7 +1,7 @@
-"""Which steps of a plan belong to a machine, and which to one of its environments.
+"""Tells a machine's steps from those of its environments.
 
-pyinfra's plan names hosts alone, and a machine's steps run for whichever of its environments comes first. The process that
-plans writes the machine's steps to the file that a variable names.
+pyinfra's plan only names hosts, and a machine's steps run for the first of its environments. The process that plans writes
+the machine's steps to a file; a variable names the file.
 """
 
 import os
@@ -16,7 +16,7 @@ VARIABLE = "DEPLOY_MACHINE_STEPS"
 
 @contextmanager
 def of_machine() -> Iterator[None]:
-    """The steps of the block are the machine's, whatever they are called."""
+    """Record the steps of the block as the machine's."""
     before = len(host.op_hash_order)
     yield
     if path := os.environ.get(VARIABLE):

@@ -1,7 +1,7 @@
-"""What systemd and the disk say of units and of the files they read, as far as steps decide by it.
+"""The state of units and of their files, as far as steps depend on it.
 
-pyinfra has a fact for each thing one can ask of a unit, and each costs a systemctl. One tells all that is asked here, of
-several units at once.
+pyinfra has one fact for each property of a unit, and each fact costs a systemctl. `Units` reads all properties of several
+units at once.
 """
 
 from collections.abc import Sequence
@@ -27,15 +27,15 @@ _PROPERTIES = (
 _SECOND = 10**9
 
 
-# Of every machine, and the clusters of its PostgreSQL. Asked for together: a systemctl costs more than most facts, whatever
-# the number of units.
+# Units of every machine, with the clusters of its PostgreSQL. One systemctl reads them together: it costs more than most
+# facts, whatever the number of units.
 _MACHINE = ("systemd-journald.service", "epmd.socket", "postgresql.service", "postgresql@*.service", "nginx.service")
 
 
 class Units(FactBase[dict[str, dict[str, str]]]):
-    """Properties of units that systemd holds in memory, by the unit's name and by theirs, with times in UTC.
+    """Properties of units in systemd's memory, by unit and by property, with times in UTC.
 
-    It holds those that run, have failed, or are wanted by something that runs, as one that starts at boot.
+    systemd holds units that run, have failed, or are wanted by a running unit, such as those that start at boot.
     """
 
     @staticmethod
@@ -45,8 +45,8 @@ class Units(FactBase[dict[str, dict[str, str]]]):
 
     @override
     def command(self, units: Sequence[str]) -> StringCommand:
-        # Patterns: of a unit that it is asked for by name, systemd reads the file. With --all, without which systemd 252
-        # leaves out one that does not run.
+        # Patterns, because systemd would read the file of a unit that is asked for by its name. Without --all systemd 252
+        # leaves out units that do not run.
         patterns = [QuoteString(f"{unit[:-1]}[{unit[-1]}]") for unit in units]
         return StringCommand("systemctl show --all --timestamp=us+utc --property", ",".join(_PROPERTIES), *patterns)
 
@@ -54,15 +54,15 @@ class Units(FactBase[dict[str, dict[str, str]]]):
     def process(self, output: list[str]) -> dict[str, dict[str, str]]:
         blocks = "\n".join(line.strip() for line in output).split("\n\n")
         units = [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
-        # Wanted, and no file.
+        # A wanted unit without a file is left out.
         return {unit["Id"]: unit for unit in units if unit.get("LoadState", "not-found") != "not-found"}
 
 
 class Times(NamedTuple):
-    """Of a file, in nanoseconds since 1970.
+    """Times of a file, in nanoseconds since 1970.
 
-    + changed: its last status change (ctime), which nobody can set back
-    + modified: its last modification (mtime), as it was set
+    + changed: last status change (ctime); nobody can set it back
+    + modified: last modification (mtime); programs can set it
     """
 
     changed: int
@@ -70,7 +70,7 @@ class Times(NamedTuple):
 
 
 class FileTimes(FactBase[dict[str, Times]]):
-    """The times of those of `paths` that are there, links not followed."""
+    """The times of the existing files among `paths`. Links are not followed."""
 
     @staticmethod
     @override
@@ -89,7 +89,7 @@ class FileTimes(FactBase[dict[str, Times]]):
 
 
 def properties(unit: str) -> dict[str, str]:
-    """What systemd holds of a unit, as `Units` tells; nothing of one that it does not hold.
+    """The properties of a unit, as in `Units`; empty if systemd does not hold the unit.
 
     + unit: its name with its suffix
     """
@@ -101,7 +101,7 @@ def _with_others(unit: str) -> dict[str, dict[str, str]]:
 
 
 def is_running(unit: dict[str, str]) -> bool:
-    """What `systemctl is-active` says.
+    """Whether the unit runs, as `systemctl is-active` decides it.
 
     + unit: its `properties`
     """
@@ -109,7 +109,7 @@ def is_running(unit: dict[str, str]) -> bool:
 
 
 def is_enabled(unit: dict[str, str]) -> bool:
-    """Whether it starts at boot, or (static) when others want it.
+    """Whether the unit starts at boot or, if static, with the units that want it.
 
     + unit: its `properties`
     """
@@ -117,17 +117,17 @@ def is_enabled(unit: dict[str, str]) -> bool:
 
 
 def down(service: str) -> list[str]:
-    """A machine's service and those of its instances that do not run: PostgreSQL's clusters are instances of their own."""
+    """The service and its instances, as far as they do not run. PostgreSQL's clusters are such instances."""
     units = _with_others(service)
     instances = [name for name in units.get(service, {}).get("Wants", "").split() if "@" in name]
     return [name for name in (service, *instances) if not is_running(units.get(name, {}))]
 
 
 def changed_since(start: str, files: dict[str, Times]) -> list[str]:
-    """Which of the files have changed since then; none if it is not known when that was.
+    """The files that have changed since a start; none if the time of the start is unknown.
 
-    + start: a time as `Units` tells it, or nothing
-    + files: their times by path
+    + start: a time as in `Units`, or an empty text
+    + files: times by path
     """
     if not start:
         return []
@@ -136,7 +136,7 @@ def changed_since(start: str, files: dict[str, Times]) -> list[str]:
 
 
 def _nanoseconds(timestamp: str) -> int:
-    """What systemd writes as `Thu 2026-11-26 06:54:41.123456 UTC`; the day's name is left out, which a locale may change."""
+    """Reads `Thu 2026-11-26 06:54:41.123456 UTC`, systemd's form. The day's name is ignored: it depends on the locale."""
     _, day, time, _ = timestamp.split()
     moment = datetime.fromisoformat(f"{day}T{time}").replace(tzinfo=UTC)
     return int(moment.timestamp()) * _SECOND + moment.microsecond * 1000

@@ -1,4 +1,4 @@
-"""A large file on its way to a host, over OpenSSH: pyinfra's own `files.put` encrypts in Python, on one processor."""
+"""Upload of a large file over OpenSSH: pyinfra's own `files.put` encrypts in Python, on one processor."""
 
 import subprocess
 from collections.abc import Generator
@@ -13,18 +13,19 @@ from pyinfra.facts.files import Sha256File
 from operations.host import progress
 from operations.host.ssh import ssh
 
-# $1: where to, relative to the home of whoever is logged in. Nobody else may read it, and a part of it has another name.
+# $1: the target, relative to the home of the user of the connection. Only this user may read it. An incomplete file has
+# another name.
 RECEIVE = 'umask 077 && cat > "$1.part" && mv -f "$1.part" "$1"'
 
 
 @operation()
 def send(src: Path, dest: str, sha256: str) -> Generator[FunctionCommand]:
-    """The file is on the host, and the user of the connection alone may read it.
+    """Send a file to the host, where only the user of the connection may read it.
 
-    Not compressed on its way: a tarball is. What arrived is compared with its digest by whoever takes it from there.
+    The transfer is not compressed, because a tarball is compressed already. The next step checks the digest on the host.
 
-    + src: on this computer
-    + dest: relative to the home of the user of the connection, in a directory that exists
+    + src: path on this computer
+    + dest: path relative to the home of the user of the connection; its directory exists
     + sha256: of the file
     """
     if host.get_fact(Sha256File, path=dest) == sha256:
@@ -34,7 +35,7 @@ def send(src: Path, dest: str, sha256: str) -> Generator[FunctionCommand]:
 
 
 def _send(state: State, host: Host, src: Path, dest: str) -> bool:
-    """Whether ssh took it there; pyinfra passes state and host to a function that asks for them by name."""
+    """Whether the upload succeeded. pyinfra passes state and host to parameters with these names."""
     host.log(f"Sending {src.name}, {src.stat().st_size / 1_000_000:.0f} MB")
     with src.open("rb") as file, progress.of_upload(file, host.log):
         run = subprocess.run(
