@@ -1,5 +1,5 @@
-# Every target makes .venv from the lock file when it needs one, and calls one command: `deploy --help` lists those too.
-# Variables count on the command line alone. A shell's own ENV, VERSION or YES steers nothing.
+# Each target makes .venv from the lock file if needed, and calls one command. `deploy --help` lists the commands, too.
+# Only variables on the command line count. A shell's own ENV, VERSION or YES has no effect.
 .SILENT:
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
@@ -28,13 +28,13 @@ check: $(VENV) ## Check inventory, group data and vaults, without a host
 	$(PYTHON) -m commands.check
 plan: $(VENV) ## Show what apply would change: ENV=stage, or all
 	$(PYTHON) -m commands.plan $(ENVIRONMENTS)
-apply: $(VENV) ## Plan, ask, do it: ENV=stage, or all; YES=1 answers
+apply: $(VENV) ## Plan, ask, carry out: ENV=stage, or all; YES=1 answers
 	$(PYTHON) -m commands.apply $(ENVIRONMENTS) $(ANSWER)
-drift: $(VENV) ## Name what is not as the data says: ENV=stage, or all
+drift: $(VENV) ## List differences of hosts and data: ENV=stage, or all
 	$(PYTHON) -m commands.drift $(ENVIRONMENTS)
-status: $(VENV) ## How every environment is doing: ENV=stage, or all
+status: $(VENV) ## Show every environment's state: ENV=stage, or all
 	$(PYTHON) -m commands.status $(ENVIRONMENTS)
-doctor: $(VENV) ## What is wrong, and what mends it: ENV=stage, or all
+doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
 	$(PYTHON) -m commands.doctor $(ENVIRONMENTS)
 
 # --- Releasing -------------------------------------------------------------------------------------------------------
@@ -50,9 +50,9 @@ migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage
 	$(PYTHON) -m commands.migrate $(ENVIRONMENTS) $(ANSWER)
 migrate-down: $(VENV) ## Back up, and take back down to VERSION=…: ENV=stage
 	$(PYTHON) -m commands.migrate_down $(ENVIRONMENTS) $(call option,VERSION,version) $(ANSWER)
-restart: $(VENV) ## Restart, and see that it is well: ENV=stage
+restart: $(VENV) ## Restart, and check the health: ENV=stage
 	$(PYTHON) -m commands.restart $(ENVIRONMENTS)
-releases: $(VENV) ## List releases and how they came there: ENV=stage, or all
+releases: $(VENV) ## List releases and their log: ENV=stage, or all
 	$(PYTHON) -m commands.releases $(ENVIRONMENTS)
 ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
 	$(PYTHON) -m commands.ping $(ENVIRONMENTS)
@@ -62,19 +62,19 @@ rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),'') -- $(call text,EXPR)
 logs: $(VENV) ## Follow the journal, from SINCE=-1h on: ENV=stage
 	$(PYTHON) -m commands.logs $(ENVIRONMENTS) $(call option,SINCE,since)
-unlock: $(VENV) ## Say who holds the lock, and break it: ENV=stage
+unlock: $(VENV) ## Show the lock's holder, and break it: ENV=stage
 	$(PYTHON) -m commands.unlock $(ENVIRONMENTS) $(ANSWER)
 
 # --- The application's side ------------------------------------------------------------------------------------------
 app-check: $(VENV) ## Compare a checkout with the data: APP=../billing
 	$(PYTHON) -m commands.app_check $(call option,APP,app) $(ENVIRONMENTS)
-app-plan: $(VENV) ## Show what brings a checkout in step: APP=../billing
+app-plan: $(VENV) ## Show the changes of app-apply: APP=../billing
 	$(PYTHON) -m commands.app_plan $(call option,APP,app) $(ENVIRONMENTS)
-app-apply: $(VENV) ## The plan, a question, then do it: APP=../billing
+app-apply: $(VENV) ## Plan, ask, change a checkout: APP=../billing
 	$(PYTHON) -m commands.app_apply $(call option,APP,app) $(ENVIRONMENTS) $(ANSWER)
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
-vault-init: $(VENV) ## Make strong secrets for those missing: ENV=stage
+vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
 	$(PYTHON) -m commands.vault_init $(ENVIRONMENTS) $(ANSWER)
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
 	$(PYTHON) -m commands.vault_edit $(ENVIRONMENTS) $(ANSWER)
@@ -82,7 +82,7 @@ vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
 	$(PYTHON) -m commands.vault_recipients $(ANSWER)
 
 # --- A throwaway machine ---------------------------------------------------------------------------------------------
-demo: sandbox-up ## Both environments on it, and what they look like
+demo: sandbox-up ## Show both environments on it
 	$(PYTHON) -m tests.sandbox.demo
 sandbox-up: $(VENV) sandbox-packages ## Boot it: RELEASE=trixie or bookworm
 	$(PYTHON) -m tests.sandbox up $(call option,RELEASE,release)
@@ -98,11 +98,11 @@ test: lint sandbox-packages ## Lint, types, unit tests and tests on real machine
 	$(PYTHON) -m pytest
 test-all: lint sandbox-packages ## The same on both Debians, and the differential
 	$(PYTHON) -m pytest --everything
-soak: $(VENV) sandbox-packages ## Try 100,000 inputs nobody drew before, or N=…
+soak: $(VENV) sandbox-packages ## Try 100,000 new random inputs, or N=…
 	$(PYTHON) -m tests.inputs.soak $(call text,N)
 bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
 	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call given,SECTIONS)
-bench-restart: $(VENV) sandbox-packages ## Measure how long a restart leaves no answer
+bench-restart: $(VENV) sandbox-packages ## Measure a restart's time without an answer
 	$(PYTHON) -m bench.restart
 differential: $(VENV) sandbox-packages ## Compare the connectors on 200 deploys, or N=…
 	$(PYTHON) -m tests.host.differential $(call text,N)
@@ -114,7 +114,7 @@ format: $(VENV) ## Format the code
 	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
 docs: $(VENV) ## Write docs/group-data.md from the models
 	$(PYTHON) -m commands.docs
-lock: ## Resolve the dependencies of pyproject.toml anew
+lock: ## Resolve the dependencies of pyproject.toml again
 	commands/install.sh lock
 $(VENV): requirements.lock
 	commands/install.sh venv .venv requirements.lock

@@ -15,7 +15,7 @@ secrets = open_vault(vault_path(environment.vault_directory, environment.environ
 debian = entry.require_debian()
 provided_files.require(environment)
 
-# Once per machine, by whichever of its environments comes first in this run.
+# Once for each machine: the first of its environments in this run does it.
 neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
 ]
@@ -24,8 +24,8 @@ if neighbours[0].name == host.name:
         lock.acquire(name="Machine: lock", what="apply")
         machine.prepare(environments_on(machine_of(host), host.inventory, environments))
 
-# The first step every environment has: pyinfra orders steps by what hosts have in common, so that all of them wait here
-# until the machine is ready.
+# The first step of every environment. pyinfra runs a common step on all hosts together, so all of them wait here until the
+# machine is ready.
 unit.group(environment)
 
 unit.directories(environment)
@@ -36,7 +36,7 @@ switch.install(environment)
 site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
-# Last, and right after one another: until the restart the running release knows the old database password alone.
+# The last steps, without others between them: until the restart the running release only knows the old database password.
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 unit.restart_if_stale(environment, after=[*changes, cookie, *([secret] if environment.secrets_read_at_start else [])])

@@ -1,1 +1,1 @@
-"""The command line: one click command a file, with its exit codes in its docstring, which is its --help too."""
+"""The command line: one click command a file. A file's docstring is the text of --help and tells the exit codes."""

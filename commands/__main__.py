@@ -1,6 +1,6 @@
 """All commands under one name: `python -m commands NAME`, installed as `deploy NAME`.
 
-A command's module is imported when the command is called, and its help is its docstring: listing imports none.
+The list of commands imports no module: it reads the docstrings from the files. A call imports the command's module.
 """
 
 import ast
@@ -12,7 +12,7 @@ from typing_extensions import override
 
 from commands.options import end_with
 
-# Each is a module of this folder, with _ for -.
+# Each command is a module of this folder, with _ instead of -.
 NAMES = (
     "check plan apply drift status doctor"
     " build update release rollback migrate migrate-down restart releases ping console rpc logs unlock"
@@ -21,7 +21,7 @@ NAMES = (
 
 
 class Commands(click.Group):
-    """The group, which knows its commands by their files."""
+    """The group of all commands."""
 
     @override
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -71,9 +71,9 @@ def summary(name: str) -> str:
 
 @click.command(cls=Commands, context_settings={"max_content_width": 120, "help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Deploy a Phoenix application: prepare its environments, build and release, look after what runs.
+    """Deploy a Phoenix application: prepare its environments, build, release, and check the running system.
 
-    Begin with `deploy plan`, which changes nothing, and go on with `deploy apply`. `deploy NAME --help` tells the rest.
+    Begin with `deploy plan`, which changes nothing, and go on with `deploy apply`. `deploy NAME --help` explains a command.
 
     Bash completes names with: eval "$(_DEPLOY_COMPLETE=bash_source deploy)"
     """

@@ -1,4 +1,4 @@
-"""Bring an application's checkout in step.
+"""Bring an application's checkout in step with the data.
 
 Exit code 0: done, or nothing to do. 1: declined or failed. 130: interrupted.
 """

@@ -1,7 +1,9 @@
 """Compare an application's checkout with the group data.
 
-Exit code 0: in step. 2: it differs; each line on standard output names file and line, the setting, the application's value
-and the environment's. 1: it could not be told, and standard error says why. No host is needed, and no vault.
+It needs no host and no vault.
+
+Exit code 0: they agree. 2: they differ; each line on standard output names file and line, the setting, the application's
+value and the environment's. 1: the check was not possible, and standard error says why.
 """
 
 from collections.abc import Sequence

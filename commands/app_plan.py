@@ -1,4 +1,4 @@
-"""Show what would bring an application's checkout in step.
+"""Show the changes of `app-apply` in an application's checkout.
 
 Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
 """
@@ -22,10 +22,10 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str]) -
 
 
 def deployment(app: Path, environments: Sequence[str]) -> Deployment:
-    """The deploy of a checkout.
+    """The deploy that changes a checkout.
 
     + app: path of the checkout
-    + environments: names; none means all of them
+    + environments: names; none means all
     """
     settings = {"APP": str(app.absolute()), "ENV": " ".join(environments)}
     return Deployment("deploys/checkout.py", HALF_WRITTEN, options=settings, inventory="@local")

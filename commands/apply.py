@@ -1,6 +1,6 @@
-"""Prepare environments: plan, question, and do it.
+"""Prepare environments: show the plan, ask, and carry it out.
 
-Exit code 0: done, or nothing to do. 1: declined or failed. 130: interrupted; a message says what that leaves.
+Exit code 0: done, or nothing to do. 1: declined or failed. 130: interrupted; a message describes the state.
 """
 
 from collections.abc import Sequence

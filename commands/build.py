@@ -1,6 +1,6 @@
 """Build a revision into the environment's store.
 
-Exit code 0: it is there. 1: refused or failed. 130: interrupted.
+Exit code 0: the build is in the store. 1: refused or failed. 130: interrupted.
 """
 
 import subprocess
@@ -17,7 +17,7 @@ from preflight.options import process_environment
 
 
 def choice(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which revision is built, and how."""
+    """Add the options for the revision and the kind of build."""
     for decorate in (
         click.option("--fetch", is_flag=True, help="Bring the tarball to .releases/ here, too."),
         click.option("--rebuild", is_flag=True, help="Although there is a build of the revision."),
@@ -39,14 +39,14 @@ def command(environment: str, **chosen: Any) -> None:
 def build(
     environment: str, settings: dict[str, str], *, ref: str, uncommitted: bool, rebuild: bool, fetch: bool
 ) -> None:
-    """Build on the host that builds for the environment.
+    """Build on the environment's build host.
 
-    + environment: it is for
+    + environment: name of the environment
     + settings: further options of the entry point
     + ref: branch, tag or revision; empty for main
-    + uncommitted: build although there is work that is not committed
-    + rebuild: build although there is a build
-    + fetch: bring the tarball here
+    + uncommitted: build even if the working tree has changes
+    + rebuild: build even if there is a build of the revision
+    + fetch: fetch the tarball to this computer
     """
     flags = {"UNCOMMITTED": uncommitted, "REBUILD": rebuild, "FETCH": fetch}
     chosen = {"BUILD": environment, "REF": ref} | {name: "1" for name, value in flags.items() if value}
@@ -56,7 +56,7 @@ def build(
 
 
 def _build_host(environment: str) -> str:
-    # A process of its own: reading the inventory makes a process one of gevent's.
+    # A separate process, because reading the inventory patches a process with gevent.
     run = subprocess.run(
         [sys.executable, "-m", "commands.build_host", environment],
         cwd=CHECKOUT,

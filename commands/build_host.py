@@ -1,6 +1,6 @@
-"""Print which host of the inventory builds an environment.
+"""Print the host of the inventory that builds an environment.
 
-Exit code 0: printed. 1: it cannot be told, and standard error says why.
+Exit code 0: printed. 1: the host is unknown, and standard error says why.
 """
 
 import click

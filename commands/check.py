@@ -1,6 +1,6 @@
 """Check inventory, group data and vaults, without a host.
 
-Exit code 0: everything agrees, said in one line. 1: the problems, all of them in one message on standard error.
+Exit code 0: no problem, and one line says so. 1: problems, all in one message on standard error.
 """
 
 import click

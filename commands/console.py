@@ -1,6 +1,6 @@
 """Open a shell in the running node.
 
-Exit code: that of the shell. 1: it cannot be opened, and standard error says why.
+Exit code: that of the shell. 1: also if the shell cannot be opened, and standard error says why.
 """
 
 import sys
@@ -16,9 +16,9 @@ from inspection.probe import in_release
 @options.environment
 @click.pass_context
 def command(ctx: click.Context, environment: str) -> None:
-    """Open it."""
+    """Open the shell."""
     if not sys.stdin.isatty():
-        # The shell runs in the node, and the end of its input would be the end of the node (seen with OTP 27).
+        # The shell runs in the node. The end of its input would end the node (seen with OTP 27).
         text = f"a console needs a terminal: make rpc ENV={environment} EXPR='…' runs one expression"
         click.echo(text, err=True)
         ctx.exit(1)

@@ -1,4 +1,4 @@
-"""A deploy of pyinfra: its plan, the question, carrying it out, and what an interruption leaves."""
+"""A deploy of pyinfra: plan, question, execution, and the message after an interruption."""
 
 import json
 import os
@@ -22,19 +22,19 @@ HALF_RELEASED = "Interrupted: what has begun on the host ends there on its own, 
 HALF_BUILT = "Interrupted: what was built before is as it was. A build that had begun ends on its own."
 HALF_WRITTEN = "Interrupted: run make app-apply again to finish."
 
-# Seconds an interrupted pyinfra has to end.
+# Seconds in which an interrupted pyinfra must end.
 PATIENCE = 5
 
 
 class Interruption(BaseException):
-    """A signal that ends the command, or that ended pyinfra."""
+    """A signal ends the command, or has ended pyinfra."""
 
 
 @contextmanager
 def on_interruption(text: str) -> Iterator[None]:
-    """Say a sentence and end with 130 when a signal reaches this process, or pyinfra alone, within the block.
+    """Print a sentence and end with 130 if a signal reaches this process, or only pyinfra, within the block.
 
-    + text: what the interruption leaves
+    + text: sentence about the state after the interruption
     """
 
     def stop(*_: object) -> None:
@@ -56,7 +56,7 @@ def on_interruption(text: str) -> Iterator[None]:
 
 @contextmanager
 def pinned() -> Iterator[dict[str, str]]:
-    """The option of entry points that names a private file, in which the plan's choice waits to be carried out."""
+    """The option of entry points with a private file: the plan writes its choice there, and the execution reads it."""
     with tempfile.TemporaryDirectory() as directory:
         yield {"PLAN": str(Path(directory) / "plan.json")}
 
@@ -65,11 +65,11 @@ def pinned() -> Iterator[dict[str, str]]:
 class Deployment:
     """One entry point of pyinfra on some environments.
 
-    + entry: its file, such as deploy.py
-    + half_done: what an interruption leaves, as a sentence
+    + entry: file of the entry point, such as deploy.py
+    + half_done: sentence about the state after an interruption
     + limits: names for `--limit`; none means every environment
-    + options: of the entry point, by name
-    + inventory: as pyinfra takes it
+    + options: options of the entry point, by name
+    + inventory: pyinfra's first argument
     """
 
     entry: str
@@ -94,21 +94,21 @@ class Deployment:
         return bool(lines)
 
     def carry_out(self) -> None:
-        """Do it. Ends with 1 when pyinfra fails."""
+        """Carry the deploy out. Ends with 1 if pyinfra fails."""
         with on_interruption(self.half_done), tempfile.TemporaryDirectory() as directory:
             ready = Path(directory) / "ready"
             code, _ = self._pyinfra("--yes", READY=str(ready))
-            # Until pyinfra has read the inventory it takes a signal for its end, with exit code 0.
+            # Before pyinfra has read the inventory, a signal ends it with exit code 0.
             if code == 0 and not ready.exists():
                 raise Interruption
         if code != 0:
             raise click.exceptions.Exit(1)
 
     def plan_and_carry_out(self, question: str, *, yes: bool) -> None:
-        """Plan, ask, and do it; nothing of the last two if there is nothing to do.
+        """Plan, ask, and carry it out. Ends after the plan if there is nothing to do.
 
-        + question: without what may be answered
-        + yes: whether it is answered already
+        + question: text of the question, without [y/N]
+        + yes: whether the answer is yes already
         """
         if self.plan():
             with on_interruption("Interrupted before the answer: nothing was changed."):
@@ -116,7 +116,7 @@ class Deployment:
             self.carry_out()
 
     def _pyinfra(self, *arguments: str, **options: str) -> tuple[int, str]:
-        """Exit code and JSON; raises Interruption, with pyinfra ended, when a signal ended either."""
+        """Exit code and JSON of pyinfra. Raises Interruption if a signal ends this process or pyinfra; both then end."""
         limits = [word for name in self.limits for word in ("--limit", name)]
         command = [sys.executable, "-m", "pyinfra", self.inventory, self.entry, *limits, *arguments]
         variables = process_environment({**self.options, **options}) | (
@@ -135,7 +135,7 @@ class Deployment:
 
 
 def animated() -> bool:
-    """Whether somebody sees that a long step goes on: pyinfra turns a wheel then."""
+    """Whether pyinfra shows an animation during long steps: somebody must see it."""
     return sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
 
 
@@ -148,10 +148,10 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def ask(question: str, *, yes: bool) -> None:
-    """Go on after a yes; end with 1 after anything else, and where nobody can answer.
+    """Go on after a yes. End with 1 after any other answer, and without a terminal.
 
-    + question: without what may be answered
-    + yes: whether it is answered already
+    + question: text of the question, without [y/N]
+    + yes: whether the answer is yes already
     """
     if yes:
         return

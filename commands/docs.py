@@ -8,7 +8,7 @@ from commands import options, reference
 
 @options.command(__doc__)
 def command() -> None:
-    """Write it."""
+    """Write the file."""
     reference.FILE.write_text(reference.text())
 
 

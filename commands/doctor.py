@@ -1,9 +1,10 @@
-"""Say what is wrong, why it matters, and what mends it.
+"""Show problems and the commands that mend them.
 
-The vaults are needed: their cookie and password are compared with those in use.
+Each problem comes with its consequence. The command needs the vaults: it compares their cookie and password with those in
+use.
 
-Exit code 0: nothing was found. 2: findings, each with the command that mends it. 1: not everything could be asked, and
-standard error says why.
+Exit code 0: no finding. 2: findings, each with the command that mends it. 1: some answers are missing, and standard error
+says why.
 """
 
 from collections.abc import Mapping, Sequence

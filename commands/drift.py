@@ -1,9 +1,9 @@
-"""Name what is not as the data says.
+"""List the differences between hosts and data.
 
-Each drifted thing is one line. `make plan` shows the difference, `make apply` mends it. docs/drift.md describes the JSON,
-and how to have it run by a timer.
+Each difference is one line. `make plan` shows its content, `make apply` mends it. docs/drift.md describes the JSON and a
+timer that runs this command.
 
-Exit code 0: in sync. 2: drifted. 1: that could not be told, and standard error says why.
+Exit code 0: in sync. 2: drifted. 1: the comparison was not possible, and standard error says why.
 """
 
 import sys
@@ -31,7 +31,7 @@ def command(environments: Sequence[str], as_json: bool, quiet: bool) -> int:
     try:
         drifted = find(inventory, known, hosts, show_progress=sys.stderr.isatty() and not quiet)
     except PlanError as error:
-        # Empty when pyinfra's own words were let through.
+        # The error is empty if pyinfra has printed its own message already.
         click.echo(str(error) or "drift: there is no plan to compare with", err=True)
         return 1
     if drifted or not quiet:

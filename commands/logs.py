@@ -1,6 +1,6 @@
 """Follow the journal of the application and its switches.
 
-Exit code: that of journalctl on the host. 1: also when it cannot be asked, and standard error says why.
+Exit code: that of journalctl on the host. 1: also if it cannot run there, and standard error says why.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from commands.remote import become_ssh, targets
 @click.option("--lines", type=int, default=100, metavar="N", show_default=True, help="The last lines of it.")
 @click.option("--no-follow", is_flag=True, help="End after what there is.")
 def command(environment: str, since: str | None, lines: int, no_follow: bool) -> None:
-    """Show it."""
+    """Show the journal."""
     [(host, chosen), *_] = targets([environment])
     become_ssh(host, journal((chosen.unit, chosen.switch_unit), since=since, lines=lines, follow=not no_follow))
 
@@ -25,10 +25,10 @@ def command(environment: str, since: str | None, lines: int, no_follow: bool) ->
 def journal(units: Sequence[str], *, since: str | None, lines: int, follow: bool) -> list[str]:
     """The command that shows a journal.
 
-    + units: of systemd
-    + since: the beginning, or None for the last lines
-    + lines: how many
-    + follow: whether to wait for more
+    + units: units of systemd
+    + since: beginning, or None for the last lines
+    + lines: number of last lines
+    + follow: whether to wait for more lines
     """
     # --follow alone shows ten lines.
     begin = [f"--since={since}", "--no-tail"] if since else [f"--lines={lines}"]

@@ -1,6 +1,6 @@
-"""Back up, and take migrations back, down to one.
+"""Back up, and take back a migration and all later ones.
 
-Without a version nothing is taken back: otherwise all of it would be, and the data with it.
+It needs the version of the migration. A default could take back all migrations, and lose the data.
 
 Exit code 0: done. 1: declined, refused or failed. 130: interrupted.
 """

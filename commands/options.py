@@ -1,4 +1,4 @@
-"""Arguments, options and errors that commands share."""
+"""Arguments, options and errors of several commands."""
 
 import json
 import os
@@ -20,11 +20,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Command(click.Command):
-    """A command that returns its exit code, and ends with 1 and one message on standard error when it cannot work.
+    """A command that returns its exit code. If it cannot work, it ends with 1 and one message on standard error.
 
-    + misuse: exit code for arguments that make no sense
-    + prefix: of such a message
-    + ends_at_once: whether Ctrl-C ends the process by its signal; False for a command that has something to say then
+    + misuse: exit code for wrong arguments
+    + prefix: first words of the message
+    + ends_at_once: whether Ctrl-C ends the process by its signal; False for a command that prints a message then
     """
 
     misuse: ClassVar[int] = 1
@@ -52,7 +52,7 @@ class Command(click.Command):
             end_with(error, self.misuse)
             raise
         except Exception as error:
-            # Imported here: pyinfra takes longer to import than `--help` may take.
+            # The import stands here, because it takes longer than `--help` may take.
             from pyinfra.api.exceptions import PyinfraError
 
             if not isinstance(error, PyinfraError):
@@ -63,13 +63,13 @@ class Command(click.Command):
 
 
 class DeployCommand(Command):
-    """A command that runs pyinfra and says what an interruption leaves."""
+    """A command that runs pyinfra and prints a message after an interruption."""
 
     ends_at_once = False
 
 
 class VaultCommand(Command):
-    """A command on a vault: an interrupted editor must put away what it showed."""
+    """A command on a vault. After an interruption it must remove the secrets that the editor showed."""
 
     misuse = 2
     prefix = "vault: "
@@ -84,7 +84,7 @@ class VaultCommand(Command):
 
 
 class EnvironmentName(click.ParamType):  # type: ignore[type-arg]
-    """The name of an environment, also as edeliver says it; completes from the files in group_data."""
+    """The name of an environment, or edeliver's name for it. The shell completes it from the files in group_data."""
 
     name = "ENV"
 
@@ -99,7 +99,7 @@ class EnvironmentName(click.ParamType):  # type: ignore[type-arg]
 
 
 def _enter_checkout(ctx: click.Context) -> None:
-    """Work where the paths of inventory and group data begin; those on the command line begin where it was typed."""
+    """Work in the checkout: paths in inventory and group data begin there. Paths on the command line keep their place."""
     if Path.cwd() != CHECKOUT:
         absolute = {name: value.absolute() for name, value in ctx.params.items() if isinstance(value, Path)}
         ctx.params.update(absolute)
@@ -107,18 +107,18 @@ def _enter_checkout(ctx: click.Context) -> None:
 
 
 def end_with(error: click.UsageError, code: int) -> None:
-    """Give a misuse another exit code than click's 2, which is an answer of several commands.
+    """Give a misuse another exit code than click's 2, because 2 is a result of several commands.
 
-    + error: about to be raised
-    + code: for the process
+    + error: error that will be raised
+    + code: exit code of the process
     """
     vars(error)["exit_code"] = code
 
 
 def translated(name: str) -> str:
-    """edeliver's `staging` and `production` are stage and prod, unless the data has environments of these names.
+    """Translate edeliver's `staging` and `production` to stage and prod, unless the data has environments of these names.
 
-    + name: as typed
+    + name: the name as typed
     """
     return name if (CHECKOUT / f"group_data/{name}.py").exists() else EDELIVER.get(name, name)
 
@@ -126,7 +126,7 @@ def translated(name: str) -> str:
 def command(documentation: str | None, cls: type[Command] = Command) -> Callable[[Callable[..., Any]], Command]:
     """Make a command of a function that returns its exit code.
 
-    + documentation: the module's docstring, which becomes the help
+    + documentation: docstring of the module; it becomes the help
     + cls: kind of command
     """
     text = "\n\n".join((documentation or "").strip().split("\n\n"))
@@ -135,12 +135,12 @@ def command(documentation: str | None, cls: type[Command] = Command) -> Callable
 
 
 def environments(function: Function) -> Function:
-    """Add `[ENV ...]`; without a name the command is about every environment."""
+    """Add `[ENV ...]`; without a name the command works on every environment."""
     return click.argument("environments", nargs=-1, type=EnvironmentName(), metavar="[ENV]...")(function)
 
 
 def environment(function: Function) -> Function:
-    """Add `ENV`; the command is about one environment, and says how to name it."""
+    """Add `ENV`; the command works on one environment, and a message asks for a missing name."""
     return click.argument("environment", type=EnvironmentName(), metavar="ENV", callback=_named, required=False)(
         function
     )
@@ -153,9 +153,9 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
 
 
 def target(ctx: click.Context) -> str:
-    """The Makefile's name for the command at work.
+    """The Makefile's name for the current command.
 
-    + ctx: click's
+    + ctx: click's context
     """
     return (ctx.info_name or "").rpartition(".")[2].rpartition(" ")[2].replace("_", "-")
 
@@ -168,10 +168,10 @@ application = click.option(
 
 
 def required(ctx: click.Context, value: Path | None) -> Path:
-    """The path of the application, or advice to name it.
+    """The path of the application. Without one, a message asks for it.
 
-    + ctx: click's
-    + value: of `--app`
+    + ctx: click's context
+    + value: value of `--app`
     """
     if value is None:
         raise click.UsageError(f"Say where the application is: make {target(ctx)} APP=../billing")
@@ -179,5 +179,5 @@ def required(ctx: click.Context, value: Path | None) -> Path:
 
 
 def print_json(value: object) -> None:
-    """A value on standard output, indented, one key a line."""
+    """Print a value as indented JSON, one key a line."""
     click.echo(json.dumps(value, indent=2))

@@ -1,6 +1,6 @@
 """Ask whether the node answers.
 
-Exit code 0: all nodes answer. 1: one does not, or it cannot be told.
+Exit code 0: all nodes answer. 1: a node does not answer or cannot be asked.
 """
 
 import subprocess
@@ -16,14 +16,14 @@ from group_data.schema.environment import Environment
 from inspection.probe import in_release
 from operations.host.ssh import ssh
 
-# ssh(1) ends with this when it could not connect.
+# Exit code of ssh(1) if it could not connect.
 _NOT_CONNECTED = 255
 
 
 @options.command(__doc__)
 @options.environments
 def command(environments: Sequence[str]) -> int:
-    """Ask all at once, and tell in the inventory's order."""
+    """Ask all nodes at once, and print the answers in the inventory's order."""
     asked = targets(environments)
     with ThreadPoolExecutor() as pool:
         troubles = list(pool.map(lambda target: _silence(*target), asked))
@@ -36,7 +36,7 @@ def command(environments: Sequence[str]) -> int:
 
 
 def _silence(host: Host, environment: Environment) -> str | None:
-    """Why the node gives no answer, or none."""
+    """The reason why the node does not answer; None if it answers."""
     run = subprocess.run(
         ssh(host, in_release(environment, *environment.tool.ping)),
         stdin=subprocess.DEVNULL,

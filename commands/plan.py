@@ -1,6 +1,6 @@
 """Show what apply would change.
 
-Nothing is changed. `make apply` shows the same, asks, and does it.
+Nothing is changed. `make apply` shows the same plan, asks, and carries it out.
 
 Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
 """

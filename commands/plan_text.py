@@ -1,4 +1,4 @@
-"""What a plan would change, as text."""
+"""The changes of a plan, as text."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """The text of docs/group-data.md, from the models.
 
-Everything in it is derived: type, bounds, default, example, unit and meaning from the fields of `Settings`, what follows
-from them from the properties of `Environment`, the vault's keys from `Secrets`.
+The models give all of it: `Settings` the type, bounds, default, example, unit and meaning of each setting, `Environment` the
+derived names, `Secrets` the vault's keys.
 """
 
 import re
@@ -20,7 +20,7 @@ from group_data.schema.settings import Settings
 
 FILE = CHECKOUT / "docs/group-data.md"
 
-# The heading that comes before a setting; settings appear in the order of the model.
+# The heading before a setting; settings appear in the order of the model.
 SECTIONS = {
     "app": "Application and environment",
     "domain": "Site",
@@ -44,7 +44,7 @@ What an environment may set, as literals at the top level of `group_data/all.py`
 `group_data/stage.py`, which wins. Any other key is refused, except those that are pyinfra's own, `ssh_…` and `_…`.
 """
 
-# An environment as the examples of this file have it, to show what follows from its settings.
+# The settings of the example for derived names.
 EXAMPLE = {
     "app": "billing",
     "environment": "stage",
@@ -81,9 +81,9 @@ def _settings() -> list[str]:
 
 
 def examples(field: FieldInfo) -> list[Any]:
-    """What a setting may be set to: its own examples or, where it can be told from the type, other values than the default.
+    """Examples of a setting's values: its own, or else the values of its type except the default.
 
-    + field: of Settings
+    + field: field of Settings
     """
     values = [True, False] if field.annotation is bool else get_args(field.annotation)
     if field.examples is None and (field.annotation is bool or get_origin(field.annotation) is Literal):
@@ -92,9 +92,9 @@ def examples(field: FieldInfo) -> list[Any]:
 
 
 def unit(field: FieldInfo) -> str | None:
-    """What a number counts.
+    """The unit of a number; None without one.
 
-    + field: of Settings
+    + field: field of Settings
     """
     extra = field.json_schema_extra
     return str(extra["unit"]) if isinstance(extra, dict) and "unit" in extra else None
@@ -116,12 +116,12 @@ def _takes(name: str, field: FieldInfo) -> str:
     return ", ".join(parts)
 
 
-# Every type of the schema, by name.
+# All types of the schema, by name.
 KINDS = vars(types) | vars(addresses)
 
 
 def _words(hint: Any) -> str:
-    """A type in plain words; a kind of text by its name."""
+    """A type in plain words; for a kind of text, its name."""
     if kind := _kind_of(hint):
         return f"[{kind}](#kinds-of-text)"
     origin, arguments = get_origin(hint), get_args(hint)
@@ -139,7 +139,7 @@ def _words(hint: Any) -> str:
 
 
 def _kind_of(hint: Any) -> str | None:
-    """`server name` for `ServerName`; None for what is no constrained text."""
+    """`server name` for `ServerName`; None for any other type than a constrained text."""
     if get_origin(hint) is not Annotated or get_args(hint)[0] is not str:
         return None
     name = next((name for name, alias in KINDS.items() if alias == hint), None)
@@ -157,7 +157,7 @@ def _kinds() -> list[str]:
 
 def _refusal(alias: Any) -> str:
     try:
-        # No kind of text takes a NUL character.
+        # No kind of text allows a NUL character.
         TypeAdapter(alias).validate_python("\0")
     except ValidationError as error:
         message = error.errors()[0]["msg"].removeprefix("Value error, ")
@@ -197,13 +197,13 @@ def _secrets() -> list[str]:
 
 
 def secret_meanings() -> dict[str, str]:
-    """What the docstring of `Secrets` says of each key."""
+    """The meaning of each key, from the docstring of `Secrets`."""
     described = re.findall(r"^\s*\+ (\w+): (.*(?:\n +(?![+\s]).*)*)", Secrets.__doc__ or "", re.MULTILINE)
     return {name: " ".join(meaning.split()) for name, meaning in described}
 
 
 def _literal(value: Any) -> str:
-    """As one writes it in group data, where lists are what tuples become."""
+    """A value as group data writes it: tuples appear as lists."""
     text = repr(list(value) if isinstance(value, tuple) else value)
     return text if '"' in text else text.replace("'", '"')
 

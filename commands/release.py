@@ -28,9 +28,9 @@ def command(environment: str, version: str, tarball: Path | None, yes: bool) -> 
 def release(environment: str, settings: dict[str, str], *, yes: bool) -> None:
     """Plan, ask and release.
 
-    + environment: where to
+    + environment: name of the environment
     + settings: options of the entry point
-    + yes: whether the question is answered already
+    + yes: whether the answer is yes already
     """
     deployment = Deployment("deploys/release.py", HALF_RELEASED, [environment], settings)
     deployment.plan_and_carry_out(f"Release this to {environment}?", yes=yes)

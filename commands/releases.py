@@ -1,6 +1,6 @@
-"""List the releases and how they came there.
+"""List the releases and the log of their switches.
 
-Exit code 0: shown. 1: not all of it could be told, and standard error says why.
+Exit code 0: shown. 1: some answers are missing, and standard error says why.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from preflight import interruption
 from preflight.inventory import read_inventory
 from preflight.selection import select
 
-# Of the log of revisions, the newest.
+# Number of lines from the log of revisions, the newest ones.
 LOGGED = 10
 
 
@@ -45,9 +45,9 @@ def command(environments: Sequence[str], as_json: bool) -> int:
 
 
 def everything(releases: Releases) -> dict[str, Any]:
-    """All of it, the newest release and the newest line of the log first.
+    """The releases and the log as JSON, the newest first.
 
-    + releases: of one environment
+    + releases: releases of one environment
     """
     fallback = releases.fallback()
     return {

@@ -1,4 +1,4 @@
-"""A process that becomes ssh, for commands of a running release."""
+"""Commands of a running release: this process becomes ssh."""
 
 import os
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from preflight.selection import select
 def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
     """Inventory hosts with their environments.
 
-    + names: of environments; none means all of them
+    + names: names of environments; none means all
     """
     inventory = read_inventory()
     environments = read_environments(inventory)
@@ -24,10 +24,10 @@ def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
 
 
 def become_ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> NoReturn:
-    """Run a command on a host in place of this process: one in between would have to pass on signals and window sizes.
+    """Replace this process with ssh. Otherwise it would have to pass on signals and window sizes.
 
-    + host: of the inventory
-    + command: with its arguments
-    + terminal: whether it gets one
+    + host: host of the inventory
+    + command: program and arguments
+    + terminal: whether the command gets a terminal
     """
     os.execvp("ssh", ssh(host, command, terminal=terminal))  # noqa: S606

@@ -1,6 +1,6 @@
-"""Restart the application, and see that it is well.
+"""Restart the application and check that it is healthy.
 
-Exit code 0: it is. 1: it is not, or it was refused. 130: interrupted.
+Exit code 0: it is healthy. 1: it is not, or the restart was refused. 130: interrupted.
 """
 
 from commands import options

@@ -1,4 +1,4 @@
-"""Go back to the good release before, or to another.
+"""Go back to the previous good release, or to another one.
 
 Exit code 0: done. 1: declined, refused or failed. 130: interrupted.
 """

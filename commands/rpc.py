@@ -1,8 +1,8 @@
 """Run an Elixir expression in the running node.
 
-The host's users see its text on the process list meanwhile: write no secret into it.
+Local users of the host can read the expression in the process list: write no secret into it.
 
-Exit code: that of the command on the host. 1: also when it cannot be run, and standard error says why.
+Exit code: that of the command on the host. 1: also if it cannot run there, and standard error says why.
 """
 
 import click
@@ -17,7 +17,7 @@ from inspection.probe import in_release
 @click.argument("expression", metavar="EXPR", required=False)
 @click.pass_context
 def command(ctx: click.Context, environment: str, expression: str | None) -> None:
-    """Run it."""
+    """Run the expression."""
     if not expression:
         raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
     [(host, chosen), *_] = targets([environment])

@@ -1,9 +1,8 @@
-"""Show how every environment is doing.
+"""Show the state of every environment.
 
-`make doctor` says how to mend it. docs/drift.md describes the JSON.
+`make doctor` says how to mend problems. docs/drift.md describes the JSON.
 
-Exit code 0: all in order. 2: something is not, and the table shows it. 1: nothing could be told, and standard error says
-why.
+Exit code 0: all in order. 2: the table shows a problem. 1: no host answered, and standard error says why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +47,7 @@ def _table(
     environments: Mapping[str, Environment],
     answers: Mapping[str, health.Health | PyinfraError],
 ) -> list[Status]:
-    # One plan for each environment: that one cannot be made, for want of a key to its vault, does not hide the others.
+    # One plan for each environment: if one fails, for example without a key to its vault, the others still appear.
     with ThreadPoolExecutor() as pool:
         synced = list(pool.map(lambda host: _in_sync(host, answers[host.name]), hosts))
     table = []

@@ -1,4 +1,4 @@
-"""How environments are doing, as a table; on a narrow terminal as one block for each environment."""
+"""The state of environments as a table; on a narrow terminal as one block for each environment."""
 
 import shutil
 import sys
@@ -9,7 +9,7 @@ import click
 
 from inspection.health import Reading
 
-# Columns; a wider table has its machines' addresses or its versions cut.
+# Columns of the terminal; a wider table cuts machines' addresses or versions.
 WIDTH = 120
 UNKNOWN = Reading("-", ok=False)
 _GAP = "  "
@@ -38,11 +38,11 @@ class Status(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether all of it is in order."""
+        """Whether everything is in order."""
         return all(reading.ok for reading in self)
 
     def as_json(self) -> dict[str, Any]:
-        """Texts by column, `reachable` as truth, `in_sync` as truth or, where that could not be told, None."""
+        """Texts by column. `reachable` is true or false, `in_sync` true, false or, if unknown, None."""
         return {name: reading.text for name, reading in self._asdict().items()} | {
             "reachable": self.reachable.ok,
             "in_sync": None if self.in_sync.text in (UNKNOWN.text, "unknown") else self.in_sync.ok,
@@ -51,19 +51,19 @@ class Status(NamedTuple):
 
 
 def width() -> int:
-    """Columns of the terminal; WIDTH without one, so that a file is the same everywhere."""
+    """Columns of the terminal; WIDTH without a terminal, so that a file looks the same everywhere."""
     return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
 
 
 def text(table: Sequence[Status], columns: int) -> list[str]:
-    """The lines that show all of it.
+    """The lines of the table.
 
     + table: a row for each environment
-    + columns: of the terminal
+    + columns: width of the terminal
     """
     if columns < WIDTH:
         return [line for status in table for line in _block(status, columns)]
-    # Two tables, because one would be too wide: what carries the application, and the application.
+    # Two tables, because one would be too wide: first the machine's side, then the application.
     application = Status._fields.index("release")
     return [
         *_columns(table, range(application)),
@@ -87,7 +87,7 @@ def _columns(table: Sequence[Status], columns: Sequence[int]) -> Iterator[str]:
     rows = [[status[column] for column in columns] for status in table]
     texts = [[reading.text for reading in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heading, *texts, strict=True)]
-    # What may be cut: the machine's address, the release's version.
+    # This column may be cut: the machine's address, or the release's version.
     widest = 1
     excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
     widths[widest] = max(widths[widest] - max(excess, 0), len(heading[widest]))
@@ -101,7 +101,7 @@ def _coloured(cell: str, reading: Reading) -> str:
 
 
 def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Each text at its column's width, the last one without padding; one that is too long loses its end."""
+    """Each text at its column's width, the last one without padding. A text that is too long loses its end."""
     *cells, last = (
         (text if len(text) <= width else f"{text[: width - 1]}…").ljust(width)
         for text, width in zip(texts, widths, strict=True)

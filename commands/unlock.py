@@ -1,8 +1,8 @@
-"""Say who holds the machine's lock, and break it.
+"""Show the holder of the machine's lock, and break the lock.
 
-A release at work there is told to go back.
+A release that is being switched goes back.
 
-Exit code 0: the lock is free. 1: declined, or it could not be told. 2: with --show, the lock is held. 130: interrupted.
+Exit code 0: the lock is free. 1: declined, or no answer from the host. 2: with --show, the lock is held. 130: interrupted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,7 +53,7 @@ def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bo
 def _answers(
     inventory: Inventory, hosts: Sequence[Host], environments: Mapping[str, Environment], *, breaks: bool
 ) -> dict[Host, str | None]:
-    """Who holds the lock of each machine; afterwards it is free with `breaks`."""
+    """The holder of each machine's lock. With `breaks` the lock is free afterwards."""
 
     def question(host: Host) -> str | None:
         holder = fact(host, Holder)

@@ -15,7 +15,7 @@ from vault import upkeep
 @options.environment
 @click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
 def command(environment: str, yes: bool) -> None:
-    """Do it."""
+    """Edit the vault."""
     click.echo(upkeep.edit(place(environment), shut_out=yes))
 
 

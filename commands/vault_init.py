@@ -1,4 +1,4 @@
-"""Make strong secrets for those that are missing.
+"""Make strong values for missing secrets.
 
 Exit code 0: done, or nothing to do. 1: refused or failed, with one message on standard error. 2: wrong usage. 130:
 interrupted, and the vault is as it was.
@@ -15,7 +15,7 @@ from vault import upkeep
 @options.environment
 @click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
 def command(environment: str, yes: bool) -> None:
-    """Do it."""
+    """Make the secrets."""
     click.echo(upkeep.init(place(environment), shut_out=yes))
 
 

@@ -1,4 +1,4 @@
-"""Where the vaults of the inventory are."""
+"""The paths of the inventory's vaults."""
 
 from group_data.schema.secrets import REQUIRED_KEYS
 from preflight.inventory import load
@@ -8,7 +8,7 @@ from vault.upkeep import Place
 
 
 def places() -> dict[str, Place]:
-    """The vault of every environment in the inventory, by the environment's name."""
+    """The vault of every environment in the inventory, by name."""
     return {
         name: Place(
             store.vault_path(environment.vault_directory, name),
@@ -22,9 +22,9 @@ def places() -> dict[str, Place]:
 def place(environment: str) -> Place:
     """The vault of one environment.
 
-    + environment: its name
+    + environment: name of the environment
 
-    Raises VaultError when there is none of this name.
+    Raises VaultError if there is no environment of this name.
     """
     known = places()
     if environment not in known:

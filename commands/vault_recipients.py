@@ -13,7 +13,7 @@ from vault import upkeep
 @options.command(__doc__, options.VaultCommand)
 @click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
 def command(yes: bool) -> None:
-    """Do it."""
+    """Encrypt the vaults."""
     click.echo(upkeep.encrypt_anew(vault_places.places(), shut_out=yes))
 
 

@@ -1,1 +1,1 @@
-"""The connector `@snapshot/`, and everything else that is here for speed alone. pyproject.toml names its entry point."""
+"""A faster SSH connector for pyinfra, found through the entry point in pyproject.toml."""

@@ -11,17 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-# Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
+# Seconds for the commands of a user. A slower command runs again by itself, without a limit.
 PATIENCE = 20
 
-# Seconds it then has to send what the others said, on a machine that may have much else to do.
+# Seconds to send the other answers after that, on a machine that may be busy.
 _GRACE = 10
 
-# Bytes that a user's answers may have together. Not a limit of each command's own (`ulimit -f`): the BEAM, which some of
-# them start, maps files of 64 MiB.
+# Bytes of a user's answers together. There is no limit for each command (`ulimit -f`), because some of them start the BEAM,
+# and it maps files of 64 MiB.
 LIMIT = 64 * 1024 * 1024
 
-# How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
+# sudo 1.9 ends with this status and this line if the user does not exist, before it runs any command.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
 
 # The functions of the script. A here document of up to 4096 bytes costs dash no process of its own, so it is kept short.
@@ -55,7 +55,7 @@ def script(commands: Sequence[Command], first: str | None = None) -> str:
     """The script for `sh` that runs the commands.
 
     + commands: they change nothing, so that the order does not matter
-    + first: the line of a command that is run before all of them, with all the time it takes
+    + first: the line of a command that runs before all of them, without a limit of time
     """
     lines = [_FUNCTIONS, "make_directory\n"]
     if first is not None:
@@ -144,6 +144,6 @@ def _slices(sizes: Iterable[list[str]], content: bytes) -> Iterator[tuple[str, b
         end = start + int(size)
         yield name, content[start:end]
         start = end
-    # A command may have written more between listing and sending.
+    # A command may have written more after the sizes were listed.
     if start != len(content):
         raise ValueError("not as it was announced")

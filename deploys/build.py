@@ -1,9 +1,14 @@
 """Build a release of one environment: `DEPLOY_BUILD=stage pyinfra inventory.py deploys/build.py --limit <build host>`.
 
-In the environment of this process, DEPLOY_BUILD names the environment, by default the host's own; DEPLOY_REF the branch, tag
-or revision, by default main; DEPLOY_UNCOMMITTED=1 builds although the working tree has changes, and without them;
-DEPLOY_REBUILD=1 although there is a build of the revision; DEPLOY_FETCH=1 brings the tarball to .releases/<environment>/
-here. `python -m commands.build_host stage` names the host. docs/releases.md tells the rest.
+Variables of this process:
+
++ DEPLOY_BUILD: environment, by default the host's own
++ DEPLOY_REF: branch, tag or revision, by default main
++ DEPLOY_UNCOMMITTED=1: build even if the working tree has changes; they are left out
++ DEPLOY_REBUILD=1: build even if there is a build of the revision
++ DEPLOY_FETCH=1: fetch the tarball to .releases/<environment>/ on this computer
+
+`python -m commands.build_host stage` names the host. docs/releases.md describes the rest.
 """
 
 from pyinfra import host
@@ -33,7 +38,7 @@ if at_home:
     artifacts.store(environment)
     store = environment.artifacts_path
 else:
-    # What is built for another machine is kept there; from here it is brought to it.
+    # A build for another machine stays on the build host. A release sends it from this computer.
     store = f"{environment.build_path}/artifacts"
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
 known = build.find_known(environment, revision, store, distribution)

@@ -1,8 +1,7 @@
 """Bring an application's checkout in step: `DEPLOY_APP=../billing pyinfra @local deploys/checkout.py`.
 
-In the environment of this process, DEPLOY_APP is the path of the checkout, and DEPLOY_ENV names environments, by default all
-of them.
-docs/application.md tells which files change, and how.
+Variables of this process: DEPLOY_APP is the path of the checkout; DEPLOY_ENV names environments, by default all of them.
+docs/application.md describes which files change, and how.
 """
 
 from pathlib import Path
@@ -17,7 +16,7 @@ from preflight import interruption
 from preflight.options import option
 from preflight.selection import choose
 
-# Where the inventory is @local, no inventory.py has said so.
+# Usually inventory.py calls this, but here the inventory is @local.
 interruption.end_pyinfra()
 path = Path(option("APP") or ".").resolve()
 environments = choose((option("ENV") or "").split())

@@ -1,7 +1,6 @@
 """Migrate the database with the running release: `pyinfra inventory.py deploys/migrate.py --limit stage`.
 
-DEPLOY_MIGRATE_DOWN in the environment of this process, a migration's version, takes that migration and all after it back
-instead.
+If the variable DEPLOY_MIGRATE_DOWN holds a migration's version, this takes back that migration and all later ones instead.
 """
 
 from operations.release import choice, history, pin, switch

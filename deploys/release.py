@@ -1,7 +1,7 @@
 """Release to one environment: `pyinfra inventory.py deploys/release.py --limit stage`.
 
-DEPLOY_VERSION in the environment of this process names a version that is on the host or in .releases/<environment>/,
-DEPLOY_TARBALL a file on this computer; without either it is the newest that was built. docs/releases.md tells what happens.
+The variable DEPLOY_VERSION names a version on the host or in .releases/<environment>/, DEPLOY_TARBALL a file on this
+computer. Without both, the newest build is released. docs/releases.md describes the steps.
 """
 
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Restart the application of one environment: `pyinfra inventory.py deploys/restart.py --limit stage`.
 
-It must be well afterwards.
+Fails if the application is not healthy afterwards.
 """
 
 from operations.release import switch

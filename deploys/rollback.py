@@ -1,8 +1,7 @@
 """Go back in one environment: `pyinfra inventory.py deploys/rollback.py --limit stage`.
 
-DEPLOY_VERSION in the environment of this process names the release to go back to; without it, it is the newest good one
-before the running one. DEPLOY_MIGRATE_DOWN, a migration's version, has the running release take back that migration and all
-after it.
+The variable DEPLOY_VERSION names the release to go back to; the default is the newest good one before the running one. If
+DEPLOY_MIGRATE_DOWN holds a migration's version, the running release first takes back that migration and all later ones.
 """
 
 from operations.release import choice, history, pin, switch

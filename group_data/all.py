@@ -1,12 +1,12 @@
-"""Settings every environment shares; its own file overrides them key by key."""
+"""Settings of all environments; an environment's own file overrides them key by key."""
 
 app = "billing"
 release_tool = "mix"
 appsignal = True
 
-# The example, as `make demo` puts it there; say where yours is.
+# The path of the example from `make demo`; replace it with the path or URL of your repository.
 repository = ".sandbox/billing"
 build_packages = ["erlang-p1-pgsql"]
 
-# What examples/billing has. Leave it out for an application with Ecto, which is then asked itself.
+# Only examples/billing needs this, because it does without Ecto. Leave it out for an application with Ecto.
 migrations_command = "Billing.Release.migrations()"

@@ -1,1 +1,1 @@
-"""What is refused before anything connects, and how machines are reached."""
+"""Checks before anything connects, and access to machines."""

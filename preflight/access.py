@@ -1,7 +1,7 @@
-"""Reaching machines with nobody there to ask: a key without a passphrase, sudo without a password.
+"""Access to machines without questions: a key without a passphrase, sudo without a password.
 
-pyinfra 3.10 asks for both, whether or not somebody is there (`connectors/ssh_util.py` and `connectors/util.py`), and
-shows a traceback for a key file that is missing.
+pyinfra 3.10 asks for both, even if nobody is there to answer (`connectors/ssh_util.py` and `connectors/util.py`), and
+shows a traceback for a missing key file.
 """
 
 import os
@@ -11,12 +11,12 @@ from pyinfra.api.exceptions import DeployError, PyinfraError
 from pyinfra.connectors.ssh_util import load_key_with_certificate
 from typing_extensions import override
 
-# The key to log in with, where neither an ssh agent nor ~/.ssh holds it; beside VAULT_IDENTITY_FILE, which opens vaults.
+# Names the file of the login key, if neither an ssh agent nor ~/.ssh holds it. (VAULT_IDENTITY_FILE is the key for vaults.)
 VARIABLE = "SSH_IDENTITY_FILE"
 
 
 class SudoAllowed(FactBase[bool]):
-    """Whether the user of the connection becomes root without a password."""
+    """Whether the user of the connection can become root without a password."""
 
     @staticmethod
     @override
@@ -25,7 +25,7 @@ class SudoAllowed(FactBase[bool]):
 
     @override
     def command(self) -> StringCommand:
-        # sudo's own words are hidden: pyinfra takes them for a question to pass on.
+        # sudo's output is hidden, because pyinfra would take it for a question and pass it on.
         return StringCommand("! sudo -n true 2>/dev/null || echo allowed")
 
     @override
@@ -34,19 +34,19 @@ class SudoAllowed(FactBase[bool]):
 
 
 class AccessError(PyinfraError):
-    """A key that cannot be used. A PyinfraError, because only those are shown without a traceback."""
+    """A key that cannot be used. It is a PyinfraError, because pyinfra shows only those without a traceback."""
 
 
 def identity() -> dict[str, str]:
-    """Host data to log in with the private key in the file that `SSH_IDENTITY_FILE` names; empty when it is not set.
+    """Host data for a login with the private key in the file of `SSH_IDENTITY_FILE`; empty if the variable is not set.
 
-    Raises AccessError when the file is missing, holds no private key, or one with a passphrase.
+    Raises AccessError if the file is missing, holds no private key, or holds a key with a passphrase.
     """
     path = os.environ.get(VARIABLE)
     if not path:
         return {}
     try:
-        # As pyinfra will do it, except that this may not ask.
+        # pyinfra will do the same, but it would ask.
         load_key_with_certificate(path, allow_prompt=False)
     except (PyinfraError, OSError, ValueError) as error:
         raise AccessError(f"{VARIABLE}: {_reason(str(error), path)}. Nothing was changed.") from None
@@ -62,7 +62,7 @@ def _reason(error: str, path: str) -> str:
 
 
 def require_sudo(host: Host) -> None:
-    """Refuse a machine on which sudo asks for a password.
+    """Refuse a machine if sudo asks for a password there.
 
     + host: a connected host
 

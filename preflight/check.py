@@ -1,22 +1,22 @@
-"""What cannot work is refused before anything connects.
+"""Refuses data that cannot work, before anything connects.
 
-pyinfra 3.10 gives nobody a turn between reading the inventory and connecting: it has no callback there. The last line of
-`inventory.py` is the latest moment, and pyinfra's own inventory does not exist yet. So the file is read once more, inside:
+pyinfra 3.10 has no callback between reading the inventory and connecting. The last line of `inventory.py` is the latest
+moment for a check, and pyinfra's own inventory does not exist yet. So the check reads the file once more:
 
     pyinfra inventory.py deploy.py --limit stage
       |  make_inventory: runs inventory.py
       |    |  groups, connection data
       |    '- refuse_what_cannot_work()
-      |         |  read_inventory: runs inventory.py again, with options of a command line that has none,
-      |         |  so that its last line does nothing; group_data and --data on top, as pyinfra will do it
+      |         |  read_inventory: runs inventory.py again, with an empty command line, so that its last
+      |         |  line does nothing; adds group_data and --data, as pyinfra will do
       |         '- problems? one message, exit code 1
       |  --limit and --exclude
       |  connect
       '  deploy.py
 
-Three things stay out of it. A syntax error in `inventory.py` is shown by pyinfra, which meets it first. The vaults are
-needed for environments of the run only; the others are opened where the operator can, to compare cookies. And
-`debug-inventory` shows data as it is, right or wrong.
+The check has three limits. pyinfra itself shows a syntax error in `inventory.py`, because it reads the file first. Only the
+environments of the run need their vaults; the check opens the others if the operator can, to compare cookies. And
+`debug-inventory` shows right and wrong data alike.
 """
 
 import difflib
@@ -38,15 +38,15 @@ from preflight.inventory import InventoryError, read_inventory, read_names
 from vault.keys import shown
 from vault.store import VaultError, open_vault, vault_path
 
-# Data keys that name a file on this computer which SSH needs.
+# Data keys with the path of a file on this computer that SSH needs.
 CONNECTION_FILES = ("ssh_config_file", "ssh_key", "ssh_known_hosts_file")
 
 
 class Vaults(NamedTuple):
     """The vaults of an inventory.
 
-    + opened: by inventory host, those this operator can open
-    + failures: by inventory host, why the others cannot be
+    + opened: path and secrets by inventory host, as far as this operator can open the vaults
+    + failures: reason by inventory host, for the other vaults
     """
 
     opened: Mapping[str, tuple[Path, Secrets]]
@@ -54,10 +54,10 @@ class Vaults(NamedTuple):
 
 
 def refuse_what_cannot_work() -> None:
-    """End pyinfra with exit code 1 and one message when its options, its data or its vaults cannot work.
+    """End pyinfra with exit code 1 and one message if its options, its data or its vaults cannot work.
 
-    Called at the end of `inventory.py`: pyinfra reads that first, then connects, then runs deploy.py, which it leaves out
-    when `--limit` matches nothing. Does nothing for `debug-inventory`, and where there is no command line of pyinfra.
+    The end of `inventory.py` calls this: pyinfra reads that file first, then connects, then runs deploy.py, but not if
+    `--limit` matches nothing. Does nothing for `debug-inventory`, and without a command line of pyinfra.
     """
     context = click.get_current_context(silent=True)
     options = context.params if context else {}
@@ -121,7 +121,7 @@ def option_problems(inventory: Inventory, options: Mapping[str, Any]) -> Iterato
 
 
 def _in_run(inventory: Inventory, options: Mapping[str, Any]) -> list[str]:
-    """The hosts `--limit` and `--exclude` leave, as pyinfra reads them: names of groups, or else patterns of host names."""
+    """The hosts that remain after `--limit` and `--exclude`. pyinfra reads both as a group's name, else as a pattern."""
     limited = {name for pattern in options["limit"] for name in _matches(inventory, pattern)}
     excluded = {name for pattern in options["exclude"] for name in _matches(inventory, pattern)}
     return [h.name for h in inventory if (not options["limit"] or h.name in limited) and h.name not in excluded]
@@ -136,9 +136,9 @@ def _matches(inventory: Inventory, pattern: str) -> list[str]:
 
 
 def reserved_groups(path: Path) -> Iterator[Problem]:
-    """Groups whose names pyinfra takes for its own.
+    """Groups with names that pyinfra uses itself.
 
-    + path: of the inventory
+    + path: file of the inventory
     """
     names = read_names(str(path))
     for name in ("all", FILE_GROUP):
@@ -148,9 +148,9 @@ def reserved_groups(path: Path) -> Iterator[Problem]:
 
 
 def connection_problems(inventory: Inventory, in_run: Collection[str]) -> Iterator[Problem]:
-    """Files that SSH needs and that are not there.
+    """Missing files that SSH needs.
 
-    + in_run: the hosts that will be connected to
+    + in_run: hosts of the run
     """
     for host in inventory:
         for key in CONNECTION_FILES if host.name in in_run else ():
@@ -166,9 +166,9 @@ def connection_problems(inventory: Inventory, in_run: Collection[str]) -> Iterat
 
 
 def open_vaults(subjects: Sequence[Subject]) -> Vaults:
-    """Every vault that this operator can open, in memory.
+    """Open every vault that this operator can open, in memory.
 
-    + subjects: the environments; one whose vault cannot be named yet is passed over
+    + subjects: the environments; one without a known path of its vault is skipped
     """
     opened: dict[str, tuple[Path, Secrets]] = {}
     failures: dict[str, VaultError] = {}
@@ -186,7 +186,7 @@ def open_vaults(subjects: Sequence[Subject]) -> Vaults:
 def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collection[str]) -> Iterator[Problem]:
     """Vaults of the run that are missing or cannot be used.
 
-    + in_run: the hosts whose secrets are needed
+    + in_run: hosts of the run; only these need secrets
     """
     for subject in subjects:
         if subject.host in in_run and subject.host in vaults.failures:
@@ -195,7 +195,7 @@ def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collecti
 
 
 def missing_passwords(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
-    """Sites that ask for a password which their vault, as far as this operator can open it, does not have."""
+    """Sites with basic authentication and no password in their vault, as far as this operator can open the vaults."""
     for subject in subjects:
         for user in subject.read(lambda e: [e.basic_auth_user]):
             path, secrets = vaults.opened.get(subject.host, (None, None))
@@ -208,7 +208,7 @@ def missing_passwords(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[P
 
 
 def shared_cookies(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
-    """Environments anywhere that share a cookie, by name alone; no value is shown."""
+    """Environments that share a cookie. Only names are shown, no values."""
     owners: dict[str, tuple[str, Path]] = {}
     for subject in subjects:
         if subject.host in vaults.opened:
@@ -224,9 +224,9 @@ def shared_cookies(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Prob
 
 
 def not_compared(vaults: Vaults, reported: Collection[str] = ()) -> list[str]:
-    """One phrase that names the vaults which could not be opened, each with the reason; none if all could.
+    """One phrase with the unopened vaults and the reasons; none if all could be opened.
 
-    + reported: hosts whose vault is a problem of its own
+    + reported: hosts with a vault that is already reported as a problem
     """
     failures = [error for host, error in vaults.failures.items() if host not in reported]
     reasons = [re.split("[:;]", str(error).splitlines()[0])[0] for error in failures]
@@ -237,7 +237,7 @@ def not_compared(vaults: Vaults, reported: Collection[str] = ()) -> list[str]:
 
 
 def _refuse(problems: Sequence[Problem], advice: Sequence[str]) -> None:
-    # A PyinfraError would be shown with file and line of this code, and anything else with a traceback.
+    # pyinfra would show a PyinfraError with file and line of this code, and anything else with a traceback.
     sys.exit(report(problems, advice))
 
 
@@ -245,7 +245,7 @@ def report(problems: Sequence[Problem], advice: Sequence[str] = ()) -> int:
     """Show the one message, and return the exit code.
 
     + problems: at least one
-    + advice: phrases that begin as one about cookies does
+    + advice: phrases about cookies, each the end of a sentence
     """
     print("\n".join([describe(problems), *(f"Cookies {phrase}." for phrase in advice)]), file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""How every entry point begins: root by sudo, a machine that allows it, and the environment of this host."""
+"""The beginning of every entry point: root by sudo, a machine that allows it, and the environment of this host."""
 
 from collections.abc import Mapping
 
@@ -16,9 +16,9 @@ DEBIAN = (12, 13)
 
 
 def environments() -> Mapping[str, Environment]:
-    """Every environment of the inventory by host name, in a run as root.
+    """Every environment of the inventory by host name. The run uses sudo from here on.
 
-    Raises DeployError where sudo asks for a password.
+    Raises DeployError if sudo asks for a password.
     """
     config.SUDO = True
     require_sudo(host)
@@ -27,18 +27,18 @@ def environments() -> Mapping[str, Environment]:
 
 
 def one_environment() -> Environment:
-    """The environment of a run that is about one alone.
+    """The environment of a run for one environment.
 
-    Raises DeployError for a run over several environments, and where sudo asks for a password.
+    Raises DeployError for a run over several environments, and if sudo asks for a password.
     """
     require_one_environment(host.inventory)
     return environments()[host.name]
 
 
 def free_environment() -> Environment:
-    """The environment of a run about one alone, on a machine that nobody else changes.
+    """The environment of a run for one environment, on a machine with a free lock.
 
-    Raises DeployError as `one_environment` does, and when somebody holds the machine's lock.
+    Raises DeployError like `one_environment`, and if another run holds the machine's lock.
     """
     environment = one_environment()
     lock.require_free()
@@ -46,7 +46,7 @@ def free_environment() -> Environment:
 
 
 def distribution() -> str:
-    """What the host runs, such as Debian 13."""
+    """The host's distribution, such as Debian 13."""
     linux = host.get_fact(LinuxDistribution)
     return f"{linux['name']} {linux['major']}"
 
@@ -54,7 +54,7 @@ def distribution() -> str:
 def require_debian() -> int:
     """The host's version of Debian.
 
-    Raises DeployError for another distribution, and for a version that is not supported.
+    Raises DeployError for another distribution and for an unsupported version.
     """
     linux = host.get_fact(LinuxDistribution)
     if linux["name"] != "Debian" or linux["major"] not in DEBIAN:

@@ -1,4 +1,4 @@
-"""What Ctrl-C, and a reader that goes away, do to a command that waits for hosts."""
+"""The effect of Ctrl-C, and of a reader that goes away, on a command that waits for hosts."""
 
 import signal
 from pathlib import Path
@@ -11,24 +11,24 @@ from preflight.options import option
 def end_process() -> None:
     """From now on Ctrl-C ends this process at once and by its signal: shells and scripts see 130, never a success.
 
-    For what writes nothing here. Where gevent happens to wait, Python's own way shows a traceback, or waits on for a host
+    Only for commands that write nothing on this computer. Python's own way shows a traceback in gevent, or waits for a host
     that hangs.
     """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end_process_on_closed_output() -> None:
-    """From now on writing to a reader that is gone, such as `head`, ends this process without a traceback.
+    """From now on output to a reader that is gone, such as `head`, ends this process without a traceback.
 
-    For when no host is asked any more: a connection that breaks would end it, too.
+    Only after the last question to a host: a connection that breaks would end the process, too.
     """
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 def end_pyinfra() -> None:
-    """The same for pyinfra, whose own handler exits with 0, shows a traceback or hangs (seen with 3.10).
+    """From now on Ctrl-C ends pyinfra at once. Its own handler exits with 0, shows a traceback or hangs (seen with 3.10).
 
-    Makes the file that the option READY names, if any: a pyinfra without it was interrupted before, and did nothing.
+    Creates the file of the option READY, if it is set. A pyinfra without this file was interrupted before and did nothing.
     """
     end_process()
     if ready := option("READY"):
@@ -36,7 +36,7 @@ def end_pyinfra() -> None:
 
 
 def end_pyinfra_of_command_line() -> None:
-    """The same, for an inventory: does nothing where another command than pyinfra reads it."""
+    """`end_pyinfra` for an inventory. Does nothing if another command than pyinfra reads the inventory."""
     context = click.get_current_context(silent=True)
     if context and context.params.get("operations"):
         end_pyinfra()

@@ -19,15 +19,15 @@ from group_data.schema.paths import CHECKOUT
 from group_data.schema.problem import Problem
 from vault.keys import shown
 
-# What reading them can raise: pyinfra's own errors, SyntaxError and what the files raise, which pyinfra wraps, and data it
-# cannot make an inventory of.
+# Errors while reading: pyinfra's own, SyntaxError, the files' own (pyinfra wraps them), and those of data that is no
+# inventory.
 _READING = (PyinfraError, click.ClickException, SyntaxError, TypeError, ValueError, OSError)
 
 
 class InventoryError(PyinfraError):
     """An inventory or group data that Python cannot run.
 
-    + problem: which file and line, and what Python says
+    + problem: file, line and Python's message
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -41,12 +41,12 @@ def read_inventory(
     overrides: dict[str, Any] | None = None,
     group_data: Sequence[str] = (),
 ) -> Inventory:
-    """An inventory, read as pyinfra reads it; nothing is connected to.
+    """An inventory, read as pyinfra reads it, without a connection.
 
-    + path: its file; the committed one by default
-    + directory: pyinfra's working directory, where group_data is
-    + overrides: what `--data` says
-    + group_data: what `--group-data` says
+    + path: file of the inventory; the committed one by default
+    + directory: pyinfra's working directory, with group_data in it
+    + overrides: values of `--data`
+    + group_data: values of `--group-data`
 
     Raises InventoryError.
     """
@@ -56,7 +56,7 @@ def read_inventory(
 
 
 def read_names(path: str) -> dict[str, Any]:
-    """What an inventory file defines, by name; pyinfra takes the lists for groups.
+    """The values in an inventory file, by name. pyinfra makes a group of each list.
 
     + path: the file
 
@@ -68,7 +68,7 @@ def read_names(path: str) -> dict[str, Any]:
 
 @contextmanager
 def _no_command_line() -> Iterator[None]:
-    """inventory.py speaks to state and config, and checks what the command line says: these are for its reading alone."""
+    """Give inventory.py a state, a config and an empty command line of its own while it is read."""
     try:
         with ctx_state.use(State()), ctx_config.use(Config()), click.Context(click.Command("inventory")):
             yield
@@ -79,13 +79,13 @@ def _no_command_line() -> Iterator[None]:
 def load() -> dict[str, Environment]:
     """Every environment of the committed inventory by its short name.
 
-    Raises InventoryError when it cannot be read, and SettingsError when the group data has problems.
+    Raises InventoryError if the inventory cannot be read, and SettingsError if the group data has problems.
     """
     return {environment.environment: environment for environment in read_environments(read_inventory()).values()}
 
 
 def _unreadable(error: Exception) -> Problem:
-    """File, line and what Python says; or what our own code says that inventory.py calls."""
+    """File, line and Python's message; for an error of our own code, its message."""
     if isinstance(error, PyinfraError):
         return Problem(
             "the inventory", str(error).removesuffix(" Nothing was changed.").removesuffix("."), "inventory.py"

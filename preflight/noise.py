@@ -1,10 +1,10 @@
-"""Leaves out what pyinfra says of itself and nobody here can act on."""
+"""Hides a warning of pyinfra about itself: nobody here can act on it."""
 
 import logging
 
 from pyinfra import logger
 
-# pyinfra/operations/files.py says it whenever `files.block` is used.
+# pyinfra/operations/files.py logs this at each use of `files.block`.
 BETA = "The `files.block` operation is currently in beta!"
 
 
@@ -13,5 +13,5 @@ def _worth_reading(record: logging.LogRecord) -> bool:
 
 
 def silence() -> None:
-    """Leave out this one line; every other warning stays. Adding it twice adds it once."""
+    """Hide this one line; every other warning stays. A second call changes nothing."""
     logger.addFilter(_worth_reading)

@@ -1,7 +1,7 @@
 """Options of entry points: variables of pyinfra's process whose names begin with DEPLOY_.
 
-pyinfra's `--data` would take 1.10 for the number 1.1. A shell may have a VERSION, ENV or REF of its own; none of those
-steers anything.
+pyinfra's `--data` would read the version 1.10 as the number 1.1. A shell may have a VERSION, ENV or REF of its own; these
+have no effect.
 """
 
 import os
@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 PREFIX = "DEPLOY_"
 
-# Means --yes, with which pyinfra skips change detection: a plan would be empty whatever the host is like.
+# Means --yes. pyinfra then skips change detection, and every plan would be empty.
 _MISLEADING = "PYINFRA_YES"
 
 
 def option(name: str) -> str | None:
-    """What an entry point was told; None if it was not, or with an empty text.
+    """The value of an option; None if it is not set or empty.
 
     + name: without the prefix, such as VERSION
     """
@@ -22,7 +22,7 @@ def option(name: str) -> str | None:
 
 
 def process_environment(options: Mapping[str, str]) -> dict[str, str]:
-    """Variables for a process of pyinfra: those of this process, and of entry points' options these alone.
+    """Variables for a process of pyinfra: those of this process, but only these options of entry points.
 
     + options: by name without the prefix
     """

@@ -1,4 +1,4 @@
-"""Which inventory hosts the named environments are."""
+"""The inventory hosts of named environments."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,16 +10,16 @@ from preflight.inventory import load
 
 
 class UnknownEnvironmentError(PyinfraError):
-    """A name that no environment of the inventory has."""
+    """The inventory has no environment of this name."""
 
 
 def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str, Environment]) -> list[Host]:
     """The hosts of the named environments, in the order of the inventory.
 
-    + names: short names of environments, or what else `--limit` takes: names of hosts and groups; none means all
+    + names: short names of environments, or names of hosts and groups as for `--limit`; none means all
     + environments: by host name
 
-    Raises UnknownEnvironmentError for a name that matches nothing.
+    Raises UnknownEnvironmentError for a name without a match.
     """
     known = {host: {environments[host.name].environment, host.name, *host.groups} for host in inventory}
     for name in names:
@@ -30,11 +30,11 @@ def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str
 
 
 def choose(names: Sequence[str]) -> list[Environment]:
-    """The environments that are meant; without names all of them.
+    """The named environments; without names all of them.
 
     + names: short names
 
-    Raises UnknownEnvironmentError, and what reading the inventory raises.
+    Raises UnknownEnvironmentError, and the errors of `load`.
     """
     known = load()
     for name in names:

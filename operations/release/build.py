@@ -1,4 +1,4 @@
-"""Building a release on a host: toolchain, sources, the build itself, and the tarball's way into the store or here."""
+"""Build of a release on a host: toolchain, sources, compilation, and the tarball's way to the store or this computer."""
 
 import re
 from collections.abc import Generator
@@ -22,7 +22,7 @@ from operations.release import pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import Source
 
-# Elixir with what a build asks of Erlang, and git for dependencies that come from repositories.
+# Elixir, the parts of Erlang that a build needs, and git for dependencies from repositories.
 PACKAGES = ("elixir", "erlang-dev", "git")
 
 # The last line of a build.
@@ -33,7 +33,7 @@ PATIENCE = 3600
 
 
 def toolchain(environment: Environment) -> None:
-    """Elixir and Erlang are on the build host: the distribution's, or the archive that group data names."""
+    """Install Elixir and Erlang on the build host: the distribution's packages, or the archive in the group data."""
     if not environment.toolchain:
         packages.install([*PACKAGES, *environment.build_packages], "Build")
         return
@@ -79,14 +79,14 @@ def _conf(environment: Environment) -> str:
 
 
 def recipe(environment: Environment) -> str:
-    """SHA-256 of the program that builds and its settings: with the same revision, the same recipe builds the same."""
+    """SHA-256 of the build program and its settings. The same revision and recipe give the same build."""
     return sha256(f"{program.text('build.sh')}\0{_conf(environment)}".encode()).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
-    """The program that builds is on the host as this repository has it, with its settings beside it.
+    """Install the build program of this repository on the host, with its settings beside it.
 
-    + environment: to be built
+    + environment: environment of the build
     """
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
@@ -96,10 +96,10 @@ def install_program(environment: Environment) -> None:
 
 
 def send_sources(environment: Environment, source: Source) -> str:
-    """The sources are on the build host, where nobody else reads them; returns the path, relative to a login's home.
+    """Send the sources to a private directory of the build host. Returns the path, relative to the SSH user's home.
 
-    + environment: to be built
-    + source: the revision
+    + environment: environment of the build
+    + source: sources of the revision
     """
     arrived = f"{UPLOADS}/{environment.full_name}-{source.archive.name}"
     files.directory(name="Build: directory for uploads", path=UPLOADS, mode="700", _sudo=False)
@@ -108,14 +108,14 @@ def send_sources(environment: Environment, source: Source) -> str:
 
 
 def find_known(environment: Environment, source: Source, store: str, distribution: str) -> Artifact | None:
-    """The tarball that a build would make again.
+    """A tarball of the same revision and recipe, which makes a build unnecessary; None without one.
 
-    Distillery's never is: it has secrets in it, which may be others by now.
+    A tarball of Distillery never counts: it contains secrets, and these may have changed.
 
-    + environment: to be built
-    + source: the revision
+    + environment: environment of the build
+    + source: sources of the revision
     + store: directory of tarballs
-    + distribution: the host's, such as Debian 13
+    + distribution: of the host, such as Debian 13
     """
     wanted = (source.revision, distribution, environment.built_for, recipe(environment))
     same = (
@@ -128,9 +128,9 @@ def find_known(environment: Environment, source: Source, store: str, distributio
 
 @operation(is_idempotent=False)
 def renew(environment: Environment, artifact: Artifact, store: str) -> Generator[StringCommand]:
-    """A tarball is the newest of the store, as if it had just been built.
+    """Make a tarball the newest of the store, as if it had just been built.
 
-    + environment: it is for
+    + environment: environment of the tarball
     + artifact: the tarball
     + store: directory of tarballs
     """
@@ -143,13 +143,13 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
 def run(
     environment: Environment, source: Source, arrived: str, store: str, distribution: str
 ) -> Generator[FunctionCommand]:
-    """A tarball of the revision is in the store with its checksum and what it was built from; the compiler is heard.
+    """Build a tarball of the revision, show the compiler's output, and store the tarball with its checksum and notes.
 
-    + environment: to be built
-    + source: the revision
-    + arrived: where its files are, as `send_sources` says
+    + environment: environment of the build
+    + source: sources of the revision
+    + arrived: path of the sources, from `send_sources`
     + store: directory of tarballs
-    + distribution: the host's, such as Debian 13
+    + distribution: of the host, such as Debian 13
     """
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
@@ -165,7 +165,7 @@ def _start_and_follow(state: State, host: Host, environment: Environment, store:
         program.command("run_build.sh", *arguments), print_output=True, _sudo=True
     )
     if succeeded and pin.is_asked_for():
-        # The newest of the store may be another one by now.
+        # Another build may be the newest of the store by now.
         version = _BUILT.findall(output.stdout)[-1]
         built = next(artifact for artifact in in_store(environment, store) if artifact.version == version)
         pin.keep(version=version, sha256=built.sha256)
@@ -174,19 +174,19 @@ def _start_and_follow(state: State, host: Host, environment: Environment, store:
 
 @operation(is_idempotent=False)
 def fetch(environment: Environment, store: str, directory: Path) -> Generator[FunctionCommand]:
-    """The newest tarball of the store is on this computer, with what lies beside it, and nobody else reads it.
+    """Fetch the newest tarball of the store and the files beside it to a private directory of this computer.
 
-    + environment: it is for
+    + environment: environment of the tarball
     + store: directory of tarballs on the host
-    + directory: here
+    + directory: directory on this computer
     """
     announce(f"Will bring the tarball to {directory}")
     yield FunctionCommand(_fetch, [environment, store, directory], {})
 
 
 def _fetch(state: State, host: Host, environment: Environment, store: str, directory: Path) -> bool:
-    # Through a directory of the user SSH logs in as that nobody else enters: pyinfra's way with sudo is a file in /tmp that
-    # everybody may read.
+    # The way leads through a private directory of the SSH user. pyinfra with sudo would use a file in /tmp, and everybody
+    # could read it.
     handed, output = host.run_shell_command(
         program.command("hand_over_build.sh", store, environment.app, UPLOADS), _sudo=True
     )

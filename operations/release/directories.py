@@ -1,4 +1,4 @@
-"""Directories of releases and tarballs on a host: unpacking a release, and removing those nobody goes back to."""
+"""Directories of releases and tarballs on a host: how a release is unpacked, and old ones are removed."""
 
 from collections.abc import Generator
 
@@ -14,10 +14,10 @@ from operations.release.artifacts import Artifact, in_store
 
 @operation()
 def prune(environment: Environment, coming: str) -> Generator[StringCommand]:
-    """No failed release and at most `keep_releases` good ones are left; the current one and its fallback always stay.
+    """Remove failed releases, and good ones beyond `keep_releases`. The current one and its fallback always stay.
 
-    + environment: of the releases
-    + coming: the next version, which counts as one of `keep_releases`
+    + environment: environment of the releases
+    + coming: next version; it counts as one of `keep_releases`
     """
     superfluous = history.read(environment).superfluous(environment.keep_releases, coming)
     if not superfluous:
@@ -31,11 +31,11 @@ def prune(environment: Environment, coming: str) -> Generator[StringCommand]:
 
 @operation()
 def prune_tarballs(environment: Environment, store: str, coming: str | None) -> Generator[StringCommand]:
-    """`keep_releases` tarballs stay, among them those of the running release and of the one before it.
+    """Keep `keep_releases` tarballs, among them those of the running release and of the one before it.
 
-    + environment: of the tarballs
+    + environment: environment of the tarballs
     + store: directory of the tarballs
-    + coming: the next version to release, or None for one that will be built; it counts as one of `keep_releases`
+    + coming: next version to release, or None for a coming build; it counts as one of `keep_releases`
     """
     tarballs = [artifact.version for artifact in in_store(environment, store)]
     superfluous = history.read(environment).superfluous_tarballs(tarballs, environment.keep_releases, coming)
@@ -50,13 +50,13 @@ def prune_tarballs(environment: Environment, store: str, coming: str | None) -> 
 
 @operation()
 def unpack(environment: Environment, artifact: Artifact) -> Generator[StringCommand]:
-    """The release is in a directory of its own, which belongs to root; the application can read it and not change it.
+    """Unpack the release into a directory of its own. It belongs to root; the application can only read it.
 
-    A tarball with a wrong checksum or version, a broken one, and one with paths or links out of its directory are refused
-    without a trace.
+    A tarball is refused, without a trace on the host, if its checksum or version is wrong, if it is broken, or if it has
+    paths or links out of its directory.
 
-    + environment: of the release
-    + artifact: the tarball, which must be in the host's store
+    + environment: environment of the release
+    + artifact: tarball in the host's store
     """
     if history.read(environment).present.get(artifact.version) == artifact.sha256:
         host.noop(f"{artifact.version} is unpacked")

@@ -1,4 +1,4 @@
-"""What a plan chose is what is carried out, also when somebody builds or releases meanwhile.
+"""Pins the choice of a plan, so that a build or release by somebody else does not change it.
 
 The variable DEPLOY_PLAN names a file. The process that plans writes its choice there; the process that carries out reads it,
 and does exactly that or refuses. Without the variable each process chooses for itself.
@@ -12,7 +12,7 @@ from pyinfra.api.exceptions import DeployError
 
 VARIABLE = "DEPLOY_PLAN"
 
-# The version that runs, where there is none.
+# Stands for the running version if no release runs.
 NOTHING = "-"
 
 
@@ -22,7 +22,7 @@ def is_asked_for() -> bool:
 
 
 def choice() -> dict[str, str]:
-    """What was chosen so far, by name; empty while nothing was."""
+    """The choices so far, by name; empty without one."""
     path = os.environ.get(VARIABLE)
     if not path or not Path(path).exists():
         return {}
@@ -30,18 +30,18 @@ def choice() -> dict[str, str]:
 
 
 def keep(**chosen: str) -> None:
-    """Add to what was chosen, for the process that comes next.
+    """Add choices for the next process.
 
-    + chosen: values by name, in place of those there are
+    + chosen: values by name; they replace earlier ones
     """
     if path := os.environ.get(VARIABLE):
         Path(path).write_text(json.dumps(choice() | chosen))
 
 
 def require_running(running: str | None) -> None:
-    """Refuse when another release runs than when it was planned; the first process that asks sets it.
+    """Refuse if the running release is another one than in the plan. The first process that asks sets it.
 
-    + running: the version that runs now, or None
+    + running: running version, or None
 
     Raises DeployError.
     """
@@ -56,7 +56,7 @@ def require_running(running: str | None) -> None:
 
 
 def require_artifact(version: str, sha256: str) -> None:
-    """Refuse another tarball than the one that was planned or built; the first process that asks sets it.
+    """Refuse a tarball that is another one than in the plan or build. The first process that asks sets it.
 
     + version: of the release
     + sha256: of the tarball

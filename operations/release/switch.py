@@ -1,7 +1,7 @@
-"""Bringing a release into service, or going back: a program on the host that finishes, or goes back, on its own.
+"""The switch to a release or back: a program on the host that finishes, or goes back, on its own.
 
 It runs as a transient unit of systemd, which holds the machine's lock (operations/host/lock.py). The controller follows its
-journal, and may go away: nothing depends on it.
+journal. The switch does not depend on the controller: it may go away.
 """
 
 from collections.abc import Generator, Sequence
@@ -25,9 +25,9 @@ from operations.release import artifacts, expressions
 
 
 def conf(environment: Environment) -> str:
-    """What the program that switches reads about an environment.
+    """The settings of the switch program for an environment.
 
-    + environment: whose releases it switches
+    + environment: environment of the releases
     """
     return render(
         "switch.conf.j2",
@@ -40,13 +40,13 @@ def conf(environment: Environment) -> str:
 
 
 def install(environment: Environment) -> None:
-    """The directories that root alone enters, and the program that switches, with a file that says for which environment.
+    """Install the switch program, its settings for the environment, and its directories, which only root can enter.
 
-    + environment: whose releases it switches
+    + environment: environment of the releases
     """
     artifacts.store(environment)
     as_root: dict[str, Any] = {"user": "root", "group": "root"}
-    # First: a new program may read a name that an old file does not have, and never the other way round.
+    # The settings come first: a new program may need a name that old settings do not have, but never the other way round.
     files.put(
         name="Release: settings of the switch",
         src=StringIO(conf(environment)),
@@ -64,12 +64,12 @@ def install(environment: Environment) -> None:
 
 
 def prepare(environment: Environment, what: str) -> None:
-    """This run holds the machine's lock, and everything is in place for a switch.
+    """Take the machine's lock and prepare a switch.
 
-    + environment: whose release is to be switched
-    + what: what for, as others will read it, e.g. "release of stage"
+    + environment: environment of the release
+    + what: purpose of the run, shown to others, e.g. "release of stage"
 
-    Raises DeployError where the environment itself has not been prepared.
+    Raises DeployError if the environment is not prepared.
     """
     if not pyinfra.host.get_fact(File, path=environment.unit_path):
         raise DeployError(
@@ -95,15 +95,14 @@ def run(
     needed: bool = True,
     before: str | None = None,
 ) -> Generator[Any]:
-    """The program has done what it was asked for, its words on the screen; or it has gone back, and this fails.
+    """Run the switch program and show its output. Fails if the program has gone back.
 
-    + environment: whose release
-    + action: the program's arguments, e.g. ["release", "0.2.0"]
-    + summary: what a plan says of it, without a full stop
-    + revision: git's, for the log
-    + before: the version that must run, "-" for none; None if that does not matter
-    + needed: False if nothing is to be done, which `summary` then says
-    + before: the version that ran when the plan was made, or "-": the program refuses if another one runs by then. None: any
+    + environment: environment of the release
+    + action: arguments of the program, e.g. ["release", "0.2.0"]
+    + summary: line of the plan, without a full stop
+    + revision: git revision, for the log
+    + needed: False if there is nothing to do; `summary` then says why
+    + before: version that ran when the plan was made, "-" for none; the program refuses if another one runs. None: any
     """
     if not needed:
         pyinfra.host.noop(summary)

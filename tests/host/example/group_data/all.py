@@ -1,12 +1,12 @@
-"""Settings every environment shares; its own file overrides them key by key."""
+"""Settings of all environments; an environment's own file overrides them key by key."""
 
 app = "billing"
 release_tool = "mix"
 appsignal = True
 
-# What examples/billing has. Leave it out for an application with Ecto, which is then asked itself.
+# Only examples/billing needs this, because it does without Ecto. Leave it out for an application with Ecto.
 migrations_command = "Billing.Release.migrations()"
 
-# Tests would wait for longer.
+# Shorter than the defaults, because tests wait for them.
 health_timeout = 10
 settle_time = 3
