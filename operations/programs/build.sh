@@ -3,12 +3,12 @@
 #
 # Builds a release from the sources in the working directory. systemd runs it as the application user (run_build.sh).
 #
-# The file beside it, with .conf after its name, says for which environment (templates/build.conf.j2).
+# Settings of the environment: the file with the same name and .conf at its end (templates/build.conf.j2).
 #
-# Environment: REVISION and BRANCH of the sources, TAKEN: versions that exist already.
+# Environment: REVISION and BRANCH of the sources, TAKEN: existing versions.
 set -euo pipefail
 
-# So that shellcheck knows the names; the file sets all of them.
+# For shellcheck; the settings set all of these.
 app='' scratch='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
 secrets_built_in='' release_tool='' assembled='' assemble=() build_commands=()
 # shellcheck source=/dev/null
@@ -18,7 +18,7 @@ export LANG=C.UTF-8 HOME=$scratch
 export PATH=$toolchain_path/usr/local/bin:/usr/bin:/bin
 export MIX_ENV=$mix_env
 [ -z "$deployment_config" ] || export DEPLOYMENT_CONFIG=$deployment_config
-# For mix.exs and rel/config.exs to read.
+# mix.exs and rel/config.exs may read these.
 export INCLUDE_ERTS=$include_erts INCLUDE_SRC=$include_src
 
 say() { printf '%s\n' "$*"; }
@@ -53,10 +53,10 @@ run_build_commands() {
     done
 }
 
-# Sets `version`: the one in mix.exs with date, branch and revision, and a number where that exists already.
+# Sets `version`: the version in mix.exs with date, branch and revision, and with a number if that version exists.
 stamp() {
     local base stamped number
-    # Nothing is compiled yet, and mix would say so at length.
+    # Nothing is compiled yet, and mix would complain about that.
     base=$(mix run --no-compile --no-deps-check --no-start \
         -e 'IO.puts(["version ", Mix.Project.config()[:version]])' 2> /dev/null | sed -n 's/^version //p') || true
     [ -n "$base" ] || fail "mix run cannot tell the version in mix.exs: try it in a fresh checkout"
@@ -67,7 +67,7 @@ stamp() {
         version=$stamped.$number
     done
     [ "$release_tool" = distillery ] || return 0
-    # Distillery takes the version of mix.exs, and no other.
+    # Distillery only takes the version in mix.exs.
     sed -i "s/version: \"$base\"/version: \"$version\"/" mix.exs
     grep -qF "version: \"$version\"" mix.exs ||
         fail "mix.exs has no line version: \"$base\", which the build could stamp"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the names in a certificate; nothing when the file is missing or broken or the certificate expires soon; "untold" when
-# the file is there and openssl is not.
+# Prints the names in a certificate. Prints nothing if the file is missing or broken, or if the certificate expires soon. Prints
+# "untold" if the file exists but openssl is not installed.
 #
 # $1: PEM file with key and certificate, $2: seconds that must be left
 if ! command -v openssl > /dev/null; then

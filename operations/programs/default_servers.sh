@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the names of the files in sites-enabled and conf.d that hold nginx's default server. Debian's own `default` site counts
-# once somebody has edited it.
+# Prints the names of the files in sites-enabled and conf.d with nginx's default server. Debian's own `default` site counts only
+# if somebody has edited it.
 #
 # $1: our own file, which does not count
 grep -lsE '^[^#]*listen[^;#]*default_server' /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*.conf | grep -vxF "$1" |

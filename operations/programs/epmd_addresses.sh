@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints the addresses at which something listens on epmd's port; "untold" where ss is not installed.
+# Prints the addresses with a listener on epmd's port; "untold" if ss is not installed.
 if command -v ss > /dev/null; then
     ss --no-header --listening --tcp --numeric 'sport = :4369' | awk '{ print $4 }'
 else

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
 # Follows a transient unit of systemd.
 #
-#   follow UNIT IDENTIFIER SINCE   prints the lines of the unit, those with its identifier in the journal, until it has ended,
-#                                  and leaves all of them in the file "$seen"
+#   follow UNIT IDENTIFIER SINCE   prints the journal's lines with the unit's identifier until the unit has ended, and leaves
+#                                  all of them in the file "$seen"
 #
-# Not by `journalctl --follow`: it is told of new lines up to a quarter of a second late, and does not say when it has shown
-# all. Not by cursor: Debian 12 leaves out the first line after one.
+# `journalctl --follow` is not used: it shows lines up to a quarter of a second late, and does not tell when it has shown all.
+# Cursors are not used: Debian 12 leaves out the first line after one.
 
 seen=$(mktemp) shown=0
 trap 'rm -f "$seen"' EXIT

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints a path, its file system and the free bytes there, for each argument; of the nearest directory above a path that does
-# not exist.
+# Prints each path of the arguments, its file system and the free bytes there. If a path does not exist, its nearest existing
+# parent counts.
 for path; do
     there=$path
     until [ -e "$there" ]; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies the newest tarball of a store, and the files beside it, to a directory that only the user SSH logs in as can enter.
-# Prints the names, the tarball's last: by then its checksum and its notes are there.
+# Copies the newest tarball of a store, its checksum and its notes to a private directory of the SSH user. Prints the names, the
+# tarball's last.
 #
 # $1: directory of the store, $2: application, $3: directory for uploads, relative to the user's home
 set -eu

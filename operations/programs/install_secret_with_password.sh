@@ -1,6 +1,6 @@
 #!/bin/bash
-# Puts a secret file into place and changes the database password in it: both, or neither. PostgreSQL is told the new password
-# inside a transaction when a rename is all that is left to do, and commits once the file is renamed.
+# Puts a secret file into place and changes the database password in it: both, or neither. First the new file is written beside
+# the old one. Then PostgreSQL gets the password inside a transaction. Then the file is renamed, and PostgreSQL commits.
 #
 # $1: file, $2: owner, $3: mode; standard input: a line of SQL that begins the transaction, and then as in stage_secret.sh
 set -eu
@@ -8,9 +8,9 @@ set -eu
 # At the end of the input `read` fails. `stage` says why.
 IFS= read -r statements || true
 stage "$1" "$2" "$3"
-# No signal keeps the two apart.
+# From here on no signal ends this program, so that both change.
 trap '' HUP INT TERM
-# runuser keeps the working directory, which the user postgres may not enter.
+# runuser keeps the working directory, and the user postgres may not be allowed there.
 cd /
 coproc psql { runuser -u postgres -- psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname postgres; }
 # shellcheck disable=SC2154

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Enables an nginx site after `nginx -t` accepted it. The test sees a copy of /etc/nginx with the candidate in it, bound over the
-# real directory in a mount namespace of its own: the paths are real, and nothing outside the namespace changes. A rename then
-# puts the candidate into place.
+# Enables an nginx site after `nginx -t` accepted it. The test runs in its own mount namespace, with a copy of /etc/nginx and the
+# candidate bound over the real directory: the paths are real, and nothing outside the namespace changes. A rename then puts the
+# candidate into place.
 #
 # $1: name of the site, the rest: links in sites-enabled that the site replaces; standard input: the candidate
 set -eu

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the tarballs in a store, the newest first, a line each, with tabs between: version, SHA-256, size in bytes, and from the
-# notes of its build: revision, distribution, built_for, recipe.
+# Prints the tarballs in a store, one a line, the newest first. Fields with tabs between: version, SHA-256, size in bytes, and
+# from the notes of the build: revision, distribution, built_for, recipe.
 #
 # $1: directory of the store, $2: application
 cd "$1" 2> /dev/null || exit 0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the releases of an environment, a line each, with tabs between the words: "current" and the linked version; "present",
-# a version and the SHA-256 of its tarball; "log" and a line of the log of revisions.
+# Prints the releases of an environment in lines with tabs between the words: "current" and the linked version; "present", a
+# version and the SHA-256 of its tarball; "log" and a line of the log of revisions.
 #
 # $1: link to the running release, $2: directory of releases, $3: log of revisions
 readlink "$1" | sed 's|.*/|current\t|'

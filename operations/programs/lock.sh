@@ -2,14 +2,14 @@
 # shellcheck disable=SC2034
 # The lock of the machine: a file names the sshd process of the run that holds it.
 #
-#   lock_holder    sets `holder` to who holds the lock, since when and what for, or to nothing, and `session` to the process
-#                  in the file; the file stays locked on descriptor 9, so that nobody takes the lock meanwhile
+#   lock_holder    sets `holder` to the holder of the lock, since when and for which purpose, or to nothing, and `session` to
+#                  the process in the file; the file stays locked on descriptor 9, so that nobody takes the lock meanwhile
 #   own_session    sets `own` to the sshd process of this connection
 #   require_lock   fails unless this run holds the lock: the connection may have broken, and another run may have begun
 
 lock_file=/run/deploy.lock
 
-# Field 22 of /proc/PID/stat is when a process started (proc(5)): a process id alone may be another's by now.
+# Field 22 of /proc/PID/stat is the start of a process (proc(5)). Another process may have the same id by now.
 lock_holder() {
     exec 9>> "$lock_file"
     flock 9
@@ -24,7 +24,7 @@ lock_holder() {
     fi
 }
 
-# The first process named sshd above this shell. In words of the shell alone, because every run waits for it.
+# The first process named sshd above this shell. Only builtins of the shell are used, because every run waits for this.
 own_session() {
     own=$$
     until read -r comm < "/proc/$own/comm" && [ "${comm#sshd}" != "$comm" ]; do

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Reloads nginx and waits until the new configuration is in force. `systemctl reload` returns before that, and succeeds where it
-# will never be, for instance because another program has the port. The configuration is in force when the workers of the old
-# one have stopped to take connections; their titles say so.
+# Reloads nginx and waits until the new configuration is in force. `systemctl reload` returns earlier, and succeeds even if the
+# configuration never comes into force, for example because another program has the port. It is in force when the old workers no
+# longer take connections; their titles show that.
 #
 # $1: file that is touched before each reload, $2: seconds to wait
 set -eu

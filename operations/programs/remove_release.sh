@@ -1,5 +1,5 @@
 #!/bin/sh
-# Removes a release. The directory of releases is root's, so that once in it nobody can lead this elsewhere.
+# Removes a release. The program enters the directory of releases first: it belongs to root, so no link can redirect it then.
 #
 # $1: directory of releases, $2: version
 set -eu

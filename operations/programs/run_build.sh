@@ -1,7 +1,6 @@
 #!/bin/bash
-# Builds a release as a transient unit, shows the compiler's words, and puts the tarball into the store with its checksum and
-# the notes of the build. The tarball's name comes last. Root reads the files of the application user as that user, and so follows
-# no link of theirs.
+# Builds a release as a transient unit, shows the compiler's output, and stores the tarball with its checksum and the notes of
+# the build. The tarball gets its name last. Files of the application user are read as that user: root would follow links.
 #
 # $1: unit, $2: program that builds, $3: user, $4: group that may read the secret file, $5: directory of builds, $6: revision,
 # $7: branch, $8: seconds that a build may take, $9: directory of the store, $10: application, $11: distribution, $12: built_for,
@@ -15,7 +14,7 @@ trap 'rm -f "$seen" "$archive"' EXIT
 
 as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }
 
-# Versions that exist already: none is built twice.
+# Existing versions: none is built twice.
 taken() {
     # shellcheck disable=SC2012
     { ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\$/\\1/p"; ls "$releases" 2> /dev/null; } | xargs

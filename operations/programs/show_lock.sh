@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints who holds the machine's lock, since when and what for; an empty line when it is free.
+# Prints the holder of the machine's lock, since when and for which purpose; an empty line if the lock is free.
 set -eu
 umask 077
 . ./lock.sh

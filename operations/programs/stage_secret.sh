@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Writes secret content into a file that is private from its first byte, beside the file it is going to replace.
+# Writes secret content into a file that is private from its first byte, beside the file that it will replace.
 #
 #   stage FILE OWNER MODE   sets `new` to the staged file. Standard input: a line with the SHA-256 of the content, and the
-#                           content. A connection that breaks in the middle ends the input early: the digest keeps half a file
-#                           from taking the place of the whole one. The digest is no argument: every local user could read it
-#                           there, and try words on it.
+#                           content. A connection that breaks in the middle ends the input early; the digest then shows that
+#                           the file is incomplete. The digest is not an argument: every local user could read it there, and
+#                           try guesses on it.
 stage() {
     umask 077
     new=$(mktemp "$1.XXXXXX")

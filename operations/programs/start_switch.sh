@@ -1,12 +1,13 @@
 #!/bin/sh
-# Starts the switch of an environment as a transient unit and shows its words until it has ended. Fails unless the program
-# itself says that it is done: for systemd, a unit that was stopped has succeeded as well.
+# Starts the switch of an environment as a transient unit and shows its output until it has ended. Fails unless the program
+# itself reports success: systemd also counts a stopped unit as a success.
 #
-# $1: unit, $2: program, $3: who asks, $4: revision, $5: version that ran when the plan was made, the rest: arguments
+# $1: unit, $2: program, $3: operator, $4: revision, $5: version that ran when the plan was made, the rest: arguments
 set -eu
 . ./lock.sh
 . ./follow.sh
-# The unit starts under the lock, so that nobody finds the lock free between the end of this connection and the unit's start.
+# The lock's file stays locked until the unit has started. Otherwise another run could find the lock free if this connection
+# breaks before that.
 require_lock
 unit=$1 program=$2 who=$3 revision=$4 before=$5 begin=$(date +%s.%6N)
 shift 5

@@ -1,8 +1,8 @@
 #!/bin/bash
 # Managed by the deploy repository: changes here are overwritten.
 #
-# Brings a release into service, or goes back. It runs as a transient unit of systemd, so the operator's connection may break:
-# systemd calls "switch end" when the work is over, however it ended, and that goes back unless all of it succeeded.
+# Brings a release into service, or goes back. It runs as a transient unit of systemd, so the operator's connection may break.
+# systemd calls "switch end" after the work, with or without success. "switch end" goes back unless all steps succeeded.
 # docs/releases.md describes the steps.
 #
 #   switch release VERSION        migrate, switch, restart, check
@@ -11,22 +11,22 @@
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
 #
-# The file beside it, with .conf after its name, says which environment (templates/switch.conf.j2).
+# Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
 #
-# Environment: WHO asks, REVISION of the release, BEFORE: the version that ran when the plan was made, or "-"; empty when there
-# was no plan. For "end" also what systemd says of the main process: SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
+# Environment: WHO: the operator, REVISION of the release, BEFORE: the version that ran when the plan was made, or "-"; empty
+# without a plan. For "end" also systemd's result of the main process: SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
 set -Eeuo pipefail
 umask 077
 
-# So that shellcheck knows the names; the file sets all of them.
+# For shellcheck; the settings set all of these.
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression=''
 # shellcheck source=/dev/null
 . "$0.conf"
 
-# What has been done so far, one `name=value` a line; the last line of a name counts. The file is there exactly while an
-# action has begun and not ended, also after a power cut.
+# The progress of the action, one `name=value` a line; the last line of a name counts. The file exists from the beginning of an
+# action to its end, also after a power failure.
 progress=$state/switching
 
 say() { printf '%s\n' "$*"; }
@@ -35,15 +35,15 @@ note() { printf '%s=%s\n' "$1" "$2" >> "$progress"; }
 
 noted() { [ ! -e "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
 
-# Ends the action with a reason. On a full disk the reason is in the journal alone.
+# Ends the action with a reason. On a full disk only the journal has the reason.
 fail() {
     [ ! -e "$progress" ] || note reason "$*" || true
-    # Not to standard output: the caller may read that.
+    # To standard error, because a caller may read standard output.
     say "FAILED: $*" >&2
     exit 1
 }
 
-# A command failed that nobody expected to. BASH_COMMAND is the text of the program, so that no value shows.
+# Handles an unexpected failure of a command. BASH_COMMAND is the program's text, so it shows no values.
 trap 'unforeseen "$?" "$LINENO" "$BASH_COMMAND"' ERR
 unforeseen() {
     trap - ERR
@@ -55,8 +55,8 @@ property() { systemctl show --property "$1" --value "$unit"; }
 
 # --- Commands of a release -------------------------------------------------------------------------------------------
 
-# Runs a command of a release in a unit of its own, with user, variables and sandbox of the application: every setting of its
-# unit's file except those about start and end. systemd takes $$ in an argument for $, and $NAME for a variable
+# Runs a command of a release in a unit of its own, with user, variables and sandbox of the application: it gets every setting of
+# the application's unit file except those for start and end. In arguments systemd reads $$ as $, and $NAME as a variable
 # (systemd.service(5)).
 task() {
     local release=$1 settings options
@@ -65,7 +65,7 @@ task() {
         /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
         s/^[A-Z][A-Za-z]*=/--property=&/p
     }' "$unit_path") || return
-    # Without its settings it would run as root, outside the sandbox.
+    # Without these settings the command would run as root, outside the sandbox.
     if [[ $'\n'$settings != *$'\n--property=User='* ]]; then
         say "$unit_path names no user to run a command of ${release##*/} as: apply first" >&2
         return 1
@@ -76,9 +76,9 @@ task() {
         -- "$release/bin/$app" "${@//\$/\$\$}"
 }
 
-# A command of the running release, as the application user.
+# Runs a command of the running release, as the application user.
 node() {
-    # In a shell of its own: the variables are for the release alone.
+    # In a subshell: only the release gets the variables.
     (
         set -a
         # shellcheck source=/dev/null
@@ -90,14 +90,14 @@ node() {
 
 # --- Migrations ------------------------------------------------------------------------------------------------------
 
-# One a line: up or down, version, name.
+# Prints the migrations, one a line: up or down, version, name.
 migrations() { task "$1" "$eval" "$migrations_expression"; }
 
 applied() { awk '$1 == "up" { print $2 }'; }
 
 pending() { awk '$1 == "down" { print "  " $2, $3 }'; }
 
-# Those applied from version $1 on, and what an awk condition $2 holds for.
+# Prints the applied migrations from version $1 on; $2 is a further awk condition.
 applied_since() { awk -v since="$1" "\$1 == \"up\" && \$2 + 0 >= since + 0 ${2:-} { print \$2 }"; }
 
 ask_migrations() {
@@ -105,7 +105,7 @@ ask_migrations() {
         "migrations_command, or migrate = 'never'"
 }
 
-# All pending migrations, after a backup.
+# Runs all pending migrations, after a backup.
 migrate() {
     local release=$1 listed up left
     listed=$(ask_migrations "$release")
@@ -125,7 +125,7 @@ migrate() {
     [ -z "$left" ] || fail "the migration ended without an error, and these migrations are still pending: $left"
 }
 
-# Migration $2 and every later one, taken back after a backup.
+# Takes back migration $2 and every later one, after a backup.
 migrate_down() {
     local release=$1 down_to=$2 listed up missing left
     [[ $down_to =~ ^[0-9]+$ ]] || fail "the version of a migration is a number: $down_to is none"
@@ -144,7 +144,7 @@ migrate_down() {
     [ -z "$left" ] || fail "taking back ended without an error, and these migrations are still applied: $left"
 }
 
-# Ecto takes back a migration by its file, and passes over one whose file the release does not have.
+# Ecto needs the file of a migration to take it back. It skips a migration if the release does not have the file.
 require_files() {
     local release=$1 missing=$2 other having=''
     [ -n "$missing" ] || return 0
@@ -174,8 +174,8 @@ run_migration() {
     note migrated yes
 }
 
-# PostgreSQL would carry the statements of an interrupted migration to their end, although nobody waits for them. Other
-# connections made since then, such as the running release's, are lost too, and made again.
+# PostgreSQL would finish the statements of an interrupted migration, although nobody waits for them. This also ends other
+# connections since then, such as the running release's; the release connects again.
 abandon_migration() {
     systemctl stop "$task_unit" 2> /dev/null
     [ -n "$(noted migrating)" ] && [ -z "$(noted migrated)" ] && [ -n "$database" ] || return 0
@@ -185,7 +185,7 @@ abandon_migration() {
 
 superuser() { runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command "$1"; }
 
-# A copy of the database that only root can read. It is complete, or it is not there.
+# Makes a copy of the database that only root can read. The file gets its name when it is complete.
 backup() {
     local file need free
     if [ -z "$database" ]; then
@@ -210,7 +210,7 @@ backup() {
 
 # --- The running release ---------------------------------------------------------------------------------------------
 
-# The version that is linked, or nothing. The application user can change the link: a name that is no version counts as none.
+# Prints the linked version, or nothing. The application user can change the link, so a name that is no version is ignored.
 current() {
     local name
     name=$(readlink "$root/$app") || return 0
@@ -218,7 +218,8 @@ current() {
     [[ ! $name =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || printf '%s\n' "$name"
 }
 
-# One rename, in a directory that belongs to the application user: from inside, nobody can lead it elsewhere.
+# Sets the link with one rename. The directory belongs to the application user, so root enters it and then checks where it is:
+# from then on a link cannot redirect it.
 link() {
     cd "$root"
     [ "$(pwd -P)" = "$root" ] || fail "$root leads elsewhere: apply first"
@@ -236,12 +237,12 @@ unlink_current() {
 restart() {
     note restarted "$(date +%s)"
     systemctl reset-failed "$unit" 2> /dev/null || true
-    # Whether it runs then, `healthy` says, with a reason.
+    # A failure does not end the action here: `healthy` finds it, and its reason.
     systemctl restart "$unit" || true
 }
 
-# The status that nginx answers for the health page, asked on the host itself: no DNS and no route are needed. The certificate
-# is not verified: visitors do that.
+# Prints nginx's status for the health page. The request stays on the host, so it needs no DNS and no route. It does not verify
+# the certificate: visitors do that.
 site_status() {
     local status
     status=$(curl --disable --globoff --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
@@ -249,7 +250,8 @@ site_status() {
     [ "$status" = 000 ] || printf '%s\n' "$status"
 }
 
-# The release answers, is the one that was asked for, and stays so for a while. If not, prints the reason and fails.
+# Succeeds if the release answers, has the requested version, and keeps running for a while. Otherwise prints the reason and
+# fails.
 healthy() {
     local version=$1 process status deadline=$((SECONDS + health_timeout)) runs
     process=$(property MainPID)
@@ -261,7 +263,7 @@ healthy() {
         fi
         sleep 0.3
     done
-    # The node itself says which version it booted.
+    # The node itself reports the version that it booted.
     if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
         say "the site answers, and the node does not: bin/$app $rpc failed"
         return 1
@@ -293,7 +295,7 @@ last_words() {
     journalctl --quiet --unit "$unit" --since "@$(noted restarted)" --lines 20 --no-hostname | sed 's/^/    /'
 }
 
-# Restarted and healthy, or failed with the reason and the journal's last lines.
+# Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
     local reason
     restart
@@ -307,7 +309,7 @@ restart_and_check() {
 
 # --- The actions -----------------------------------------------------------------------------------------------------
 
-# $1: action, $2: version; without one, the action is about the running one.
+# $1: action, $2: version; the default is the running version.
 begin() {
     local now
     [ ! -e "$progress" ] || take_up
@@ -316,13 +318,13 @@ begin() {
         [ "$BEFORE" != - ] || BEFORE="no release"
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
-    # Whole or not at all: on a full disk nothing has begun.
+    # The file appears complete or not at all, so on a full disk no action begins.
     printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
         revision "${REVISION:--}" > "$progress.new"
     mv -f "$progress.new" "$progress"
 }
 
-# An earlier action that nothing ended: the machine went down meanwhile.
+# Ends an earlier action that was cut off when the machine went down.
 take_up() {
     say "$(noted action) $(noted version) was cut off: ending that first"
     "$0" end
@@ -347,7 +349,7 @@ rollback() {
     restart_and_check "$1"
 }
 
-# With the release that runs.
+# Actions with the running release.
 in_place() {
     local action=$1
     shift
@@ -362,7 +364,7 @@ in_place() {
 
 # --- The end, called by systemd --------------------------------------------------------------------------------------
 
-# An action succeeded when the program noted so: for systemd, a unit that was stopped has succeeded as well.
+# Success is what the program noted, not what systemd reports: systemd also counts a stopped unit as a success.
 end() {
     local outcome=failed reason
     [ -e "$progress" ] || return 0
@@ -370,12 +372,12 @@ end() {
         say "$progress does not say which action it is about: it is removed, and nothing else is changed"
     elif [ "$(noted finished)" = yes ]; then
         record good
-        # Somebody had a reason to leave this release: nobody goes back to it.
+        # The operator had a reason to leave this release, so a later rollback does not choose it.
         [ "$(noted action)" != rollback ] || record left "$(noted before)"
         say "$(noted action) $(noted version): done"
     else
         reason=$(noted reason)
-        # Where memory or time ran out, a noted reason is a consequence.
+        # If memory or time ran out, a noted reason is only a consequence.
         if [ -z "$reason" ] || [[ ${SERVICE_RESULT:-} =~ ^(oom-kill|timeout)$ ]]; then
             [ "${SERVICE_RESULT:-}" = exit-code ] || outcome=ended
             reason=$(reason_of_systemd)
@@ -389,7 +391,7 @@ end() {
     rm -f "$progress"
 }
 
-# For an action that noted no reason. Without a result of systemd's, the machine went down in the middle.
+# Prints a reason for an action that noted none. Without systemd's result, the machine went down in the middle.
 reason_of_systemd() {
     case ${SERVICE_RESULT:-} in
         exit-code) say "it ended with status ${EXIT_STATUS:-unknown} and noted no reason: its last words are above" ;;
@@ -402,7 +404,7 @@ reason_of_systemd() {
     esac
 }
 
-# Sets `reason` anew where going back fails as well.
+# Goes back to the release before the action. If that fails as well, adds it to `reason`.
 go_back() {
     local before trouble
     before=$(noted before)
@@ -414,10 +416,10 @@ go_back() {
         unlink_current
     elif [ "$(current)" != "$before" ]; then
         say "Going back to $before"
-        # In a shell of its own, which `fail` may end.
+        # In a subshell, because `fail` may end it.
         (link "$before") || reason="$reason; and the link could not be set back to $before"
         [ -n "$(noted restarted)" ] || return 0
-        # A VM that is about to start does not end when it is asked to, and nobody needs it any more.
+        # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         restart
         if trouble=$(healthy "$before"); then
@@ -429,7 +431,7 @@ go_back() {
     fi
 }
 
-# Where a failure leaves the database.
+# Prints the state of the database after a failure.
 database_stands() {
     local release were are
     release=$(noted migrating)
@@ -445,7 +447,7 @@ database_stands() {
     [ -z "$(noted backup)" ] || say "The backup taken before: $(noted backup)"
 }
 
-# One line of the log: when, who, action, version, revision, outcome, seconds.
+# Writes one line of the log: time, operator, action, version, revision, outcome, seconds.
 record() {
     local now
     now=$(date +%s)
@@ -464,7 +466,7 @@ case ${1:-} in
         note finished yes
         ;;
     end)
-        # A failure in here must not keep the rest from being done.
+        # A failure must not stop the remaining steps.
         trap - ERR
         set +Ee
         end

@@ -1,16 +1,16 @@
 #!/bin/sh
-# Prints what root sees of an environment, a line for each thing: a word, and the value.
+# Prints root's view of an environment, one item a line: a word and a value.
 # $1: unit, $2: seconds that a start may take, $3: secret file, $4: file with the age of the build, $5: AppSignal's directory,
-# $6: application user, $7: certificate or nothing, the rest: directories whose file systems count.
+# $6: application user, $7: certificate or nothing, the rest: directories for the use of their file systems.
 unit=$1 patience=$2 secret=$3 built=$4 appsignal=$5 user=$6 certificate=$7
 shift 7
 . ./start_limit.sh
 export ERL_EPMD_ADDRESS=127.0.0.1
 
-# The reader compares the mean of two readings with the middle of the run, so that its length does not count.
+# The reader compares the mean of two readings with the middle of the run, so that the run's length has no effect.
 clock() { echo "clock $(date +%s.%N)"; }
 
-# The first port of an application is that of its Erlang node. The second one shows that it has started.
+# The first port of an application belongs to its Erlang node. The second one shows that the application has started.
 wait_for_second_port() {
     while
         listens=$(ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process,")

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Takes the machine's lock for this connection, or prints who holds it and fails. The run that holds it takes it again.
+# Takes the machine's lock for this connection. If another run holds it, prints the holder and fails. The holder may take it
+# again.
 #
-# $1: who takes it, $2: what for
+# $1: operator, $2: purpose
 set -eu
 umask 077
 . ./lock.sh

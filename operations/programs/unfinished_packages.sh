@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints what an interrupted dpkg left to do: packages to configure, and dpkg's own notes.
+# Prints the open work of an interrupted dpkg: packages to configure, and dpkg's own notes.
 # shellcheck disable=SC2016
 dpkg-query --show --showformat '${db:Status-Status} ${Package}\n' |
     grep -E '^(unpacked|half-configured|triggers-awaited|triggers-pending) '

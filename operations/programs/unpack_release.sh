@@ -1,6 +1,6 @@
 #!/bin/sh
-# Unpacks a release into a directory of its own, which belongs to root and gets its name when everything about it was checked.
-# GNU tar itself writes nowhere but below the directory it is in.
+# Unpacks a release into a directory of its own, which belongs to root. The directory gets its name after all checks. GNU tar
+# itself only writes below its working directory.
 #
 # $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: application and its user
 set -eu
@@ -13,7 +13,8 @@ refuse() {
     exit 1
 }
 
-# As root, in a directory that the application user could turn into a link: from inside, nobody can lead it elsewhere.
+# Root works in a directory that the application user could replace with a link. So it enters the directory and then checks
+# where it is: from then on a link cannot redirect it.
 enter_releases() {
     cd "$root"
     [ "$(pwd -P)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
@@ -23,7 +24,7 @@ enter_releases() {
     chmod 750 releases
     cd releases
     [ "$(pwd -P)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
-    # Left over when the machine lost its power.
+    # Remains of a power failure.
     rm -rf .unpacking.*
 }
 
@@ -32,7 +33,7 @@ unpack() {
     ! grep -qE '^/|(^|/)\.\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
     rm "$new/.names"
     tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || {
-        # Kibibytes. tar names the reason of its last write alone, which may have been a short one.
+        # Kibibytes. tar only reports the reason of its last write, and that write may have been a short one.
         [ "$(df --output=avail . | tail -n 1)" -ge 1024 ] || {
             echo "$root/releases is full: make room there, or lower keep_releases; nothing was released" >&2
             exit 1

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks the sources of a revision, as the application user. They replace the former ones as a whole, so that no file of another
+# Unpacks the sources of a revision, as the application user. They replace all former sources, so that no file of another
 # revision is built. Dependencies and compiled code stay, for speed.
 #
 # $1: directory of the sources and of the build; standard input: the archive

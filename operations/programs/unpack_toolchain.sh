@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks a toolchain into a directory that gets its name when all of it is there.
+# Unpacks a toolchain. The directory gets its name when it is complete.
 #
 # $1: archive, $2: directory
 set -eu

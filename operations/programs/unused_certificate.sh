@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prints "unused" when a file holds a self-signed certificate of ours that no nginx configuration names but one site's own.
+# Prints "unused" if a file holds our self-signed certificate and no nginx configuration names it, except one site's.
 #
 # $1: PEM file, $2: the site, $3: subject of our certificates
 [ -e "$1" ] || exit 0

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Repeats a command until it succeeds or the application has had time to start. Prints what the command prints.
+# Repeats a command until it succeeds or the time for the application's start is over. Prints the command's output.
 # $1: unit of the application, $2: seconds that a start may take, the rest: the command.
 unit=$1 patience=$2
 shift 2
