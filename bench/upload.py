@@ -21,7 +21,7 @@ SCP, OURS, STOCK = "`scp`", "release's upload", "pyinfra's `files.put`"
 # Each sends the file anew, as the only step of a deploy.
 _SENT = """\
 from pathlib import Path
-from operations import upload
+from operations.host import upload
 upload.send(name="Upload", src=Path("{file}"), dest="sent", sha256="{random}")
 """
 _PUT = """\
