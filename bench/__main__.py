@@ -1,7 +1,7 @@
-"""What deploys cost beside Ansible's, and uploads beside scp: `python -m bench [--rounds N] [SECTION ...]`.
+"""The cost of deploys beside Ansible, and of uploads beside scp: `python -m bench [--rounds N] [SECTION ...]`.
 
-Writes bench/results.md, a chart beside it, and the figures both are drawn from. What is not measured keeps the
-figures it had, also when Ctrl-C ends it. Takes about an hour and a half.
+Writes bench/results.md, a chart beside it, and the figures for both. Sections without a measurement keep their figures, also
+when Ctrl-C ends the program. Takes about an hour and a half.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(section: str, directory: Path, release: str, rounds: int) -> Iterator[Table]:
-    """The tables of a section, on copies of a machine that is prepared for `stage`, and has the Python Ansible needs."""
+    """The tables of a section, on copies of a machine that is prepared for `stage` and has Python for Ansible."""
     directory.mkdir()
     vaults = directory / "vaults"
     make_vaults(vaults, ["stage"])

@@ -23,7 +23,7 @@ SNAPSHOT, STOCK = "pyinfra, `@snapshot/`", "pyinfra, its own connector"
 ANSIBLE, MITOGEN = "ansible-core", "ansible-core with mitogen"
 CONTENDERS = (SNAPSHOT, STOCK, ANSIBLE, MITOGEN)
 
-# What is measured beside them, to compare them with.
+# Measured beside them, for comparison.
 FLOOR = "floor: `pyinfra --version`, `ssh HOST true`"
 PACKAGES_ALONE = "its packages: `apt-get install`"
 
@@ -31,19 +31,19 @@ _PYINFRA = Path(sys.executable).with_name("pyinfra")
 PYINFRA = [str(_PYINFRA), "inventory.py", "deploy.py"]
 _INSTALL = "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends"
 
-# What the changed file says: nginx's limit of a request's size, in MiB.
+# Values in the changed file: nginx's limit of a request's size, in MiB.
 _LIMITS = (8, 9)
 
 
 @dataclass(frozen=True)
 class Contender:
-    """Something that brings a machine to a state.
+    """A tool that brings a machine to a state.
 
-    + commands: by case
-    + directory: where they run
-    + variables: for their environment
-    + change: has the next run find one file to change; called with one number and then the other
-    + equip: gives a bare machine what it must have before, which is not measured: Ansible's modules are in Python
+    + commands: command lines by case
+    + directory: working directory
+    + variables: variables of their environment
+    + change: lets the next run find one file to change; called with one number and then the other
+    + equip: prepares a bare machine, without a measurement: Ansible's modules need Python
     """
 
     commands: Mapping[str, list[str]]
@@ -54,13 +54,13 @@ class Contender:
 
 
 def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
-    """What each case cost each contender, in tables called "case, round trip".
+    """The cost of each case for each contender, in tables called "case, round trip".
 
-    + directory: for what is made meanwhile
-    + vaults: of `stage`
-    + layer: disk of a machine that is prepared
-    + release: Debian's
-    + rounds: measured after what is not
+    + directory: directory for temporary files
+    + vaults: vaults of `stage`
+    + layer: disk of a prepared machine
+    + release: Debian release
+    + rounds: measured rounds, after the warm-up
     """
     for round_trip in ROUND_TRIPS:
         where = f"{round_trip * 1000:.0f} ms"
@@ -74,14 +74,14 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
 
 
 def first_applies(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
-    """The same for a machine that is bare, whatever the layer. Parameters as for `measured`."""
+    """The same for a bare machine; the layer is not used. Parameters as for `measured`."""
     for round_trip in ROUND_TRIPS:
         yield f"{FIRST}, {round_trip * 1000:.0f} ms", _first(directory, vaults, release, round_trip, rounds)
 
 
 @contextmanager
 def contender(name: str, directory: Path, vaults: Path, site: Site) -> Iterator[Contender]:
-    """One of CONTENDERS, or the packages alone, with what it needs to work on a machine."""
+    """One of CONTENDERS, or PACKAGES_ALONE, ready to work on a machine."""
     path = directory / "contender"
     if name == PACKAGES_ALONE:
         command = f"sudo sh -c '{_INSTALL} {' '.join(PACKAGES)}'"
@@ -119,7 +119,7 @@ def _ansible(path: Path, vaults: Path, site: Site, mitogen: bool) -> Iterator[Co
 
 
 def _case(case: str, site: Site, contenders: Mapping[str, Contender], rounds: int) -> dict[str, Figures]:
-    """Warm up, twice what may learn in its first run what helps the second; then all in turn."""
+    """Warm up, then run all in turn. `@snapshot/` warms up twice, because its first run speeds up the second."""
     figures = {name: Figures() for name in (FLOOR, *contenders)}
     floor = Contender(
         {case: ["sh", "-c", f"{_PYINFRA} --version && ssh -F {site.config} {site.machine.name} true"]}, Path("/")
@@ -149,7 +149,7 @@ def _site_file(site: Site) -> str:
 
 
 def _first(directory: Path, vaults: Path, release: str, round_trip: float, rounds: int) -> dict[str, Figures]:
-    """Each run on a machine of its own, whose packages are on its disk already."""
+    """Each run has a machine of its own, with the packages' files on its disk already."""
     names = (PACKAGES_ALONE, *CONTENDERS)
     figures = {name: Figures() for name in names}
     for round_ in range(1 + rounds):

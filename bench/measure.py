@@ -1,4 +1,4 @@
-"""What a command costs: seconds, processor time, memory, and what it does to the machine at the other end."""
+"""The cost of a command: seconds, processor time, memory, remote commands and traffic."""
 
 import os
 import resource
@@ -13,28 +13,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-# Seconds between two looks at a command's memory, each of which takes some hundredths of one: while its time is not
-# measured, and while it is.
+# Seconds between two looks at a command's memory; a look takes some hundredths of a second. The first number is for runs
+# without a measured time, the second for runs with one.
 _OFTEN, _RARELY = 0.2, 3.0
 
 
-# A table's name, and its rows by theirs.
+# The name of a table, and its rows by name.
 Table = tuple[str, dict[str, "Figures"]]
 
 
 class BenchError(Exception):
-    """A command that was to be measured failed."""
+    """A measured command failed."""
 
 
 @dataclass
 class Figures:
-    """What several runs of one command cost.
+    """The cost of several runs of one command.
 
-    + seconds: of each run, from start to end
-    + processor: seconds of the command and all it started and waited for, of each run
-    + memory: MB of the command and all that it starts, at the worst moment of one run
-    + commands: what was run over SSH in one run; None where it was not counted
-    + passed: bytes over the network in one run, both ways; None where they were not counted
+    + seconds: duration of each run
+    + processor: processor time in seconds of each run, with all finished child processes
+    + memory: MB of the command and its descendants, at the worst moment of one run
+    + commands: number of commands over SSH in one run; None if not counted
+    + passed: bytes over the network in one run, both ways; None if not counted
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -45,16 +45,16 @@ class Figures:
 
     @property
     def median(self) -> float:
-        """Of the seconds."""
+        """The median of the seconds."""
         return statistics.median(self.seconds)
 
     def dumps(self) -> dict[str, Any]:
-        """For JSON."""
+        """The figures as JSON."""
         return asdict(self)
 
 
 def run(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
-    """Run a command once and note what it cost. Raises BenchError, with its output, when it fails."""
+    """Run a command once and note its cost. Raises BenchError, with its output, if it fails."""
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.run(
         command,
@@ -80,24 +80,24 @@ def warm_up(figures: Figures, command: Sequence[str], directory: Path, variables
 
 
 def run_once(figures: Figures, command: Sequence[str], directory: Path, variables: Mapping[str, str]) -> None:
-    """Run a command that takes minutes, and note all it cost."""
+    """Run a command that takes minutes, and note its whole cost."""
     with _watched(figures, _RARELY):
         run(figures, command, directory, variables)
 
 
 def say(text: str) -> None:
-    """What is under way, on standard error."""
+    """Print the progress on standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def _watched(figures: Figures, interval: float) -> Iterator[None]:
-    """Note the most memory that was taken during the block, by what was started in it."""
+    """Note the highest memory use of the processes that start in the block."""
     done, before = threading.Event(), _descendants(os.getpid(), set())
 
     def watch() -> None:
         while not done.wait(interval):
-            # The machines were there before, and so whatever runs on them is none of it.
+            # The machines started before the block, so their processes do not count.
             figures.memory = max(figures.memory or 0.0, sum(map(_memory, _descendants(os.getpid(), before))))
 
     thread = threading.Thread(target=watch)
@@ -110,7 +110,7 @@ def _watched(figures: Figures, interval: float) -> Iterator[None]:
 
 
 def _descendants(process: int, others: set[int]) -> set[int]:
-    """The processes that came of one, without it, of whichever generation, but for some others and what came of those."""
+    """All descendants of a process, except some others and their descendants."""
     parents: dict[int, int] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -125,7 +125,7 @@ def _descendants(process: int, others: set[int]) -> set[int]:
 
 
 def _memory(process: int) -> float:
-    """MB that a process has for itself, with its share of what it shares."""
+    """MB of a process: its private memory and its part of shared memory."""
     try:
         for line in (Path("/proc") / str(process) / "smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -1,7 +1,7 @@
-"""A TCP proxy that makes a connection as slow as one over a distance, and counts what goes through it.
+"""A TCP proxy that delays a connection like a long distance, and counts the bytes.
 
-`python -m bench.proxy ADDRESS PORT SECONDS` prints the port it listens on at 127.0.0.1, and for each line it reads the bytes
-that have passed; it ends with its input. A process of its own, so that it slows down nothing but what goes through it.
+`python -m bench.proxy ADDRESS PORT SECONDS` prints its port at 127.0.0.1. For each line of its input it prints the number of
+bytes so far. It ends with its input. It is a process of its own, so that it only slows down its own connections.
 """
 
 import asyncio
@@ -27,15 +27,15 @@ class Proxy:
 
     @property
     def passed(self) -> int:
-        """Bytes that went through it so far, both ways."""
+        """Bytes so far, both ways."""
         return _ask(self._process, "\n")
 
 
 @contextmanager
 def proxied(address: str, port: int, round_trip: float) -> Iterator[Proxy]:
-    """A proxy to an address, for the block; as wide as this computer's loopback, whatever the delay.
+    """A proxy to an address, for the block. The delay does not reduce the throughput.
 
-    + round_trip: seconds from sending something to the earliest answer; half of it each way
+    + round_trip: delay in seconds between a packet and its earliest answer; half of it each way
     """
     with subprocess.Popen(
         [sys.executable, "-m", "bench.proxy", address, str(port), str(round_trip)],
@@ -63,7 +63,7 @@ class _Server:
         self._passed = 0
 
     async def serve(self) -> None:
-        """Until standard input ends; asyncio.run then ends the connections that are left, as Ansible keeps them."""
+        """Serve until standard input ends. asyncio.run then ends the remaining connections: Ansible keeps some open."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
         print(server.sockets[0].getsockname()[1], flush=True)
         questions = asyncio.StreamReader()
@@ -84,14 +84,14 @@ class _Server:
         try:
             await asyncio.gather(self._pass_on(reader, far_writer), self._pass_on(far_reader, writer))
         except (OSError, asyncio.CancelledError):
-            # One side broke off, and so does the other; or this is the end, of which asyncio would complain.
+            # One side closed the connection, so the other closes, too. Or the proxy ends, and asyncio would complain.
             pass
         finally:
             writer.close()
             far_writer.close()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Each piece arrives so many seconds after it was read, however many are under way."""
+        """Deliver each piece after the delay, however many pieces are under way."""
         under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         delivery = asyncio.create_task(_deliver(under_way, writer))
         clock = asyncio.get_running_loop().time

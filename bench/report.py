@@ -1,4 +1,4 @@
-"""The results as a page and a chart, both drawn from the figures alone."""
+"""The results as a page and a chart, both made only from the figures."""
 
 import html
 import statistics
@@ -28,10 +28,10 @@ _WIDTH, _LABELS, _BAR = 900, 330, 18
 class Section:
     """One part of the page.
 
-    + key: of its figures in the results
-    + title: its heading
-    + text: what is measured, for a reader who has not seen the code
-    + base: which row the ratios are to; where a table has none of that name, its first row
+    + key: key of its figures in the results
+    + title: heading
+    + text: description of the measurement, for a reader without the code
+    + base: name of the row for the ratios; a table without this row uses its first row
     """
 
     key: str
@@ -75,8 +75,8 @@ SECTIONS = (
 def write(results: Results, computer: str, path: Path) -> None:
     """Write `results.md` and `results.svg` into a directory.
 
-    + results: by section, table and row
-    + computer: where they were measured
+    + results: figures by section, table and row
+    + computer: description of the computer
     """
     (path / "results.md").write_text("\n".join(_page(results, computer)))
     (path / "results.svg").write_text("\n".join(_chart(results)))
@@ -126,7 +126,7 @@ def _table(name: str, rows: Mapping[str, Figures], bases: Iterable[str]) -> Iter
 
 
 def _growth(tables: Mapping[str, Mapping[str, Figures]]) -> Iterator[str]:
-    """What a further environment on a machine of its own costs in memory."""
+    """The memory for each further environment on a machine of its own."""
     sizes = [size for size in scale.SIZES if scale.alone(size) in tables]
     if len(sizes) > 1:
         first, last = (tables[scale.alone(size)] for size in (sizes[0], sizes[-1]))

@@ -1,8 +1,7 @@
-"""How long a site is without an answer of its application: `python -m bench.restart [--rounds N]`.
+"""The time without an answer of the application at a restart: `python -m bench.restart [--rounds N]`.
 
-On a throwaway machine a client asks for a page without pause while the application is restarted in each way there is.
-Printed are medians, and their ratios to a bare `systemctl restart`. What nginx answers meanwhile is looked at too: the run
-fails if it is anything but the page that says so.
+On a throwaway machine a client asks for a page without pause, while each kind of restart happens. The output is medians, and
+their ratios to a bare `systemctl restart`. The run fails if nginx meanwhile answers with anything but its own page.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from tests.sandbox.image import RELEASES
 from tests.sandbox.machine import Machine, boot
 from tests.sandbox.vaults import make_vaults
 
-# What the page of nginx says (templates/502.html.j2).
+# A text on nginx's own page (templates/502.html.j2).
 FRIENDLY = "Back in a moment"
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -29,7 +28,7 @@ NEW = Variant("stage", "0.2.0")
 
 
 class Client:
-    """Asks for stage's page, one request after the other, and notes from when to when it was not the application's."""
+    """Asks for stage's page, one request after the other, and notes the time without an answer of the application."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -54,7 +53,7 @@ class Client:
     def _ask(self) -> None:
         answered = time.monotonic()
         failing = False
-        # A restart that was asked for is waited for, however long the application takes.
+        # The client waits for the end of a restart, however long the application takes.
         while failing or not self._stop.is_set():
             connection = http.client.HTTPConnection(self._address, timeout=10)
             connection.request("GET", "/", headers={"Host": NAMES["stage"]})
@@ -105,7 +104,7 @@ def _measure(directory: Path, debian: str, rounds: int) -> int:
             "make release": lambda: _deploy(project, "deploys/release.py", VERSION="0.2.0"),
         }
         gaps: dict[str, list[float]] = {way: [] for way in ways}
-        # One of each in turn, so that what else the computer does is spread over all; the first time warms up.
+        # One restart of each kind in turn, so that other work of the computer affects all alike; the first round warms up.
         for round_ in range(rounds + 1):
             _say(f"round {round_} of {rounds}" if round_ else "warming up")
             for way, restart in ways.items():

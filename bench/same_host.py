@@ -1,8 +1,7 @@
-"""Whether two machines are the same host to the application: `python -m bench.same_host --ansible-playbook PATH`.
+"""Compares two machines as hosts of the application: `python -m bench.same_host --ansible-playbook PATH`.
 
-As a command it prepares one throwaway machine with pyinfra and another with the playbook of `bench.ansible`, and fails
-unless both are the same, further runs of either tool change nothing, and pyinfra's plan finds nothing to do on the machine
-that Ansible made.
+The command prepares one throwaway machine with pyinfra and another with the playbook of `bench.ansible`. It fails unless
+both are the same, further runs of both tools change nothing, and pyinfra's plan finds nothing to do on Ansible's machine.
 """
 
 import argparse
@@ -25,10 +24,10 @@ from tests.sandbox.vaults import make_vaults
 
 Result = TypeVar("Result")
 
-# Programs that print what a machine is, a line for each thing, with a tab after its name.
+# Programs that print the state of a machine, one item a line, with a tab after its name.
 FILES, NAMES = (Path(__file__).with_name(name).read_text() for name in ("list_files.sh", "list_names.sh"))
 
-# One JSON object by row: `what name`, and everything about it. A verifier's salt is random.
+# One JSON object for each row: kind and name, and all properties. A verifier's salt is random.
 SQL = """\
 SELECT json_build_object('role ' || rolname, to_jsonb(pg_authid) - 'oid' - 'rolpassword' || jsonb_build_object(
     'password', left(rolpassword, 19) = 'SCRAM-SHA-256$4096:',
@@ -48,9 +47,9 @@ SELECT json_build_object('schema ' || nspname, json_build_object('owner', nspown
 
 
 def state(machine: Machine) -> dict[str, str]:
-    """Everything that matters for two machines to be the same host, by what it is about.
+    """The state of a machine, as far as two machines must agree to be the same host, by name.
 
-    + machine: one that was prepared for the example's `stage`
+    + machine: machine that was prepared for the example's `stage`
     """
     result: dict[str, str] = {}
     for command in (["sh", "-c", FILES], ["sh", "-c", NAMES, "list_names.sh", *PACKAGES]):
@@ -66,10 +65,10 @@ def state(machine: Machine) -> dict[str, str]:
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
-    """What is not the same, a line for each thing.
+    """The differences between two states, one a line.
 
-    + one: as `state` returns it
-    + other: likewise
+    + one: result of `state`
+    + other: result of `state`
     """
     nothing = "not there"
     return [
@@ -80,10 +79,10 @@ def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
 
 
 def stage_alone(path: Path, vaults: Path) -> Project:
-    """A copy of the repository whose inventory has `stage` and nothing else.
+    """A copy of the repository with only `stage` in its inventory.
 
-    + path: where it goes
-    + vaults: as `make_vaults` made them
+    + path: path of the copy
+    + vaults: directory from `make_vaults`
     """
     project = Project.copy(path, vaults)
     inventory = project.path / "inventory.py"
@@ -97,7 +96,7 @@ def stage_alone(path: Path, vaults: Path) -> Project:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prove it, and return the exit code.
+    """Compare, and return the exit code.
 
     + arguments: the command line without the program, by default the process's own
     """
@@ -123,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare(by_pyinfra: Project, by_ansible: Project, machine: Machine, program: str) -> list[str]:
-    """Both tools prepare their machine, and run again; returns what was not as it should be."""
+    """Let both tools prepare their machine, and run them again. Returns the problems."""
     found = []
     _timed("pyinfra, bare", lambda: by_pyinfra.apply("--limit", "stage").require_success())
     if applied := _timed("pyinfra, again", lambda: by_pyinfra.applied("--limit", "stage")):

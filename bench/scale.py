@@ -1,4 +1,4 @@
-"""Applies that change nothing, to many environments at once."""
+"""Applies without a change, to many environments at once."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,23 +12,23 @@ from bench.sites import Site
 from tests.sandbox.machine import boot
 from tests.sandbox.vaults import make_vaults
 
-# Environments, on as many machines.
+# Numbers of environments, each on a machine of its own.
 SIZES = (1, 5, 20, 50)
 
-# And two on each of so many.
+# Number of machines with two environments each.
 PAIRS = 10
 
-# With so many, the others take minutes, and their figures hardly differ from one run to the next: they run once.
+# From this number on, the other tools take minutes, and their figures hardly differ between runs: they run once.
 _LONG = 20
 
 
 def alone(size: int) -> str:
-    """The table of so many environments on as many machines."""
+    """The name of the table for a number of environments, each on a machine of its own."""
     return f"{size} environment{'s' * (size > 1)}, one on each machine"
 
 
 def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
-    """What it costs each contender. Parameters as for `cases.measured`; the machines' disks have `stage` already."""
+    """The cost for each contender. Parameters as for `cases.measured`; the machines' disks have `stage` already."""
     with ExitStack() as stack:
         stack.enter_context(_room_for(max(SIZES)))
         reached: list[Site] = []
@@ -50,7 +50,7 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
 
 @contextmanager
 def _room_for(machines: int) -> Iterator[None]:
-    """The kernel lets root have as many inotify instances as the systemd of each machine wants, about five: else 26 boot."""
+    """Raise root's limit of inotify instances: the systemd of each machine needs about five, and only 26 would boot."""
     limit = Path("/proc/sys/fs/inotify/max_user_instances")
     before = limit.read_text()
     limit.write_text(str(max(int(before), 16 * machines)))
@@ -63,7 +63,7 @@ def _room_for(machines: int) -> Iterator[None]:
 def _measured(
     directory: Path, vaults: Path, reached: list[Site], names: list[list[str]], rounds: int
 ) -> dict[str, Figures]:
-    """Ansible brings each machine to `stage` as often as pyinfra finds environments on it."""
+    """One table. Ansible brings a machine to `stage` once for each of pyinfra's environments on it."""
     figures = {SNAPSHOT: Figures(), STOCK: Figures(), ANSIBLE: Figures()}
     count = sum(map(len, names))
     with ExitStack() as stack:
@@ -84,7 +84,7 @@ def _measured(
                 if (name != SNAPSHOT and not round_) or (long and round_ != 2):
                     continue
                 say(f"{count} on {len(reached)}, {name}, round {max(0, round_ - 1)} of {rounds}")
-                # Twice: the first run changes something, and learns what helps the second.
+                # `@snapshot/` warms up twice: its first run changes something, and speeds up the second.
                 if long:
                     measure.run_once(figures[name], *run)
                 elif round_ >= 2:

@@ -1,4 +1,4 @@
-"""Throwaway machines with the example's environments on them, and the ways to reach them that are measured."""
+"""Throwaway machines with the example's environments, and the measured ways to reach them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,17 +11,17 @@ from bench.proxy import Proxy, proxied
 from tests.host.project import Project
 from tests.sandbox.machine import Machine
 
-# sshd notes each command that it runs, and the test machines tell.
+# Lets sshd log each command that it runs.
 _VERBOSE = "echo LogLevel VERBOSE > /etc/ssh/sshd_config.d/verbose.conf; systemctl reload ssh"
 
 
 @dataclass(frozen=True)
 class Site:
-    """A machine, and how it is reached.
+    """A machine and the way to reach it.
 
     + machine: the machine
-    + config: an ssh_config in which its name leads to it
-    + proxy: what counts the bytes; None where it is reached directly
+    + config: ssh_config with the machine's name
+    + proxy: proxy that counts the bytes; None for a direct connection
     """
 
     machine: Machine
@@ -31,9 +31,9 @@ class Site:
 
 @contextmanager
 def reached(machine: Machine, round_trip: float) -> Iterator[Site]:
-    """The machine as it is reached directly, or over a distance.
+    """The machine with a direct connection, or one with a delay.
 
-    + round_trip: seconds; 0 for directly
+    + round_trip: delay in seconds; 0 for a direct connection
     """
     machine.run(_VERBOSE)
     if not round_trip:
@@ -51,7 +51,7 @@ def reached(machine: Machine, round_trip: float) -> Iterator[Site]:
 
 @contextmanager
 def counted(site: Site, figures: Figures) -> Iterator[None]:
-    """Note what is run over SSH during the block, and the bytes that pass where there is a proxy."""
+    """Count the commands over SSH during the block and, with a proxy, the bytes."""
     mark = site.machine.run("date +%s.%N").stdout.strip()
     passed = site.proxy.passed if site.proxy else 0
     yield
@@ -63,10 +63,10 @@ def counted(site: Site, figures: Figures) -> Iterator[None]:
 def project_of(directory: Path, vaults: Path, sites: Sequence[Sequence[str]], connector: str = "@snapshot/") -> Project:
     """A copy of the repository for several environments, each like the example's `stage`.
 
-    + directory: where it goes
-    + vaults: of the environments
-    + sites: the names of the environments on each machine; machine i is called `host-i` in `.sandbox/ssh_config`
-    + connector: the prefix of the inventory's hosts; nothing for pyinfra's own
+    + directory: path of the copy
+    + vaults: vaults of the environments
+    + sites: names of the environments on each machine; machine i is called `host-i` in `.sandbox/ssh_config`
+    + connector: prefix of the inventory's hosts; empty for pyinfra's own connector
     """
     project = Project.copy(directory, vaults)
     inventory = directory / "inventory.py"
@@ -87,13 +87,13 @@ def project_of(directory: Path, vaults: Path, sites: Sequence[Sequence[str]], co
         for number, name in enumerate(names):
             data = stage.replace('"stage"', f'"{name}"', 1).replace("stage.billing", f"{name}.billing")
             data = re.sub(r"port = \d+", f"port = {4001 + number}", data)
-            # Of environments that share a unix user, one has the short names.
+            # If environments share a unix user, only one of them has aliases.
             (directory / f"group_data/{name}.py").write_text(f"{data}\naliases = {{}}\n" if number else data)
     return project
 
 
 def lead_to(project: Project, sites: Sequence[Site]) -> None:
-    """Have the project's inventory reach machine i at site i."""
+    """Let the project's inventory reach machine i at site i."""
     config = "\n".join(
         site.config.read_text().replace(f"Host {site.machine.name}", f"Host host-{i}") for i, site in enumerate(sites)
     )

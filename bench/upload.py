@@ -1,4 +1,4 @@
-"""How long a release takes to the host, beside `scp` of the same file."""
+"""The time to send a release to the host, beside `scp` of the same file."""
 
 import os
 import subprocess
@@ -13,12 +13,12 @@ from bench.sites import Site
 from tests.host.project import Project
 from tests.sandbox.machine import boot
 
-# Of releases, in MB: without its runtime, with it, and one with assets nobody cleaned up.
+# Sizes of releases in MB: without the Erlang runtime, with it, and with old assets.
 SIZES = (5, 50, 200)
 
 SCP, OURS, STOCK = "`scp`", "release's upload", "pyinfra's `files.put`"
 
-# Each sends the file anew, as the only step of a deploy.
+# Each deploy has one step, which sends the file again.
 _SENT = """\
 from pathlib import Path
 from operations.host import upload
@@ -31,7 +31,7 @@ files.put(name="Upload", src="{file}", dest="sent")
 
 
 def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
-    """What each size cost, in tables called "size, round trip". Parameters as for `cases.measured`."""
+    """The cost of each size, in tables called "size, round trip". Parameters as for `cases.measured`."""
     with boot(release=release, directory=directory / "machine", layers=[layer]) as machine:
         for round_trip in ROUND_TRIPS:
             with sites.reached(machine, round_trip) as site:
@@ -61,7 +61,7 @@ def _size(size: int, site: Site, project: Project, rounds: int) -> dict[str, Fig
 
 
 def _step(project: Project) -> float:
-    """Seconds from the beginning to the end of the deploy's only step, as it says itself."""
+    """Seconds from the beginning to the end of the deploy's only step, according to pyinfra's output."""
     run = subprocess.Popen(
         [*PYINFRA, "--yes"],
         cwd=project.path,

@@ -1,1 +1,1 @@
-"""The example's environment `stage` as a playbook of Ansible: the same work done by another tool, to measure beside it."""
+"""The example's environment `stage` as an Ansible playbook: the same work by another tool, for comparison."""

@@ -1,7 +1,7 @@
 """Contents of files and variables for the playbook: `python -m bench.ansible.desired PROJECT_DIRECTORY OUTPUT_DIRECTORY`.
 
-The templates take our model of an environment, and some contents depend on secrets, so that they are rendered here by the
-code that a deploy uses. The playbook gets finished files, below OUTPUT_DIRECTORY/files at their paths on the host, and
+The templates need our model of an environment, and some contents depend on secrets. So the deploy's own code renders them
+here. The playbook gets finished files, below OUTPUT_DIRECTORY/files at their paths on the host, and
 OUTPUT_DIRECTORY/vars.json. Both hold secrets: nobody else may read them.
 """
 
@@ -27,7 +27,7 @@ from vault.store import open_vault
 
 ENVIRONMENT = "stage"
 
-# Settings that ask for steps the playbook does not have, and what they are in an environment without such steps.
+# Settings with steps that the playbook does not have, and their values in an environment without these steps.
 WITHOUT: Mapping[str, Any] = {
     "tls": "none",
     "basic_auth_user": None,
@@ -39,19 +39,19 @@ WITHOUT: Mapping[str, Any] = {
 
 
 class UnsupportedError(Exception):
-    """An environment whose desired state the playbook does not know."""
+    """The playbook does not support the environment."""
 
 
 def write(project: Path, output: Path) -> None:
-    """Write everything the playbook needs, replacing what an earlier call wrote.
+    """Write all files for the playbook. They replace those of an earlier call.
 
-    + project: directory with inventory.py, group_data and the vault of `stage`, which is alone on its machine
-    + output: directory for files and vars.json; made if it is not there
+    + project: directory with inventory.py, group_data and the vault of `stage`; `stage` is alone on its machine
+    + output: directory for files and vars.json; created if it is missing
 
-    Raises UnsupportedError where the playbook would leave out something a deploy does.
+    Raises UnsupportedError if the playbook does not have all steps of the deploy.
     """
     environment = _environment(project)
-    # Absolute, so that it is not looked for in this checkout.
+    # An absolute path: a relative one would begin in this checkout.
     vault = project.resolve() / environment.vault_directory / f"{ENVIRONMENT}.age"
     identity = environment.vault_identity and str(project.resolve() / environment.vault_identity)
     secrets = open_vault(vault, identity)
@@ -65,9 +65,9 @@ def write(project: Path, output: Path) -> None:
 
 
 def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
-    """Each file that is copied to the host, by its path there.
+    """The contents of files on the host, by path.
 
-    + environment: whose
+    + environment: the environment
     + secrets: its vault
     """
     digests = secret_file.key_digests(environment, secrets)
@@ -89,9 +89,9 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
 
 
 def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
-    """What the playbook calls by name.
+    """The variables of the playbook.
 
-    + environment: whose
+    + environment: the environment
     + secrets: its vault
     """
     names = (
@@ -111,7 +111,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "server_names_conf": nginx.SERVER_NAMES_CONF,
         "aliases_marker": aliases.marker(environment),
         "aliases_block": "\n".join(aliases.alias_lines(environment)),
-        # Tests, reloads, waits until the old workers are gone, and leaves the mark that says what nginx has read.
+        # Tests, reloads, waits until the old workers are gone, and leaves the mark of the last read configuration.
         "nginx_reload": shlex.join(
             ["sh", "-c", program.text("reload_nginx.sh"), "reload_nginx.sh", nginx.LOADED, str(nginx.RELOAD_PATIENCE)]
         ),
@@ -120,10 +120,10 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
 
 
 def _password(environment: Environment, secrets: Secrets) -> dict[str, str]:
-    """The statement that sets the role's password, and a digest that tells whether the role has it.
+    """The statement that sets the role's password, and a digest to find out whether the role has it.
 
-    A deploy draws the salt at random and compares with the one the host has. Here it follows from the vault, so that the
-    verifier is the same whenever this is called.
+    A deploy draws a random salt and compares with the salt on the host. Here the salt comes from the vault, so that every
+    call gives the same verifier.
     """
     key = secrets.secret_key_base.get_secret_value().encode()
     salt = hmac.digest(key, f"role {environment.database}".encode(), "sha256")[: database.SALT_BYTES]

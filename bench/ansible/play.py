@@ -1,4 +1,4 @@
-"""Running the playbook against machines: inventory, connections, command line and variables."""
+"""Runs the playbook on machines: inventory, connections, command line and variables."""
 
 import json
 import os
@@ -20,16 +20,16 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 PROGRAM = "ansible-playbook"
 
-# Which strategy runs the tasks, and the directory it is in: mitogen is one.
+# The variables for Ansible's strategy and for the strategy's directory. mitogen is a strategy.
 _STRATEGY = ("ANSIBLE_STRATEGY", "ANSIBLE_STRATEGY_PLUGINS")
 
 
 class PlayError(Exception):
-    """A play that cannot run, or failed, with what it said."""
+    """A play cannot run or has failed. The message is its output."""
 
 
 class Reached(Protocol):
-    """A machine, and an ssh_config in which its name leads to it."""
+    """A machine, and an ssh_config with its name."""
 
     @property
     def machine(self) -> Machine:
@@ -42,7 +42,7 @@ class Reached(Protocol):
 
 @dataclass(frozen=True)
 class Directly:
-    """A machine that is reached with its own ssh_config.
+    """A machine with its own ssh_config.
 
     + machine: the machine
     """
@@ -60,9 +60,9 @@ class Play:
     """The playbook for certain machines.
 
     + program: path of ansible-playbook
-    + directory: with vars.json and inventory.json
-    + hosts: how many there are
-    + variables: of the process environment, besides those it has
+    + directory: directory with vars.json and inventory.json
+    + hosts: number of hosts
+    + variables: further variables of the process
     """
 
     program: str
@@ -71,11 +71,11 @@ class Play:
     variables: Mapping[str, str]
 
     def prepare(self, project: Path) -> None:
-        """Write contents and variables, anew after the project's data changed.
+        """Write contents and variables. To be called again after a change of the project's data.
 
-        In a process of its own: pyinfra keeps what it read of a group data file for as long as a process lives.
+        A separate process does the work, because pyinfra reads a group data file once in a process.
 
-        + project: as `desired.write` takes it
+        + project: directory as for `desired.write`
 
         Raises PlayError if that fails.
         """
@@ -87,24 +87,24 @@ class Play:
     def command(self, *arguments: str) -> list[str]:
         """The command line.
 
-        + arguments: more of it, such as --check
+        + arguments: further arguments, such as --check
         """
         files = ["-i", str(self.directory / "inventory.json"), "-e", f"@{self.directory / 'vars.json'}"]
         return [self.program, *files, "--forks", str(self.hosts), str(HERE / "playbook.yml"), *arguments]
 
     def run(self, *arguments: str) -> str:
-        """Run it, and return what it said.
+        """Run the playbook and return its output.
 
-        + arguments: of the command line, such as --check
+        + arguments: further arguments, such as --check
 
-        Raises PlayError unless it succeeded on all hosts.
+        Raises PlayError unless it succeeds on all hosts.
         """
         return self._run(self.variables, *arguments)
 
     def bootstrap(self) -> str:
-        """Install Python on the hosts, and return what Ansible said.
+        """Install Python on the hosts and return Ansible's output.
 
-        Without mitogen: it runs whatever it does in the Python that is yet to be installed.
+        This runs without mitogen, because mitogen itself needs Python on the host.
         """
         variables = {name: value for name, value in self.variables.items() if name not in _STRATEGY}
         return self._run(variables, "--tags", "bootstrap")
@@ -135,15 +135,15 @@ def play(
 ) -> Iterator[Play]:
     """The playbook for these machines, all with the secrets of one project. Its connections end with the block.
 
-    + project: as `desired.write` takes it
-    + machines: that are to become what the project's `stage` says
-    + mitogen: whether modules run in one Python that stays on the host, instead of one process for each
+    + project: directory as for `desired.write`
+    + machines: machines to prepare as the project's `stage`
+    + mitogen: whether modules run in one Python process that stays on the host, instead of one process for each
     + program: path or name of ansible-playbook
     """
     found = shutil.which(program)
     if not found:
         raise PlayError(f"there is no {program}: `pip install ansible-core`, and say where it is")
-    # Short: a socket's path has at most 107 characters.
+    # A short path, because a socket's path has at most 107 characters.
     directory = Path(tempfile.mkdtemp(prefix="play-"))
     variables = {"ANSIBLE_CONFIG": str(HERE / "ansible.cfg"), **(_mitogen(Path(found)) if mitogen else {})}
     result = Play(found, directory, len(machines), variables)
@@ -157,10 +157,10 @@ def play(
 
 
 def inventory(machines: Sequence[Reached], directory: Path) -> dict[str, object]:
-    """An inventory, which written as JSON is YAML as well.
+    """An inventory. Its JSON is YAML, too.
 
     + machines: each becomes a host
-    + directory: for sockets of connections. Ansible names those by a host's name, which machines may share
+    + directory: directory for the sockets of connections. Ansible names them after the host, and machines may share a name
     """
     hosts = {
         f"machine-{number}": {
@@ -174,16 +174,16 @@ def inventory(machines: Sequence[Reached], directory: Path) -> dict[str, object]
 
 
 def changed(output: str) -> dict[str, int]:
-    """How many tasks changed something, by host.
+    """The number of tasks with a change, by host.
 
-    + output: of a run
+    + output: output of a run
     """
     recap = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", output, re.MULTILINE)
     return {host: int(count) for host, count in recap}
 
 
 def _mitogen(program: Path) -> dict[str, str]:
-    """The variables that switch mitogen on, which is installed beside Ansible."""
+    """The variables that switch mitogen on. It is installed beside Ansible."""
     plugins = program.parent.parent.glob("lib/python3*/site-packages/ansible_mitogen/plugins/strategy")
     directory = next(plugins, None)
     if not directory:

@@ -3,7 +3,7 @@
 import re
 
 # mix release and Distillery make such versions, and a build appends its date, branch and revision. A version also names
-# a directory, so it holds no slash and begins with no dot. templates/switch.j2 has the same pattern in bash.
+# a directory, so it holds no slash and begins with no dot. operations/programs/switch.sh has the same pattern in bash.
 VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}")
 
 
