@@ -1,4 +1,4 @@
-"""What someone may change behind our back: one managed thing each, and the operations that tell of it and mend it."""
+"""Changes by hand: each breaks one managed thing. Each names the operations that find it and mend it."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Some steps of deploy.py alone: a second instead of five, for tests that need many runs."""
+"""Only some steps of deploy.py: one second instead of five, for tests with many runs."""
 
 import re
 import shutil

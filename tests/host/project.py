@@ -1,4 +1,4 @@
-"""A copy of the repository that a test may edit as an operator would, bound to a machine of its own."""
+"""A copy of the repository with a machine of its own. A test may edit it like an operator."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Releases of examples/billing, built on the Debian they are installed on, and what a test asks of one that runs."""
+"""Releases of examples/billing, built on their own Debian, and questions to a running release."""
 
 import base64
 import shlex

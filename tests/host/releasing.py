@@ -1,4 +1,4 @@
-"""Releasing in tests, as an operator does, and watching what users of the other environment see meanwhile."""
+"""Releases in tests, as an operator makes them, and a client that watches the other environment meanwhile."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what somebody types reaches it as a terminal sends it."""
+"""A command on a terminal of its own: keys reach it as from a real terminal."""
 
 import contextlib
 import os

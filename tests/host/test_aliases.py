@@ -1,4 +1,4 @@
-"""The shell of the application user, logged in to as a colleague would: ssh as devops, then `sudo -iu billing`."""
+"""The shell of the application user after a colleague's login: ssh as devops, then `sudo -iu billing`."""
 
 import os
 import select
@@ -120,7 +120,7 @@ def _read_until(process: subprocess.Popen[bytes], end: bytes, seconds: float = 2
     return read
 
 
-def test_what_else_stands_in_the_file_stays(running: Host) -> None:
+def test_other_lines_of_the_file_stay(running: Host) -> None:
     """Byte for byte around and between the blocks; a removed alias goes, one in need of quoting works."""
     machine, project = running.machine, running.project
     before = machine.run(f"cat {ALIASES}").stdout

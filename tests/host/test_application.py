@@ -1,4 +1,4 @@
-"""An application that is brought in step compiles, is built and released, and serves; and what its sources can get wrong."""
+"""An application in step with the data compiles, builds, releases and serves; and mistakes in its sources."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""From a bare machine to one that is as the data says, and stays so."""
+"""Applies to a bare machine, and repeated applies."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Building on the environment's own machine, on another one, and what becomes of a build that fails."""
+"""Builds on the environment's own machine and on another one, and builds that fail."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Deploying from where nobody can be asked: no terminal, no agent, an empty home, and data alone that says how to log in."""
+"""Deploys without questions: no terminal, no agent, an empty home; only data says how to log in."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""PostgreSQL itself judges: who logs in where, what is found when it was changed by hand, and what survives."""
+"""PostgreSQL itself decides: logins, changes by hand that are found, and data that survives."""
 
 import re
 import subprocess
@@ -304,7 +304,7 @@ def recreate(machine: Machine, statements: str) -> None:
     sql(machine, f"DROP DATABASE billing_stage; DROP ROLE billing_stage; {statements}")
 
 
-def test_what_existed_before_is_taken_over_with_its_data(postgres: Host) -> None:
+def test_an_existing_database_is_taken_over_with_its_data(postgres: Host) -> None:
     recreate(
         postgres.machine,
         "CREATE ROLE billing_stage; GRANT clerk TO billing_stage;"

@@ -1,4 +1,4 @@
-"""Everything the doctor can find on a host, provoked one at a time: found, explained, and gone after what it names."""
+"""Every finding of the doctor on a host, provoked one at a time: found, explained, and gone after the named command."""
 
 import json
 import sys
@@ -213,7 +213,7 @@ def test_as_json(running: Host) -> None:
     assert set(found["stage"][0]) == {"what", "why", "mend"}
 
 
-def test_what_cannot_be_asked(running: Host) -> None:
+def test_an_unreachable_host_is_no_finding(running: Host) -> None:
     with running.project.moved("prod", ssh_port=1):
         run = doctor(running, "prod")
     assert (run.exit_code, "Traceback" in run.output) == (1, False), run.output

@@ -1,4 +1,4 @@
-"""A PostgreSQL that somebody else runs: what the secret file says is enough to reach it, and never another in its place."""
+"""A PostgreSQL that somebody else runs: the secret file is enough to reach it, and no other database answers instead."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A step that fails on one environment stops every environment of the run, wherever the others live."""
+"""A failed step on one environment stops every environment of the run, on every machine."""
 
 import itertools
 import re

@@ -1,4 +1,4 @@
-"""The way docs/from-edeliver.md leads from Chef, Distillery and edeliver: who uses the site hardly notices."""
+"""The steps of docs/from-edeliver.md from Chef, Distillery and edeliver: users of the site hardly notice them."""
 
 import functools
 from pathlib import Path

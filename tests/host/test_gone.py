@@ -1,4 +1,4 @@
-"""What group data no longer asks for goes away from the host, in a plan first; what holds data stays."""
+"""Things that group data no longer asks for: a plan shows their removal, an apply removes them, and data stays."""
 
 import sys
 from typing import Any
@@ -132,7 +132,7 @@ def test_additions_to_the_unit(running: Host, way: str) -> None:
     assert project.planned() == {}
 
 
-def test_what_holds_data_stays(running: Host) -> None:
+def test_data_stays(running: Host) -> None:
     """An extension, and a database that is managed elsewhere from now on: apply leaves them to a person."""
     machine, project = running.machine, running.project
     project.edit("stage", database_extensions=["citext", "hstore"])

@@ -1,4 +1,4 @@
-"""Every input is refused with the name of its key, or arrives byte for byte and nothing else runs; see tests/inputs."""
+"""Every input is refused with the name of its key, or arrives byte for byte and runs nothing; see tests/inputs."""
 
 from pathlib import Path
 from typing import Any

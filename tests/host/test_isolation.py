@@ -1,4 +1,4 @@
-"""What the application of one environment, and any other user of the machine, can reach of the other environment."""
+"""The limits of one environment's application, and of other users of the machine, towards the other environment."""
 
 import shlex
 import socket

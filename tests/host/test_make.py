@@ -1,4 +1,4 @@
-"""A make target ends with 0 only when it did what it says."""
+"""A make target ends with 0 only after success."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What a plan showed is carried out, or refused, when somebody builds or releases before the answer."""
+"""A plan is carried out as shown, or refused, if somebody builds or releases before the answer."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A new version, and every way in which one can fail: the one before goes on, and who uses prod notices nothing."""
+"""A new version, and every kind of failure: the old version goes on, and users of prod notice nothing."""
 
 import io
 import re
@@ -327,7 +327,7 @@ def test_old_releases_do_not_pile_up_and_failed_ones_take_no_slot(on_new: Host, 
     assert (run.exit_code, "there is no good release before the running one" in run.output) == (1, True)
 
 
-def test_who_uses_prod_noticed_nothing(released: Host, watched: Watcher) -> None:
+def test_users_of_prod_noticed_nothing(released: Host, watched: Watcher) -> None:
     """Stage was released, taken back and broken in all these ways."""
     assert watched.complaints == []
     assert watched.asked > 1000

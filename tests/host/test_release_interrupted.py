@@ -239,5 +239,5 @@ def test_an_apply_and_a_release(on_old: Host, built: dict[Variant, Path]) -> Non
         assert first.wait(60) == 0
 
 
-def test_who_uses_prod_noticed_nothing(watched: Watcher) -> None:
+def test_users_of_prod_noticed_nothing(watched: Watcher) -> None:
     assert watched.complaints == []

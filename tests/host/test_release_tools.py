@@ -1,4 +1,4 @@
-"""Releases of the other tool, Distillery, and what the site and the commands do that are called data."""
+"""Releases of the other tool, Distillery, and the commands of the site and the release that data can replace."""
 
 from pathlib import Path
 

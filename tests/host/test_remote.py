@@ -1,4 +1,4 @@
-"""What an operator asks a running environment for, from their own computer."""
+"""An operator's commands for a running environment, from their own computer."""
 
 import re
 import subprocess

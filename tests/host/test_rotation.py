@@ -1,4 +1,4 @@
-"""The database password of a running environment is changed while clients connect with what the release knows."""
+"""A changed database password of a running environment, while clients connect with the release's password."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The machines themselves: several at once, and nothing left of one whose owner was killed."""
+"""The machines themselves: several at once, and no remains of a machine after its owner was killed."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Secrets reach the host, and nobody but those they are for: neither a local user, nor an output, nor a log."""
+"""Secrets reach the host, but no local user, no output and no log shows them."""
 
 import base64
 import secrets

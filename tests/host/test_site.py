@@ -1,4 +1,4 @@
-"""Sites as a browser sees them, and an nginx that never serves what was not tested."""
+"""Sites from a browser's view, and an nginx that never serves an untested site."""
 
 import http.client
 import ssl
@@ -291,7 +291,7 @@ def test_a_configuration_that_does_not_come_into_force_is_a_failure(prod: Host) 
 
 
 @BOOKWORM
-def test_what_somebody_changed_by_hand_is_put_back(sites: Host) -> None:
+def test_changes_by_hand_are_undone(sites: Host) -> None:
     site = "/etc/nginx/sites-available/billing_stage"
     for damage in (f"echo '# by hand' >> {site}", "rm /etc/nginx/sites-enabled/billing_stage", f"rm {site}"):
         sites.machine.run(damage)

@@ -1,4 +1,4 @@
-"""Who is let into a site: an allow list of addresses and HTTP basic auth, as browsers meet them."""
+"""Access to a site: allowed addresses and HTTP basic auth, from a browser's view."""
 
 import base64
 import socket

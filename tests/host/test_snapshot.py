@@ -156,7 +156,7 @@ def test_a_plan_is_one_exchange_and_an_apply_two(watched: Watched) -> None:
     assert apply == {"connections": 1, "exchanges": 2}
 
 
-def test_nor_are_they_more_after_a_run_that_changed_something(watched: Watched) -> None:
+def test_exchanges_do_not_increase_after_a_run_with_changes(watched: Watched) -> None:
     assert watched.project.applied() == {}
     watched.machine.run("echo '# drifted' >> /etc/nginx/sites-available/billing_stage")
     assert watched.project.applied() != {}
@@ -258,7 +258,7 @@ def test_the_stock_connector_is_one_word_away(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES.keys())
-def test_what_was_seen_before_a_change_is_not_believed_after_it(watched: Watched, move: str) -> None:
+def test_a_change_ends_earlier_answers(watched: Watched, move: str) -> None:
     watched.deploy(f'watched(name="Before", label="before")\n{move}\nwatched(name="After", label="after")\n')
     expected = [("stage", "before", "missing"), ("stage", "after", "there")]
     assert watched.apply("--limit", "stage") == expected
@@ -335,7 +335,7 @@ def test_a_callback_that_waits_for_something_sees_it_come(watched: Watched) -> N
 # --- The command that brings a look along --------------------------------------------------------------------------------
 
 
-def test_what_the_first_command_did_is_seen(watched: Watched) -> None:
+def test_the_look_sees_the_effect_of_the_first_command(watched: Watched) -> None:
     watched.deploy(f'{MOVES["command"]}\nwatched(name="After", label="after")\n')
     for _ in range(2):
         with watched.counted() as counts:
@@ -425,7 +425,7 @@ def test_a_memory_that_cannot_be_read_is_no_error(watched: Watched, text: str) -
     assert counts["exchanges"] == 1
 
 
-def test_nor_is_a_place_where_nothing_can_be_kept(watched: Watched) -> None:
+def test_a_place_where_nothing_can_be_kept_is_no_error(watched: Watched) -> None:
     (watched.project.path / ".cache").write_text("in the way")
     try:
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the table shows of a machine, before and after a first release, and when things break."""
+"""The table's view of a machine, before and after a first release, and with faults."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The unit of each environment: with no release, with a mix release, with Distillery's; each test goes on from the last."""
+"""The unit of each environment: without a release, with mix, with Distillery. Each test continues after the last one."""
 
 import base64
 import hashlib

@@ -13,7 +13,7 @@ from tests.sandbox.vaults import VAULTS, make_vaults
 
 
 def main() -> int:
-    """Run one command; 0 when it did what it says, 1 with one message when it could not."""
+    """Run one command. Returns 0 after success, and 1 with one message after a failure."""
     arguments = _parser().parse_args()
     try:
         match arguments.action:
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _environments() -> list[str]:
-    """Those of the inventory that take their secrets from the sandbox's vaults."""
+    """The inventory's environments with their secrets in the sandbox's vaults."""
     return [name for name, environment in load().items() if environment.vault_directory == VAULTS]
 
 

@@ -1,4 +1,4 @@
-"""How a machine is reached over ssh: throwaway keys, pinned before the first connection."""
+"""SSH access to a machine: throwaway keys, pinned before the first connection."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from tests.sandbox.slots import Record, Slot
 _IDENTITY = "id_ed25519"
 _FILES = ("ssh_config", "known_hosts", _IDENTITY, f"{_IDENTITY}.pub")
 
-# Written so that paths with spaces work; ConnectTimeout is in seconds.
+# The quotes allow paths with spaces; ConnectTimeout is in seconds.
 _SSH_CONFIG = """\
 Host {name}
     HostName {address}
@@ -45,7 +45,7 @@ def create(slot: Slot, record: Record, root: Path) -> None:
 
 
 def remove(record: Record) -> None:
-    """The files to connect with are gone from the owner's directory, and so is that, unless something else is in it."""
+    """Remove the files for connections from the owner's directory, and the directory, unless it holds something else."""
     directory = Path(record.directory)
     for name in _FILES:
         (directory / name).unlink(missing_ok=True)
@@ -68,7 +68,7 @@ def _authorize(root: Path, key: str) -> None:
 
 
 def _hand_over(directory: Path) -> None:
-    """Whoever ran this with sudo may connect without it: the files belong to the owner of the folder around them."""
+    """Give the files to the owner of the folder around them, so that a user of sudo can connect without it."""
     owner = directory.parent.stat()
     for path in (directory, *(directory / name for name in _FILES)):
         os.chown(path, owner.st_uid, owner.st_gid)
@@ -79,6 +79,6 @@ def _name(root: Path, name: str) -> None:
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {name}\n::1 localhost ip6-localhost\n")
     resolver = root / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
-    # systemd-resolved answers on a loopback address of the host; what it asks itself is in another file.
+    # systemd-resolved answers on a loopback address of the host. Another file names its own servers.
     resolved = Path("/run/systemd/resolve/resolv.conf")
     shutil.copyfile(resolved if resolved.exists() else "/etc/resolv.conf", resolver)

@@ -1,4 +1,4 @@
-"""A machine's control groups. Everything the machine runs is in them, so they also say what there is to end."""
+"""A machine's control groups. They hold every process of the machine, so they also serve to end all of them."""
 
 import contextlib
 import os
@@ -17,7 +17,7 @@ def create(slot: Slot) -> list[Path]:
     for group in groups:
         group.mkdir()
         for name in ("cpuset.cpus", "cpuset.mems"):
-            # The first cgroup version lets nobody into a cpuset before it has processors and memory.
+            # In the first cgroup version, a cpuset accepts no process before it has processors and memory.
             if is_legacy() and (group / name).exists():
                 (group / name).write_text((group.parent / name).read_text())
     return groups
@@ -45,7 +45,7 @@ def remove(slot: Slot) -> None:
 
 
 def leader(group: Path) -> int | None:
-    """The process that is PID 1 in the machine, or None while there is none."""
+    """The machine's PID 1, or None without one."""
     return next(iter(sorted(pid for pid in _processes(group) if _is_first(pid))), None)
 
 
@@ -55,7 +55,7 @@ def is_legacy() -> bool:
 
 
 def _parents() -> list[Path]:
-    """Where the machine's groups go: one directory for each hierarchy that it needs, the unified one first."""
+    """The directories of the machine's groups, one for each hierarchy that it needs, the unified one first."""
     # The unified hierarchy allows no processes in inner groups, so a machine cannot live below its owner's group there.
     unified = _unified()
     if not is_legacy():
@@ -92,7 +92,7 @@ def _enable(parent: Path, controller: str) -> None:
 
 def _processes(group: Path) -> list[int]:
     pids = []
-    # Groups of ending services disappear while we look, which os.walk takes for empty ones.
+    # Groups of ending services may disappear meanwhile; os.walk treats them as empty.
     for path, _, _ in os.walk(group):
         with contextlib.suppress(OSError):
             pids += [int(pid) for pid in Path(path, "cgroup.procs").read_text().split()]
@@ -100,7 +100,7 @@ def _processes(group: Path) -> list[int]:
 
 
 def _is_first(pid: int) -> bool:
-    """Whether it is the PID 1 of a process namespace right below ours."""
+    """Whether a process is the PID 1 of a process namespace right below ours."""
     try:
         namespaces = _namespace_pids(str(pid))
     except OSError:

@@ -17,9 +17,9 @@ DIRECTORY = Path(__file__).parents[2] / ".sandbox"
 
 
 def up(release: str | None) -> None:
-    """The machine is up and outlives this process; says how to reach it. One that is up already stays as it is.
+    """Boot the machine and print how to reach it. It outlives this process. A running machine stays as it is.
 
-    + release: trixie or bookworm; None for whatever is up, or else trixie
+    + release: trixie or bookworm; None for the running machine's, or else trixie
     """
     found = slots.find(DIRECTORY)
     if found:
@@ -41,7 +41,7 @@ def up(release: str | None) -> None:
 
 
 def down() -> None:
-    """The machine and the directory .sandbox are gone, whether or not they were there."""
+    """Remove the machine and the directory .sandbox, if they exist."""
     found = slots.find(DIRECTORY)
     if found:
         _end(*found)
@@ -62,7 +62,7 @@ def _end(slot: Slot, record: Record) -> None:
     """Ask the keeper to take the machine down and wait until it is gone."""
     keeper = os.pidfd_open(record.keeper)
     try:
-        # Only now the id cannot pass to another process any more; had it done so before, the lock would be free.
+        # From now on no other process can get this id. If one had got it before, the lock would be free.
         if slots.is_alive(slot):
             signal.pidfd_send_signal(keeper, signal.SIGTERM)
             select.select([keeper], [], [])

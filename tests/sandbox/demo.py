@@ -1,4 +1,4 @@
-"""What `make demo` shows once both environments are applied: the machine as its users and neighbours see it."""
+"""The output of `make demo` after both environments are applied: the machine from the view of its users and neighbours."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ Your own server: change HOST in inventory.py; the README's "Your first real serv
 
 
 def main() -> int:
-    """Apply and show everything; 1 if that fails or the second plan is not empty, since then something is wrong."""
+    """Apply and show everything. Returns 1 if that fails, or if the second plan is not empty."""
     environments = load()
     others = [name for name, environment in environments.items() if environment.vault_directory != VAULTS]
     if others:
@@ -83,7 +83,7 @@ def _make(target: str, environment: str) -> int:
 
 
 def inside(environments: list[Environment]) -> dict[str, str]:
-    """What to show of the machine's inside: a title, and the command run there as root."""
+    """Sections about the machine's inside: a title, and a command that root runs there."""
     units = f"systemctl list-unit-files --no-legend {' '.join(environment.unit for environment in environments)}"
     names = ", ".join(f"'{environment.database}'" for environment in environments)
     paths = " ".join(f"{environment.secret_path} {environment.root}/*" for environment in environments)
@@ -99,7 +99,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
 
 
 def ask(address: str, name: str, *, tls: bool) -> str:
-    """What a browser would see under this name."""
+    """A browser's view under this name."""
     try:
         connection = _tls_connection(address, name) if tls else http.client.HTTPConnection(address, timeout=10)
         connection.request("GET", "/", headers={"Host": name})
@@ -127,7 +127,7 @@ def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
 
 
 def planned_changes() -> list[str]:
-    """Operations a second apply would carry out, by name."""
+    """The operations of a second apply, by name."""
     run = subprocess.run([*PYINFRA, "--dry", "--json"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
     if run.returncode:
         sys.exit(run.stderr)
@@ -135,7 +135,7 @@ def planned_changes() -> list[str]:
 
 
 def on_machine(command: str) -> str:
-    """Output of a command run there as root."""
+    """Output of a command that root runs there."""
     remote = f"sudo sh -c {shlex.quote(command)}"
     run = subprocess.run([*SSH, remote], capture_output=True, text=True, check=False)
     return run.stdout + run.stderr

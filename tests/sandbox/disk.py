@@ -23,22 +23,22 @@ def create(slot: Slot, image: Path, layers: Sequence[Path]) -> Path:
 
 
 def upper(slot: Slot) -> Path:
-    """What the machine changed over its image and layers; serves as a layer of others once the machine has stopped."""
+    """The machine's changes over its image and layers. After the machine has stopped, others can use them as a layer."""
     return _memory(slot) / "upper"
 
 
 def unmount_root(slot: Slot) -> None:
-    """The upper directory is at rest."""
+    """Unmount the root. After that the upper directory does not change."""
     subprocess.run(["umount", str(_memory(slot) / "root")], check=True, capture_output=True, text=True)
 
 
 def remove(slot: Slot) -> None:
-    """Nothing of the file system is left; also after half a `create`."""
+    """Remove the whole file system, also after half a `create`."""
     memory = _memory(slot)
     for path in (memory / "root", memory):
-        # Lazily: whoever still has a file open there must not keep the machine from going.
+        # A lazy unmount: a process with an open file must not block it.
         subprocess.run(["umount", "--lazy", str(path)], capture_output=True, check=False)
-    # Where nspawn leaves a directory for each machine.
+    # nspawn leaves a directory for each machine here.
     shutil.rmtree(Path("/run/systemd/nspawn/propagate") / slot.label, ignore_errors=True)
 
 

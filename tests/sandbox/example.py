@@ -6,19 +6,19 @@ from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[2] / "examples/billing"
 
-# The commits' author: the computer may have none set, and git refuses to make one up.
+# The commits' author: the computer may have none, and git then refuses to commit.
 _AUTHOR = ("-c", "user.name=Demo", "-c", "user.email=demo@example.com")
 
 
 def make_repository(path: Path) -> Path:
-    """A repository with version 0.1.0 on main, made anew; returns its path.
+    """Make a repository with version 0.1.0 on main. Returns its path.
 
-    + path: where
+    + path: path of the repository; a former one is replaced
     """
     shutil.rmtree(path, ignore_errors=True)
     shutil.copytree(EXAMPLE, path, ignore=shutil.ignore_patterns("_build"))
     _git(path, "init", "--quiet", "--initial-branch=main")
-    # Of the two migrations it has, this version knows the first.
+    # The example has two migrations. This version only knows the first.
     (path / "priv").mkdir()
     (path / "priv/migrations").write_text("1\n")
     _commit(path, "Version 0.1.0")
@@ -26,9 +26,9 @@ def make_repository(path: Path) -> Path:
 
 
 def commit_next_version(path: Path) -> None:
-    """Version 0.2.0, with a second migration.
+    """Commit version 0.2.0, with a second migration.
 
-    + path: of the repository
+    + path: path of the repository
     """
     mix = path / "mix.exs"
     mix.write_text(mix.read_text().replace('version: "0.1.0"', 'version: "0.2.0"'))

@@ -1,4 +1,4 @@
-"""The root trees machines boot from and commands run in: built once by mmdebstrap, then cached outside the checkout."""
+"""The root trees of machines and commands: built once by mmdebstrap, then cached outside the checkout."""
 
 import fcntl
 import hashlib
@@ -21,7 +21,7 @@ Variant = Literal["machine", "elixir"]
 
 RELEASES: tuple[Release, ...] = ("trixie", "bookworm")
 
-# What a minimal cloud Debian has; nothing a deploy is supposed to install itself.
+# The packages of a minimal cloud Debian, without any that a deploy must install itself.
 _BASE = (
     "systemd",
     "systemd-sysv",
@@ -35,10 +35,10 @@ _BASE = (
 )
 _ELIXIR = ("elixir", "erlang-dev", "erlang-p1-pgsql")
 
-# What a deploy, and a build of the example, install on a machine.
+# The packages that a deploy and a build of the example install on a machine.
 _ARCHIVES = (*machine.PACKAGES, *build.PACKAGES, "erlang-p1-pgsql")
 
-# Without network apt would otherwise hang for minutes; the machines have no IPv6 way out.
+# Without these options and without a network, apt would hang for minutes. The machines have no IPv6 to the outside.
 _APT = (
     'Acquire::Retries "1"',
     'Acquire::http::Timeout "10"',
@@ -108,14 +108,14 @@ def run_in(
     timeout: float = 600,
     network: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a shell command as root in a throwaway copy of an image, with no network but loopback or one that is named.
+    """Run a shell command as root in a throwaway copy of an image. Its network is loopback, or the given one.
 
-    Only writes to writable binds outlive it. Its exit code is in the result, its output too; it starts in `/`.
+    Only writes to writable binds outlive the command. It starts in `/`. The result holds its exit code and output.
 
-    + tree: as `image` returns it; any number of commands may use one at once
+    + tree: result of `image`; several commands may use it at once
     + binds: host path to (path inside, read-only?)
-    + stdin: what it reads; nothing by default
-    + timeout: seconds until it is killed, with all it started
+    + stdin: standard input; empty by default
+    + timeout: seconds until the command and its children are killed
     + network: file of a network namespace to run it in, such as a machine's /proc/PID/ns/net
     """
     enter = ("nsenter", f"--net={network}") if network else ("unshare", "--net")
@@ -139,7 +139,7 @@ def _recipe(release: str, variant: Variant) -> _Recipe:
 
 
 def _host_apt_options() -> tuple[str, ...]:
-    """Whether release files past their date are accepted: a mirror frozen in time serves the image as it does the host."""
+    """The host's options for outdated release files: a mirror with an old state then works for the image, too."""
     if not shutil.which("apt-config"):
         return ()
     names = ("Acquire::Check-Valid-Until", "Acquire::Check-Date")
@@ -148,7 +148,7 @@ def _host_apt_options() -> tuple[str, ...]:
 
 
 def _build(recipe: _Recipe, tree: Path) -> None:
-    """Build beside the final place and rename; what an earlier, interrupted build left there is removed first."""
+    """Build beside the final place and rename. Remains of an earlier, interrupted build are removed first."""
     partial = tree.with_name(f"{tree.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "tmp").mkdir(parents=True)
@@ -158,7 +158,7 @@ def _build(recipe: _Recipe, tree: Path) -> None:
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if result.returncode != 0:
             raise SandboxError(f"mmdebstrap could not build the image:\n{result.stderr[-4000:]}")
-        # Empty, not "uninitialized": systemd makes an id at boot but does not take it for a first boot.
+        # Empty, not "uninitialized": systemd then makes an id at boot, but does not treat it as a first boot.
         (partial / "tree/etc/machine-id").write_text("")
         (partial / "tree").rename(tree)
     finally:
@@ -166,7 +166,7 @@ def _build(recipe: _Recipe, tree: Path) -> None:
 
 
 def _mmdebstrap(recipe: _Recipe) -> list[str]:
-    """The command, without release and target. No mirror is named: mmdebstrap takes its default or the host's."""
+    """The command, without release and target. It names no mirror, so mmdebstrap uses its default or the host's."""
     download = f'chroot "$1" apt-get install --download-only --no-install-recommends --yes {" ".join(recipe.archives)}'
     command = ["mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(recipe.include)}"]
     command += [f"--aptopt={option}" for option in recipe.apt]

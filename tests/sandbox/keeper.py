@@ -1,4 +1,4 @@
-"""The process that owns one machine: `python -m tests.sandbox.keeper RECORD`, RECORD as slots.Record writes it.
+"""The process that owns one machine: `python -m tests.sandbox.keeper RECORD`, with the JSON of slots.Record.
 
 It makes the machine, says {"slot": NUMBER} (or {"error": MESSAGE}) on standard output, boots the machine, and boots it
 again whenever it reboots. It takes all of it down on SIGTERM, or when its standard input ends: the owner holds the
@@ -21,11 +21,11 @@ from tests.sandbox import access, cgroups, disk, network, slots
 from tests.sandbox.requirements import SandboxError
 from tests.sandbox.slots import Record, Slot
 
-# How nspawn says that the machine asked for a reboot, when it does not run below the host's systemd.
+# nspawn's exit status if the machine asked for a reboot, outside the host's systemd.
 _REBOOT = 133
 
-# Where only the first version of control groups can limit anything, systemd must be told to use it (the release 257 of
-# Debian 13 otherwise refuses), and nspawn's mounts of it, which are read-only, must become writable before.
+# If only the first version of control groups can limit anything, systemd must use it; release 257 of Debian 13 refuses
+# without this option. nspawn mounts that version read-only, so it must become writable first.
 _LEGACY_INIT = (
     'for group in /sys/fs/cgroup/*/; do mount -o remount,bind,rw "$group"; done; exec /lib/systemd/systemd "$@"'
 )
@@ -152,7 +152,7 @@ def _wait(nspawn: subprocess.Popen[bytes] | None, inputs: list[int], timeout: fl
 
 
 def _remove(slot: Slot, record: Record | None) -> None:
-    """Everything the machine consists of is gone; one part that fails does not keep the others."""
+    """Remove all parts of the machine. If one part fails, the others are still removed."""
     with contextlib.ExitStack() as stack:
         stack.callback(network.remove, slot)
         stack.callback(disk.remove, slot)
@@ -167,7 +167,7 @@ def _forget(slot: Slot) -> None:
 
 
 def _log(slot: Slot) -> None:
-    """Complaints go to the console file; the owner's pipe for them may be closed long before the machine ends."""
+    """Send errors to the console file: the owner's pipe for them may close long before the machine ends."""
     with slot.console_file.open("a") as console:
         os.dup2(console.fileno(), sys.stderr.fileno())
 

@@ -21,8 +21,8 @@ _CHECKOUT = Path(__file__).parents[2]
 # Seconds a machine may take to boot or to stop; it takes about three on two cores.
 _PATIENCE = 90
 
-# Becomes the user without PAM, whose session would be of no use to a process outside the machine's control groups, and
-# dies with nsenter when a timeout kills that. $1 is the user, $2 the command.
+# Becomes the user without PAM: a session is useless for a process outside the machine's control groups. The process dies
+# with nsenter if a timeout kills that. $1 is the user, $2 the command.
 _AS_USER = """\
 exec setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups --reset-env --pdeathsig KILL \
     env LANG=C.UTF-8 /bin/sh -c "$2"
@@ -37,7 +37,7 @@ class Machine:
     + release: trixie or bookworm
     + address: IPv4, reachable from this computer only
     + directory: holds ssh_config, id_ed25519 (of the user `devops`) and known_hosts
-    + slot: where its keeper keeps it
+    + slot: slot of the machine
     """
 
     name: str
@@ -62,12 +62,12 @@ class Machine:
     def run(
         self, command: str, user: str = "root", stdin: str | None = None, check: bool = True, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
-        """Run a shell command inside, not through ssh, in `/` with the environment a login would start from.
+        """Run a shell command inside, without ssh, in `/`, with the variables of a login.
 
-        + user: any user of the machine, its shell and home do not matter
-        + stdin: what the command reads; nothing by default
-        + check: raise subprocess.CalledProcessError, with the output in its notes, unless it exits with 0
-        + timeout: seconds, then the shell is killed, though not what it started, and subprocess.TimeoutExpired raised
+        + user: any user of the machine; the user's shell and home do not matter
+        + stdin: standard input; empty by default
+        + check: raise subprocess.CalledProcessError, with the output in its notes, unless the command exits with 0
+        + timeout: seconds until the shell, but not its children, is killed and subprocess.TimeoutExpired is raised
         """
         enter = ["nsenter", "--target", str(self.pid), "--all", "/bin/sh", "-c", _AS_USER, "run", user, command]
         return _run(enter, stdin, check, timeout)
@@ -79,7 +79,7 @@ class Machine:
         return _run(["ssh", "-F", str(self.ssh_config), self.name, command], stdin, check, timeout)
 
     def reboot(self) -> None:
-        """Stop all services in order, start the system anew on the same disk and address, return when it is up again."""
+        """Reboot in order, with the same disk and address. Returns when the machine is up again."""
         before = self.pid
         self._ask_systemd("reboot")
         _wait_for(lambda: self._leader() not in {None, before}, self.slot, "reboot")
@@ -107,7 +107,7 @@ class Machine:
         if self._leader() is None:
             return False
         state = self.run("systemctl is-system-running", check=False).stdout.strip()
-        # Only then a real login: Debian 13's sshd soon shuts out who connects again and again without one.
+        # The login comes last: Debian 13's sshd soon blocks clients that connect again and again without one.
         return state in {"running", "degraded"} and self.ssh("true", check=False).returncode == 0
 
     def _leader(self) -> int | None:
@@ -116,7 +116,7 @@ class Machine:
         return None
 
     def _ask_systemd(self, verb: str) -> None:
-        # The command may be ended by what it asks for before it can say that it succeeded.
+        # The shutdown may end the command before it can report success.
         self.run(f"systemctl {verb}", check=False)
 
 
@@ -128,13 +128,13 @@ def boot(
     directory: Path,
     layers: Sequence[Path] = (),
 ) -> Iterator[Machine]:
-    """A machine that is up, for as long as the block lasts or, if that is sooner, this process lives.
+    """A running machine. It ends with the block, or with this process.
 
-    + name: a host name
-    + release: trixie or bookworm; the one the layers were made with
-    + directory: gets ssh_config, id_ed25519 and known_hosts, and goes with them at the end unless it holds something else;
-      one for each machine
-    + layers: from `Machine.snapshot`, lowest first
+    + name: host name
+    + release: trixie or bookworm; the release of the layers
+    + directory: gets ssh_config, id_ed25519 and known_hosts, one for each machine; at the end these files are removed, and
+      the directory, unless it holds something else
+    + layers: layers from `Machine.snapshot`, lowest first
     """
     keeper, machine = start(name, release, directory, layers)
     try:
@@ -162,7 +162,7 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # Ctrl-C in a terminal is for the owner; the keeper sees it as the end of its input.
+        # Only the owner gets Ctrl-C from a terminal; the keeper then sees the end of its input.
         start_new_session=True,
     )
     try:
@@ -174,7 +174,7 @@ def start(
 
 
 def stop(keeper: subprocess.Popen[str]) -> None:
-    """The machine is gone, and all that belonged to it."""
+    """End the machine and remove everything of it."""
     for pipe in (keeper.stdin, keeper.stdout, keeper.stderr):
         if pipe:
             pipe.close()
@@ -182,7 +182,7 @@ def stop(keeper: subprocess.Popen[str]) -> None:
 
 
 def detach(keeper: subprocess.Popen[str]) -> None:
-    """The machine outlives this process."""
+    """Let the machine outlive this process."""
     if keeper.stdin:
         keeper.stdin.write("detach\n")
         keeper.stdin.flush()
@@ -218,5 +218,5 @@ def _wait_for(condition: Callable[[], bool], slot: Slot, what: str) -> None:
 
 
 def _console(slot: Slot) -> str:
-    """The end of what the console said."""
+    """The end of the console's output."""
     return slot.console_file.read_text(errors="replace")[-4000:] if slot.console_file.exists() else ""

@@ -21,7 +21,7 @@ table ip {table} {{
 
 
 def create(slot: Slot) -> None:
-    """The namespace exists, its cable reaches the host, loopback works with IPv4 and IPv6, and NAT leads out."""
+    """Create the namespace, its cable to the host, loopback with IPv4 and IPv6, and NAT to the outside."""
     cable, inside = slot.label, ("-n", slot.label)
     _ip("netns", "add", slot.label)
     _ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", slot.label)
@@ -39,7 +39,7 @@ def create(slot: Slot) -> None:
 
 
 def remove(slot: Slot) -> None:
-    """Nothing of the network is left; also after half a `create`."""
+    """Remove the whole network, also after half a `create`."""
     for rule in _rules(slot):
         _nft(f"delete rule {rule['family']} {rule['table']} {rule['chain']} handle {rule['handle']}")
     subprocess.run(["nft", "delete", "table", "ip", slot.label], capture_output=True, check=False)
@@ -48,7 +48,7 @@ def remove(slot: Slot) -> None:
 
 
 def forward(on: bool) -> None:
-    """The host routes packets for machines; off restores what was. Within `slots.registry()`."""
+    """Let the host route packets for machines; off restores the former setting. Within `slots.registry()`."""
     before = slots.STATE.with_name(f"{slots.STATE.name}.forwarding")
     if on and _FORWARDING.read_text().strip() == "0":
         before.touch()
@@ -59,7 +59,7 @@ def forward(on: bool) -> None:
 
 
 def _allow(slot: Slot) -> None:
-    """Let the machine's packets through the host's own firewall: a drop anywhere wins over an accept elsewhere."""
+    """Let the machine's packets through the host's own firewall. A drop in any table wins over an accept in another one."""
     for chain in _list("chains", "chain"):
         if chain.get("hook") == "forward" and chain["family"] in {"ip", "inet"}:
             for direction in ("iifname", "oifname"):

@@ -1,4 +1,4 @@
-"""What the computer that runs the machines must have."""
+"""Requirements of the computer that runs the machines."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Debian packages and the program that shows each is there (None: a file says so, see `missing`).
+# Debian packages, each with a program that proves its presence (None: a file does, see `missing`).
 _PROGRAMS = {
     "mmdebstrap": "mmdebstrap",
     "systemd-container": "systemd-nspawn",
@@ -21,11 +21,11 @@ REQUIRED_PACKAGES: tuple[str, ...] = (*_PROGRAMS, "debian-archive-keyring")
 
 
 class SandboxError(Exception):
-    """A machine cannot be had; the message is one a person can act on."""
+    """No machine is possible. The message tells a person what to do."""
 
 
 def check() -> None:
-    """Return if machines can run here, else raise SandboxError naming all that is missing and what to do about it."""
+    """Return if machines can run here. Otherwise raise SandboxError with everything that is missing, and with advice."""
     problems, packages = _problems(), _missing_packages()
     if packages:
         problems.append(f"packages are missing; install them with: apt-get install {' '.join(packages)}")
@@ -37,7 +37,7 @@ def check() -> None:
 
 
 def search_path() -> str:
-    """PATH with the sbin directories, which a user's may lack and where nft and ip can be."""
+    """PATH with the sbin directories: nft and ip can be there, and a user's PATH may not have them."""
     return f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
 
 

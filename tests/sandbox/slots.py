@@ -1,4 +1,4 @@
-"""Which machines exist. A slot is a number; names and addresses follow from it, so that no two machines collide.
+"""The list of machines. A slot is a number; names and addresses follow from it, so that no two machines collide.
 
 Each machine has the directory /run/deploy-sandbox/NUMBER, and its keeper holds a lock on the file `lock` in it for as
 long as it lives. A directory whose lock is free belonged to a keeper that was killed.
@@ -25,13 +25,13 @@ _NETWORK = ipaddress.ip_network("10.213.0.0/22")
 
 @dataclass(frozen=True)
 class Slot:
-    """A machine's number and what follows from it."""
+    """A machine's number, and the names derived from it."""
 
     number: int
 
     @property
     def directory(self) -> Path:
-        """Holds everything about the machine that is not the owner's; gone when the machine is."""
+        """The directory of all files of the machine, except the owner's. It is removed with the machine."""
         return STATE / str(self.number)
 
     @property
@@ -56,29 +56,29 @@ class Slot:
 
     @property
     def leader_file(self) -> Path:
-        """Holds the process id of the machine's PID 1, as the host sees it; absent while the machine is not running."""
+        """The file with the host's process id of the machine's PID 1. It is absent while the machine does not run."""
         return self.directory / "leader"
 
     @property
     def stopped_file(self) -> Path:
-        """Exists once the machine has stopped for good and its disk is at rest."""
+        """This file exists after the machine has stopped for good and its disk does not change."""
         return self.directory / "stopped"
 
     @property
     def console_file(self) -> Path:
-        """What nspawn and the machine's console said."""
+        """The output of nspawn and of the machine's console."""
         return self.directory / "console"
 
 
 @dataclass(frozen=True)
 class Record:
-    """What was asked of a keeper, kept in its slot as long as the machine exists.
+    """The order for a keeper. The slot keeps it as long as the machine exists.
 
-    + name: host name and ssh_config's Host
-    + image: root tree it boots from
+    + name: host name, and Host in ssh_config
+    + image: root tree of the machine
     + layers: upper directories of stopped machines over that tree, lowest first
-    + directory: where the owner finds ssh_config and keys
-    + keeper: process id of the keeper, 0 in what the keeper is given
+    + directory: the owner's directory for ssh_config and keys
+    + keeper: process id of the keeper, 0 before it starts
     """
 
     name: str
@@ -89,19 +89,19 @@ class Record:
     keeper: int = 0
 
     def dumps(self) -> str:
-        """As JSON, which `loads` reads."""
+        """The record as JSON for `loads`."""
         return json.dumps(asdict(self))
 
     @classmethod
     def loads(cls, text: str) -> "Record":
-        """What `dumps` wrote."""
+        """The record from the JSON of `dumps`."""
         fields = json.loads(text)
         return cls(**{**fields, "layers": tuple(fields["layers"])})
 
 
 @contextmanager
 def registry() -> Iterator[None]:
-    """Nobody else claims or frees a slot meanwhile."""
+    """Lock the list of slots for the block."""
     with _LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -130,7 +130,7 @@ def free(slot: Slot) -> bool:
 
 
 def all_slots() -> list[Slot]:
-    """Every slot with a directory, its keeper alive or not."""
+    """Every slot with a directory, with a living keeper or without one."""
     return [Slot(int(path.name)) for path in sorted(STATE.iterdir())] if STATE.exists() else []
 
 

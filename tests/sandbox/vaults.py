@@ -15,9 +15,9 @@ VAULTS = ".sandbox/vault"
 
 
 def make_vaults(directory: Path, environments: Iterable[str]) -> None:
-    """`directory` has a key of its own and a vault for each environment; what is there already is kept.
+    """Create a key and a vault for each environment in `directory`. Existing files stay.
 
-    + directory: becomes the data key `vault_directory`; its identity.txt `vault_identity`
+    + directory: value for the data key `vault_directory`; its identity.txt is the value for `vault_identity`
     + environments: short names
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The README and docs/ name files, targets and commands that are there."""
+"""The README and docs/ only name existing files, targets and commands."""
 
 import re
 from pathlib import Path

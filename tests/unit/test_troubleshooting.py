@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has the words of every message with which the project's own code stops or explains something."""
+"""docs/troubleshooting.md contains every message with which the project's own code stops or explains something."""
 
 import ast
 import re

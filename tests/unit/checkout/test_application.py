@@ -1,4 +1,4 @@
-"""An application's checkout: brought in step, compared, and what each wrong value is said to be."""
+"""An application's checkout: changed to agree with the data, compared, and the message for each wrong value."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -160,12 +160,12 @@ def test_environments_that_build_the_same_are_refused(checkout: Callable[[str], 
         compare.checkout(path, same)
 
 
-def test_what_is_no_checkout(tmp_path: Path) -> None:
+def test_a_directory_that_is_no_checkout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PyinfraError, match=r"is no checkout of a Mix project: there is no mix\.exs in it"):
         compare.checkout(tmp_path, environments("mix"))
 
 
-def test_what_is_no_elixir(checkout: Callable[[str], Path]) -> None:
+def test_a_file_that_is_no_elixir_is_refused(checkout: Callable[[str], Path]) -> None:
     path, chosen = checkout("mix"), environments("mix")
     apply(path, chosen)
     (path / "config/config.exs").write_text("import Config\n\nconfig :billing, (\n")

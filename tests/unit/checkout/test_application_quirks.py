@@ -1,4 +1,4 @@
-"""Sources as teams write them: nothing of theirs is lost, nothing of theirs is shown, and no traceback ends it."""
+"""Sources in teams' own styles: nothing is lost, no secret is shown, and there is no traceback."""
 
 from collections.abc import Callable
 from pathlib import Path

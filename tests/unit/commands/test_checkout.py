@@ -1,4 +1,4 @@
-"""The checkout's deploy through the real pyinfra: it needs no machine."""
+"""The checkout's deploy through the real pyinfra, without a machine."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plan, question, carrying out and interruption, with a program in pyinfra's place."""
+"""Plan, question, execution and interruption, with a stand-in for pyinfra."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What console, rpc and logs run on the host."""
+"""The commands of console, rpc and logs on the host."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType

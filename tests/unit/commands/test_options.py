@@ -76,7 +76,7 @@ def test_an_unknown_command() -> None:
         (["app-apply", "stage"], "Say where the application is: make app-apply APP=../billing"),
     ],
 )
-def test_what_is_missing_is_named(arguments: Sequence[str], advice: str) -> None:
+def test_a_missing_argument_is_named(arguments: Sequence[str], advice: str) -> None:
     told = run(*arguments)
     assert advice in told.stderr
     assert told.exit_code != 0

@@ -1,4 +1,4 @@
-"""docs/group-data.md says of every setting what there is to say, and says what the models say."""
+"""docs/group-data.md describes every setting, and agrees with the models."""
 
 from typing import Annotated, Any, get_args
 

@@ -1,4 +1,4 @@
-"""The command lines of OpenSSH that talk to an environment, and who builds which."""
+"""OpenSSH's command lines for an environment, and the build host of each environment."""
 
 import shlex
 from collections.abc import Callable
@@ -24,7 +24,7 @@ ACCESS = {
 }
 
 
-def test_what_the_inventory_says_to_pyinfra_is_said_to_ssh(inventory: Callable[..., Inventory]) -> None:
+def test_ssh_gets_the_inventorys_connection_data(inventory: Callable[..., Inventory]) -> None:
     host = inventory(stage=STAGE | ACCESS).get_host("stage")
     assert ssh(host, ["true"])[:-2] == [
         "ssh", "-T", "-o", "BatchMode=yes", "-F", ".sandbox/ssh_config", "-o", "User=devops", "-o",
@@ -48,7 +48,7 @@ def test_every_argument_arrives_as_it_is(
 @pytest.mark.parametrize(
     ("name", "on", "built"), [("", "stage", "stage"), ("prod", "prod", "prod"), ("qa", "stage", "qa")]
 )
-def test_who_builds(inventory: Callable[..., Inventory], name: str, on: str, built: str) -> None:
+def test_the_build_host_of_an_environment(inventory: Callable[..., Inventory], name: str, on: str, built: str) -> None:
     hosts = _with_qa(inventory)
     assert choose_build(name, hosts.get_host(on), read_environments(hosts))[1].environment == built
 
@@ -61,7 +61,9 @@ def test_who_builds(inventory: Callable[..., Inventory], name: str, on: str, bui
         ("staging", "stage", "BUILD=staging is no environment; there are: stage, prod, qa"),
     ],
 )
-def test_who_does_not(inventory: Callable[..., Inventory], name: str, on: str, problem: str) -> None:
+def test_environments_without_a_possible_build_host(
+    inventory: Callable[..., Inventory], name: str, on: str, problem: str
+) -> None:
     hosts = _with_qa(inventory)
     with pytest.raises(DeployError, match=problem):
         choose_build(name, hosts.get_host(on), read_environments(hosts))

@@ -1,4 +1,4 @@
-"""The script is run by a real shell here, with `env` in place of sudo: what root does on a host, tests/host shows."""
+"""A real shell runs the script, with `env` in place of sudo. tests/host shows it with root on a host."""
 
 import gzip
 import os
@@ -102,9 +102,7 @@ def test_nor_do_the_others_then_get_lost_on_their_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("redirected", ["", ">&2"])
-def test_of_a_user_whose_commands_say_too_much_nothing_is_told(
-    redirected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_user_with_too_much_output_has_no_answers(redirected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "LIMIT", 1024 * 1024)
     long, more = (ask(f"sh -c 'head -c {size} /dev/zero {redirected}'") for size in (900 * 1024, 1024 * 1024))
     small = ask("sh -c 'echo small'", "")
@@ -134,7 +132,7 @@ def test_a_command_runs_with_the_limits_and_the_umask_it_has_by_itself() -> None
     assert [answered[ask(line)].stdout, first.stdout] == [alone, alone]
 
 
-def test_what_a_user_who_is_refused_asks_is_left_out(tmp_path: Path) -> None:
+def test_a_refused_user_has_no_answers(tmp_path: Path) -> None:
     sudo = tmp_path / "sudo"
     sudo.write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
     sudo.chmod(0o755)
@@ -180,7 +178,7 @@ def test_a_stream_that_is_broken_answers_nothing(stream: bytes) -> None:
     assert answers([ask("sh -c true")], stream) == ({}, None)
 
 
-def test_nor_does_one_to_which_something_was_added_between_the_sizes_and_the_contents() -> None:
+def test_a_stream_with_output_after_the_sizes_answers_nothing() -> None:
     # Shifted by one, the contents would still make an answer.
     announced = b"2 0.err\n2 0.out\n2 0.status\n6 total\n\n"
     outer = b"%d 0.out\n0 0.err\n2 0.status\n9 total\n\n%s0\n"

@@ -19,7 +19,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path_of(["deploy.py", "stage"])
 
 
-def test_what_is_remembered_is_recalled(path: Path) -> None:
+def test_remembered_commands_are_recalled(path: Path) -> None:
     remember(path, COMMANDS)
     assert recall(path) == COMMANDS
 
@@ -63,7 +63,7 @@ def test_each_run_has_its_own(path: Path) -> None:
         "\udcff",
     ],
 )
-def test_what_cannot_be_read_is_forgotten(path: Path, text: str) -> None:
+def test_an_unreadable_file_is_forgotten(path: Path, text: str) -> None:
     remember(path, COMMANDS)
     path.write_bytes(text.encode(errors="surrogateescape"))
     assert recall(path) == {}
@@ -74,19 +74,19 @@ def test_nothing_remembered_is_nothing_recalled(path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
-def test_what_others_could_have_written_is_not_trusted(path: Path, mode: int) -> None:
+def test_a_file_that_others_can_write_to_is_not_trusted(path: Path, mode: int) -> None:
     remember(path, COMMANDS)
     path.chmod(mode)
     assert recall(path) == {}
 
 
-def test_nor_is_what_stands_in_a_directory_others_can_write_to(path: Path) -> None:
+def test_a_file_in_a_directory_that_others_can_write_to_is_not_trusted(path: Path) -> None:
     remember(path, COMMANDS)
     path.parent.chmod(0o777)
     assert recall(path) == {}
 
 
-def test_nor_is_what_belongs_to_another(path: Path) -> None:
+def test_a_file_of_another_user_is_not_trusted(path: Path) -> None:
     remember(path, COMMANDS)
     os.chown(path, 65534, 65534)
     assert recall(path) == {}

@@ -1,4 +1,4 @@
-"""What connectors/ relies on within pyinfra and paramiko: each test fails when a new version no longer does it."""
+"""The parts of pyinfra and paramiko that connectors/ relies on: a test fails if a new version lacks one."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""What holds of every input without a machine; tests/host/test_inputs.py asks the programs."""
+"""Rules for every input without a machine; tests/host/test_inputs.py asks the programs."""
 
 import re
 from pathlib import Path

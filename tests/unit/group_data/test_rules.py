@@ -1,4 +1,4 @@
-"""Environments that are fine one by one and break each other."""
+"""Environments that are correct alone but break each other."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a vault may hold, and that a refusal never shows a value."""
+"""The rules of a vault's content. A refusal never shows a value."""
 
 import stringprep
 import traceback

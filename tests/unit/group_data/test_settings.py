@@ -1,4 +1,4 @@
-"""One environment's settings: what is derived, what is refused, and what the message says."""
+"""One environment's settings: derived names, refusals and their messages."""
 
 from collections.abc import Callable
 from typing import Any

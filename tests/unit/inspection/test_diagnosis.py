@@ -1,4 +1,4 @@
-"""What symptoms mean, where a host would be slow to show it: the other release tool, and what is in order."""
+"""The meaning of symptoms that are slow to provoke on a host: the other release tool, and a healthy host."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

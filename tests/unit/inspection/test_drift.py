@@ -1,4 +1,4 @@
-"""What drift reports, and the timer that its documentation offers."""
+"""Drift's reports, and the timer in its documentation."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Every path of an environment has a trace among the leftovers, and one that is wanted is not named."""
+"""Every path of an environment has a trace among the leftovers; wanted paths are not listed."""
 
 import shlex
 from collections.abc import Callable, Iterator

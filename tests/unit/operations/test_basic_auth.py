@@ -1,4 +1,4 @@
-"""The line nginx reads. Whether nginx lets the password in is seen in tests/host."""
+"""The line for nginx. tests/host shows that nginx accepts the password."""
 
 import bcrypt
 import pytest

@@ -1,4 +1,4 @@
-"""Facts that operations and the preflight decide by."""
+"""The facts of operations and of the preflight."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which packages a machine gets."""
+"""The packages of a machine."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What the process that plans chose, and the one that carries out finds."""
+"""The choice of the process that plans, read by the process that carries out."""
 
 import json
 from pathlib import Path

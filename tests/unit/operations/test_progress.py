@@ -1,4 +1,4 @@
-"""An upload that takes long says how far it is, where somebody looks."""
+"""A long upload shows its progress on a terminal."""
 
 import subprocess
 import sys

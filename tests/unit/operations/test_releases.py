@@ -1,4 +1,4 @@
-"""What is released, gone back to and removed, decided from what a host knows; and what a tarball says about itself."""
+"""The choice of releases to release, to go back to and to remove; and the content of a tarball."""
 
 import io
 import tarfile

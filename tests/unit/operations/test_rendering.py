@@ -1,4 +1,4 @@
-"""Values survive the syntax of the files they stand in. Elixir, systemd and bash themselves are asked in tests/host."""
+"""Values survive the syntax of their files. tests/host asks Elixir, systemd and bash themselves."""
 
 import subprocess
 

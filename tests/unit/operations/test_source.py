@@ -1,4 +1,4 @@
-"""Revisions of real repositories, and what is refused of them."""
+"""Revisions of real repositories, and refusals."""
 
 import subprocess
 import tarfile

@@ -1,4 +1,4 @@
-"""What each setting puts into a file, and what it leaves out. nginx and systemd judge the files in tests/host."""
+"""The effect of each setting on a file. nginx and systemd judge the files in tests/host."""
 
 import re
 from collections.abc import Callable

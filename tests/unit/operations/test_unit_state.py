@@ -1,4 +1,4 @@
-"""What systemd and the disk said, as it is read."""
+"""Reading of answers from systemd and the disk."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_what_is_held_of_units() -> None:
 @pytest.mark.parametrize(
     "output", [[], [""], ["Id=a.service", "LoadState=not-found", "ActiveState=active", "UnitFileState=enabled"]]
 )
-def test_of_one_without_a_file_nothing_is_known(output: list[str]) -> None:
+def test_a_unit_without_a_file_is_left_out(output: list[str]) -> None:
     assert Units().process(output) == {}
     assert not is_running({})
     assert not is_enabled({})

@@ -1,4 +1,4 @@
-"""The guards through the real command line, in a copy of the project that has no machine: nothing connects."""
+"""The checks through the real command line, in a copy of the project without a machine: nothing connects."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each guard over the inventory: one planted mistake, and the whole message."""
+"""Each check of the inventory: one planted mistake, and the whole message."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One line of pyinfra is left out, and no other."""
+"""One line of pyinfra is hidden, and no other."""
 
 import inspect
 import logging

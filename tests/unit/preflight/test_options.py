@@ -1,4 +1,4 @@
-"""Entry points are told by variables that no shell has of its own."""
+"""Options of entry points are variables with a prefix that no shell uses."""
 
 import ast
 

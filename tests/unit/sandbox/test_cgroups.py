@@ -1,4 +1,4 @@
-"""A machine's control groups come and go by themselves while they are read."""
+"""A machine's control groups may appear and disappear while they are read."""
 
 import os
 from collections.abc import Iterator

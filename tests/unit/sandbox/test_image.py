@@ -1,4 +1,4 @@
-"""A cached image is used for exactly what it was built for."""
+"""A cached image is used only for the recipe that it was built from."""
 
 import subprocess
 from pathlib import Path

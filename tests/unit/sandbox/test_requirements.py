@@ -1,4 +1,4 @@
-"""Where no sandbox machine can run, one message says why and what to do."""
+"""If no sandbox machine can run, one message gives the reason and advice."""
 
 import os
 import sys

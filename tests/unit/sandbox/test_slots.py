@@ -1,4 +1,4 @@
-"""Names and addresses of sandbox machines, and the record that is handed to a keeper."""
+"""Names and addresses of sandbox machines, and the record for a keeper."""
 
 import ipaddress
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Vaults opened with real keys, and every message that says why one cannot be."""
+"""Vaults opened with real keys, and every message for a vault that cannot be opened."""
 
 import traceback
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Programs as they are sent: with the files they source, and by the shell their first line names."""
+"""Programs as they are sent: with the files they source, and with the shell of their first line."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The machine's lock: one run holds it, for as long as its connection lasts."""
+"""The machine's lock: one run holds it as long as its connection lasts."""
 
 import os
 import subprocess
@@ -71,7 +71,7 @@ BOTH_ASK = 'sh -c "$1" take me apply; echo $? > "$0"; until [ -e "$2" ]; do slee
 
 
 @pytest.mark.parametrize("attempt", range(5))
-def test_of_two_that_come_at_once_one_gets_it(sandbox: Sandbox, attempt: int) -> None:
+def test_one_of_two_simultaneous_runs_gets_the_lock(sandbox: Sandbox, attempt: int) -> None:
     sshd = sandbox.directory / "sshd"
     sshd.symlink_to("/bin/sh")
     runs = [

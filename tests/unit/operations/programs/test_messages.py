@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md has the words of every message of a program."""
+"""docs/troubleshooting.md contains every message of a program."""
 
 import re
 from pathlib import Path

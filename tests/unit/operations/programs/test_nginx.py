@@ -1,4 +1,4 @@
-"""Sites of nginx: a candidate is tested before it is put into place, and a reload is waited for."""
+"""Sites of nginx: a candidate is tested before it is enabled, and the program waits for the end of a reload."""
 
 import subprocess
 from collections.abc import Iterator

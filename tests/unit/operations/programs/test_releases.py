@@ -1,4 +1,4 @@
-"""Releases on a host: listing and removing them, and the room there is."""
+"""Releases on a host: list, removal and free space."""
 
 import pytest
 

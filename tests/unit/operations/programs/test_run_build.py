@@ -1,4 +1,4 @@
-"""Running a build as a unit of systemd, following it, and storing the tarball; unpacking sources and toolchains."""
+"""A build as a unit of systemd, its output, and the stored tarball; unpacking of sources and toolchains."""
 
 import fcntl
 import hashlib

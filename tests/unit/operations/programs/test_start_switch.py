@@ -1,4 +1,4 @@
-"""Starting a switch: under the lock alone, followed to its end, and judged by the switch's own last word."""
+"""The start of a switch: only under the lock, followed to its end, and judged by the switch's own last line."""
 
 import subprocess
 

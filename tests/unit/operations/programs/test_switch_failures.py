@@ -1,4 +1,4 @@
-"""switch.sh: a command that fails although nobody expected it to is a failure of the action, and no stop from outside."""
+"""switch.sh: an unexpected failure of a command is a failure of the action, not a stop from outside."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""switch.sh: an action that is ended from outside at any step, and one that a power cut left behind."""
+"""switch.sh: actions that end from outside at any step, and the remains of a power failure."""
 
 import os
 import signal

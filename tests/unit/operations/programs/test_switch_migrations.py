@@ -197,7 +197,7 @@ def test_a_migration_without_its_file_is_refused_with_the_release_that_has_it(ho
     assert (host.backups, host.called("DOWN"), host.log) == ([], 0, ["migrate-down 0.1.0 failed"])
 
 
-def test_nor_is_one_taken_back_below_a_later_one_without_its_file(host: StubHost) -> None:
+def test_a_migration_below_a_later_one_without_its_file_is_not_taken_back(host: StubHost) -> None:
     host.migrations("up", NEW)
     host.migrations("gone", NEWER)
     host.unpack("0.3.0", NEW)

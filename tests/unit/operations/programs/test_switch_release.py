@@ -1,4 +1,4 @@
-"""switch.sh: a release that is good, and each way in which one is bad."""
+"""switch.sh: a good release, and each kind of bad release."""
 
 from collections.abc import Callable
 

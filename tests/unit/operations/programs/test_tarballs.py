@@ -1,4 +1,4 @@
-"""The store of tarballs: what comes in, what is listed, and what is handed over."""
+"""The store of tarballs: uploads, list and handover."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Unpacking a release: a tarball is looked at before anything has its name, and only the lock's holder unpacks."""
+"""Unpacking a release: a tarball is checked before its directory gets a name, and only the lock's holder unpacks."""
 
 import hashlib
 import io
