@@ -59,12 +59,18 @@ property() { systemctl show --property "$1" --value "$unit"; }
 # unit's file except those about start and end. systemd takes $$ in an argument for $, and $NAME for a variable
 # (systemd.service(5)).
 task() {
-    local release=$1 options
+    local release=$1 settings options
     shift
-    readarray -t options < <(sed -n '/^\[Service\]/,/^\[Install\]/{
+    settings=$(sed -n '/^\[Service\]/,/^\[Install\]/{
         /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
         s/^[A-Z][A-Za-z]*=/--property=&/p
-    }' "$unit_path")
+    }' "$unit_path" || true)
+    # Without it, systemd would run the command as root.
+    if [[ $settings != *--property=User=* ]]; then
+        say "$unit_path cannot be read or names no user: apply first" >&2
+        return 1
+    fi
+    readarray -t options <<< "$settings"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
         --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${options[@]}" \
         -- "$release/bin/$app" "${@//\$/\$\$}"
@@ -104,12 +110,13 @@ migrate() {
     local release=$1 listed left
     listed=$(ask_migrations "$release")
     note migrations "$(applied <<< "$listed" | xargs)"
-    if [ -z "$(pending <<< "$listed")" ]; then
+    left=$(pending <<< "$listed" | xargs)
+    if [ -z "$left" ]; then
         say "No migration is pending."
         return
     fi
     backup "${release##*/}"
-    say "Migrating:" "$(pending <<< "$listed" | xargs)"
+    say "Migrating: $left"
     run_migration "$release" "$migrate_expression"
     listed=$(ask_migrations "$release")
     left=$(pending <<< "$listed" | xargs)
@@ -264,7 +271,7 @@ healthy() {
 }
 
 same_process() {
-    [ "$(property MainPID)" = "$1" ] && [ "$1" != 0 ] && return
+    [ "$(property MainPID)" = "$1" ] && [ "${1:-0}" != 0 ] && return
     say "$unit ended by itself"
     return 1
 }
@@ -276,8 +283,11 @@ last_words() {
 
 # Restarted and healthy, or failed with the reason and the journal's last lines.
 restart_and_check() {
-    local reason
+    local reason process
+    process=$(property MainPID)
     restart
+    # The process from before would answer as well as ever.
+    [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || fail "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
     if ! reason=$(healthy "$1"); then
         last_words
@@ -302,9 +312,11 @@ begin() {
     mv -f "$progress.new" "$progress"
 }
 
-# An earlier action that nothing ended: the machine went down meanwhile.
+# An earlier action that nothing ended: the machine went down meanwhile. When it came up, systemd started the linked release,
+# so the action counts as one that restarted.
 take_up() {
     say "$(noted action) $(noted version) was cut off: ending that first"
+    [ -z "$(noted since)" ] || note restarted "$(date +%s)"
     "$0" end
 }
 
@@ -360,6 +372,7 @@ end() {
             reason=$(reason_of_systemd)
         fi
         abandon_migration
+        rm -f "$state"/backups/*.part
         go_back
         database_stands
         record "$outcome"
