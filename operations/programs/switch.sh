@@ -298,6 +298,7 @@ restart_and_check() {
 
 # --- The actions -----------------------------------------------------------------------------------------------------
 
+# Action $1 with version $2; default: the one that runs, once an earlier action is ended.
 begin() {
     local now
     [ ! -e "$progress" ] || take_up
@@ -307,7 +308,7 @@ begin() {
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again. Nothing was changed"
     fi
     # Whole or not at all: on a full disk nothing has begun.
-    printf '%s=%s\n' action "$1" version "$2" before "$now" since "$(date +%s)" who "${WHO:--}" \
+    printf '%s=%s\n' action "$1" version "${2-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
         revision "${REVISION:--}" > "$progress.new"
     mv -f "$progress.new" "$progress"
 }
@@ -343,7 +344,7 @@ rollback() {
 in_place() {
     local action=$1
     shift
-    begin "$action" "$(current)"
+    begin "$action"
     [ -n "$(current)" ] || fail "there is no release yet: make release"
     case $action in
         restart) restart_and_check "$(current)" ;;

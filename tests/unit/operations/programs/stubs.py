@@ -1,5 +1,6 @@
 """Runs operations/programs/switch.sh in a directory of its own, against stub commands (bin/), as systemd would."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -49,6 +50,10 @@ class Run(NamedTuple):
         return "\n".join(self.lines)
 
 
+def _read(file: Path) -> str:
+    return file.read_text().strip() if file.exists() else ""
+
+
 class World:
     """A host with one environment, its releases, and the stub commands.
 
@@ -64,6 +69,8 @@ class World:
         self.link = self._of(self.environment.app_path)
         self.progress = self.state / "switching"
         self.program = self._of(self.environment.switch_path)
+        # Put before the program's own words.
+        self.wrapper: list[str] = []
         self._install()
 
     def _of(self, host_path: str) -> Path:
@@ -138,6 +145,17 @@ class World:
         """A command works again."""
         (self.path / "hooks" / command).unlink()
 
+    def fill_disk(self, command: str = "") -> None:
+        """Nothing more can be written by the program itself, from now on or from a call of a command on.
+
+        + command: one that the program calls directly, not in a pipe; default: from the beginning
+        """
+        self.wrapper = ["env", "--ignore-signal=XFSZ"]
+        if command:
+            self.hook(command, 'prlimit --pid "$PPID" --fsize=0:unlimited')
+        else:
+            self.wrapper += ["prlimit", "--fsize=0:unlimited"]
+
     # --- What the program does ---------------------------------------------------------------------------------------
 
     def run(self, *arguments: str, **variables: str) -> Run:
@@ -145,9 +163,19 @@ class World:
 
         + variables: BEFORE and others of the program's environment
         """
+        done = self.start(*arguments, **variables)
+        ended = self.end("exit-code" if done.status else "success", str(done.status))
+        return Run(done.status, done.lines + ended.lines)
+
+    def start(self, *arguments: str, **variables: str) -> Run:
+        """The program alone, without its end."""
         done = self._call(arguments, variables)
-        ended = self.end("exit-code" if done.returncode else "success", str(done.returncode))
-        return Run(done.returncode, done.stdout.splitlines() + ended.lines)
+        return Run(done.returncode, done.stdout.splitlines())
+
+    def boot(self) -> None:
+        """The machine starts again: systemd starts the linked release."""
+        (self.path / "running").write_text(f"{self.link.readlink().name}\n")
+        (self.path / "pid").write_text("101\n")
 
     def end(self, result: str = "", status: str = "") -> Run:
         """The end alone.
@@ -167,16 +195,18 @@ class World:
         """
         at = self.path / "blocked"
         at.unlink(missing_ok=True)
-        self.hook(blocked, f'case "$*" in {call}) touch "$WORLD/blocked"; exec /usr/bin/sleep 60 ;; esac')
+        self.hook(blocked, f'case "$*" in {call}) echo "$$" > "$WORLD/blocked"; exec /usr/bin/sleep 60 ;; esac')
         with subprocess.Popen(
-            [self.program, *arguments], env=self._variables({}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*self.wrapper, self.program, *arguments], env=self._variables({}), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, start_new_session=True,
         ) as process:  # fmt: skip
             deadline = time.monotonic() + 30
-            while not at.exists() and process.poll() is None and time.monotonic() < deadline:
+            while not (reached := _read(at)) and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.01)
-            reached = at.exists()
-            os.killpg(process.pid, how if reached else signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, how if reached else signal.SIGKILL)
+                # timeout(1) makes a group of its own.
+                os.kill(int(reached or process.pid), how)
             lines = process.communicate()[0].splitlines()
         assert reached, f"{blocked} was not called: {lines}"
         assert process.returncode == -how
@@ -185,7 +215,7 @@ class World:
 
     def _call(self, arguments: Any, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [self.program, *arguments], env=self._variables(variables), stdout=subprocess.PIPE,
+            [*self.wrapper, self.program, *arguments], env=self._variables(variables), stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
         )  # fmt: skip
 
