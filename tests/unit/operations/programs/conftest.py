@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 
 
 @pytest.fixture

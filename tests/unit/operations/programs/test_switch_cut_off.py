@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 from tests.unit.operations.programs.test_switch_interrupted import STEPS, Step
 
 CUT_OFF = "release 0.2.0 was cut off: ending that first"

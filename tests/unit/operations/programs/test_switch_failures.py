@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 
 ENDED = "billing_stage.service ended by itself"
 ANSWERS = {
@@ -67,9 +68,7 @@ def test_going_back_fails_too(world: World, fault: str) -> None:
     let_wait(world, fault)
     run = world.run("release", "0.2.0")
     trouble = ANSWERS[fault].replace("0.1.0", "0.0.9").replace("not 0.2.0", "not 0.1.0")
-    assert run.last == (
-        f"release 0.2.0: FAILED: {ENDED}; and 0.1.0, which ran before, is not well either: {trouble}"
-    )
+    assert run.last == (f"release 0.2.0: FAILED: {ENDED}; and 0.1.0, which ran before, is not well either: {trouble}")
     assert "    last words of 0.1.0" in run.lines
     assert (world.linked, world.log) == ("releases/0.1.0", [("release", "0.2.0", "failed")])
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, THIRD, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND, THIRD
+from tests.unit.operations.programs.stubs import World
 
 RESTART = "systemctl restart billing_stage.service"
 

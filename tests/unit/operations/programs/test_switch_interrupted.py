@@ -1,11 +1,12 @@
-"""The program is ended at a step, or the machine goes down: the release before goes on, and nothing is held against the new one."""
+"""The program is ended at a step: the release before goes on, and nothing is held against the new one."""
 
 import signal
 from typing import NamedTuple
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 
 
 class Step(NamedTuple):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 
 RESTART = "systemctl restart billing_stage.service"
 
@@ -81,7 +82,8 @@ def test_a_migration_runs_as_the_unit_does_but_for_its_start_and_end(world: Worl
     world.run("release", "0.2.0")
     [migration] = [call for call in world.calls if call.startswith("systemd-run") and "Release.migrate()" in call]
     options = migration.split(" -- ")[0].split()
-    assert {"--unit=billing_stage-task.service", "--property=User=billing", "--property=ProtectSystem=strict"} <= set(options)
+    for option in ("--unit=billing_stage-task.service", "--property=User=billing", "--property=ProtectSystem=strict"):
+        assert option in options
     assert f"--property=WorkingDirectory={world.root}/releases/0.2.0" in options
     assert not [word for word in options if re.match("--property=(ExecStart|Restart|Type|KillMode|Wants)", word)]
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.unit.operations.programs.stubs import FIRST, SECOND, World
+from tests.unit.operations.programs.host_directory import FIRST, SECOND
+from tests.unit.operations.programs.stubs import World
 
 ON_LINK = 'case "$*" in *.billing.new*) exit 1 ;; esac'
 
