@@ -1,30 +1,18 @@
 """Prepare environments: `pyinfra inventory.py deploy.py --limit stage`, or without a limit for all of them."""
 
-from pyinfra import config, host, state
-from pyinfra.api.exceptions import DeployError
-from pyinfra.facts.server import LinuxDistribution
+from pyinfra import host, state
 
-from group_data.schema.inventory import environments_on, machine_of, read_environments
+from group_data.schema.inventory import environments_on, machine_of
 from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
-from operations.host import lock
+from operations.host import lock, steps
 from operations.release import switch
-from preflight.access import require_sudo
+from preflight import entry
 from vault.store import open_vault, vault_path
 
-config.SUDO = True
-require_sudo(host)
-
-environments = read_environments(host.inventory)
+environments = entry.environments()
 environment = environments[host.name]
 secrets = open_vault(vault_path(environment.vault_directory, environment.environment), environment.vault_identity)
-
-distribution = host.get_fact(LinuxDistribution)
-debian = distribution["major"] if distribution["name"] == "Debian" else None
-if debian not in (12, 13):
-    raise DeployError(
-        f"{host.name} runs {distribution['name']} {distribution['major']}: only Debian 12 and 13 are supported"
-    )
-
+debian = entry.require_debian()
 provided_files.require(environment)
 
 # Once per machine, by whichever of its environments comes first in this run.
@@ -32,8 +20,9 @@ neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
 ]
 if neighbours[0].name == host.name:
-    lock.acquire(name="Machine: lock", what="apply")
-    machine.prepare(environments_on(machine_of(host), host.inventory, environments))
+    with steps.of_machine():
+        lock.acquire(name="Machine: lock", what="apply")
+        machine.prepare(environments_on(machine_of(host), host.inventory, environments))
 
 # The first step every environment has: pyinfra orders steps by what hosts have in common, so that all of them wait here
 # until the machine is ready.

@@ -6,7 +6,7 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 from pyinfra import config, state
 
 import connectors.startup  # noqa: F401  first: it tunes what the following lines cost
-from preflight import interruption
+from preflight import interruption, noise
 from preflight.access import identity
 from preflight.check import refuse_what_cannot_work
 
@@ -39,7 +39,8 @@ prod = [("@snapshot/prod", machine(HOST))]
 config.FAIL_PERCENT = 0
 state.should_raise_failed_hosts = None
 
-interruption.end_pyinfra()
+interruption.end_pyinfra_of_command_line()
+noise.silence()
 
 # The last line: everything above is checked, with the group data and the command line, before anything connects.
 refuse_what_cannot_work()

@@ -126,7 +126,7 @@ def _systemctl(machine: Machine) -> None:
 
 
 def _deploy(project: Project, file: str, **options: str) -> None:
-    command = ["env", *(f"{name}={value}" for name, value in options.items()), sys.executable, "-m", "pyinfra"]
+    command = ["env", *(f"DEPLOY_{name}={value}" for name, value in options.items()), sys.executable, "-m", "pyinfra"]
     project.run(*command, "inventory.py", file, "--limit", "stage", "--yes").require_success()
 
 

@@ -7,6 +7,7 @@ that Ansible made.
 
 import argparse
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -24,46 +25,8 @@ from tests.sandbox.vaults import make_vaults
 
 Result = TypeVar("Result")
 
-# What the example's application has on a machine; the shell fills in the names.
-FILES = (
-    "/etc/nginx /etc/systemd/system /etc/systemd/journald.conf.d /etc/polkit-1 /etc/default/billing* /etc/ssl/private"
-    " /etc/sudoers.d /home /run/nginx.loaded /var/*.secret.exs /var/lib/billing* /var/cache/billing* /var/www"
-    " /usr/local/libexec"
-)
-
-# Random by nature: what the sandbox gives each machine to log in with, and keys. Of these the content is not compared.
-RANDOM = r"! -path '*/.ssh/*' ! -path '/etc/ssl/private/*' ! -name '*.key' ! -name '*.pem'"
-
-# Type, mode, owner, group and target of a link; then the content of files; then the subjects of certificates.
-LIST = f"""\
-find {FILES} -printf '%p\\t%y %m %u:%g %l\\n' 2>/dev/null
-find {FILES} -type f {RANDOM} -exec sha256sum {{}} + 2>/dev/null | sed -E 's/^([0-9a-f]+)  (.*)$/\\2\\tsha256 \\1/'
-find {FILES} -type f -name '*.pem' 2>/dev/null | while read -r file; do
-    printf '%s\\t%s\\n' "$file" "$(openssl x509 -noout -subject -ext subjectAltName -in "$file" 2>/dev/null | tr '\\n' ' ')"
-done
-"""
-
-UNITS = (
-    "nginx.service postgresql.service postgresql@*.service epmd.socket billing_stage.service systemd-journald.service"
-)
-
-# Names and what the machine says of them: users with their groups and whether they have a password, packages, units, and
-# who listens.
-NAMES = f"""\
-for user in billing postgres; do
-    printf 'user %s\\t' "$user"
-    echo "$(getent passwd "$user") $(id -nG "$user") $(passwd -S "$user" | cut -d ' ' -f 2)"
-done
-getent group | grep ^billing | sed -E 's/^([^:]*)/group \\1\\t&/'
-dpkg-query --show --showformat 'package ${{Package}}\\t${{db:Status-Status}} ${{Version}}\\n' {" ".join(PACKAGES)}
-systemctl list-units --all --plain --no-legend {UNITS} | cut -d ' ' -f 1 | while read -r unit; do
-    printf 'unit %s\\t' "$unit"
-    systemctl show --property LoadState,ActiveState,UnitFileState,NeedDaemonReload,DropInPaths "$unit" | tr '\\n' ' '
-    echo
-done
-printf 'enabled billing_stage.service\\t%s\\n' "$(systemctl is-enabled billing_stage.service)"
-ss --no-header --listening --tcp --numeric | awk '{{ print "listening " $4 "\\tyes" }}'
-"""
+# Programs that print what a machine is, a line for each thing, with a tab after its name.
+FILES, NAMES = (Path(__file__).with_name(name).read_text() for name in ("list_files.sh", "list_names.sh"))
 
 # One JSON object by row: `what name`, and everything about it. A verifier's salt is random.
 SQL = """\
@@ -90,8 +53,8 @@ def state(machine: Machine) -> dict[str, str]:
     + machine: one that was prepared for the example's `stage`
     """
     result: dict[str, str] = {}
-    for script in (LIST, NAMES):
-        for line in machine.run(script).stdout.splitlines():
+    for command in (["sh", "-c", FILES], ["sh", "-c", NAMES, "list_names.sh", *PACKAGES]):
+        for line in machine.run(shlex.join(command)).stdout.splitlines():
             name, _, text = line.partition("\t")
             result[name] = f"{result[name]}, {text}" if name in result else text
     for database, sql in (("postgres", SQL), ("billing_stage", EXTENSIONS)):

@@ -1,13 +1,13 @@
-"""Marked blocks of ours in the files of an application's checkout; every other line is the team's."""
+"""Our blocks in the files of a checkout. Two markers enclose a block; every other line belongs to the team."""
 
 import re
 from collections.abc import Callable, Sequence
 
 from pyinfra.api.exceptions import DeployError
 
-from checkout.sources import Read
+from checkout.files import Read
 
-# What may follow a block without overruling it: other blocks of ours, comments and empty lines.
+# Text that may follow a block because it cannot override it: other blocks of ours, comments and empty lines.
 _HARMLESS = re.compile(
     r"^[ \t]*# >>> deploy: .*?^[ \t]*# <<< deploy: [^\n]*$|^[ \t]*#[^\n]*$|\s", re.MULTILINE | re.DOTALL
 )
@@ -16,32 +16,32 @@ _ANY = re.compile(r"^[ \t]*# >>> deploy: .*?^[ \t]*# <<< deploy: [^\n]*\n?", re.
 
 
 def without_blocks(read: Read) -> Read:
-    """The files as the team wrote them.
+    """A reader for the team's own lines, with an empty line for each line of our blocks.
 
-    + read: the files with our blocks
+    + read: reads a file of the checkout
     """
 
     def theirs(file: str) -> str | None:
         text = read(file)
-        # Lines keep their numbers.
+        # The team's lines keep their numbers.
         return None if text is None else _ANY.sub(lambda ours: ours[0].count("\n") * "\n", text)
 
     return theirs
 
 
 def markers(name: str) -> tuple[str, str]:
-    """The lines around a block. All the files it may stand in take # for a comment.
+    """The lines before and after a block. # begins a comment in every file that may hold a block.
 
-    + name: of the block, of which a file holds one
+    + name: of the block; a file holds it once
     """
     return f"# >>> deploy: {name}", f"# <<< deploy: {name}"
 
 
 def block(name: str, lines: Sequence[str], indent: str = "") -> str:
-    """The text of a block.
+    """The text of a block with its markers.
 
-    + name: of it
-    + lines: of it
+    + name: of the block
+    + lines: of the block
     + indent: before each line
     """
     begin, end = markers(name)
@@ -49,9 +49,9 @@ def block(name: str, lines: Sequence[str], indent: str = "") -> str:
 
 
 class Texts:
-    """Files of a checkout, as they are and as they are to be.
+    """Files of a checkout with our changes, which are kept in memory.
 
-    + read: the files as they are
+    + read: reads a file of the checkout
     """
 
     def __init__(self, read: Read) -> None:
@@ -59,48 +59,48 @@ class Texts:
         self._changed: dict[str, str] = {}
 
     def read(self, file: str) -> str | None:
-        """A file as it is to be, as far as that is settled; None where there is none.
+        """A file with the changes so far; None if there is no file.
 
         + file: relative to the checkout
         """
         return self._changed.get(file, self._read(file))
 
     def without(self, file: str, name: str) -> str | None:
-        """The same without a block of ours.
+        """A file with the changes so far and without one of our blocks; None if there is no file.
 
         + file: relative to the checkout
         + name: of the block
 
-        Raises DeployError when one of its markers is missing.
+        Raises DeployError when a marker is missing or is there twice.
         """
         text = self.read(file)
         return None if text is None else _cut(text, name, file)[0]
 
     def edit(self, file: str, change: Callable[[str], str], new: str = "") -> None:
-        """A file changes.
+        """Change a file.
 
         + file: relative to the checkout
-        + change: makes the new text of the old one
-        + new: the old text of a file that is not there
+        + change: returns the new text for the old one
+        + new: the old text of a missing file
         """
         text = self.read(file)
         self._changed[file] = change(new if text is None else text)
 
     def block(self, file: str, name: str, lines: Sequence[str], new: str = "") -> None:
-        """A file holds a block where it was, or at the end if what follows could overrule it; without lines it holds none.
+        """A file holds a block, at its old place or at the end if later lines could override it there.
 
         + file: relative to the checkout
         + name: of the block
-        + lines: of it
-        + new: what a file begins with that is not there yet
+        + lines: of the block; without lines the block is removed
+        + new: the first line of a missing file
 
-        Raises DeployError when one of its markers is missing.
+        Raises DeployError when a marker is missing or is there twice.
         """
         if lines or self.read(file) is not None:
             self.edit(file, lambda text: _with_block(text, name, lines, file), new)
 
     def changes(self) -> dict[str, str]:
-        """What differs from what is there, by file."""
+        """The new text of each file that changed."""
         return {file: text for file, text in self._changed.items() if text != self._read(file)}
 
 

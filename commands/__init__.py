@@ -1,1 +1,1 @@
-"""What a Makefile target runs and is no deploy: one small command a file, each with its exit codes in its docstring."""
+"""The command line: one click command a file, with its exit codes in its docstring, which is its --help too."""

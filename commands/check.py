@@ -1,13 +1,14 @@
-"""The data is checked without any host: `python -m commands.check`.
+"""Check inventory, group data and vaults, without a host.
 
 Exit code 0: everything agrees, said in one line. 1: the problems, all of them in one message on standard error.
 """
 
-import sys
+import click
 
+from commands import options
 from group_data.schema.inventory import examine
 from group_data.schema.paths import CHECKOUT
-from group_data.schema.rules import Problem
+from group_data.schema.problem import Problem
 from preflight.check import (
     missing_passwords,
     not_compared,
@@ -20,8 +21,9 @@ from preflight.inventory import InventoryError, read_inventory
 from vault.keys import shown
 
 
-def main() -> int:
-    """Check the committed inventory. Returns the exit code."""
+@options.command(__doc__)
+def command() -> int:
+    """Check the committed inventory."""
     try:
         inventory = read_inventory()
         subjects, problems = examine(inventory, [host.name for host in inventory])
@@ -37,7 +39,7 @@ def main() -> int:
         return report(problems, not_compared(vaults))
     machines = len({subject.machine for subject in subjects})
     compared = ", ".join(sorted({shown(path) for path, _ in vaults.opened.values()})) or "none"
-    print(
+    click.echo(
         f"{_count(len(subjects), 'environment')} on {_count(machines, 'machine')}: no problem; cookies compared: "
         + "; ".join([compared, *not_compared(vaults)])
     )
@@ -49,4 +51,4 @@ def _count(number: int, noun: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

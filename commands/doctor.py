@@ -1,10 +1,11 @@
-"""What is wrong with what runs: `python -m commands.doctor [ENV ...] [--json]`.
+"""Say what is wrong, why it matters, and what mends it.
 
-Exit code 0: nothing was found. 2: findings, each with why it matters and the command that mends it. 1: not everything could
-be asked, and standard error says why. The vaults are needed: their cookie and password are compared with those in use.
+The vaults are needed: their cookie and password are compared with those in use.
+
+Exit code 0: nothing was found. 2: findings, each with the command that mends it. 1: not everything could be asked, and
+standard error says why.
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -12,41 +13,35 @@ import click
 from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 
-from commands.selection import Parser, print_json
+from commands import options
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
 from inspection.ask import ask
-from inspection.diagnosis import Finding, findings
-from preflight import interruption
+from inspection.diagnosis import findings
+from inspection.finding import Finding
 from preflight.inventory import read_inventory
 from preflight.selection import select
 from vault.store import open_vault, vault_path
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask, show, and return the exit code.
-
-    + arguments: the command line without the program, by default the process's own
-    """
-    parser = Parser("python -m commands.doctor", "Say what is wrong with what runs, and what mends it.")
-    options = parser.parse_args(arguments)
-    try:
-        inventory = read_inventory()
-        environments = read_environments(inventory)
-        hosts = select(options.environments, inventory, environments)
-        vaults = {host.name: _vault(environments[host.name]) for host in hosts}
-        answers = ask(inventory, hosts, lambda host: _examined(host, environments[host.name], vaults[host.name]))
-    except PyinfraError as error:
-        print(error, file=sys.stderr)
-        return 1
-    told = {environments[name].environment: answer for name, answer in answers.items() if isinstance(answer, list)}
+@options.command(__doc__)
+@options.environments
+@options.as_json
+def command(environments: Sequence[str], as_json: bool) -> int:
+    """Ask and show."""
+    inventory = read_inventory()
+    known = read_environments(inventory)
+    hosts = select(environments, inventory, known)
+    vaults = {host.name: _vault(known[host.name]) for host in hosts}
+    answers = ask(inventory, hosts, lambda host: _examined(host, known[host.name], vaults[host.name]))
+    told = {known[name].environment: answer for name, answer in answers.items() if isinstance(answer, list)}
     for name, answer in answers.items():
         if isinstance(answer, PyinfraError):
-            print(f"{name}: {answer}", file=sys.stderr)
-    if options.json:
-        print_json({name: [finding._asdict() for finding in found] for name, found in told.items()})
+            click.echo(f"{name}: {answer}", err=True)
+    if as_json:
+        options.print_json({name: [finding._asdict() for finding in found] for name, found in told.items()})
     else:
         _print(told)
     return 1 if len(told) < len(answers) else 2 if any(told.values()) else 0
@@ -73,5 +68,4 @@ def _print(told: Mapping[str, list[Finding]]) -> None:
 
 
 if __name__ == "__main__":
-    interruption.end_process()
-    sys.exit(main())
+    command()

@@ -1,49 +1,47 @@
-"""Whether the hosts are still as the data says: `python -m commands.drift [ENV ...] [--json] [--quiet]`.
+"""Name what is not as the data says.
 
-Exit code 0: in sync. 2: drifted, and each drifted thing is named in one line. 1: that could not be told, and standard
-error says why. docs/drift.md describes the JSON, and how to have it run by a timer.
+Each drifted thing is one line. `make plan` shows the difference, `make apply` mends it. docs/drift.md describes the JSON,
+and how to have it run by a timer.
+
+Exit code 0: in sync. 2: drifted. 1: that could not be told, and standard error says why.
 """
 
 import sys
 from collections.abc import Sequence
 
 import click
-from pyinfra.api.exceptions import PyinfraError
 
-from commands.selection import Parser, print_json
+from commands import options
 from group_data.schema.inventory import read_environments
 from inspection.drift import Drift, find
-from preflight import interruption
+from inspection.plan import PlanError
 from preflight.inventory import read_inventory
 from preflight.selection import select
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Look, report, and return the exit code.
-
-    + arguments: the command line without the program, by default the process's own
-    """
-    parser = Parser("python -m commands.drift", "Name everything on the hosts that is not as the data says.")
-    parser.add_argument("--quiet", action="store_true", help="say nothing when in sync, for cron")
-    options = parser.parse_args(arguments)
+@options.command(__doc__)
+@options.environments
+@options.as_json
+@click.option("--quiet", is_flag=True, help="Say nothing when in sync, for cron.")
+def command(environments: Sequence[str], as_json: bool, quiet: bool) -> int:
+    """Look and report."""
+    inventory = read_inventory()
+    known = read_environments(inventory)
+    hosts = select(environments, inventory, known)
     try:
-        inventory = read_inventory()
-        environments = read_environments(inventory)
-        hosts = select(options.environments, inventory, environments)
-        show_progress = sys.stderr.isatty() and not options.quiet
-        drifted = find(inventory, environments, hosts, show_progress=show_progress)
-    except PyinfraError as error:
+        drifted = find(inventory, known, hosts, show_progress=sys.stderr.isatty() and not quiet)
+    except PlanError as error:
         # Empty when pyinfra's own words were let through.
         click.echo(str(error) or "drift: there is no plan to compare with", err=True)
         return 1
-    if drifted or not options.quiet:
-        _report(drifted, as_json=options.json)
+    if drifted or not quiet:
+        _report(drifted, as_json=as_json)
     return 2 if drifted else 0
 
 
 def _report(drifted: Sequence[Drift], *, as_json: bool) -> None:
     if as_json:
-        print_json({"in_sync": not drifted, "drift": [item._asdict() for item in drifted]})
+        options.print_json({"in_sync": not drifted, "drift": [item._asdict() for item in drifted]})
         return
     for item in drifted:
         click.echo(click.style(str(item), fg="yellow" if item.kind == "leftover" else "red"))
@@ -55,5 +53,4 @@ def _report(drifted: Sequence[Drift], *, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
-    interruption.end_process()
-    sys.exit(main())
+    command()

@@ -1,11 +1,10 @@
-"""`python -m commands.reference` writes docs/group-data.md from the models: `make docs`.
+"""The text of docs/group-data.md, from the models.
 
 Everything in it is derived: type, bounds, default, example, unit and meaning from the fields of `Settings`, what follows
 from them from the properties of `Environment`, the vault's keys from `Secrets`.
 """
 
 import re
-import sys
 import types as python_types
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from group_data.schema import types
+from group_data.schema import addresses, types
 from group_data.schema.environment import Environment
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import Secrets
@@ -53,12 +52,6 @@ EXAMPLE = {
     "port": 4001,
     "tls": "self_signed",
 }
-
-
-def main() -> int:
-    """Write the file."""
-    FILE.write_text(text())
-    return 0
 
 
 def text() -> str:
@@ -123,8 +116,12 @@ def _takes(name: str, field: FieldInfo) -> str:
     return ", ".join(parts)
 
 
+# Every type of the schema, by name.
+KINDS = vars(types) | vars(addresses)
+
+
 def _words(hint: Any) -> str:
-    """A type in plain words; the constrained ones of types.py by their names."""
+    """A type in plain words; a kind of text by its name."""
     if kind := _kind_of(hint):
         return f"[{kind}](#kinds-of-text)"
     origin, arguments = get_origin(hint), get_args(hint)
@@ -145,14 +142,14 @@ def _kind_of(hint: Any) -> str | None:
     """`server name` for `ServerName`; None for what is no constrained text."""
     if get_origin(hint) is not Annotated or get_args(hint)[0] is not str:
         return None
-    name = next((name for name, alias in vars(types).items() if alias == hint), None)
+    name = next((name for name, alias in KINDS.items() if alias == hint), None)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() if name else None
 
 
 def _kinds() -> list[str]:
-    """Every constrained text of types.py, in the words with which a wrong one is refused."""
+    """Every kind of text, with the message for a wrong one."""
     lines = ["## Kinds of text\n", "| kind | rule |", "|---|---|"]
-    for alias in vars(types).values():
+    for alias in KINDS.values():
         if kind := _kind_of(alias):
             lines.append(f"| {kind} | {_cell(_refusal(alias))} |")
     return [*lines, ""]
@@ -223,7 +220,3 @@ def _value(value: Any) -> str:
 
 def _cell(content: str) -> str:
     return content.replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

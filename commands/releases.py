@@ -1,16 +1,15 @@
-"""The releases on the hosts: `python -m commands.releases [ENV ...] [--json]`.
+"""List the releases and how they came there.
 
 Exit code 0: shown. 1: not all of it could be told, and standard error says why.
 """
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 from pyinfra.api.exceptions import PyinfraError
 
-from commands.selection import Parser, print_json
+from commands import options
 from group_data.schema.inventory import read_environments
 from inspection.ask import ask, fact
 from operations.release.choice import describe
@@ -23,35 +22,29 @@ from preflight.selection import select
 LOGGED = 10
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask, show, and return the exit code.
-
-    + arguments: the command line without the program, by default the process's own
-    """
-    parser = Parser("python -m commands.releases", "Show the releases on the hosts and how they came there.")
-    options = parser.parse_args(arguments)
-    try:
-        inventory = read_inventory()
-        environments = read_environments(inventory)
-        hosts = select(options.environments, inventory, environments)
-        answers = ask(inventory, hosts, lambda host: fact(host, ReleasesOnHost, **paths(environments[host.name])))
-    except PyinfraError as error:
-        print(error, file=sys.stderr)
-        return 1
-    told = {environments[name].environment: answer for name, answer in answers.items() if isinstance(answer, Releases)}
+@options.command(__doc__)
+@options.environments
+@options.as_json
+def command(environments: Sequence[str], as_json: bool) -> int:
+    """Ask and show."""
+    inventory = read_inventory()
+    known = read_environments(inventory)
+    hosts = select(environments, inventory, known)
+    answers = ask(inventory, hosts, lambda host: fact(host, ReleasesOnHost, **paths(known[host.name])))
+    told = {known[name].environment: answer for name, answer in answers.items() if isinstance(answer, Releases)}
     for name, answer in answers.items():
         if isinstance(answer, PyinfraError):
-            print(f"{name}: {answer}", file=sys.stderr)
+            click.echo(f"{name}: {answer}", err=True)
     interruption.end_process_on_closed_output()
-    if options.json:
-        print_json({name: as_json(releases) for name, releases in told.items()})
+    if as_json:
+        options.print_json({name: everything(releases) for name, releases in told.items()})
     else:
         for name, releases in told.items():
             _print(name, releases)
     return 0 if len(told) == len(answers) else 1
 
 
-def as_json(releases: Releases) -> dict[str, Any]:
+def everything(releases: Releases) -> dict[str, Any]:
     """All of it, the newest release and the newest line of the log first.
 
     + releases: of one environment
@@ -81,5 +74,4 @@ def _print(environment: str, releases: Releases) -> None:
 
 
 if __name__ == "__main__":
-    interruption.end_process()
-    sys.exit(main())
+    command()

@@ -1,61 +1,75 @@
-"""Break the lock of machines: `python -m commands.unlock ENV ... [--show]`. A release at work there is told to go back.
+"""Say who holds the machine's lock, and break it.
 
-Exit code 0: the lock is free; with --show also: it was not held. 2: with --show, it is held. 1: it could not be told.
+A release at work there is told to go back.
+
+Exit code 0: the lock is free. 1: declined, or it could not be told. 2: with --show, the lock is held. 130: interrupted.
 """
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pyinfra.api import Host
+import click
+from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
-from commands.selection import Parser
+from commands import options
+from commands.deployment import ask as ask_operator
+from commands.deployment import on_interruption
+from group_data.schema.environment import Environment
 from group_data.schema.inventory import environments_on, machine_of, read_environments
 from inspection.ask import address, ask, fact
 from operations.host.lock import Holder, breaking
-from preflight import interruption
 from preflight.inventory import read_inventory
 from preflight.selection import select
 
+QUESTION = "Break it? What is at work there goes back."
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask, break, and return the exit code.
 
-    + arguments: the command line without the program, by default the process's own
-    """
-    parser = Parser(
-        "python -m commands.unlock", "Break the lock of the machines these environments are on.", json=False
-    )
-    parser.add_argument("--show", action="store_true", help="only say who holds it")
-    options = parser.parse_args(arguments)
-    try:
-        inventory = read_inventory()
-        environments = read_environments(inventory)
-        hosts = select(options.environments, inventory, environments)
-        one_of_each = list({machine_of(host): host for host in reversed(hosts)}.values())
+@options.command(__doc__)
+@options.environments
+@click.option("--show", is_flag=True, help="Only say who holds it.")
+@options.yes
+@click.pass_context
+def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bool) -> int:
+    """Ask the machine, ask the operator, break."""
+    if not (environments or show):
+        raise click.UsageError("Say which environment: make unlock ENV=stage", ctx)
+    inventory = read_inventory()
+    known = read_environments(inventory)
+    hosts = select(environments, inventory, known)
+    machines = list({machine_of(host): host for host in reversed(hosts)}.values())
+    holders = _answers(inventory, machines, known, breaks=False)
+    for host in machines:
+        click.echo(f"{address(host)}: {_said(holders[host], broken=False)}")
+    if not any(holders.values()) or show:
+        return 2 if any(holders.values()) else 0
+    with on_interruption("Interrupted before the answer: nothing was changed."):
+        ask_operator(QUESTION, yes=yes)
+    held = [host for host in machines if holders[host]]
+    for host, holder in _answers(inventory, held, known, breaks=True).items():
+        click.echo(f"{address(host)}: {_said(holder, broken=True)}")
+    return 0
 
-        def question(host: Host) -> str | None:
-            holder = fact(host, Holder)
-            if holder and not options.show:
-                neighbours = environments_on(machine_of(host), inventory, environments)
-                units = [environment.switch_unit for environment in neighbours]
-                host.run_shell_command(breaking(units), _sudo=True)
-            return holder
 
-        answers = ask(inventory, one_of_each, question)
-    except PyinfraError as error:
-        print(error, file=sys.stderr)
-        return 1
-    code = 0
-    for host in one_of_each:
+def _answers(
+    inventory: Inventory, hosts: Sequence[Host], environments: Mapping[str, Environment], *, breaks: bool
+) -> dict[Host, str | None]:
+    """Who holds the lock of each machine; afterwards it is free with `breaks`."""
+
+    def question(host: Host) -> str | None:
+        holder = fact(host, Holder)
+        if holder and breaks:
+            neighbours = environments_on(machine_of(host), inventory, environments)
+            host.run_shell_command(breaking([other.switch_unit for other in neighbours]), _sudo=True)
+        return holder
+
+    answers = ask(inventory, hosts, question)
+    holders: dict[Host, str | None] = {}
+    for host in hosts:
         answer = answers[host.name]
         if isinstance(answer, PyinfraError):
-            print(f"{address(host)}: {answer}", file=sys.stderr)
-            return 1
-        if answer and options.show:
-            code = 2
-        print(f"{address(host)}: {_said(answer, broken=not options.show)}")
-    return code
+            raise PyinfraError(f"{address(host)}: {answer}")
+        holders[host] = answer
+    return holders
 
 
 def _said(holder: str | None, *, broken: bool) -> str:
@@ -65,5 +79,4 @@ def _said(holder: str | None, *, broken: bool) -> str:
 
 
 if __name__ == "__main__":
-    interruption.end_process()
-    sys.exit(main())
+    command()

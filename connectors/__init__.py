@@ -1,1 +1,1 @@
-"""How pyinfra reaches hosts: a connector of its own, found through the entry point in pyproject.toml."""
+"""The connector `@snapshot/`, and everything else that is here for speed alone. pyproject.toml names its entry point."""

@@ -1,12 +1,14 @@
-"""Many commands in one exchange with a host: the shell script that runs them side by side, and what it answers.
+"""Many commands in one exchange with a host: the shell script that runs them in parallel, and its answers.
 
 One sudo for each user runs that user's commands, all at the same time. Their outputs are kept in memory (/dev/shm) until the
 last one is done, and come back as one compressed stream. Nothing but Debian's essential packages is needed on the host.
 """
 
 import hashlib
+import shlex
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 # Seconds a user's commands may take. One that is not done by then is asked again by itself, with all the time it takes.
@@ -22,56 +24,18 @@ LIMIT = 64 * 1024 * 1024
 # How sudo ends for a user who does not exist (sudo 1.9): with this status and this line, before any command is run.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
 
-# The script's own directory, which mktemp makes for nobody else to enter. Without /dev/shm a disk must do.
-# No umask: the commands would inherit it, through sudo too.
-_DIRECTORY = """\
-d=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit
-late=
-trap 'rm -rf "$d"' EXIT
-trap exit HUP INT PIPE TERM
-"""
-
-# When `timeout` says that time is up, it tells this shell, and then all there is of it: what sends the answers must not heed
-# that, should it have begun by then.
-_HEED = """\
-trap 'late=1; trap "" TERM' TERM
-"""
-
-# How each one ended, in the order in which they began. Once time is up, those that go on are not waited for.
-_WAIT = """\
-n=0
-for pid do
-if [ -z "$late" ] || ! kill -0 "$pid" 2>/dev/null; then
-wait "$pid"
-echo $? >"$d/$n.status"
-fi
-n=$((n + 1))
-done
-"""
-
-# Those that did not listen are killed, with this shell.
-_END = """\
-[ -z "$late" ] || { rm -rf "$d"; kill -KILL 0; }
-"""
-
-# Sizes and names, their sum, an empty line, and the contents one after another.
-_SEND = 'cd "$d" && wc -c * && echo && cat *\n'
-
-# Nothing is sent of what is too much, or where there is no room left: then no answer is known to be whole.
-_SEND_IF_WHOLE = f"""\
-if printf %65536s >"$d/room" && : >"$d/room" && cd "$d" && sizes=$(wc -c *) && set -- ${{sizes##*
-}} && [ "$1" -le {LIMIT} ]; then printf '%s\\n\\n' "$sizes"; cat *
-fi
-"""
-
-# Who reads need not wait until the directory is removed.
-_SAID = "exec >&- 2>&-\n"
+# The functions of the script. A here document of up to 4096 bytes costs dash no process of its own, so it is kept short.
+_FUNCTIONS = "".join(
+    line.lstrip()
+    for line in Path(__file__).with_name("exchange.sh").read_text().splitlines(keepends=True)
+    if not line.lstrip().startswith("#")
+)
 
 
 class Command(NamedTuple):
-    """A command as a user of the host runs it.
+    """A command for a user of the host.
 
-    + become: what puts it in that user's hands, such as `sudo -H -n -u postgres`; nothing for the user of the connection
+    + become: the words that change to this user, such as `sudo -H -n -u postgres`; empty for the user of the connection
     + text: the rest of the line, for a shell
     """
 
@@ -80,7 +44,7 @@ class Command(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """How a command ended, and what it wrote."""
+    """Status and output of a command."""
 
     status: int
     stdout: bytes
@@ -88,36 +52,44 @@ class Answer(NamedTuple):
 
 
 def script(commands: Sequence[Command], first: str | None = None) -> str:
-    """What `sh` reads to run the commands.
+    """The script for `sh` that runs the commands.
 
     + commands: they change nothing, so that the order does not matter
     + first: the line of a command that is run before all of them, with all the time it takes
     """
-    lines = [_DIRECTORY]
+    lines = [_FUNCTIONS, "make_directory\n"]
     if first is not None:
-        lines.append(f'{{ {first}\n}} {_kept("first")}\necho $? >"$d/first.status"\n')
+        lines.append(f"run_first {shlex.quote(first)}\n")
     for number, (become, members) in enumerate(_groups(commands).items()):
-        jobs = [_beside(f"{command.text} </dev/null", position) for position, command in enumerate(members)]
-        group = "".join([_DIRECTORY, _HEED, *jobs, _WAIT, _SEND_IF_WHOLE, _END])
+        group = _group(members)
         end = f"end-{hashlib.sha256(group.encode()).hexdigest()}"
-        lines.append(_beside(f"{become} timeout -k {_GRACE} {PATIENCE} sh -s <<'{end}'", number, f"{group}{end}\n"))
-    return "".join([*lines, _WAIT, "{ ", _SEND, "} | gzip -1\n", _SAID])
+        lines.append(_beside(f"{become} timeout -k {_GRACE} {PATIENCE} sh -s <<'{end}'", number))
+        lines.append(f"{group}{end}\n")
+    return "".join([*lines, "wait_for_all; send | gzip -1; close_outputs\n"])
 
 
 def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, Answer], Answer | None]:
-    """What the commands answered, and what the first one did.
+    """The answer of each command, and the answer of the first one.
 
+    + commands: those given to `script`
     + stream: the script's output
 
-    A command that was too slow or was killed is left out, as are all of a user whom sudo refused, or whose answers are too
-    much: they are to be asked in the ordinary way. The first one is None when there was none, or when the stream does not
-    say how it ended.
+    A slow or killed command has no answer here. No command of a user has one if sudo refused the user, or if the user's
+    answers are too large. These commands must be run in the ordinary way. The first answer is None if there was no such
+    command, or if the stream does not contain its end.
     """
     try:
         kept = _unpack(zlib.decompress(stream, wbits=31))
     except (zlib.error, ValueError):
         return {}, None
     return dict(_of_groups(commands, kept)), _answer(kept, "first")
+
+
+def _group(commands: Sequence[Command]) -> str:
+    """The script that runs one user's commands."""
+    jobs = [_beside(f"{command.text} </dev/null", position) for position, command in enumerate(commands)]
+    before, after = "make_directory; heed_timeout\n", f"wait_for_all; send_if_whole {LIMIT}; end_late\n"
+    return "".join([_FUNCTIONS, before, *jobs, after])
 
 
 def _groups(commands: Sequence[Command]) -> dict[str, list[Command]]:
@@ -141,22 +113,14 @@ def _of_groups(commands: Sequence[Command], kept: Mapping[str, bytes]) -> Iterat
             continue
         for position, command in enumerate(members):
             answer = _answer(inner, position)
-            # Above 128 a signal ended the command.
+            # A status above 128 means that a signal ended the command.
             if answer and answer.status <= 128:
                 yield command, answer
 
 
-def _kept(name: int | str) -> str:
-    """Keeps what a command writes."""
-    return f'>"$d/{name}.out" 2>"$d/{name}.err"'
-
-
-def _beside(command: str, name: int, document: str = "") -> str:
-    """Lines that begin the command, whose process becomes the next of the shell's parameters.
-
-    + document: the lines it reads, if any
-    """
-    return f'{command} {_kept(name)} &\n{document}set -- "$@" $!\n'
+def _beside(command: str, number: int) -> str:
+    """The line that starts a command in the background. The lines of its here-document follow."""
+    return f'{command} >"$answers/{number}.out" 2>"$answers/{number}.err" & processes="$processes $!"\n'
 
 
 def _answer(kept: Mapping[str, bytes], name: int | str) -> Answer | None:
@@ -170,7 +134,7 @@ def _unpack(stream: bytes) -> dict[str, bytes]:
     index, found, content = stream.partition(b"\n\n")
     if not found:
         raise ValueError("no index")
-    # The last line tells their sum, in words of the host's language.
+    # The last line is the sum, in the host's language.
     return dict(_slices([line.split() for line in index.decode().splitlines()[:-1]], content))
 
 
@@ -180,6 +144,6 @@ def _slices(sizes: Iterable[list[str]], content: bytes) -> Iterator[tuple[str, b
         end = start + int(size)
         yield name, content[start:end]
         start = end
-    # Something may have been written between the two.
+    # A command may have written more between listing and sending.
     if start != len(content):
         raise ValueError("not as it was announced")

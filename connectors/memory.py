@@ -1,4 +1,4 @@
-"""Which commands a run asked a host for facts, kept for the next runs; never what they answered."""
+"""Keeps the commands that a run used for facts, for the next runs. Answers are never kept."""
 
 import contextlib
 import hashlib
@@ -12,41 +12,41 @@ from pathlib import Path
 
 from connectors.exchange import Command
 
-# Of the file's contents: those of another version are not read.
+# Version of the file's format; a file of another version is not read.
 _VERSION = 2
 
-# Runs whose commands are kept. A run that changes something asks less than one that does not, and they often alternate.
+# Number of runs to keep. A run with changes asks for fewer facts than one without, and the two often alternate.
 _RUNS = 2
 
 
 def path_of(run: Sequence[str]) -> Path:
-    """The file of a run against a host, in `$XDG_CACHE_HOME/pyinfra-snapshot`, or in `~/.cache` where that is not set.
+    """The file of a run against a host, in `$XDG_CACHE_HOME/pyinfra-snapshot`, by default in `~/.cache`.
 
-    + run: what makes it another run, such as the folder, the entry points, and the host's name and address
+    + run: everything that tells this run from others: folder, entry points, name and address of the host
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "pyinfra-snapshot" / f"{hashlib.sha256(json.dumps(run).encode()).hexdigest()[:32]}.json"
 
 
 def recall(path: Path) -> dict[str, list[Command]]:
-    """The commands of the last two runs by stage, as far as the file can be read and only its user can have written it.
+    """The commands of the last two runs by stage; none if the file is unreadable or somebody else could have written it.
 
-    They are run on the host, as root: whoever can write them there can do anything on it.
+    The host runs these commands as root, so anybody who can write the file controls the host.
     """
     return {stage: list(dict.fromkeys(chain.from_iterable(runs))) for stage, runs in _runs(path).items()}
 
 
 def remember(path: Path, asked: Mapping[str, Iterable[Command]]) -> None:
-    """Keep the commands of a run and of the one before, readable by this user alone; where that fails, nothing is kept.
+    """Keeps the commands of a run and of the one before, readable by this user alone. On an error, nothing is kept.
 
-    + asked: by stage; what is kept of other stages stays
+    + asked: commands by stage; other stages keep theirs
     """
     before = _runs(path)
     runs = {stage: [list(commands), *before.get(stage, [])][:_RUNS] for stage, commands in asked.items()}
     text = json.dumps({"version": _VERSION, "runs": before | runs})
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Made with mode 0600, and moved into place: a run beside this one reads the old file or the new one.
+        # Created with mode 0600 and renamed: another run reads the old file or the new one, never a part.
         descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=".")
         try:
             with os.fdopen(descriptor, "w") as file:
@@ -58,7 +58,7 @@ def remember(path: Path, asked: Mapping[str, Iterable[Command]]) -> None:
 
 
 def _runs(path: Path) -> dict[str, list[list[Command]]]:
-    """The commands by stage and run, of the last run first."""
+    """The commands by stage and run, the last run first."""
     try:
         if not (_is_private(path.parent) and _is_private(path)):
             return {}

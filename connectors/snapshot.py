@@ -1,9 +1,9 @@
-"""`@snapshot/…`: pyinfra's SSH connector, answering facts from one look at the machine.
+"""`@snapshot/…`: pyinfra's SSH connector, which answers facts from one look at the machine.
 
-A run asks a machine for nearly the same facts as those before. So before the first fact of preparing, and again of
-executing, the commands of the last two runs are run in one exchange, and facts are answered from what they gave, for as
-long as nothing else was run on the machine. Everything else, and every fact it does not know, goes the SSH connector's way.
-Hosts of one machine share a connection. `docs/architecture.md` says what is guaranteed, and how.
+A run asks a machine for nearly the same facts as the run before. So the commands of the last two runs are run in one
+exchange, before the first fact of preparing and before the first fact of executing. Facts are answered from this look until
+something else runs on the machine. All other commands go through pyinfra's SSH connector. Hosts of one machine share a
+connection. `docs/architecture.md` describes the guarantees.
 """
 
 import sys
@@ -40,21 +40,21 @@ from connectors import memory
 from connectors.exchange import Answer, Command, answers, script
 from connectors.transport import BROKEN, breaking, prompt
 
-# Hosts that share a connection: sshd allows ten sessions in one (MaxSessions in sshd_config(5)), and each host may have one
-# for a command and one for files, beside the one that is open ahead.
+# Number of hosts that share a connection. sshd allows ten sessions in one (MaxSessions in sshd_config(5)); each host may use
+# one for a command and one for files, and one more is open in advance.
 SHARED = 4
 
-# Seconds for which a snapshot counts: a callback may wait for something by asking for a fact again and again.
+# Age in seconds after which a snapshot is not used: a callback may wait for a change by repeating a fact.
 AGE = 60
 
-# What a command may be given that is asked beside others, and what does not concern the command itself.
+# Arguments of a command that may run beside others, and arguments that do not change the command itself.
 _PLAIN = {"_sudo", "_sudo_user", "_env", "_chdir", "_shell_executable"}
 _NO_CONCERN = {"_success_exit_codes", "_retries", "_retry_delay", "_retry_until", "_temp_dir"}
 
-# Those in which facts are asked about a machine that is not being connected to or left.
+# Stages in which a fact may be answered from a snapshot.
 _STAGES = {StateStage.Prepare, StateStage.Execute}
 
-# pyinfra does not tell a connector that a command is a fact: true from `host.get_fact` to the command it runs.
+# pyinfra does not tell a connector that a command is a fact. This is true from `host.get_fact` to the fact's command.
 _is_fact: ContextVar[bool] = ContextVar("_is_fact", default=False)
 
 Outcome = tuple[bool, CommandOutput]
@@ -63,19 +63,19 @@ T = TypeVar("T")
 
 
 class Shell(NamedTuple):
-    """Where a script goes, and where what it prints comes from."""
+    """Standard input and output of a shell on the machine."""
 
     stdin: ChannelStdinFile
     stdout: ChannelFile
 
 
 class Look(NamedTuple):
-    """A look at the machine that has begun.
+    """A look at the machine that is under way.
 
-    + commands: what is asked
-    + stdout: where the answers come from
-    + moves: the connection's, as they were when it began
-    + began: when that was, of the monotonic clock in seconds
+    + commands: of the look
+    + stdout: stream of the answers
+    + moves: `moves` of the connection at the start
+    + began: time of the start, of the monotonic clock in seconds
     """
 
     commands: list[Command]
@@ -85,34 +85,34 @@ class Look(NamedTuple):
 
 
 class Connection:
-    """What hosts share that are reached in the same way: a connection, and the look at the machine through it."""
+    """A connection that several hosts of one machine share, and the answers of its look at the machine."""
 
     def __init__(self) -> None:
         self.connectors: list[SnapshotConnector] = []
         self.client: SSHClient | None = None
-        # What tells the machine from others, by whatever name it was reached: its host key.
+        # Host key: identifies the machine under any name.
         self.machine: bytes | None = None
-        # While somebody connects.
+        # Result of a connect in progress; None otherwise.
         self.attempt: AsyncResult[None] | None = None
-        # Whoever connects next makes a new connection: the host may have been restarted.
+        # After a disconnect, the next connect opens a new connection: the host may have been restarted.
         self.left = False
-        # One looks, the others wait for what that shows.
+        # One host looks, the others wait for its answers.
         self.looking = Semaphore()
-        # The stage that has had its look, or has no use for one any more.
+        # The last stage with a look, or the stage whose look was ended.
         self.stage: StateStage | None = None
         self.answers: dict[Command, Answer] = {}
         self.taken = 0.0
-        # Changes whenever something was run on the machine that is no fact.
+        # Number of commands so far that were not facts.
         self.moves = 0
-        # Shells that wait for a script, opened when the connection was made, and what begins the first look then.
+        # Shells that wait for a script, and the first look; both start with the connection.
         self.shells: list[Shell] = []
         self.ahead: Greenlet[..., Look | None] | None = None
-        # Whether the machine has what the script needs.
+        # Whether the machine has the programs that the script needs.
         self.works = False
 
     @property
     def transport(self) -> Transport | None:
-        """What is below the client, once it is connected."""
+        """The SSH transport of the client; None before it is connected."""
         return self.client.get_transport() if self.client else None
 
     def is_open(self) -> bool:
@@ -120,21 +120,21 @@ class Connection:
         return self.transport is not None and self.transport.is_active() and not self.left
 
     def commands(self, stage: StateStage) -> list[Command]:
-        """What all its hosts are expected to ask in a stage, each once."""
+        """The commands that its hosts are expected to run in a stage, each once."""
         return list(dict.fromkeys(command for each in self.connectors for command in each.expected(stage)))
 
     def enter(self, stage: StateStage) -> None:
-        """What was seen in another stage counts no more."""
+        """Forget the answers of another stage."""
         self.stage = stage
         self.answers = {}
 
     def end(self, stage: StateStage) -> None:
-        """Nothing that was seen so far counts any more, for the rest of a stage."""
+        """Use no answer any more for the rest of a stage."""
         self.enter(stage)
         self.moves += 1
 
     def open_shell(self) -> Shell | None:
-        """A shell on the machine, waiting for its script; None if there is none to be had."""
+        """A shell on the machine that waits for its script; None if the machine refuses one."""
         client: SSHClient = self.client  # type: ignore[assignment]
         with suppress(*BROKEN):
             stdin, stdout, _ = client.exec_command("sh -s")
@@ -142,7 +142,11 @@ class Connection:
         return None
 
     def look_ahead(self, commands: list[Command], shells: int) -> Look | None:
-        """Open so many shells at the same time, and begin a look in one of them."""
+        """Open shells in parallel, and begin a look in one of them.
+
+        + commands: of the look
+        + shells: number to open
+        """
         opened = [spawn(self.open_shell) for _ in range(shells)]
         self.shells = [shell for each in opened if (shell := each.get())]
         with suppress(*BROKEN):
@@ -150,9 +154,10 @@ class Connection:
         return None
 
     def begin(self, commands: list[Command], first: str | None = None) -> Look | None:
-        """Begin a look at the machine, if there is anything to ask, and a shell to ask it.
+        """Begin a look at the machine; None without commands or without a shell.
 
-        + first: the line of a command to run before
+        + commands: of the look
+        + first: line of a command to run before them
         """
         shell = commands and (self.shells.pop() if self.shells else self.open_shell())
         if not shell:
@@ -162,7 +167,7 @@ class Connection:
         return Look(commands, shell.stdout, self.moves, time.monotonic())
 
     def read(self, look: Look | None) -> Answer | None:
-        """Answer from this look, unless something was run meanwhile; returns what its first command did."""
+        """Use the answers of a look, unless something else ran meanwhile. Returns the answer of its first command."""
         if not look:
             return None
         seen, first = answers(look.commands, look.stdout.read())
@@ -173,20 +178,20 @@ class Connection:
 
 
 class SnapshotConnector(SSHConnector):
-    """pyinfra's SSH connector, which answers facts from one look at the machine while nothing else is run there."""
+    """pyinfra's SSH connector, which answers facts from one look at the machine until something else runs there."""
 
     _connections: ClassVar[WeakKeyDictionary[State, dict[str, list[Connection]]]] = WeakKeyDictionary()
 
     @override
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """The host keeps its name, which a prefix would become part of."""
+        """The host keeps its name; pyinfra would make `@snapshot/` a part of it."""
         yield name, {"ssh_hostname": name}, []
 
     def __init__(self, state: State, host: Host) -> None:
         super().__init__(state, host)
         self._asked: dict[str, dict[Command, None]] = {}
-        # What steps asked while they were prepared, and ask again when they are executed.
+        # Commands of steps while they were prepared; the steps run them again when they are executed.
         self._by_steps: dict[Command, None] = {}
         host.get_fact = partial(_marked, host)  # type: ignore[method-assign]
 
@@ -194,7 +199,7 @@ class SnapshotConnector(SSHConnector):
 
     @cached_property
     def connection(self) -> Connection:
-        """The connection of this host and up to three others that are reached in the very same way."""
+        """The connection of this host and of up to three others with the same address and SSH settings."""
         connections = self._connections.setdefault(self.state, {})
         same = connections.setdefault(f"{self.data['ssh_hostname'] or self.host.name} {self.data}", [])
         if not same or len(same[-1].connectors) == SHARED:
@@ -204,7 +209,7 @@ class SnapshotConnector(SSHConnector):
 
     @property
     def client(self) -> SSHClient | None:
-        """The SSH client, which is the connection's."""
+        """The SSH client of the connection."""
         return self.connection.client
 
     @client.setter
@@ -213,12 +218,12 @@ class SnapshotConnector(SSHConnector):
 
     @override
     def make_paramiko_kwargs(self) -> dict[str, Any]:
-        """As for pyinfra's SSH connector, with a transport that waits less."""
+        """The same as in pyinfra's SSH connector, plus our transport."""
         return super().make_paramiko_kwargs() | {"transport_factory": prompt}
 
     @override
     def connect(self) -> None:
-        """There is a connection, made by this host or by another of the same machine. Raises ConnectError."""
+        """Open a connection, or wait until another host of the machine has opened it. Raises ConnectError."""
         connection = self.connection
         if connection.attempt:
             connection.attempt.get()
@@ -239,19 +244,19 @@ class SnapshotConnector(SSHConnector):
 
     @override
     def disconnect(self) -> None:
-        """What was asked is remembered for the next runs."""
+        """Close the connection, and keep the commands for the next runs."""
         super().disconnect()
         self.connection.left = True
         if self._asked:
             memory.remember(self._memory, self._asked)
 
     def _look_ahead(self) -> None:
-        """Have the machine look while pyinfra goes on to read the deploy."""
+        """Begin the first look, which runs while pyinfra reads the deploy."""
         connection = self.connection
-        # One that is made anew while executing, such as after a reboot, has nothing to prepare.
+        # A connection that is opened while executing, such as after a reboot, prepares nothing.
         prepares = self.state.current_stage is not StateStage.Execute
         commands = connection.commands(StateStage.Prepare) if prepares else []
-        # With --yes executing follows at once. Over a distance, that its shell is waiting then saves two round trips.
+        # With --yes executing follows at once. A shell that already waits then saves two round trips.
         looks = 1 if self.state.should_check_for_changes() else 2
         connection.shells = []
         connection.ahead = spawn(connection.look_ahead, commands, looks) if commands else None
@@ -263,13 +268,13 @@ class SnapshotConnector(SSHConnector):
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> Outcome:
-        """As pyinfra's SSH connector does, except that a fact may be answered from the snapshot."""
+        """The same as in pyinfra's SSH connector, but a fact may be answered from the snapshot."""
         ordinary = partial(
             self._in_a_session, super().run_shell_command, command, print_output, print_input, **arguments
         )
         shown = print_output or print_input
         if _is_fact.get():
-            # A command that is run on the way to this one, such as for a password, is none.
+            # A command that this one needs first, such as for a password, is no fact.
             _is_fact.set(False)
             return self._fact(command, arguments, shown) or ordinary()
         if not shown and self._brings_a_look(arguments) and (outcome := self._first(command, arguments)):
@@ -299,12 +304,12 @@ class SnapshotConnector(SSHConnector):
             return done
 
     def expected(self, stage: StateStage) -> list[Command]:
-        """What this host is likely to be asked in a stage: what it was lately, and what its steps have asked already."""
+        """The likely commands of this host in a stage: those of the last runs, and those of its prepared steps."""
         prepared = self._by_steps if stage is StateStage.Execute else {}
         return [*self._remembered.get(stage.name, []), *prepared]
 
     def _fact(self, command: StringCommand, arguments: Mapping[str, Any], shown: bool) -> Outcome | None:
-        """The answer from the snapshot, if there is one."""
+        """The answer from the snapshot; None without one."""
         asked, stage = self._plain(command, arguments), self.state.current_stage
         if not asked or stage not in _STAGES:
             self._end()
@@ -314,7 +319,7 @@ class SnapshotConnector(SSHConnector):
         self._asked.setdefault(stage.name, {})[asked] = None
         if stage is StateStage.Prepare and self.host.in_op:
             self._by_steps[asked] = None
-        # What is to be shown is shown as it comes.
+        # Output that the operator sees must appear while the command runs.
         answer = None if shown else self._seen(asked, stage)
         output = _output(answer) if answer else None
         if not answer or not output:
@@ -329,21 +334,21 @@ class SnapshotConnector(SSHConnector):
                 connection.enter(stage)
                 with suppress(*BROKEN):
                     begun = connection.ahead if stage is StateStage.Prepare else None
-                    # A greenlet that has ended is false.
+                    # A finished greenlet is false, so it is compared with None.
                     look = begun.get() if begun is not None else None
                     connection.read(look or connection.begin(connection.commands(stage)))
         return connection.answers.get(asked) if time.monotonic() - connection.taken < AGE else None
 
     def _brings_a_look(self, arguments: Mapping[str, Any]) -> bool:
-        """Whether a command is the first thing to happen to the machine in executing, and can be asked with others."""
+        """Whether a command is the first of executing, and may run together with a look."""
         connection, stage = self.connection, self.state.current_stage
         first = stage is StateStage.Execute and connection.stage is not stage and connection.works
         return first and not self._needs(arguments) and bool(connection.commands(stage))
 
     def _first(self, command: StringCommand, arguments: dict[str, Any]) -> Outcome | None:
-        """Run a command, and in the same exchange look at the machine when it is done.
+        """Run a command, and look at the machine after it, in one exchange.
 
-        None if that is not possible: sudo wants a password, or there is no shell to be had.
+        None if that is impossible because sudo requires a password or there is no shell.
         """
         connection = self.connection
         self._end()
@@ -363,10 +368,10 @@ class SnapshotConnector(SSHConnector):
         return answer.status in _codes(arguments), output
 
     def _in_a_session(self, act: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
-        """Do what needs a session, on a connection of this host's own where this one may have no more of them.
+        """Call a function that needs a session; if sshd refuses one, call it again on a connection of this host's own.
 
-        How many sshd allows (MaxSessions) it does not say. Those who harden machines allow two, of which one that has just
-        ended may still be one.
+        sshd does not announce its limit (MaxSessions). Hardened machines allow two sessions, and one that has just ended may
+        still count.
         """
         try:
             return act(*arguments, **keywords)
@@ -377,30 +382,30 @@ class SnapshotConnector(SSHConnector):
         return act(*arguments, **keywords)
 
     def _is_refusal(self, error: BaseException) -> bool:
-        """Whether it says that the host allowed no session, in a connection that goes on."""
-        # Of two that are refused at the same time, paramiko tells one the reason, and the other that there is none.
+        """Whether an error means that the host refused a session while the connection still works."""
+        # If two sessions are refused at the same time, paramiko reports the reason for only one of them.
         words = isinstance(error, ChannelException) or str(error) == "Unable to open channel."
         return words and self.connection.is_open()
 
     def _part(self) -> None:
-        """This host has a connection of its own from now on. Raises ConnectError."""
+        """Open a connection for this host alone. Raises ConnectError."""
         logger.debug(
             "%s: sshd allows no more sessions in this connection (MaxSessions), making another", self.host.name
         )
         before, own = self.connection, Connection()
         own.connectors, own.machine = [self], before.machine
-        # Its first look is that of the next stage.
+        # Its first look happens in the next stage.
         own.enter(self.state.current_stage)
         before.connectors.remove(self)
         self._connections[self.state][f"{self.host.name} alone"] = [own]
         self.connection = own
         super().connect()
-        # What was opened for files belongs to the connection that was left.
+        # The session for files belongs to the old connection.
         self.get_file_transfer_connection.cache.clear()
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """What is done in the block may change the machine."""
+        """The block may change the machine, so answers from before it and during it are not used."""
         self._end()
         try:
             yield
@@ -408,7 +413,10 @@ class SnapshotConnector(SSHConnector):
             self._end()
 
     def _end(self, besides: Connection | None = None) -> None:
-        """Nothing that was seen on this machine in this stage counts any more, through whichever connection it was seen."""
+        """Use no answer about this machine any more in this stage, from any of its connections.
+
+        + besides: a connection that keeps its answers
+        """
         connections = (one for those in self._connections[self.state].values() for one in those)
         machine = self.connection.machine
         for connection in connections:
@@ -418,7 +426,7 @@ class SnapshotConnector(SSHConnector):
     # --- Words -----------------------------------------------------------------------------------------------------------
 
     def _plain(self, command: StringCommand, arguments: Mapping[str, Any]) -> Command | None:
-        """A command as it can be asked beside others and remembered; None if it needs more than that, or hides a value."""
+        """A command that may run beside others and be kept; None if it needs other arguments or hides a value."""
         if self._needs(arguments):
             return None
         words = self._words(arguments)
@@ -432,7 +440,7 @@ class SnapshotConnector(SSHConnector):
         )
 
     def _needs(self, arguments: Mapping[str, Any]) -> set[str]:
-        """What a command is given that keeps it from being asked beside others."""
+        """The arguments because of which a command cannot run beside others."""
         given = {name for name, value in arguments.items() if value and name not in _PLAIN | _NO_CONCERN}
         if not arguments.get("_shell_executable", True):
             given.add("_shell_executable")
@@ -448,13 +456,13 @@ class SnapshotConnector(SSHConnector):
     @cached_property
     def _memory(self) -> Path:
         program = Path(sys.argv[0])
-        # `python -m pyinfra` is pyinfra.
+        # `python -m pyinfra` counts as pyinfra.
         name = program.parent.name if program.name == "__main__.py" else program.name
         files = [argument for argument in sys.argv[1:] if argument.endswith(".py")]
         address = f"{self.data['ssh_hostname']} {self.data['ssh_port']}"
-        # With --yes pyinfra asks for hardly anything before it executes.
+        # With --yes pyinfra runs few facts before it executes.
         detects = str(self.state.should_check_for_changes())
-        # What belongs to the machine is asked by whichever of its hosts comes first in the run.
+        # The first host of a machine in the run asks for everything that belongs to the machine.
         neighbours = sorted(other.host.name for other in self.connection.connectors)
         return memory.path_of([str(Path.cwd()), name, *files, detects, address, self.host.name, *neighbours])
 
@@ -464,7 +472,7 @@ class SnapshotConnector(SSHConnector):
 
 
 def _marked(host: Host, *arguments: Any, **keywords: Any) -> Any:
-    """`Host.get_fact`, with its command marked as a fact."""
+    """Calls `Host.get_fact`, with its command marked as a fact."""
     token = _is_fact.set(True)
     try:
         return Host.get_fact(host, *arguments, **keywords)
@@ -477,7 +485,7 @@ def _codes(arguments: Mapping[str, Any]) -> Collection[int]:
 
 
 def _output(answer: Answer, errors: str = "strict") -> CommandOutput | None:
-    """What was written, line by line as pyinfra reads it; None if that is no UTF-8, which pyinfra reads in its own way."""
+    """The output in lines, as pyinfra splits it; None if it is not UTF-8, which pyinfra decodes in its own way."""
     try:
         lines = [
             OutputLine(name, line)

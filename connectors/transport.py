@@ -1,6 +1,6 @@
-"""An SSH transport that waits less: a session is open before it is asked for, and small packets leave at once.
+"""An SSH transport that waits less: it opens the next session in advance, and sends small packets at once.
 
-And what it raises when it breaks, in the words pyinfra expects.
+It also raises the exceptions that pyinfra expects from a broken connection.
 """
 
 import socket
@@ -13,15 +13,15 @@ from gevent import Greenlet, spawn
 from paramiko import Channel, SSHException
 from typing_extensions import override
 
-# What a connection raises that breaks, or allows nothing more. It shows in pyinfra's words when a command is to be run.
+# Exceptions of a connection that breaks or allows no more sessions. The next command then fails with pyinfra's message.
 BROKEN = (SSHException, OSError, EOFError)
 
 
 @contextmanager
 def breaking() -> Iterator[None]:
-    """A connection that breaks in the block raises SSHException, which pyinfra tells the operator as the host's error.
+    """A connection that breaks in the block raises SSHException, which pyinfra reports as an error of the host.
 
-    paramiko raises EOFError where it was about to send, and pyinfra takes that for a fault of its own.
+    paramiko raises EOFError if it was about to send, and pyinfra would report that as a bug of its own.
     """
     try:
         yield
@@ -30,9 +30,9 @@ def breaking() -> Iterator[None]:
 
 
 class Transport(paramiko.Transport):
-    """paramiko's, which opens the next session while one is used: over a distance a command takes one round trip, not two.
+    """paramiko's transport, which opens the next session in advance, so that a command takes one round trip and not two.
 
-    As many sessions as before and one more are open at most. Where sshd refuses that one (`MaxSessions`), there is no other.
+    At most one session more than before is open. If sshd refuses it (`MaxSessions`), the transport opens none in advance.
     """
 
     _ahead: "Greenlet[..., Channel | None] | None" = None
@@ -42,11 +42,11 @@ class Transport(paramiko.Transport):
     def open_session(
         self, window_size: int | None = None, max_packet_size: int | None = None, timeout: float | None = None
     ) -> Channel:
-        """The session that was opened ahead, if there is one that is still open, else a new one. Raises SSHException."""
+        """The session opened in advance if it is still open, else a new one. Raises SSHException."""
         if window_size or max_packet_size:
             return super().open_session(window_size, max_packet_size, timeout)
         ahead, self._ahead = self._ahead, None
-        # A greenlet that has ended is false.
+        # A finished greenlet is false, so it is compared with None.
         session = ahead.get() if ahead is not None else None
         if session is None or session.closed:
             session = super().open_session(timeout=timeout)
@@ -63,11 +63,11 @@ class Transport(paramiko.Transport):
 
 
 def prompt(sock: socket.socket, **options: Any) -> Transport:
-    """A transport that does not hold small packets back for more: the other side's acknowledgement can take 40 ms.
+    """A transport without Nagle's algorithm, which paramiko leaves on.
 
-    paramiko leaves Nagle's algorithm on.
+    The algorithm holds a small packet back until the other side acknowledges the one before, which can take 40 ms.
 
-    + sock: what a proxy or a jump host gives in its place has no such thing
+    + sock: a socket, or the channel of a proxy or jump host, which has no such option
     + options: of paramiko's Transport
     """
     if isinstance(sock, socket.socket):

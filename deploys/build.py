@@ -1,38 +1,31 @@
-"""Build a release of one environment: `BUILD=stage pyinfra inventory.py build.py --limit <build host>`.
+"""Build a release of one environment: `DEPLOY_BUILD=stage pyinfra inventory.py deploys/build.py --limit <build host>`.
 
-In the environment of this process, BUILD names the environment, by default the host's own; REF the branch, tag or revision,
-by default main; UNCOMMITTED=1 builds although the working tree has changes, and without them; REBUILD=1 although there is a
-build of the revision; FETCH=1 brings the tarball to .releases/<environment>/ here. `python -m commands.build_host stage`
-names the host. docs/releases.md tells the rest.
+In the environment of this process, DEPLOY_BUILD names the environment, by default the host's own; DEPLOY_REF the branch, tag
+or revision, by default main; DEPLOY_UNCOMMITTED=1 builds although the working tree has changes, and without them;
+DEPLOY_REBUILD=1 although there is a build of the revision; DEPLOY_FETCH=1 brings the tarball to .releases/<environment>/
+here. `python -m commands.build_host stage` names the host. docs/releases.md tells the rest.
 """
 
-import os
-
-from pyinfra import config, host
-from pyinfra.facts.server import LinuxDistribution
+from pyinfra import host
 from pyinfra.operations import files
 
-from group_data.schema.inventory import machine_of, read_environments
+from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, directories, source
-from operations.release.choice import choose_build, require_one_environment
-from preflight.access import require_sudo
+from operations.release import artifacts, build, directories, pin, source
+from operations.release.choice import choose_build
+from preflight import entry
+from preflight.options import option
 
-config.SUDO = True
-require_one_environment(host.inventory)
-require_sudo(host)
-
-environments = read_environments(host.inventory)
-target, environment = choose_build(os.environ.get("BUILD"), host, environments)
+entry.one_environment()
+target, environment = choose_build(option("BUILD"), host, entry.environments())
 at_home = machine_of(target) == machine_of(host)
 revision = source.take(
     environment.repository,
     environment.environment,
-    os.environ.get("REF") or "main",
-    uncommitted=os.environ.get("UNCOMMITTED") == "1",
+    option("REF") or "main",
+    uncommitted=option("UNCOMMITTED") == "1",
 )
-linux = host.get_fact(LinuxDistribution)
-distribution = f"{linux['name']} {linux['major']}"
+distribution = entry.distribution()
 
 build.toolchain(environment)
 build.install_program(environment)
@@ -44,7 +37,8 @@ else:
     store = f"{environment.build_path}/artifacts"
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
 known = build.find_known(environment, revision, store, distribution)
-if known and os.environ.get("REBUILD") != "1":
+if known and option("REBUILD") != "1":
+    pin.keep(version=known.version, sha256=known.sha256)
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)
 else:
     directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
@@ -57,7 +51,7 @@ else:
         store=store,
         distribution=distribution,
     )
-if not at_home or os.environ.get("FETCH") == "1":
+if not at_home or option("FETCH") == "1":
     build.fetch(
         name="Build: tarball here", environment=environment, store=store, directory=RELEASES / environment.environment
     )

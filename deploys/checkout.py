@@ -1,26 +1,31 @@
-"""Bring an application's checkout in step: `APP=../billing ENV=stage pyinfra @local deploys/checkout.py`.
+"""Bring an application's checkout in step: `DEPLOY_APP=../billing pyinfra @local deploys/checkout.py`.
 
-In the environment of this process, APP is the path of the checkout, and ENV names environments, by default all of them.
+In the environment of this process, DEPLOY_APP is the path of the checkout, and DEPLOY_ENV names environments, by default all
+of them.
 docs/application.md tells which files change, and how.
 """
 
-import os
 from pathlib import Path
 
 from pyinfra import host, logger
 
-from checkout import compare, sources
+from checkout import compare
 from checkout.changes import bring_in_step
+from checkout.files import with_line_ends_of
 from operations.source_file import source_file
+from preflight import interruption
+from preflight.options import option
 from preflight.selection import choose
 
-path = Path(os.environ.get("APP") or ".").resolve()
-environments = choose((os.environ.get("ENV") or "").split())
+# Where the inventory is @local, no inventory.py has said so.
+interruption.end_pyinfra()
+path = Path(option("APP") or ".").resolve()
+environments = choose((option("ENV") or "").split())
 read = compare.checkout(path, environments)
 changes = bring_in_step(read, environments)
 
 for file, text in changes.items():
-    content = sources.with_line_ends_of(path / file, text)
+    content = with_line_ends_of(path / file, text)
     source_file(name=file, path=str(path / file), content=content)
 
 for environment in environments:

@@ -1,22 +1,17 @@
-"""Migrate the database with the running release: `pyinfra inventory.py migrate.py --limit stage`.
+"""Migrate the database with the running release: `pyinfra inventory.py deploys/migrate.py --limit stage`.
 
-MIGRATE_DOWN in the environment of this process, a migration's version, takes that migration and all after it back instead.
+DEPLOY_MIGRATE_DOWN in the environment of this process, a migration's version, takes that migration and all after it back
+instead.
 """
 
-import os
+from operations.release import choice, history, pin, switch
+from preflight import entry
+from preflight.options import option
 
-from pyinfra import config, host
-
-from group_data.schema.inventory import read_environments
-from operations.release import choice, switch
-from preflight.access import require_sudo
-
-config.SUDO = True
-choice.require_one_environment(host.inventory)
-require_sudo(host)
-
-environment = read_environments(host.inventory)[host.name]
-migration = choice.read_migration(os.environ.get("MIGRATE_DOWN"))
+environment = entry.one_environment()
+present = history.read(environment)
+pin.require_running(present.current)
+migration = choice.read_migration(option("MIGRATE_DOWN"))
 
 switch.prepare(environment, what=f"migration of {environment.environment}")
 switch.run(
@@ -26,4 +21,5 @@ switch.run(
     summary=f"Will take back migrations of {environment.environment} down to {migration}, after a backup"
     if migration
     else f"Will migrate the database of {environment.environment}, after a backup, if a migration is pending",
+    before=present.current or pin.NOTHING,
 )

@@ -1,37 +1,32 @@
-"""Release to one environment: `pyinfra inventory.py release.py --limit stage`.
+"""Release to one environment: `pyinfra inventory.py deploys/release.py --limit stage`.
 
-VERSION in the environment of this process names a version that is on the host or in .releases/<environment>/, TARBALL a
-file on this computer; without either it is the newest that was built. docs/releases.md tells what happens.
+DEPLOY_VERSION in the environment of this process names a version that is on the host or in .releases/<environment>/,
+DEPLOY_TARBALL a file on this computer; without either it is the newest that was built. docs/releases.md tells what happens.
 """
 
-import os
 from pathlib import Path
 
-from pyinfra import config, host
-from pyinfra.facts.server import LinuxDistribution
+from operations.release import artifacts, directories, history, pin, switch
+from operations.release.choice import choose_artifact
+from preflight import entry
+from preflight.options import option
 
-from group_data.schema.inventory import read_environments
-from operations.host import lock
-from operations.release import artifacts, directories, history, switch
-from operations.release.choice import choose_artifact, require_one_environment
-from preflight.access import require_sudo
-
-config.SUDO = True
-require_one_environment(host.inventory)
-require_sudo(host)
-lock.require_free()
-
-environment = read_environments(host.inventory)[host.name]
-distribution = host.get_fact(LinuxDistribution)
+environment = entry.free_environment()
 present = history.read(environment)
+pin.require_running(present.current)
+chosen = pin.choice()
+path = chosen.get("tarball") or option("TARBALL")
 artifact, tarball = choose_artifact(
     environment,
-    version=os.environ.get("VERSION"),
-    path=Path(os.environ["TARBALL"]) if os.environ.get("TARBALL") else None,
+    version=chosen.get("version") or option("VERSION"),
+    path=Path(path) if path else None,
     in_store=artifacts.in_store(environment),
     present=present,
-    here=f"{distribution['name']} {distribution['major']}",
+    here=entry.distribution(),
 )
+pin.require_artifact(artifact.version, artifact.sha256)
+if tarball:
+    pin.keep(tarball=str(tarball.path.absolute()))
 runs = present.current == artifact.version and present.outcome(artifact.version) == history.GOOD
 
 switch.prepare(environment, what=f"release of {environment.environment}")
@@ -60,4 +55,5 @@ switch.run(
     if runs
     else f"Will release {artifact.version} to {environment.environment}, where {present.current or 'nothing'} runs now",
     needed=not runs,
+    before=present.current or pin.NOTHING,
 )

@@ -1,17 +1,12 @@
-"""Restart the application of one environment: `pyinfra inventory.py restart.py --limit stage`. It must then be well."""
+"""Restart the application of one environment: `pyinfra inventory.py deploys/restart.py --limit stage`.
 
-from pyinfra import config, host
+It must be well afterwards.
+"""
 
-from group_data.schema.inventory import read_environments
 from operations.release import switch
-from operations.release.choice import require_one_environment
-from preflight.access import require_sudo
+from preflight import entry
 
-config.SUDO = True
-require_one_environment(host.inventory)
-require_sudo(host)
-
-environment = read_environments(host.inventory)[host.name]
+environment = entry.one_environment()
 
 switch.prepare(environment, what=f"restart of {environment.environment}")
 switch.run(

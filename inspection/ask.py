@@ -1,4 +1,4 @@
-"""Questions to the inventory's hosts that are no deploy: facts alone, asked of all hosts at the same time."""
+"""Questions to hosts outside a deploy: facts alone, asked of all hosts at the same time."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -18,16 +18,16 @@ Answer = TypeVar("Answer")
 def ask(
     inventory: Inventory, hosts: Sequence[Host], question: Callable[[Host], Answer]
 ) -> dict[str, Answer | PyinfraError]:
-    """What each host answers, by host name; where it cannot be connected to or a fact fails, the error.
+    """The answer of each host, by host name, or the error if it cannot be connected to or a fact fails.
 
-    + inventory: which the hosts belong to
+    + inventory: the one the hosts belong to
     + question: asks the host it is given for facts; called in a greenlet for each host
     """
-    # What paramiko would say of a host that does not answer is in the error.
+    # The error holds everything that paramiko would log of a host that does not answer.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     state = State()
     state.init(inventory, Config())
-    # As facts are asked of: a connector may make something of the stage.
+    # The stage that facts belong to: a connector may depend on it.
     state.set_stage(StateStage.Prepare)
     with ctx_state.use(state):
         answers = {host.name: state.pool.spawn(_answer, host, question) for host in hosts}
@@ -44,7 +44,7 @@ def fact(host: Host, cls: type[FactBase[Answer]], user: str = "root", **argument
 
 
 def address(host: Host) -> str:
-    """The machine behind a host, as people say it: its address, and the port of its sshd if that is not 22."""
+    """The machine behind a host, for people: its address, and the port of its sshd if that is not 22."""
     machine = machine_of(host)
     return machine.address if machine.port == 22 else f"{machine.address}:{machine.port}"
 
@@ -60,7 +60,7 @@ def _answer(host: Host, question: Callable[[Host], Answer]) -> Answer | PyinfraE
         try:
             return question(host)
         except PyinfraError:
-            # pyinfra has logged the command's own words; what it raises speaks of hosts that remain.
+            # pyinfra has logged the output of the command. The text of its own error speaks of remaining hosts.
             return PyinfraError("a question to it failed, see above")
         finally:
             host.disconnect()

@@ -8,12 +8,9 @@ from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import environments_on, machine_of
+from group_data.schema.inventory import machine_of
 from inspection import leftovers, plan
 from inspection.ask import address, ask
-
-# How deploy.py names the steps that belong to a machine and run for whichever of its environments comes first.
-_OF_MACHINE = "Machine:"
 
 
 class Drift(NamedTuple):
@@ -61,16 +58,15 @@ def find(
 def _changed(
     inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host], *, show_progress: bool
 ) -> Iterator[Drift]:
-    for host, operation in plan.changes([host.name for host in hosts], show_progress=show_progress):
-        environment = None if operation.startswith(_OF_MACHINE) else environments[host].environment
+    for host, operation, of_machine in plan.changes([host.name for host in hosts], show_progress=show_progress):
+        environment = None if of_machine else environments[host].environment
         yield Drift(environment, address(inventory.get_host(host)), operation, "change", None)
 
 
 def _left_over(inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host]) -> Iterator[Drift]:
     def question(host: Host) -> list[leftovers.Leftover]:
-        neighbours = environments_on(machine_of(host), inventory, environments)
         selected = [environments[other.name] for other in hosts if machine_of(other) == machine_of(host)]
-        return leftovers.find(host, neighbours, selected)
+        return leftovers.find(host, environments, selected)
 
     one_of_each_machine = {machine_of(host): host for host in reversed(hosts)}
     for name, answer in ask(inventory, list(one_of_each_machine.values()), question).items():

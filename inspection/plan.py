@@ -1,7 +1,6 @@
 """What an apply would do, as pyinfra's own command line plans it."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,7 @@ from typing import NamedTuple
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.paths import CHECKOUT
-
-# Means --yes, with which pyinfra skips change detection: the plan would be empty whatever the host is like.
-_MISLEADING = "PYINFRA_YES"
+from preflight.options import process_environment
 
 
 class PlanError(PyinfraError):
@@ -25,10 +22,12 @@ class Change(NamedTuple):
 
     + host: name in the inventory
     + operation: its `name=`
+    + of_machine: whether the step belongs to the machine, and not to the environment it runs for
     """
 
     host: str
     operation: str
+    of_machine: bool = False
 
 
 def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change]:
@@ -42,10 +41,11 @@ def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change
     command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--dry", "--json"]
     with (
         tempfile.TemporaryFile("w+") as answer,
+        tempfile.NamedTemporaryFile("r") as steps,
         subprocess.Popen(
             [*command, *(argument for host in hosts for argument in ("--limit", host))],
             cwd=CHECKOUT,
-            env={name: value for name, value in os.environ.items() if name != _MISLEADING},
+            env=process_environment({"MACHINE_STEPS": steps.name}),
             stdin=subprocess.DEVNULL,
             stdout=answer,
             # Never the terminal itself: what pyinfra says of a Ctrl-C while it starts, a traceback, ends with this process.
@@ -57,11 +57,12 @@ def changes(hosts: Sequence[str], *, show_progress: bool = False) -> list[Change
         exit_code = pyinfra.wait()
         answer.seek(0)
         output = answer.read()
+        of_machine = set(steps.read().split())
     # Interrupted before it has read the inventory, pyinfra exits 0 as well, without a plan.
     if exit_code != 0 or not output.startswith("{"):
         raise PlanError("" if show_progress else said.strip())
     return [
-        Change(host, operation["name"])
+        Change(host, operation["name"], operation["op_hash"] in of_machine)
         for operation in json.loads(output)["plan"]
         for host in (*operation["hosts_with_change"], *operation["hosts_with_conditional_change"])
     ]

@@ -41,9 +41,35 @@ def marker(environment: Environment) -> str:
     return f"# {{mark}} {environment.full_name}, managed by the deploy repository"
 
 
+def aliases(environment: Environment) -> dict[str, str]:
+    """Commands by name, with their placeholders filled in. The one named after the environment comes first."""
+    values = {
+        "{unit}": environment.full_name,
+        "{app_path}": environment.app_path,
+        "{root}": environment.root,
+        "{console}": console(environment),
+    }
+    commands = {environment.environment: f"cd {environment.app_path} 2>/dev/null || cd {environment.root}"}
+    for name, command in environment.aliases.items():
+        for placeholder, value in values.items():
+            command = command.replace(placeholder, value)
+        commands[name] = command
+    return commands
+
+
+def console(environment: Environment) -> str:
+    """The command that opens a shell in the running node, in one line: people read it, and the host has nothing else of it.
+
+    It refuses to run without a terminal: the end of the input would be the end of the node (seen with OTP 27).
+    """
+    refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
+    program = f"bin/{environment.app} {environment.tool.console}"
+    return f"( {refusal}; set -a; . {environment.variables_path}; cd {environment.app_path} && exec {program} )"
+
+
 def alias_lines(environment: Environment) -> list[str]:
     """The environment's aliases as bash reads them."""
-    return [f"alias {name}={shlex.quote(command)}" for name, command in environment.shell_aliases.items()]
+    return [f"alias {name}={shlex.quote(command)}" for name, command in aliases(environment).items()]
 
 
 @operation()

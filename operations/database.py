@@ -19,13 +19,12 @@ from pyinfra.operations import postgres
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations.host.psql import PSQL
 from operations.host.unit_state import down
 
 # PostgreSQL's own default (scram_iterations), and RFC 7677's minimum.
 ITERATIONS = 4096
 SALT_BYTES = 16
-
-PSQL = "psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 --dbname"
 
 # For a step that root carries out. runuser keeps the working directory, which the user postgres may not enter.
 PSQL_AS_POSTGRES = f"{{ cd / && runuser -u postgres -- {PSQL} postgres; }}"

@@ -15,8 +15,8 @@ from operations.host import packages, restart, unit_state
 from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
-# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where; curl asks
-# a site on the host itself. Debian 12 and 13 have all of them.
+# user restart its own units; openssl makes self-signed certificates; iproute2 says who listens where; curl asks sites.
+# Debian 12 and 13 have all of them.
 PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2", "curl")
 
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"

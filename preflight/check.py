@@ -1,8 +1,22 @@
 """What cannot work is refused before anything connects.
 
-Three things stay out of it. pyinfra reads `inventory.py` itself before this code is called, so that a syntax error there is
-shown by pyinfra. The vaults are needed for environments of the run only; the others are opened where the operator can, to
-compare cookies. And `debug-inventory` shows data as it is, right or wrong.
+pyinfra 3.10 gives nobody a turn between reading the inventory and connecting: it has no callback there. The last line of
+`inventory.py` is the latest moment, and pyinfra's own inventory does not exist yet. So the file is read once more, inside:
+
+    pyinfra inventory.py deploy.py --limit stage
+      |  make_inventory: runs inventory.py
+      |    |  groups, connection data
+      |    '- refuse_what_cannot_work()
+      |         |  read_inventory: runs inventory.py again, with options of a command line that has none,
+      |         |  so that its last line does nothing; group_data and --data on top, as pyinfra will do it
+      |         '- problems? one message, exit code 1
+      |  --limit and --exclude
+      |  connect
+      '  deploy.py
+
+Three things stay out of it. A syntax error in `inventory.py` is shown by pyinfra, which meets it first. The vaults are
+needed for environments of the run only; the others are opened where the operator can, to compare cookies. And
+`debug-inventory` shows data as it is, right or wrong.
 """
 
 import difflib
@@ -18,7 +32,7 @@ from pyinfra.api import Inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from group_data.schema.inventory import FILE_GROUP, describe, examine
-from group_data.schema.rules import Problem, Subject
+from group_data.schema.problem import Problem, Subject
 from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
 from vault.keys import shown

@@ -1,8 +1,11 @@
 """What Ctrl-C, and a reader that goes away, do to a command that waits for hosts."""
 
 import signal
+from pathlib import Path
 
 import click
+
+from preflight.options import option
 
 
 def end_process() -> None:
@@ -25,8 +28,15 @@ def end_process_on_closed_output() -> None:
 def end_pyinfra() -> None:
     """The same for pyinfra, whose own handler exits with 0, shows a traceback or hangs (seen with 3.10).
 
-    Does nothing where another command than pyinfra reads the inventory.
+    Makes the file that the option READY names, if any: a pyinfra without it was interrupted before, and did nothing.
     """
+    end_process()
+    if ready := option("READY"):
+        Path(ready).touch()
+
+
+def end_pyinfra_of_command_line() -> None:
+    """The same, for an inventory: does nothing where another command than pyinfra reads it."""
     context = click.get_current_context(silent=True)
     if context and context.params.get("operations"):
-        end_process()
+        end_pyinfra()

@@ -16,7 +16,7 @@ from pyinfra_cli.util import exec_file
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import describe, read_environments
 from group_data.schema.paths import CHECKOUT
-from group_data.schema.rules import Problem
+from group_data.schema.problem import Problem
 from vault.keys import shown
 
 # What reading them can raise: pyinfra's own errors, SyntaxError and what the files raise, which pyinfra wraps, and data it

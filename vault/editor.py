@@ -1,4 +1,4 @@
-"""Edit a vault's text in the operator's own editor, without the text ever reaching a disk."""
+"""Opens the text of a vault in the operator's own editor, and never writes it to a disk."""
 
 import os
 import resource
@@ -16,28 +16,27 @@ from pathlib import Path
 
 from vault.keys import VaultError
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - its type is checked, and nothing is made in it but a folder of mode 0700
+MEMORY = Path("/dev/shm")  # noqa: S108 - its type is checked, and it gets only a folder of mode 0700
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 def edit_in_memory(plain: bytes, name: str, check: Callable[[bytes], object]) -> bytes:
-    """Let the operator edit a text, and give back what it became once it passes a check.
+    """Lets the operator edit a text, and returns the new text when it passes a check.
 
-    The text lies in a file of mode 0600 in a folder of mode 0700 on a memory file system. The folder and whatever the
-    editor left in it are removed in the end, also when a signal ends the command. A text that does not pass may be
-    edited again where a terminal is there to ask.
+    The text is in a file of mode 0600 in a folder of mode 0700 on a memory file system. In the end the folder is removed
+    with everything the editor left in it, also after a signal. On a terminal, the operator may edit a wrong text again.
 
-    + plain: the text to begin with
-    + name: the file's name, which the editor shows
-    + check: raises VaultError with what is wrong with a text; not asked about an unchanged one
+    + plain: the old text
+    + name: of the file; the editor shows it
+    + check: raises VaultError with the problems of a text; not called for an unchanged one
 
     Raises VaultError when there is no memory file system or no editor, when the editor fails, and when the operator
-    gives up; SystemExit with 128 and the signal's number when a signal came.
+    gives up. Raises SystemExit with 128 plus the number of a signal.
     """
     command = _editor()
     _require_memory(MEMORY)
-    # A core dump would hold the text, of this process or of the editor.
+    # A core dump of this process or of the editor would hold the text.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     directory = MEMORY / f"vault-{secrets.token_hex(8)}"
     with _signals_noted() as came:
@@ -79,7 +78,7 @@ def _edit_until_it_passes(
 
 
 def _run(command: list[str], directory: Path, came: list[int]) -> int:
-    # Editors put copies into TMPDIR; and none needs the operator's key.
+    # Editors write copies to TMPDIR. No editor needs the operator's key.
     environment = {name: value for name, value in os.environ.items() if name != "VAULT_IDENTITY"}
     environment["TMPDIR"] = str(directory)
     screen = _open_screen()
@@ -103,7 +102,7 @@ def _run(command: list[str], directory: Path, came: list[int]) -> int:
 
 
 def _open_screen() -> int:
-    """Where an editor draws when our own output is a pipe or a file: a log would keep the text that it shows."""
+    """The terminal for an editor when our own output is a pipe or a file, because a log would keep the text."""
     try:
         return os.open("/dev/tty", os.O_WRONLY)
     except OSError:
@@ -131,7 +130,7 @@ def _again(came: list[int]) -> bool:
 
 
 def _answer() -> str:
-    """What was typed, in lower case; nothing at the end of the input or when the terminal is gone."""
+    """The typed line in lower case; empty at the end of the input or without a terminal."""
     try:
         return sys.stdin.readline().lower()
     except OSError:
@@ -148,7 +147,7 @@ def _editor() -> list[str]:
         raise VaultError("VISUAL or EDITOR is no command line: set EDITOR to your editor")
     program = Path(shutil.which(command[0]) or command[0]).resolve().name
     if program.startswith(("vim", "nvim")):
-        # Vim's swap, undo, backup and history files go wherever its own configuration says.
+        # Vim's own configuration may put swap, undo, backup and history files on a disk.
         command += ["-n", "-i", "NONE", "-c", "silent! set noundofile nobackup nowritebackup"]
     return command
 
@@ -163,7 +162,7 @@ def _require_memory(directory: Path) -> None:
 
 
 def _file_system(directory: Path) -> str | None:
-    """The type of the file system a folder is on, None where the kernel does not say."""
+    """The type of a folder's file system; None if the kernel does not say."""
     try:
         device = directory.stat().st_dev
         mounts = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
@@ -179,10 +178,10 @@ def _file_system(directory: Path) -> str | None:
 
 @contextmanager
 def _signals_noted() -> Iterator[list[int]]:
-    """Collect the signals that would end the process, and restore what they did before.
+    """Collects signals instead of ending the process, and restores their handlers afterwards.
 
-    The handler does not raise: an exception in the middle of starting the editor or of the removal would leave a
-    process or the text behind.
+    The handler does not raise. An exception while the editor starts would leave a process behind, and one during the
+    removal would leave the text.
     """
     came: list[int] = []
     previous = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _SIGNALS}

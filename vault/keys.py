@@ -1,4 +1,4 @@
-"""Who can open a vault: the operator's own identities, and the recipients a vault is encrypted for."""
+"""The operator's own keys for vaults."""
 
 import os
 from collections.abc import Iterator
@@ -7,47 +7,33 @@ from pathlib import Path
 from typing import Any
 
 from pyinfra.api.exceptions import PyinfraError
-from pyrage import IdentityError, RecipientError, ssh, x25519  # type: ignore[import-untyped]
+from pyrage import IdentityError, ssh, x25519  # type: ignore[import-untyped]
 
 from group_data.schema.paths import CHECKOUT
 
-# How to make a key, for messages.
+# The command that makes a key, for messages.
 MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
-
-RECIPIENTS_FILE = "recipients.txt"
 
 
 class VaultError(PyinfraError):
-    """What is wrong with a vault and what to do next, in one message that holds no value.
+    """A problem with a vault and the way out, in one message without any value.
 
-    pyinfra shows a PyinfraError without a traceback and exits 1; the vault's own commands do the same.
+    pyinfra shows a PyinfraError without a traceback and exits with 1. The vault's own commands do the same.
     """
 
 
 @dataclass(frozen=True)
 class Identities:
-    """The private keys to try, and what to tell someone whom none of them helps.
+    """The private keys to try, and a record of the search for the case that none opens the vault.
 
     + keys: pyrage identities, in the order they were found; may be empty
-    + looked: one "place: what was found there" for each place looked at
-    + locked: whether a key was found that a passphrase protects
+    + looked: one "place: finding" for each place
+    + locked: whether one of the keys has a passphrase
     """
 
     keys: tuple[Any, ...] = field(repr=False)
     looked: tuple[str, ...]
     locked: bool
-
-
-@dataclass(frozen=True)
-class Recipient:
-    """One line of recipients.txt.
-
-    + key: the pyrage recipient
-    + name: whom the line stands for: its comment and the key's kind
-    """
-
-    key: Any
-    name: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ class _Found:
 
 
 def shown(path: Path) -> str:
-    """A path as messages show it: relative to the checkout or to the home folder where it lies in one of them.
+    """A path for messages: relative to the checkout or to the home folder if it lies in one of them.
 
     + path: an absolute path
     """
@@ -69,11 +55,11 @@ def shown(path: Path) -> str:
 
 
 def find_identities(explicit: str | None = None) -> Identities:
-    """The keys of the first place there is: the explicit file, `VAULT_IDENTITY`, `VAULT_IDENTITY_FILE`, the defaults.
+    """The keys of the first existing place: the explicit file, `VAULT_IDENTITY`, `VAULT_IDENTITY_FILE`, the defaults.
 
-    The two default files, `~/.config/age/keys.txt` and `~/.ssh/id_ed25519`, count as one place: the keys of both are
-    tried. An explicit file that does not exist is passed over, since group data names it for everyone while CI has its
-    key in the environment. Finding no usable key is no error here: `commands.vault.decrypt` makes it one.
+    The two default files, `~/.config/age/keys.txt` and `~/.ssh/id_ed25519`, count as one place with the keys of both. An
+    explicit file may be missing: group data names it for everyone, but CI has its key in the environment. The result may
+    be without a usable key; `vault.store.decrypt` raises then.
 
     + explicit: an identity file (the data key `vault_identity`); relative to the checkout, `~` is the home folder
     """
@@ -118,7 +104,7 @@ def _read_ssh_key(data: bytes) -> _Found:
     try:
         return _Found("1 ssh key", (ssh.Identity.from_buffer(data),))
     except IdentityError as error:
-        # The one sign pyrage 1.4 gives; a unit test with such a key holds it.
+        # pyrage 1.4 has no other sign of a passphrase; a unit test with such a key checks it.
         if "decrypted first" in str(error):
             return _Found("an ssh key with a passphrase", locked=True)
     return _Found("no ssh key of a kind that age supports (ssh-ed25519 is one)")
@@ -136,35 +122,11 @@ def _read_age_keys(data: bytes) -> _Found:
     return _Found(f"{len(keys)} age key{'s' if len(keys) != 1 else ''}", tuple(keys))
 
 
-def read_recipients(directory: Path) -> list[Recipient]:
-    """Everyone the vaults of a folder are to be encrypted for.
+def lines_of(path: Path) -> list[str]:
+    """The lines of a file of keys without spaces around them; none if the file is missing.
 
-    `recipients.txt` has one `age1...` or `ssh-ed25519 ...` public key a line, and `#` comments; `age -R` reads it too.
-    A comment right above a key names its owner, as age keys have no comment of their own.
-
-    + directory: the folder with the vaults and `recipients.txt`
-
-    Raises VaultError for each line that is no such key, by its number alone, and when there is no recipient at all.
+    Raises VaultError when the file cannot be read.
     """
-    path = directory / RECIPIENTS_FILE
-    recipients: list[Recipient] = []
-    problems: list[str] = []
-    above = ""
-    for number, line in enumerate(_lines(path), start=1):
-        if line and not line.startswith("#"):
-            try:
-                recipients.append(_recipient(line, above))
-            except RecipientError:
-                problems.append(f"line {number} is {_guess(line)}")
-        above = line.lstrip("# ") if line.startswith("#") else ""
-    if problems:
-        raise VaultError("\n  ".join([f"{shown(path)} has lines that are no recipients:", *problems]))
-    if not recipients:
-        raise VaultError(f"{shown(path)} names no recipient: add a line with your public key")
-    return recipients
-
-
-def _lines(path: Path) -> list[str]:
     try:
         return [line.strip() for line in path.read_bytes().decode(errors="replace").splitlines()]
     except FileNotFoundError:
@@ -173,32 +135,13 @@ def _lines(path: Path) -> list[str]:
         raise VaultError(f"{shown(path)} cannot be read: {error.strerror}") from None
 
 
-def _recipient(line: str, above: str) -> Recipient:
-    kind, _, rest = line.partition(" ")
-    if kind == "ssh-ed25519":
-        key, owner = ssh.Recipient.from_str(line), rest.strip().partition(" ")[2] or above
-        short = f"{kind} ...{rest.split()[0][-8:]}"
-    else:
-        key, owner, short = x25519.Recipient.from_str(line), above, f"{line[:10]}...{line[-6:]}"
-    printable = "".join(c for c in owner if c.isprintable())
-    return Recipient(key, f"{printable} ({short})" if printable else short)
-
-
-def _guess(line: str) -> str:
-    if line.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in line:
-        return "a private key: take it out and replace that key, since everyone with this repository could read it"
-    if line.startswith(("ssh-", "ecdsa-", "sk-")) and not line.startswith("ssh-ed25519"):
-        return "an ssh key of another kind: use ssh-ed25519 or an age key"
-    return "no age1... or ssh-ed25519 public key"
-
-
 def own_public_keys(explicit: str | None = None) -> list[str]:
-    """Lines for recipients.txt that stand for the operator: those of age keys, and of the ssh key if it can be used.
+    """The operator's public keys as lines for recipients.txt: those of age keys, and the one of a usable ssh key.
 
     + explicit: an identity file, as for `find_identities`
     """
     keys = [str(key.to_public()) for key in find_identities(explicit).keys if isinstance(key, x25519.Identity)]
     ssh_key = Path.home() / ".ssh/id_ed25519"
     if _read_file(ssh_key).keys:
-        keys += [line for line in _lines(ssh_key.with_suffix(".pub")) if line.startswith("ssh-ed25519 ")]
+        keys += [line for line in lines_of(ssh_key.with_suffix(".pub")) if line.startswith("ssh-ed25519 ")]
     return keys

@@ -1,10 +1,7 @@
-"""Encrypted secrets: `vault/<environment>.age`, TOML text in age's format for everyone in `vault/recipients.txt`.
+"""Reads and writes vaults: `vault/<environment>.age`, TOML encrypted with age for everyone in `vault/recipients.txt`.
 
-`deploy.py` takes `open_vault` and `vault_path` from here. `commands/vault.py` is what
-`make vault-init`, `vault-edit` and `vault-recipients` run.
-
-Every failure is a VaultError whose message says what to do next. No message holds a value, and none is raised while
-an exception that holds one is being handled, so that no traceback can print it.
+Every failure is a VaultError whose message names the way out. No message holds a value. No VaultError is raised while an
+exception with a value is handled, because a traceback would print both.
 """
 
 import fcntl
@@ -23,13 +20,14 @@ from pydantic import ValidationError
 
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import Secrets, describe_problems
-from vault.keys import MAKE_KEY, Identities, Recipient, VaultError, find_identities, read_recipients, shown
+from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, shown
+from vault.recipients import Recipient, read_recipients
 
 __all__ = ["VaultError", "open_vault", "vault_path"]
 
 
 def vault_path(directory: str, environment: str) -> Path:
-    """Where the vault of an environment lies.
+    """The path of an environment's vault.
 
     + directory: the data key `vault_directory`, relative to the checkout
     + environment: the environment's short name
@@ -38,14 +36,14 @@ def vault_path(directory: str, environment: str) -> Path:
 
 
 def open_vault(path: Path, identity: str | None = None) -> Secrets:
-    """Decrypt a vault in memory and check it.
+    """Decrypts a vault in memory and checks it.
 
     + path: the vault, see `vault_path`; its name without `.age` is the environment's
-    + identity: an identity file (the data key `vault_identity`); without one, or when it does not exist, the places
-      that `vault.keys.find_identities` names are looked at
+    + identity: file with the operator's key (the data key `vault_identity`); `vault.keys.find_identities` lists the
+      other places for keys
 
-    Raises VaultError when the vault is missing, damaged, encrypted for others, no text in TOML, or when it lacks a key
-    or holds an impossible one; also when no usable identity is found.
+    Raises VaultError when the vault is missing, damaged, encrypted for others or no TOML, when a key in it is missing or
+    wrong, and when the operator has no usable private key.
     """
     plain = decrypt(read_vault(path), path, find_identities(identity))
     try:
@@ -64,7 +62,7 @@ def read_vault(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        # The throwaway machine brings those of the environments it was made for.
+        # make sandbox-up makes the vaults of the throwaway machine.
         machine = ".sandbox" in path.parts and not path.parent.exists()
         maker = "make sandbox-up" if machine else f"make vault-init ENV={path.stem}"
         message = f"there is no {shown(path)}: `{maker}` makes it"
@@ -77,10 +75,10 @@ def decrypt(sealed: bytes, path: Path, identities: Identities) -> bytes:
     """The text of a vault.
 
     + sealed: the encrypted content
-    + path: where it comes from, for messages
+    + path: the vault, for messages
     + identities: the keys to try
 
-    Raises VaultError when there are no keys, when none of them opens it, or when it is damaged.
+    Raises VaultError when there are no keys, when none of them opens the vault, or when it is damaged.
     """
     if not identities.keys:
         raise VaultError(_no_key(path, identities))
@@ -130,10 +128,10 @@ def _wrong_key(path: Path, identities: Identities) -> str:
 
 
 def unusable(path: Path, problems: VaultError) -> VaultError:
-    """The error for a vault whose text has problems, with what mends them.
+    """The error for a vault with problems in its text, with the command that repairs it.
 
     + path: the vault
-    + problems: what `read_secrets` or `read_values` raised
+    + problems: raised by `read_secrets` or `read_values`
     """
     lines = [f"{shown(path)} cannot be used:", *str(problems).splitlines()]
     advice = f"Mend it with `make vault-edit ENV={path.stem}`."
@@ -147,7 +145,7 @@ def read_values(plain: bytes) -> dict[str, Any]:
 
     + plain: the text
 
-    Raises VaultError with the line that is not TOML, but nothing that stands there.
+    Raises VaultError with the number of the line that is not TOML, and nothing of its text.
     """
     try:
         return tomllib.loads(plain.decode())
@@ -155,7 +153,7 @@ def read_values(plain: bytes) -> dict[str, Any]:
         number = plain[: error.start].count(b"\n") + 1
         where = f"line {number} is not UTF-8"
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        # tomllib quotes what it found, so only the position is taken from its message.
+        # tomllib quotes the text, so only the position is taken from its message.
         line = re.search(r"\(at line (\d+), column \d+\)$", str(error))
         where = f"{f'line {line[1]}' if line else 'the end of the text'} is not TOML"
     raise VaultError(
@@ -179,20 +177,20 @@ def read_secrets(plain: bytes) -> Secrets:
 
 
 def seal(plain: bytes, recipients: Sequence[Recipient]) -> bytes:
-    """Encrypt a vault's text.
+    """Encrypts the text of a vault.
 
     + plain: the text
-    + recipients: everyone who shall be able to open it
+    + recipients: everyone who may open it
     """
     return bytes(pyrage.encrypt(plain, [recipient.key for recipient in recipients]))
 
 
 def can_open(recipients: Sequence[Recipient], identities: Identities) -> bool:
-    """Whether a vault encrypted for these recipients opens with one of these keys.
+    """Whether one of these keys opens a vault for these recipients.
 
-    Found by trying, as pyrage cannot tell the public key of an ssh identity.
+    pyrage cannot derive the public key of an ssh identity, so an empty text is encrypted and decrypted.
 
-    + recipients: whom it would be encrypted for
+    + recipients: readers of the vault
     + identities: the keys to try
     """
     try:
@@ -203,13 +201,13 @@ def can_open(recipients: Sequence[Recipient], identities: Identities) -> bool:
 
 
 def replace(path: Path, sealed: bytes, expected: bytes | None) -> None:
-    """Put new content in a vault: the whole of it or, whatever happens, none. The file's mode is kept.
+    """Replaces the content of a vault, completely or not at all. The file keeps its mode.
 
     + path: the vault
     + sealed: the new encrypted content
-    + expected: what the vault held when the change began; None for a vault that did not exist
+    + expected: the content when the change began; None for a new vault
 
-    Raises VaultError when the vault holds something else by now, or cannot be written.
+    Raises VaultError when somebody changed the vault meanwhile, or when it cannot be written.
     """
     try:
         with _locked(path.parent):
@@ -235,7 +233,7 @@ def _locked(directory: Path) -> Iterator[None]:
         yield
         os.fsync(descriptor)
     finally:
-        # Said aloud: where pyinfra is imported, gevent may put the closing off, and with it the end of the lock.
+        # Closing would end the lock too, but in a process with pyinfra gevent may delay it.
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 

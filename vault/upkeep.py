@@ -1,9 +1,5 @@
-"""Making, editing and encrypting vaults anew.
+"""Makes, edits and encrypts vaults."""
 
-`YES=1` in the environment lets a change through that shuts its author out.
-"""
-
-import os
 import secrets
 import shlex
 import string
@@ -14,17 +10,8 @@ from typing import NamedTuple
 from group_data.schema.secrets import REQUIRED_KEYS
 from vault import store
 from vault.editor import edit_in_memory
-from vault.keys import (
-    MAKE_KEY,
-    RECIPIENTS_FILE,
-    Identities,
-    Recipient,
-    VaultError,
-    find_identities,
-    own_public_keys,
-    read_recipients,
-    shown,
-)
+from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, own_public_keys, shown
+from vault.recipients import RECIPIENTS_FILE, Recipient, read_recipients
 
 _HEADER = """\
 # Secrets of {environment}. To change them: make vault-edit ENV={environment}
@@ -41,20 +28,26 @@ _HEADER = """\
 
 
 class Place(NamedTuple):
-    """Where the vault of an environment is, the identity file its group data names, if any, and the keys it must have."""
+    """The vault of an environment.
+
+    + path: of the vault
+    + identity: file with the operator's key, from group data; None without one
+    + keys: the keys it must have
+    """
 
     path: Path
     identity: str | None
     keys: tuple[str, ...] = REQUIRED_KEYS
 
 
-def init(place: Place) -> str:
-    """Make a vault, or the required keys a vault lacks, with strong random values. Never changes a key that is there.
+def init(place: Place, *, shut_out: bool = False) -> str:
+    """Makes a vault, or its missing required keys, with strong random values. A key that exists never changes.
 
     + place: the vault
+    + shut_out: whether it may be stored for others alone, so that its author no longer opens it
 
-    Returns what was done, by the names of the keys. Raises VaultError like `commands.vault.open_vault`, and when no
-    recipient is named yet.
+    Returns a sentence with the names of the new keys. Raises VaultError like `vault.store.open_vault`, and when there is no
+    recipient yet.
     """
     recipients = _recipients_or_advice(place)
     identities = find_identities(place.identity)
@@ -74,7 +67,7 @@ def init(place: Place) -> str:
         raise store.unusable(place.path, problems) from None
     if not missing:
         return f"{shown(place.path)} has every required key: nothing changed"
-    _require_own_access(place.path.parent, recipients, identities)
+    _require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
     store.replace(place.path, store.seal(plain + added, recipients), sealed)
     return f"{shown(place.path)}: made {', '.join(missing)}"
 
@@ -89,19 +82,20 @@ def _strong_value(name: str) -> str:
     return secrets.token_urlsafe(64)
 
 
-def edit(place: Place) -> str:
-    """Let the operator edit a vault's text, and store it for everyone in recipients.txt once it is valid.
+def edit(place: Place, *, shut_out: bool = False) -> str:
+    """Lets the operator edit the text of a vault, and encrypts a valid text for everyone in recipients.txt.
 
     + place: the vault
+    + shut_out: whether it may be stored for others alone, so that its author no longer opens it
 
-    Returns what was done. Raises VaultError, and leaves the vault alone, when the text is not valid, the editor fails,
-    or the vault was changed meanwhile.
+    Returns a sentence about the result. Raises VaultError and does not change the vault when the text is not valid, the
+    editor fails, or somebody changed the vault meanwhile.
     """
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
     plain = store.decrypt(sealed, place.path, identities)
     recipients = _recipients_or_advice(place)
-    _require_own_access(place.path.parent, recipients, identities)
+    _require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
     edited = edit_in_memory(plain, f"{place.path.stem}.toml", store.read_secrets)
     if edited == plain:
         return f"{shown(place.path)}: nothing changed"
@@ -109,14 +103,15 @@ def edit(place: Place) -> str:
     return f"{shown(place.path)}: stored for {len(recipients)} recipients"
 
 
-def encrypt_anew(all_places: dict[str, Place]) -> str:
-    """Encrypt every vault anew for everyone in its folder's recipients.txt.
+def encrypt_anew(all_places: dict[str, Place], *, shut_out: bool = False) -> str:
+    """Encrypts every vault again, for everyone in the recipients.txt of its folder.
 
-    Nothing is written unless every vault of every folder can be opened and will still open for the operator.
+    All vaults change, or none: each one must open now, and the operator must be able to open it afterwards.
 
     + all_places: the vaults of the inventory; other vaults in the same folders are included
+    + shut_out: whether they may be stored for others alone
 
-    Returns what was done. Raises VaultError with the vaults that cannot be opened.
+    Returns one line for each vault. Raises VaultError with the vaults that cannot be opened.
     """
     by_path = {place.path: place for place in all_places.values()}
     folders = sorted({path.parent for path in by_path})
@@ -125,7 +120,7 @@ def encrypt_anew(all_places: dict[str, Place]) -> str:
     for path in (path for folder in folders for path in sorted(folder.glob("*.age"))):
         place = by_path.get(path, Place(path, None))
         try:
-            todo.append((path, *_open_for_all(place)))
+            todo.append((path, *_open_for_all(place, shut_out=shut_out)))
         except VaultError as error:
             problems.append(str(error))
     if problems:
@@ -142,17 +137,19 @@ def encrypt_anew(all_places: dict[str, Place]) -> str:
     )
 
 
-def _open_for_all(place: Place) -> tuple[bytes, bytes, list[Recipient]]:
+def _open_for_all(place: Place, *, shut_out: bool) -> tuple[bytes, bytes, list[Recipient]]:
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
     plain = store.decrypt(sealed, place.path, identities)
     readers = read_recipients(place.path.parent)
-    _require_own_access(place.path.parent, readers, identities)
+    _require_own_access(place.path.parent, readers, identities, shut_out=shut_out)
     return sealed, plain, readers
 
 
-def _require_own_access(directory: Path, readers: Sequence[Recipient], identities: Identities) -> None:
-    if os.environ.get("YES") != "1" and not store.can_open(readers, identities):
+def _require_own_access(
+    directory: Path, readers: Sequence[Recipient], identities: Identities, *, shut_out: bool
+) -> None:
+    if not shut_out and not store.can_open(readers, identities):
         raise VaultError(
             f"{shown(directory / RECIPIENTS_FILE)} names no key you can use, so you would shut yourself out: add "
             f"your public key, or say YES=1 if that is what you want. A key with a passphrase cannot be used; an age key "

@@ -1,5 +1,5 @@
-"""What group data may say, checked: settings, the environment derived from them, and the vault's secrets.
+"""Checks group data and vaults: settings, the environment derived from them, and secrets.
 
-Read `settings.py` to learn what you may set, `environment.py` to learn what follows from it, `rules.py` to learn what two
-environments may not share.
+`settings.py` lists every setting, `environment.py` every name derived from them, `rules.py` every rule between settings,
+`secrets.py` every key of a vault.
 """

@@ -1,16 +1,15 @@
-"""One environment of one application, with every name that follows from the pair (app, environment)."""
-
-from functools import cached_property
+"""One environment of one application, with every name derived from the pair (app, environment)."""
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.settings import Settings
+from group_data.schema.version import is_version
 
-# What Debian's package ca-certificates makes.
+# The file of Debian's package ca-certificates.
 SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
 
 
 class Environment(Settings):
-    """Settings plus everything derived from them. Operations take names from here and never compose their own."""
+    """Settings plus everything derived from them. Operations take names from here and never compose them."""
 
     @property
     def full_name(self) -> str:
@@ -24,7 +23,7 @@ class Environment(Settings):
 
     @property
     def group(self) -> str:
-        """Group that may read this environment's secret file; given to the unit alone."""
+        """Group that may read this environment's secret file; only the unit has it."""
         return self.full_name
 
     @property
@@ -39,12 +38,12 @@ class Environment(Settings):
 
     @property
     def variables_path(self) -> str:
-        """File of the unit's environment variables; no secrets, so that aliases may read it too."""
+        """File with the unit's environment variables. It holds no secrets, because the aliases read it too."""
         return f"/etc/default/{self.full_name}"
 
     @property
     def polkit_rule_path(self) -> str:
-        """Rule that lets the application user start, stop and restart this unit."""
+        """Rule that allows the application user to start, stop and restart this unit."""
         return f"/etc/polkit-1/rules.d/50-{self.full_name}.rules"
 
     @property
@@ -59,7 +58,7 @@ class Environment(Settings):
 
     @property
     def root(self) -> str:
-        """Everything the application owns in this environment; parent of AppSignal's working directory."""
+        """Directory for everything the application owns in this environment; parent of AppSignal's working directory."""
         return f"{self.home}/{self.environment}"
 
     @property
@@ -69,32 +68,32 @@ class Environment(Settings):
 
     @property
     def releases_path(self) -> str:
-        """Directory of the unpacked releases, one for each version; the application reads it and cannot write there."""
+        """Directory of the unpacked releases, one for each version; the application can read but not write it."""
         return f"{self.root}/releases"
 
     @property
     def state_path(self) -> str:
-        """What root alone keeps of an environment's releases. Mode 0700."""
+        """Root's own files about an environment's releases. Mode 0700."""
         return f"/var/lib/{self.full_name}"
 
     @property
     def artifacts_path(self) -> str:
-        """Tarballs that were built or uploaded, each with its checksum. Mode 0700: Distillery's hold secrets."""
+        """Tarballs that were built or uploaded, each with its checksum. Mode 0700, because Distillery's hold secrets."""
         return f"{self.state_path}/artifacts"
 
     @property
     def backups_path(self) -> str:
-        """The database as it was before each migration."""
+        """Dumps of the database, one from before each migration."""
         return f"{self.state_path}/backups"
 
     @property
     def revisions_path(self) -> str:
-        """Log of what was released when, by whom, and how it ended."""
+        """Log of every release: version, time, person and outcome."""
         return f"{self.state_path}/revisions.log"
 
     @property
     def switch_path(self) -> str:
-        """Program on the host that brings a release into service, or goes back."""
+        """Program on the host that switches to a release and, if it is bad, back."""
         return f"/usr/local/libexec/{self.full_name}-switch"
 
     @property
@@ -104,12 +103,12 @@ class Environment(Settings):
 
     @property
     def switch_unit(self) -> str:
-        """systemd unit it runs as, for as long as it works."""
+        """systemd unit of a running switch."""
         return f"{self.full_name}-switch.service"
 
     @property
     def task_unit(self) -> str:
-        """systemd unit of a command of a release, such as a migration."""
+        """systemd unit of a one-off command of a release, such as a migration."""
         return f"{self.full_name}-task.service"
 
     @property
@@ -119,7 +118,7 @@ class Environment(Settings):
 
     @property
     def build_program_path(self) -> str:
-        """Program on the build host that builds; no secrets in it, and the application user runs it."""
+        """Program on the build host that builds a release. It holds no secrets, and the application user runs it."""
         return f"/usr/local/libexec/{self.full_name}-build"
 
     @property
@@ -129,21 +128,39 @@ class Environment(Settings):
 
     @property
     def build_path(self) -> str:
-        """Where the build host builds: sources, dependencies and what was compiled before."""
+        """Directory on the build host with sources, dependencies and compiled code of earlier builds."""
         return f"/var/cache/{self.full_name}-build"
 
     def release_path(self, version: str) -> str:
-        """Directory of one release."""
+        """Directory of one release.
+
+        + version: of the release
+        """
         return f"{self.releases_path}/{version}"
+
+    def tarball_name(self, version: str) -> str:
+        """Name of a release's tarball; `version_of` is the inverse.
+
+        + version: of the release
+        """
+        return f"{self.app}-{version}.tar.gz"
+
+    def version_of(self, tarball_name: str) -> str | None:
+        """The version in the name of a tarball; None for any other file.
+
+        + tarball_name: without a directory
+        """
+        version = tarball_name.removeprefix(f"{self.app}-").removesuffix(".tar.gz")
+        return version if is_version(version) and self.tarball_name(version) == tarball_name else None
 
     @property
     def private_path(self) -> str:
-        """HOME of the running release: its cookie and whatever it renders at start. Mode 0700."""
+        """HOME of the running release, with its cookie and the files it renders at start. Mode 0700."""
         return f"{self.root}/private"
 
     @property
     def cookie_path(self) -> str:
-        """Where the Erlang VM reads its cookie from, as `HOME` is `private_path`."""
+        """File with the cookie of the Erlang VM, which looks in its HOME."""
         return f"{self.private_path}/.erlang.cookie"
 
     @property
@@ -153,58 +170,58 @@ class Environment(Settings):
 
     @property
     def secret_path(self) -> str:
-        """What the application's configuration imports as `<environment>.secret.exs`."""
+        """Secret file, which the application's configuration imports as `<environment>.secret.exs`."""
         return f"/var/{self.environment}.secret.exs"
 
     @property
     def page_root(self) -> str:
-        """Folder of the page nginx shows while no release answers."""
+        """Directory of the page that nginx shows while no release answers."""
         return f"/var/www/{self.full_name}"
 
     @property
     def certificate_path(self) -> str | None:
-        """Certificate chain nginx serves, None without TLS."""
+        """Certificate chain for nginx; None without TLS."""
         return self.self_signed_path if self.tls == "self_signed" else self.tls_certificate
 
     @property
     def certificate_key_path(self) -> str | None:
-        """Its key. A self-signed pair shares one file, so that replacing it is one rename."""
+        """Private key of the certificate. A self-signed pair shares one file, so that one rename replaces both."""
         return self.self_signed_path if self.tls == "self_signed" else self.tls_key
 
     @property
     def self_signed_path(self) -> str:
-        """Where a self-signed certificate and its key are, with tls = 'self_signed'."""
+        """File of a self-signed certificate with its key, for tls = 'self_signed'."""
         return f"/etc/ssl/private/{self.full_name}.pem"
 
     @property
     def htpasswd_path(self) -> str:
-        """User and hashed password that nginx asks for, with basic_auth_user."""
+        """nginx's file with user and hashed password, for basic_auth_user."""
         return f"/etc/nginx/{self.full_name}.htpasswd"
 
     @property
     def provided_files(self) -> dict[str, str]:
-        """Files that somebody else puts on the host, by the setting that names them."""
+        """Files on the host that somebody else provides, by the name of their setting."""
         settings = ("tls_certificate", "tls_key", "database_tls_ca")
         return {setting: path for setting in settings if (path := getattr(self, setting))}
 
     @property
     def server_names(self) -> tuple[str, ...]:
-        """All names the site answers to, the main one first."""
+        """All names of the site, the main one first."""
         return (self.domain, *self.additional_domains)
 
     @property
     def scheme(self) -> str:
-        """What a browser speaks with the site, at the port that is usual for it."""
+        """Protocol between browser and site: http or https."""
         return "http" if self.tls == "none" else "https"
 
     @property
     def url_port(self) -> int:
-        """Where nginx listens for the site."""
+        """Port of the site in nginx."""
         return 80 if self.tls == "none" else 443
 
     @property
     def url(self) -> str:
-        """Where a browser finds the site."""
+        """Address of the site in a browser."""
         return f"{self.scheme}://{self.domain}"
 
     @property
@@ -214,7 +231,7 @@ class Environment(Settings):
 
     @property
     def database(self) -> str:
-        """PostgreSQL database, and its role where it is managed here."""
+        """PostgreSQL database."""
         return self.database_name or self.full_name
 
     @property
@@ -224,17 +241,17 @@ class Environment(Settings):
 
     @property
     def database_is_local(self) -> bool:
-        """Whether PostgreSQL runs on the machine itself, whoever manages it."""
+        """Whether PostgreSQL runs on the machine itself, managed by this project or not."""
         return self.database_host == "localhost" or self.database_host.startswith("127.")
 
     @property
     def database_ca_path(self) -> str:
-        """Certificates of the authorities that PostgreSQL's certificate is checked against."""
+        """Certificates of the authorities that may sign PostgreSQL's certificate."""
         return self.database_tls_ca or SYSTEM_CA_PATH
 
     @property
     def app_module_name(self) -> str:
-        """`Billing`, as Macro.camelize/1 makes it of `billing`."""
+        """`Billing` for `billing`, as from Macro.camelize/1."""
         return self.app_module or "".join(part.capitalize() for part in self.app.split("_"))
 
     @property
@@ -249,22 +266,22 @@ class Environment(Settings):
 
     @property
     def tool(self) -> ReleaseTool:
-        """What the release tool calls its commands."""
+        """Commands of the release tool."""
         return RELEASE_TOOLS[self.release_tool]
 
     @property
     def start_command(self) -> str:
-        """What the release tool calls running in the foreground, as systemd wants it."""
+        """Command that runs the release in the foreground, for systemd."""
         return f"{self.app_path}/bin/{self.app} {self.tool.start}"
 
     @property
     def secrets_read_at_start(self) -> bool:
-        """Whether a changed secret needs a restart (mix release) or a new build (Distillery)."""
+        """Whether a release reads its secrets at start (mix release) or has them built in (Distillery)."""
         return self.release_tool == "mix"
 
     @property
     def built_for(self) -> str:
-        """What a build has in it of this environment; a tarball with other words cannot be released to it."""
+        """Marks of this environment in a build. A tarball with other marks cannot be released to it."""
         words = [f"MIX_ENV={self.mix_env}"]
         if self.deployment_config:
             words.append(f"DEPLOYMENT_CONFIG={self.deployment_config}")
@@ -274,37 +291,13 @@ class Environment(Settings):
 
     @property
     def needed_by_changed_secrets(self) -> str:
-        """What a changed secret asks for, for the plan."""
+        """The consequence of a changed secret, for the plan."""
         if self.secrets_read_at_start:
             return "a running release restarts"
         return "build and deploy a new release: the running one keeps what it was built with"
 
     @property
     def start_files(self) -> list[str]:
-        """What a running release is out of date against."""
+        """Files that a release reads at start; it is out of date when one of them is newer."""
         files = [self.unit_path, self.variables_path, self.cookie_path]
         return [*files, self.secret_path] if self.secrets_read_at_start else files
-
-    @property
-    def console_command(self) -> str:
-        """What the release tool calls a shell inside the running node."""
-        return self.tool.console
-
-    @cached_property
-    def shell_aliases(self) -> dict[str, str]:
-        """Aliases with their placeholders filled in; the one named after the environment comes first."""
-        # The end of the input would be the end of the node (seen with OTP 27).
-        refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
-        run = f"( {refusal}; set -a; . {self.variables_path}; cd {self.app_path} && exec bin/{self.app} "
-        values = {
-            "{unit}": self.full_name,
-            "{app_path}": self.app_path,
-            "{root}": self.root,
-            "{console}": f"{run}{self.console_command} )",
-        }
-        aliases = {self.environment: f"cd {self.app_path} 2>/dev/null || cd {self.root}"}
-        for name, command in self.aliases.items():
-            for placeholder, value in values.items():
-                command = command.replace(placeholder, value)
-            aliases[name] = command
-        return aliases

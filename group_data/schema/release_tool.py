@@ -1,18 +1,18 @@
-"""What the two release tools call the same things: one table."""
+"""The commands of the two release tools, in one table."""
 
 from typing import NamedTuple
 
 
 class ReleaseTool(NamedTuple):
-    """Arguments of a release's `bin/<app>`, and how one is built.
+    """Arguments of a release's `bin/<app>`, and the command that builds a release.
 
-    + start: runs in the foreground, as systemd wants it
-    + console: a shell inside the running node
+    + start: runs in the foreground, as systemd requires
+    + console: opens a shell inside the running node
     + ping: succeeds if the node answers
-    + eval: runs Elixir in a VM of its own, in which the application is not started
+    + eval: runs Elixir in a new VM without starting the application
     + rpc: runs Elixir in the running node
-    + build: assembles a release of {version} for {environment}, run in the checkout
-    + assembled: directory that `build` leaves the release in, relative to the checkout
+    + build: builds a release of {version} for {environment}; runs in the checkout
+    + assembled: directory of the built release, relative to the checkout
     """
 
     start: str

@@ -1,4 +1,4 @@
-"""The secrets of one environment, as its vault holds them.
+"""The secrets in the vault of one environment.
 
 No value is ever part of a message, a repr or an error's text: a rule that refuses one names the key alone.
 """
@@ -32,16 +32,16 @@ _VALUE_BYTES = 64 * 1024
 
 
 def is_saslprep_stable(value: str) -> bool:
-    """Whether SASLprep (RFC 4013) accepts a string and leaves it as it is.
+    """Whether SASLprep (RFC 4013) accepts a string and leaves it unchanged.
 
-    PostgreSQL and libpq hash a password after SASLprep, or as it is where SASLprep refuses it; Postgrex hashes the raw
-    bytes. Only of a stable password do all of them make the same hash.
+    PostgreSQL and libpq hash a password after SASLprep, or unchanged if SASLprep refuses it. Postgrex always hashes the raw
+    bytes. All of them compute the same hash only for a stable password.
 
     + value: the password; without surrogates
     """
     if any(stringprep.in_table_b1(c) or any(refuses(c) for refuses in _SASLPREP_REFUSES) for c in value):
         return False
-    # RFC 3454 is bound to Unicode 3.2 while PostgreSQL normalizes with its own, newer tables: neither may change it.
+    # RFC 3454 uses Unicode 3.2, PostgreSQL newer tables of its own. Neither may change the password.
     if {unicodedata.normalize("NFKC", value), unicodedata.ucd_3_2_0.normalize("NFKC", value)} != {value}:
         return False
     # RFC 3454, 6: right-to-left text stands alone and both begins and ends the string.
@@ -85,16 +85,16 @@ def _cookie_problems(value: str) -> Iterator[str]:
 
 
 def _basic_auth_password_problems(value: str) -> Iterator[str]:
-    # 8: as for database_password. 72: what bcrypt reads; it would leave the rest out without a word.
+    # 8: the same as for database_password. 72: bcrypt ignores the rest without a message.
     if not 8 <= len(value) <= 72:
-        yield "must have 8 to 72 characters, all that bcrypt reads"
-    # Browsers do not agree on the encoding of others (RFC 7617, 2.1), and nobody can type control characters.
+        yield "must have 8 to 72 characters: bcrypt ignores more"
+    # Browsers do not agree on the encoding of other characters (RFC 7617, 2.1), and nobody can type control characters.
     if not re.fullmatch(r"[ -~]*", value):
         yield "may hold only ASCII letters, digits, punctuation and spaces: browsers do not agree on how to send others"
 
 
 def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
-    """Refuse what is not a string (never converting it), and otherwise report every rule that a string breaks."""
+    """A validator that refuses other types than str, and reports every rule that a str breaks."""
 
     def check(value: Any) -> SecretStr:
         text = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -109,7 +109,7 @@ def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
 
 
 def _key(name: str) -> str:
-    # 255: the application reads it as an atom.
+    # 255: the limit of an atom, and the application reads the key as one.
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,254}", name):
         raise PydanticCustomError("key", "is no key: keys are lower_snake_case")
     return name
@@ -119,16 +119,16 @@ _Text = Annotated[SecretStr, _holds(_text_problems)]
 
 
 class Secrets(BaseModel):
-    """What a vault holds: the keys below, and any other lower_snake_case key for the application.
+    """The content of a vault: the keys below, and any other lower_snake_case key for the application.
 
-    Every value is text of at most 64 KiB without NUL. `describe_problems` turns the ValidationError of a refused vault
-    into lines that can be shown; its `errors()` must not be, as pydantic keeps the values there.
+    Every value is text of at most 64 KiB without NUL. Show the ValidationError of a refused vault through
+    `describe_problems` only: pydantic keeps the values in its `errors()`.
 
-    + database_password: password of the environment's PostgreSQL role; 8 to 1024 characters that SASLprep leaves alone
+    + database_password: password of the environment's PostgreSQL role; 8 to 1024 characters that SASLprep does not change
     + secret_key_base: Phoenix derives the keys of sessions and tokens from it; at least 64 bytes
     + cookie: Erlang's distribution cookie; 20 to 255 letters, digits, `_` and `-`
-    + appsignal_push_api_key: AppSignal's key, where the application reports to AppSignal
-    + basic_auth_password: what browsers are asked for, where group data sets basic_auth_user; 8 to 72 ASCII characters
+    + appsignal_push_api_key: AppSignal's key, if the application reports to AppSignal
+    + basic_auth_password: password for browsers, if group data sets basic_auth_user; 8 to 72 ASCII characters
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
@@ -150,9 +150,9 @@ REQUIRED_KEYS = tuple(name for name, field in Secrets.model_fields.items() if fi
 
 
 def describe_problems(error: ValidationError) -> list[str]:
-    """One line for each key a `Secrets` was refused for, naming the key and never its value.
+    """One line for each wrong key, with its name and never its value.
 
-    + error: what `Secrets` raised
+    + error: raised by `Secrets`
     """
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_input=False, include_context=False, include_url=False):
@@ -163,5 +163,5 @@ def describe_problems(error: ValidationError) -> list[str]:
 
 
 def _shown(name: str) -> str:
-    # A quoted TOML key may be any text, newlines and escape sequences included; and long ones may be a pasted value.
+    # A quoted TOML key may hold any text, also newlines and escape sequences. A long one may be a pasted value.
     return name if re.fullmatch(r"\w{1,255}", name, re.ASCII) else ascii(name[:32])

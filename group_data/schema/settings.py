@@ -1,26 +1,23 @@
-"""What you may set in group data: every key with its unit, bounds, default and meaning."""
+"""Every setting of group data, with its unit, bounds, default and meaning."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from group_data.schema.addresses import DatabaseHost, Network, NodeName, ServerName
 from group_data.schema.types import (
     AbsolutePath,
     AliasName,
     BasicAuthUser,
-    DatabaseHost,
     DatabaseName,
     Elixir,
     ExtensionName,
     HostName,
     ModuleName,
     Name,
-    Network,
-    NodeName,
     PackageName,
     Port,
     RepositoryUrl,
-    ServerName,
     Sha256,
     SingleLine,
     Text,
@@ -33,7 +30,7 @@ from group_data.schema.types import (
 class Settings(BaseModel):
     """Flat keys, because pyinfra merges group data by top-level key only. Unknown keys are errors.
 
-    What several keys must agree on is in `rules.py`, which reports it beside wrong keys; a validator here would hide it.
+    Rules between several keys are in `rules.py`. A validator here would not run as soon as one key is wrong by itself.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True)
@@ -57,7 +54,7 @@ class Settings(BaseModel):
         description="Further server names of the same site.",
         examples=[["www.billing.example.com"]],
     )
-    indexed: bool = Field(default=False, description="Let search engines index the site; prod's alone by convention.")
+    indexed: bool = Field(default=False, description="Let search engines index the site; by convention only prod's.")
     port: Port = Field(
         description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.",
         examples=[4001],
@@ -74,7 +71,7 @@ class Settings(BaseModel):
 
     tls: Literal["none", "self_signed", "provided"] = Field(
         default="none",
-        description="none: plain HTTP. self_signed: a certificate made on the host. provided: yours, by path.",
+        description="none: plain HTTP. self_signed: a certificate made on the host. provided: your own, at tls_certificate.",
     )
     tls_certificate: AbsolutePath | None = Field(
         default=None,
@@ -89,27 +86,27 @@ class Settings(BaseModel):
 
     hsts: bool = Field(
         default=False,
-        description="Send Strict-Transport-Security; with tls = 'provided' only. To take it back, apply hsts_max_age = 0 "
-        "first: browsers remember.",
+        description="Send Strict-Transport-Security; with tls = 'provided' only. Browsers remember it, so apply "
+        "hsts_max_age = 0 before you switch it off.",
     )
     hsts_max_age: int = Field(
         default=31_536_000,
         ge=0,
         le=63_072_000,
-        description="How long browsers remember it, in seconds: one year. 0 makes those that come by forget it at once.",
+        description="How long browsers remember it, in seconds: one year. 0 makes a browser forget it at its next visit.",
         examples=[300],
         json_schema_extra={"unit": "seconds"},
     )
     hsts_include_subdomains: bool = Field(
-        default=False, description="Claim every subdomain too; each of them must then have TLS."
+        default=False, description="Include every subdomain; each of them must then have TLS."
     )
     hsts_preload: bool = Field(
-        default=False, description="Ask browsers to build the domain in (hstspreload.org); hard to take back."
+        default=False, description="Ask browsers to ship with the domain (hstspreload.org); hard to undo."
     )
     hsts_parents: tuple[ServerName, ...] = Field(
         default=(),
         strict=False,
-        description="Domains outside this inventory known to send HSTS with includeSubDomains.",
+        description="Domains outside this inventory that send HSTS with includeSubDomains.",
         examples=[["example.com"]],
     )
 
@@ -117,18 +114,19 @@ class Settings(BaseModel):
         default=(),
         strict=False,
         description="IPv4 and IPv6 addresses and networks (192.0.2.0/24) that may use the site; others get 403. Empty: "
-        "everybody may. With basic_auth_user as well both are required. The redirect to HTTPS answers everybody.",
+        "everybody may. With basic_auth_user, a visitor needs both. The redirect to HTTPS answers everybody.",
         examples=[["192.0.2.0/24", "2001:db8::1"]],
     )
     basic_auth_user: BasicAuthUser | None = Field(
         default=None,
         description="Name that browsers ask for (HTTP basic auth), with the vault's basic_auth_password; None: off. The "
-        "application does not see either. With tls = 'none' both cross the network readable.",
+        "application sees neither. With tls = 'none' both cross the network unencrypted.",
         examples=["team"],
     )
 
     release_tool: Literal["mix", "distillery"] = Field(
-        default="mix", description="What builds the release: decides start command, node settings and secret file."
+        default="mix",
+        description="The tool that builds the release. It decides start command, node settings and secret file.",
     )
     mix_env: Name = Field(
         default="prod",
@@ -137,8 +135,8 @@ class Settings(BaseModel):
     )
     deployment_config: Name | None = Field(
         default=None,
-        description="DEPLOYMENT_CONFIG for applications that build as :prod everywhere and choose their configuration "
-        "by it.",
+        description="DEPLOYMENT_CONFIG, for applications that build as :prod for every environment and choose their "
+        "configuration with it.",
         examples=["stage"],
     )
     node_name: NodeName | None = Field(
@@ -164,17 +162,18 @@ class Settings(BaseModel):
     secret_file_extra: Text = Field(
         default="",
         max_length=65_536,
-        description="Elixir appended to the secret file as it stands; no secrets here.",
+        description="Elixir appended to the secret file without changes; no secrets here.",
         examples=["config :logger, level: :info"],
     )
 
     database_managed: bool = Field(
-        default=True, description="Create role and database in the machine's own PostgreSQL; False: somebody else does."
+        default=True,
+        description="Create role and database in the machine's own PostgreSQL; False: somebody else creates them.",
     )
     database_host: DatabaseHost = Field(
         default="127.0.0.1",
-        description="Host name or IPv4 address of PostgreSQL. Another than the default, as each of the five settings that "
-        "follow, needs database_managed = False.",
+        description="Host name or IPv4 address of PostgreSQL. This setting and the next five need database_managed = "
+        "False for another value than the default.",
         examples=["db.example.com"],
     )
     database_port: int = Field(
@@ -187,32 +186,33 @@ class Settings(BaseModel):
     )
     database_tls: Literal["none", "verified"] = Field(
         default="none",
-        description="none: no TLS, for loopback and networks nobody else is in. verified: the certificate must be signed by "
-        "database_tls_ca and name database_host. TLS without verification is not offered: it stops nobody in the way.",
+        description="none: no TLS, for loopback and networks without strangers. verified: the certificate must be signed "
+        "by database_tls_ca and name database_host. TLS without verification is not offered: it does not stop an attacker "
+        "in between.",
     )
     database_tls_ca: AbsolutePath | None = Field(
         default=None,
         description="Path on the host of the CA's certificates in PEM; with database_tls = 'verified' only. Readable by "
-        "everybody, and not below /home, /root or /tmp, which the application does not see. Default: the system's own, "
+        "everybody, and not below /home, /root or /tmp, which are hidden from the application. Default: the system's own, "
         "/etc/ssl/certs/ca-certificates.crt.",
         examples=["/etc/ssl/certs/database-ca.pem"],
     )
     database_name: DatabaseName | None = Field(
         default=None,
-        description="The database, where it has a name of its own; default <app>_<environment>.",
+        description="Name of the database; default <app>_<environment>.",
         examples=["defaultdb"],
     )
     database_user: DatabaseName | None = Field(
         default=None,
-        description="The role that logs in, where it has a name of its own; default <app>_<environment>.",
+        description="Name of the role that logs in; default <app>_<environment>.",
         examples=["doadmin"],
     )
     database_pool_size: int | None = Field(
         default=None,
         ge=1,
         le=10_000,
-        description="Connections the Ecto repo keeps open; None: what the application itself configures. With a managed "
-        "database at most database_connection_limit.",
+        description="Connections the Ecto repo keeps open; None: the application's own configuration decides. With a "
+        "managed database at most database_connection_limit.",
         examples=[20],
         json_schema_extra={"unit": "connections"},
     )
@@ -233,8 +233,8 @@ class Settings(BaseModel):
 
     aliases: dict[AliasName, SingleLine] = Field(
         default_factory=dict,
-        description="Bash aliases of the application user, name to command. {unit}, {app_path}, {root} and {console} stand "
-        "for this environment's own; the alias named after the environment is always there.",
+        description="Bash aliases of the application user, from name to command. {unit}, {app_path}, {root} and {console} "
+        "stand for those of this environment. The alias named after the environment always exists.",
         examples=[{"logs": "journalctl --follow --unit {unit}", "console": "{console}"}],
     )
     appsignal: bool = Field(default=False, description="Create AppSignal's directories and point its agent at them.")
@@ -246,7 +246,7 @@ class Settings(BaseModel):
         default=1024,
         ge=64,
         le=4_194_304,
-        description="MemoryMax of the unit in MiB; beyond it the kernel kills it.",
+        description="MemoryMax of the unit in MiB; the kernel kills a unit that needs more.",
         examples=[2048],
         json_schema_extra={"unit": "MiB"},
     )
@@ -254,7 +254,7 @@ class Settings(BaseModel):
         default=100,
         ge=1,
         le=10_000,
-        description="CPUWeight: share of the CPU under contention, 100 being usual.",
+        description="CPUWeight: share of the CPU when units compete for it; 100 is the default of systemd.",
         examples=[20],
         json_schema_extra={"unit": "share relative to other units"},
     )
@@ -276,21 +276,21 @@ class Settings(BaseModel):
     )
     unit_environment: dict[VariableName, Text] = Field(
         default_factory=dict,
-        description="Further environment variables of the unit. Not for secrets: world-readable.",
+        description="Further environment variables of the unit. Everybody on the machine can read them: no secrets here.",
         examples=[{"POOL_SIZE": "10"}],
     )
 
     health_path: UrlPath = Field(
         default="/health",
-        description="Page that answers 200 to 299 when the application is well, asked through nginx on the host. A release "
-        "whose page does not is taken back. On a restricted site it answers the host itself without asking.",
+        description="Page with status 200 to 299 when the application works, requested on the host through nginx. Any other "
+        "answer takes a release back. On a restricted site, the host itself always gets this page.",
         examples=["/api/health"],
     )
     health_timeout: int = Field(
         default=60,
         ge=5,
         le=3600,
-        description="How long a release may take until it answers, in seconds.",
+        description="How long a release may take until the page answers, in seconds.",
         examples=[120],
         json_schema_extra={"unit": "seconds"},
     )
@@ -298,7 +298,7 @@ class Settings(BaseModel):
         default=5,
         ge=1,
         le=600,
-        description="How long it must then stay well to be a good release, in seconds.",
+        description="How long the page must then keep answering before the release counts as good, in seconds.",
         examples=[15],
         json_schema_extra={"unit": "seconds"},
     )
@@ -306,8 +306,8 @@ class Settings(BaseModel):
         default=5,
         ge=2,
         le=100,
-        description="Good releases kept on the host, with as many tarballs and database backups. The running one and the "
-        "one to go back to are always among them.",
+        description="Good releases kept on the host, and as many tarballs and database backups. They always include the "
+        "running release and the one a rollback would choose.",
         examples=[3],
         json_schema_extra={"unit": "releases"},
     )
@@ -323,14 +323,14 @@ class Settings(BaseModel):
     )
     migrate_down_command: Elixir | None = Field(
         default=None,
-        description="Elixir that takes migrations back, the newest first, down to {version} and that one too; default "
+        description="Elixir that takes migrations back, the newest first, down to {version} and including it; default "
         "<app_module>.Release.rollback(<repo_module>, {version}).",
         examples=["Billing.Tasks.rollback({version})"],
     )
     migrations_command: Elixir | None = Field(
         default=None,
-        description="Elixir that prints every migration on a line of its own: up or down, version, name. By default Ecto is "
-        "asked for those of repo_module.",
+        description="Elixir that prints one line for each migration: up or down, version, name. Default: Ecto lists the "
+        "migrations of repo_module.",
         examples=["Billing.Release.migrations()"],
     )
     task_timeout: int = Field(
@@ -344,7 +344,7 @@ class Settings(BaseModel):
 
     repository: RepositoryUrl | None = Field(
         default=None,
-        description="Git repository that `make build` takes revisions of: a URL, or a path on this computer.",
+        description="Git repository for `make build`: a URL, or a path on this computer.",
         examples=["git@github.com:example/billing.git", "../billing"],
     )
     build_host: HostName | None = Field(
@@ -355,17 +355,17 @@ class Settings(BaseModel):
     build_packages: tuple[PackageName, ...] = Field(
         default=(),
         strict=False,
-        description="Debian packages that a build needs besides Elixir, on the build host.",
+        description="Debian packages for a build besides Elixir, installed on the build host.",
         examples=[["nodejs", "build-essential"]],
     )
     build_commands: tuple[SingleLine, ...] = Field(
         default=(),
         strict=False,
-        description="Shell commands run in the checkout before the release is assembled, such as those for assets.",
+        description="Shell commands for the checkout before the release is assembled, such as building assets.",
         examples=[["mix assets.deploy"]],
     )
-    include_erts: bool = Field(default=True, description="Bring the Erlang runtime with the release.")
-    include_src: bool = Field(default=False, description="Bring the sources with the release.")
+    include_erts: bool = Field(default=True, description="Include the Erlang runtime in the release.")
+    include_src: bool = Field(default=False, description="Include the sources in the release.")
     toolchain: ToolchainUrl | None = Field(
         default=None,
         description="Archive (.tar.gz) with Elixir and Erlang, unpacked on the build host; its bin directories come first "
@@ -382,7 +382,7 @@ class Settings(BaseModel):
         default=1024,
         ge=16,
         le=1_048_576,
-        description="Size of the machine's journal in MiB; its environments agree.",
+        description="Size of the machine's journal in MiB; all environments of a machine must have the same value.",
         examples=[512],
         json_schema_extra={"unit": "MiB"},
     )
@@ -394,6 +394,6 @@ class Settings(BaseModel):
     )
     vault_identity: str | None = Field(
         default=None,
-        description="File with the age or ssh-ed25519 key that opens the vault; default: see the README.",
+        description="File with the age or ssh-ed25519 key that opens the vault; default: see docs/secrets.md.",
         examples=["~/.config/age/prod.txt"],
     )

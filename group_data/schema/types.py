@@ -1,43 +1,18 @@
-"""The constrained types settings are made of, each with the rule it comes from."""
+"""Types for the settings, each with the source of its rule."""
 
-import ipaddress
 import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
 # useradd(8) allows 32 characters; 31 leave room for one more. Unix users, PostgreSQL roles, systemd units and Erlang
-# nodes all take these letters, so one name serves as each of them without quoting.
+# nodes all take these letters, so one name serves all of them without quotes.
 _NAME = r"^[a-z][a-z0-9_]{0,30}$"
 Name = Annotated[str, StringConstraints(pattern=_NAME)]
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
-
-def _host_name(value: str) -> str:
-    """RFC 1035 2.3.4: labels of up to 63 characters, 253 in all. Wildcards and regular expressions are refused."""
-    if len(value) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
-        raise ValueError("must be a host name in lower case such as stage.example.com (Punycode for other alphabets)")
-    return value
-
-
-def _server_name(value: str) -> str:
-    """A host name that browsers do not take for an IP address, for which they send no name in a TLS handshake.
-
-    https://url.spec.whatwg.org/#ends-in-a-number-checker
-    """
-    if re.fullmatch(r"\d+|0x[0-9a-f]*", value.rpartition(".")[2]):
-        raise ValueError(
-            "must be a name: browsers take what ends in a number for an IP address, and name no site in TLS"
-        )
-    return _host_name(value)
-
-
-ServerName = Annotated[str, AfterValidator(_server_name)]
-
-
-# NUL, which no environment holds; surrogates, which UTF-8 has not; noncharacters, for any of which systemd leaves out the
-# whole variables file (utf8_is_valid in its sources).
+# An environment cannot hold NUL, and UTF-8 has no surrogates. A noncharacter makes systemd ignore the whole file of
+# variables (utf8_is_valid in its sources).
 _UNCARRIED = re.compile("[\0\ud800-\udfff\ufdd0-\ufdef]")
 
 
@@ -73,27 +48,11 @@ def _absolute_path(value: str) -> str:
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 
-# Elixir's module names: Macro.camelize/1 makes them from application names. They are atoms, of at most 255 characters
-# (Erlang Efficiency Guide, "System Limits"); 200 leave room for what Elixir and the defaults put around them.
+# Elixir's module names, as Macro.camelize/1 makes them from application names. They are atoms of at most 255 characters
+# (Erlang Efficiency Guide, "System Limits"); 200 leave room for the text that Elixir and the defaults add.
 _MODULE = r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$"
 ModuleName = Annotated[str, StringConstraints(max_length=200, pattern=_MODULE)]
 
-
-def _node_name(value: str) -> str:
-    """`name@host`, as Erlang's -name wants it. A name that begins with a dash is taken for an option.
-
-    A node whose host has no dot starts, but every connection to it is refused as "illegal hostname", and the release's
-    own remote console is such a connection (seen with OTP 25 and 27).
-    """
-    # An atom has at most 255 characters (Erlang Efficiency Guide, "System Limits").
-    if len(value) > 255 or not re.fullmatch(rf"[a-z0-9_][a-z0-9_-]*@{_LABEL}(\.{_LABEL})+", value):
-        raise ValueError(
-            "must be name@host in lower case, the host with a dot such as 127.0.0.1: no console reaches another node"
-        )
-    return value
-
-
-NodeName = Annotated[str, AfterValidator(_node_name)]
 
 _VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]{0,254}$"
 VariableName = Annotated[str, StringConstraints(pattern=_VARIABLE)]
@@ -105,7 +64,7 @@ def _alias_name(value: str) -> str:
     return value
 
 
-# What bash takes as an alias name without quoting, less what begins with a dash.
+# Names of aliases that bash takes without quotes, except those that begin with a dash.
 _ALIAS = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$"
 AliasName = Annotated[str, StringConstraints(pattern=_ALIAS), AfterValidator(_alias_name)]
 
@@ -115,13 +74,13 @@ ExtensionName = Annotated[str, StringConstraints(pattern=_EXTENSION)]
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 
-# What RFC 3986 reserves nothing of, less the tilde, so that the path stands in nginx's and every other syntax as it is.
+# The unreserved characters of RFC 3986 except the tilde: the path needs no quotes in nginx or any other syntax.
 _URL_PATH = r"^(/[A-Za-z0-9._-]+)+/?$|^/$"
 UrlPath = Annotated[str, StringConstraints(max_length=200, pattern=_URL_PATH)]
 
 
 def _elixir(value: str) -> str:
-    """Passed as one argument to a release's `eval`, whose script cuts it at no character but these."""
+    """Elixir for a release's `eval`, as one argument. The release's script would cut it at these characters."""
     if not value or len(value) > 4000 or any(character in value for character in "\n\r\0"):
         raise ValueError("must be Elixir on one line")
     return _text(value)
@@ -131,7 +90,7 @@ Elixir = Annotated[str, AfterValidator(_elixir)]
 
 
 def _repository(value: str) -> str:
-    """What git takes for a repository; one that begins with a dash is an option, and ext:: runs a command (git-fetch(1))."""
+    """A repository for git. A leading dash would be an option, and ext:: would run a command (git-fetch(1))."""
     if not re.fullmatch(r"[A-Za-z0-9_./~@:%+][A-Za-z0-9_./~@:%+-]*", value) or value.startswith(("ext::", "fd::")):
         raise ValueError("must be a URL or path that git fetches from, such as git@example.com:team/billing.git")
     if re.match(r"[a-z+]+://[^/@]*:[^/@]*@", value):
@@ -145,7 +104,7 @@ RepositoryUrl = Annotated[str, AfterValidator(_repository)]
 _PACKAGE = r"^[a-z0-9][a-z0-9+.-]{1,100}$"
 PackageName = Annotated[str, StringConstraints(pattern=_PACKAGE)]
 
-# A host as inventory.py calls it.
+# The name of a host in inventory.py.
 _HOST = r"^[A-Za-z0-9@][A-Za-z0-9@/._-]{0,252}$"
 HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 
@@ -155,39 +114,15 @@ ToolchainUrl = Annotated[str, StringConstraints(max_length=500, pattern=_TOOLCHA
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
-# What mix release and Distillery make of a version, with the build's date, branch and revision; also a directory's name.
-_VERSION = r"^[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}$"
-Version = Annotated[str, StringConstraints(pattern=_VERSION)]
 
-
-def is_address(value: str) -> bool:
-    """Whether a host is given by its IP address, not by a name."""
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _database_host(value: str) -> str:
-    """A server name or IPv4 address. Postgrex connects over IPv4 unless told otherwise, which a name needs no less."""
-    if value.rpartition(".")[2].isdigit() and not is_address(value):
-        raise ValueError("is no IPv4 address: four numbers up to 255, without leading zeros")
-    if ":" in value:
-        raise ValueError("must be a host name or an IPv4 address: Postgrex connects over IPv4 unless told otherwise")
-    return _host_name(value)
-
-
-DatabaseHost = Annotated[str, AfterValidator(_database_host)]
-
-# Whatever a hosted PostgreSQL calls its roles and databases (defaultdb, postgres.tenant, user@server), as it stands in a
-# string. PostgreSQL itself keeps 63 bytes; a pooler may add its tenant's name.
+# Names of roles and databases at providers of PostgreSQL (defaultdb, postgres.tenant, user@server). PostgreSQL keeps 63
+# bytes; a pooler may add the name of its tenant.
 _DATABASE = r"^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,127}$"
 DatabaseName = Annotated[str, StringConstraints(pattern=_DATABASE)]
 
 
-# A password file ends the name at the first colon and takes # at the beginning for a comment (nginx,
-# ngx_http_auth_basic_module.c); browsers do not agree on the encoding of letters beyond ASCII.
+# In nginx's password file a colon ends the name and a leading # begins a comment (ngx_http_auth_basic_module.c). Browsers
+# do not agree on the encoding of letters beyond ASCII.
 def _basic_auth_user(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._@+-]{1,64}", value):
         raise ValueError("must be up to 64 letters, digits and . _ @ + - (a colon would end the name, in browsers too)")
@@ -197,33 +132,7 @@ def _basic_auth_user(value: str) -> str:
 BasicAuthUser = Annotated[str, AfterValidator(_basic_auth_user)]
 
 
-def _network(value: str) -> str:
-    """An address or network as nginx's `allow` compares it, written in its one canonical form."""
-    try:
-        # A zone (%eth0) belongs to an interface; nginx takes none.
-        network = ipaddress.ip_network(value.replace("%", " "), strict=False)
-    except ValueError:
-        raise ValueError("must be an IPv4 or IPv6 address or a network such as 192.0.2.0/24 or 2001:db8::/32") from None
-    if isinstance(network, ipaddress.IPv6Network) and (mapped := network.network_address.ipv4_mapped):
-        raise ValueError(f"never matches, as nginx sees such a client under its IPv4 address: write {mapped}")
-    # nginx's ngx_inet_addr has no other value for "no address".
-    if str(network) == "255.255.255.255/32":
-        raise ValueError("is the broadcast address, which no client has and nginx refuses: leave it out")
-    address, _, prefix = value.partition("/")
-    if prefix and ipaddress.ip_address(address) != network.network_address:
-        raise ValueError(
-            f"has bits set beyond the network's /{network.prefixlen}: write {network} for the network, or {address} for "
-            "the one address"
-        )
-    canonical = str(network if network.prefixlen < network.max_prefixlen else network.network_address)
-    if value != canonical:
-        raise ValueError(f"must be written as {canonical}")
-    return value
-
-
-Network = Annotated[str, AfterValidator(_network)]
-
-# What a pattern asks for, in words.
+# The message for a text that does not match a pattern.
 WORDS = {
     _NAME: "must be up to 31 of a-z, 0-9 and _, the first a letter: it names a unix user, a PostgreSQL role and more",
     _MODULE: "must be the name of an Elixir module such as Billing.Repo",
@@ -235,6 +144,5 @@ WORDS = {
     _HOST: "must be the name of a host in inventory.py",
     _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
-    _VERSION: "must be up to 128 letters, digits and . + _ -, the first a letter or digit",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }

@@ -12,14 +12,24 @@ PROGRAMS = CHECKOUT / "operations" / "programs"
 # A line of a program that takes in another file of the folder. A shell that runs the file from there does the same.
 _SOURCED = re.compile(r"^\. \./([a-z_]+\.sh)\n", re.MULTILINE)
 
+# Any other way to write that. The host has no such file, and the program would end there.
+_SOURCED_OTHERWISE = re.compile(r"^(?!#).*?(?:^|[\s;&|({])(?:\.|source)\s+[\"']?\./.*", re.MULTILINE)
+
 
 @cache
 def text(name: str) -> str:
     """A program as a host runs it: the file, with the files it sources in place of the lines that do so.
 
     + name: file name in operations/programs, e.g. "take_lock.sh"
+
+    Raises ValueError when a line sources a file in a form that is not replaced, e.g. with spaces before it.
     """
-    return _SOURCED.sub(lambda line: text(line[1]), (PROGRAMS / name).read_text())
+    written = (PROGRAMS / name).read_text()
+    if line := _SOURCED_OTHERWISE.search(_SOURCED.sub("", written)):
+        raise ValueError(
+            f"operations/programs/{name}: a line that sources a file is `. ./NAME.sh` alone, not `{line[0]}`"
+        )
+    return _SOURCED.sub(lambda line: text(line[1]), written)
 
 
 def command(name: str, *arguments: str) -> StringCommand:

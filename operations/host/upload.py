@@ -10,6 +10,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.facts.files import Sha256File
 
+from operations.host import progress
 from operations.host.ssh import ssh
 
 # $1: where to, relative to the home of whoever is logged in. Nobody else may read it, and a part of it has another name.
@@ -35,7 +36,7 @@ def send(src: Path, dest: str, sha256: str) -> Generator[FunctionCommand]:
 def _send(state: State, host: Host, src: Path, dest: str) -> bool:
     """Whether ssh took it there; pyinfra passes state and host to a function that asks for them by name."""
     host.log(f"Sending {src.name}, {src.stat().st_size / 1_000_000:.0f} MB")
-    with src.open("rb") as file:
+    with src.open("rb") as file, progress.of_upload(file, host.log):
         run = subprocess.run(
             ssh(host, ["sh", "-c", RECEIVE, "sh", dest]), stdin=file, capture_output=True, text=True, check=False
         )

@@ -13,7 +13,7 @@ workers=$(cat "/proc/$master/task/$master/children")
 systemctl reload nginx.service
 tries=$((patience * 20))
 for worker in $workers; do
-    while [ "$(tr -d '\0' < "/proc/$worker/cmdline" 2> /dev/null)" = "nginx: worker process" ]; do
+    while [ "$(2> /dev/null tr -d '\0' < "/proc/$worker/cmdline")" = "nginx: worker process" ]; do
         tries=$((tries - 1))
         if [ "$tries" -le 0 ]; then
             echo "nginx goes on with the configuration it had: /var/log/nginx/error.log says why. Mend that, apply again" >&2

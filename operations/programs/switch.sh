@@ -47,7 +47,7 @@ fail() {
 trap 'unforeseen "$?" "$LINENO" "$BASH_COMMAND"' ERR
 unforeseen() {
     trap - ERR
-    [ -n "$(noted reason)" ] || fail "line $2 of ${0##*/} failed with status $1: $3"
+    [ -n "$(noted reason)" ] || fail "line $2 of ${0##*/} failed with status $1: ${3%%$'\n'*}"
     exit 1
 }
 
@@ -64,10 +64,10 @@ task() {
     settings=$(sed -n '/^\[Service\]/,/^\[Install\]/{
         /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
         s/^[A-Z][A-Za-z]*=/--property=&/p
-    }' "$unit_path" || true)
-    # Without it, systemd would run the command as root.
-    if [[ $settings != *--property=User=* ]]; then
-        say "$unit_path cannot be read or names no user: apply first" >&2
+    }' "$unit_path") || return
+    # Without its settings it would run as root, outside the sandbox.
+    if [[ $'\n'$settings != *$'\n--property=User='* ]]; then
+        say "$unit_path names no user to run a command of ${release##*/} as: apply first" >&2
         return 1
     fi
     readarray -t options <<< "$settings"
@@ -107,10 +107,12 @@ ask_migrations() {
 
 # All pending migrations, after a backup.
 migrate() {
-    local release=$1 listed left
+    local release=$1 listed up left
     listed=$(ask_migrations "$release")
-    note migrations "$(applied <<< "$listed" | xargs)"
+    # In assignments: a command that fails in "$(…)" as an argument would not end the action.
+    up=$(applied <<< "$listed" | xargs)
     left=$(pending <<< "$listed" | xargs)
+    note migrations "$up"
     if [ -z "$left" ]; then
         say "No migration is pending."
         return
@@ -125,13 +127,15 @@ migrate() {
 
 # Migration $2 and every later one, taken back after a backup.
 migrate_down() {
-    local release=$1 down_to=$2 listed left
+    local release=$1 down_to=$2 listed up missing left
     [[ $down_to =~ ^[0-9]+$ ]] || fail "the version of a migration is a number: $down_to is none"
     listed=$(ask_migrations "$release")
+    up=$(applied <<< "$listed" | xargs)
     grep -q "^up $down_to " <<< "$listed" || fail "migration $down_to is not applied, or ${release##*/} does not know it;" \
-        "applied: $(applied <<< "$listed" | xargs)"
-    require_files "$release" "$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")"
-    note migrations "$(applied <<< "$listed" | xargs)"
+        "applied: $up"
+    missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
+    require_files "$release" "$missing"
+    note migrations "$up"
     backup "${release##*/}"
     say "Taking back migrations down to $down_to"
     run_migration "$release" "${migrate_down_expression//\{version\}/$down_to}"
@@ -142,19 +146,25 @@ migrate_down() {
 
 # Ecto takes back a migration by its file, and passes over one whose file the release does not have.
 require_files() {
-    local release=$1 missing=$2 migration other having=''
+    local release=$1 missing=$2 other having=''
     [ -n "$missing" ] || return 0
-    migration=${missing%%$'\n'*}
     for other in "$releases"/*/; do
-        other=${other%/}
-        ! compgen -G "$other/lib/*/priv/*/migrations/${migration}_*.exs" > /dev/null || having=${other##*/}
+        ! has_files "${other%/}" "$missing" || having=$(basename "$other")
     done
+    missing=$(xargs <<< "$missing")
     if [ -n "$having" ]; then
-        fail "${release##*/} does not have the file of migration $migration and cannot take it back; $having has it:" \
-            "make release VERSION=$having, then make rollback MIGRATE_DOWN=$migration"
+        fail "${release##*/} cannot take back what it does not have the files of: $missing; $having has them:" \
+            "make release VERSION=$having, then make rollback MIGRATE_DOWN=${missing%% *}"
     fi
-    fail "neither ${release##*/} nor another release on this host has the file of migration $migration, so nothing can take it" \
-        "back: release a version that has it"
+    fail "no release on this host has the files of the migrations to take back: $missing; release a version that has them"
+}
+
+has_files() {
+    local release=$1 migration
+    [ -x "$release/bin/$app" ] || return 1
+    for migration in $2; do
+        compgen -G "$release/lib/*/priv/*/migrations/${migration}_*.exs" > /dev/null || return 1
+    done
 }
 
 run_migration() {
@@ -234,7 +244,7 @@ restart() {
 # is not verified: visitors do that.
 site_status() {
     local status
-    status=$(curl --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
+    status=$(curl --disable --globoff --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
         --user-agent release --resolve "$domain:$url_port:127.0.0.1" "$url$health_path" || true)
     [ "$status" = 000 ] || printf '%s\n' "$status"
 }
@@ -265,13 +275,15 @@ healthy() {
         same_process "$process" || return 1
     done
     status=$(site_status)
-    [[ $status == 2?? ]] && same_process "$process" && return
+    same_process "$process" || return 1
+    [[ $status == 2?? ]] && return
     say "$health_path answered ${status:-nothing} through nginx after $settle_time seconds"
     return 1
 }
 
 same_process() {
-    [ "$(property MainPID)" = "$1" ] && [ "${1:-0}" != 0 ] && return
+    local now
+    now=$(property MainPID) && [ -n "$now" ] && [ "$now" = "$1" ] && [ "$1" != 0 ] && return
     say "$unit ended by itself"
     return 1
 }
@@ -298,17 +310,17 @@ restart_and_check() {
 
 # --- The actions -----------------------------------------------------------------------------------------------------
 
-# Action $1 with version $2; default: the one that runs, once an earlier action is ended.
+# $1: action, $2: version; without one, the action is about the running one.
 begin() {
     local now
     [ ! -e "$progress" ] || take_up
     now=$(current)
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
         [ "$BEFORE" != - ] || BEFORE="no release"
-        fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again. Nothing was changed"
+        fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # Whole or not at all: on a full disk nothing has begun.
-    printf '%s=%s\n' action "$1" version "${2-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
+    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
         revision "${REVISION:--}" > "$progress.new"
     mv -f "$progress.new" "$progress"
 }
@@ -344,7 +356,7 @@ rollback() {
 in_place() {
     local action=$1
     shift
-    begin "$action"
+    begin "$action" ''
     [ -n "$(current)" ] || fail "there is no release yet: make release"
     case $action in
         restart) restart_and_check "$(current)" ;;
@@ -368,7 +380,8 @@ end() {
         say "$(noted action) $(noted version): done"
     else
         reason=$(noted reason)
-        if [ -z "$reason" ]; then
+        # Where memory or time ran out, a noted reason is a consequence.
+        if [ -z "$reason" ] || [[ ${SERVICE_RESULT:-} =~ ^(oom-kill|timeout)$ ]]; then
             [ "${SERVICE_RESULT:-}" = exit-code ] || outcome=ended
             reason=$(reason_of_systemd)
         fi
@@ -382,14 +395,16 @@ end() {
     rm -f "$progress"
 }
 
-# Why the main process ended that could not note a reason itself.
+# For an action that noted no reason. Without a result of systemd's, the machine went down in the middle.
 reason_of_systemd() {
     case ${SERVICE_RESULT:-} in
-        exit-code) say "it ended with status ${EXIT_STATUS:-unknown} and could not write the reason down: see its last words above" ;;
-        oom-kill) say "it was ended from outside: the machine had no memory left" ;;
+        exit-code) say "it ended with status ${EXIT_STATUS:-unknown} and noted no reason: its last words are above" ;;
+        success) say "it was ended from outside: somebody stopped it" ;;
+        signal | core-dump) say "it was ended from outside: by signal ${EXIT_STATUS:-unknown}" ;;
+        oom-kill) say "it was ended from outside: no memory was left" ;;
         timeout) say "it was ended from outside: it took too long" ;;
-        signal | core-dump) say "it was ended from outside by signal ${EXIT_STATUS:-unknown}" ;;
-        *) say "it was ended from outside" ;;
+        '') say "it was ended from outside: the machine went down" ;;
+        *) say "it was ended from outside: $SERVICE_RESULT" ;;
     esac
 }
 

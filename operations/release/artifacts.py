@@ -1,6 +1,6 @@
-"""The environment's artifact store on the host: tarballs of releases, each with its checksum and what it was built from.
+"""The artifact store of an environment on the host: tarballs of releases, each with its checksum and build facts.
 
-Root's alone, because a Distillery release holds its secrets.
+Only root can read it, because a Distillery release holds its secrets.
 """
 
 from collections.abc import Generator, Sequence
@@ -17,26 +17,26 @@ from operations.host import program
 from operations.host.upload import send
 from operations.release.tarball import Tarball
 
-# Where files arrive, in the home of the user SSH logs in as. pyinfra uploads with sudo through a file in /tmp that
-# everybody may read; without sudo it writes where it is told, and in here nobody else looks.
+# Directory for uploads in the home of the user SSH logs in as. With sudo, pyinfra uploads through a file in /tmp that
+# everybody may read. Without sudo, it writes directly into this directory, which nobody else can enter.
 UPLOADS = ".deploy-uploads"
 
-# Bytes a file system must have left when all is done: the database, the journal and the logs go on.
+# Bytes that must stay free on a file system, for the database, the journal and the logs.
 RESERVE = 64 * 1024 * 1024
 
-# How many times its tarball's size a release takes: a little under 3 (seen with mix release), rounded up.
+# Size of an unpacked release as a multiple of its tarball: a little under 3 (seen with mix release), rounded up.
 UNPACKED = 4
 
 
 class Artifact(NamedTuple):
-    """A tarball that can be released.
+    """A tarball for a release.
 
     + version: of the release
     + sha256: of the tarball
     + size: of the tarball, in bytes
     + revision: git's, or "-"
-    + distribution: it was built on, such as Debian 13, or "-"
-    + built_for: what it has in it of an environment (`Environment.built_for`), or "-"
+    + distribution: of the build host, such as Debian 13, or "-"
+    + built_for: marks of an environment in it (`Environment.built_for`), or "-"
     + recipe: SHA-256 of the program that built it, or "-"
     """
 
@@ -49,8 +49,8 @@ class Artifact(NamedTuple):
     recipe: str = "-"
 
     def path(self, environment: Environment) -> str:
-        """Its place in the store."""
-        return f"{environment.artifacts_path}/{environment.app}-{self.version}.tar.gz"
+        """Its path in the store."""
+        return f"{environment.artifacts_path}/{environment.tarball_name(self.version)}"
 
 
 class ArtifactsInStore(FactBase[list[Artifact]]):
@@ -75,10 +75,10 @@ class ArtifactsInStore(FactBase[list[Artifact]]):
 
 
 class FreeSpace(FactBase[dict[str, tuple[str, int]]]):
-    """File system and free bytes of each path, of the nearest directory above it that is there.
+    """File system and free bytes of each path, or of the nearest existing directory above it.
 
-    + paths: to look at
-    + going: directories that are about to be removed from the first of them, and count as free
+    + paths: directories
+    + going: directories below the first path that will be removed; their size counts as free
     """
 
     @staticmethod
@@ -104,9 +104,9 @@ class FreeSpace(FactBase[dict[str, tuple[str, int]]]):
 
 
 def store(environment: Environment) -> None:
-    """The directories of an environment's releases that root alone enters.
+    """The directories of an environment's releases that only root can enter.
 
-    + environment: whose
+    + environment: of the releases
     """
     for name, path in {
         "releases": environment.state_path,
@@ -119,8 +119,8 @@ def store(environment: Environment) -> None:
 def in_store(environment: Environment, store: str | None = None) -> list[Artifact]:
     """The tarballs of an environment, the newest first.
 
-    + environment: whose
-    + store: directory, by default that of what can be released without an upload
+    + environment: of the tarballs
+    + store: directory; default: the environment's artifact store
     """
     artifacts: list[Artifact] = host.get_fact(
         ArtifactsInStore, directory=store or environment.artifacts_path, app=environment.app
@@ -129,12 +129,12 @@ def in_store(environment: Environment, store: str | None = None) -> list[Artifac
 
 
 def require_space(environment: Environment, artifact: Artifact, *, upload: bool, going: Sequence[str]) -> None:
-    """Refuse a release for which a file system has no room.
+    """Refuse a release that needs more space than a file system has.
 
-    + environment: whose
-    + artifact: to be released
-    + upload: whether it is to be uploaded first
-    + going: versions that are removed before
+    + environment: of the release
+    + artifact: its tarball
+    + upload: whether the tarball is uploaded first
+    + going: versions that are removed first
 
     Raises DeployError, before anything is changed.
     """
@@ -161,7 +161,7 @@ def _mebibytes(size: int) -> int:
 def upload(environment: Environment, tarball: Tarball) -> None:
     """The tarball is in the store, with its checksum verified on the host.
 
-    + environment: whose
+    + environment: of the release
     + tarball: on this computer
     """
     arrived = f"{UPLOADS}/{environment.full_name}-{tarball.sha256}.tar.gz"
@@ -172,12 +172,12 @@ def upload(environment: Environment, tarball: Tarball) -> None:
 
 @operation()
 def store_upload(environment: Environment, tarball: Tarball, arrived: str) -> Generator[StringCommand]:
-    """An uploaded tarball takes its place in the store, if it arrived whole.
+    """An uploaded tarball moves into the store if its checksum is right.
 
-    + environment: whose
+    + environment: of the release
     + tarball: on this computer
-    + arrived: where it was uploaded to, relative to the home of the user SSH logs in as
+    + arrived: path of the upload, relative to the home of the user SSH logs in as
     """
-    place = f"{environment.artifacts_path}/{environment.app}-{tarball.version}.tar.gz"
+    place = f"{environment.artifacts_path}/{environment.tarball_name(tarball.version)}"
     # pyinfra's standard input is an argument of the command, not of its text.
     yield StringCommand(program.command("store_artifact.sh", arrived, place, tarball.sha256), _stdin=tarball.build)

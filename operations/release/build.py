@@ -1,5 +1,6 @@
 """Building a release on a host: toolchain, sources, the build itself, and the tarball's way into the store or here."""
 
+import re
 from collections.abc import Generator
 from hashlib import sha256
 from io import StringIO
@@ -17,12 +18,15 @@ from group_data.schema.environment import Environment
 from operations.host import packages, program
 from operations.host.rendering import render
 from operations.host.report import announce
-from operations.release import tarball
+from operations.release import pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import Source
 
 # Elixir with what a build asks of Erlang, and git for dependencies that come from repositories.
 PACKAGES = ("elixir", "erlang-dev", "git")
+
+# The last line of a build.
+_BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
 
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
@@ -136,7 +140,7 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
     """
     if pyinfra.state.is_executing or pyinfra.state.config.DIFF:
         pyinfra.host.log(f"Built already: {artifact.version}. REBUILD=1 builds it anew", logger.info)
-    yield StringCommand("touch", QuoteString(f"{store}/{environment.app}-{artifact.version}.tar.gz"))
+    yield StringCommand("touch", QuoteString(f"{store}/{environment.tarball_name(artifact.version)}"))
 
 
 @operation(is_idempotent=False)
@@ -157,11 +161,18 @@ def run(
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
     ]  # fmt: skip
-    yield FunctionCommand(_start_and_follow, [arguments], {})
+    yield FunctionCommand(_start_and_follow, [environment, store, arguments], {})
 
 
-def _start_and_follow(state: State, host: Host, arguments: list[str]) -> bool:
-    succeeded, _ = host.run_shell_command(program.command("run_build.sh", *arguments), print_output=True, _sudo=True)
+def _start_and_follow(state: State, host: Host, environment: Environment, store: str, arguments: list[str]) -> bool:
+    succeeded, output = host.run_shell_command(
+        program.command("run_build.sh", *arguments), print_output=True, _sudo=True
+    )
+    if succeeded and pin.is_asked_for():
+        # The newest of the store may be another one by now.
+        version = _BUILT.findall(output.stdout)[-1]
+        built = next(artifact for artifact in in_store(environment, store) if artifact.version == version)
+        pin.keep(version=version, sha256=built.sha256)
     return succeeded
 
 

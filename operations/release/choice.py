@@ -1,4 +1,4 @@
-"""What a release or a rollback is about: the version, and where it comes from."""
+"""Chooses the version for a release or a rollback, and the place of its tarball."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from operations.release.tarball import Tarball
 
 
 def require_one_environment(inventory: Inventory) -> None:
-    """Refuse a run over several environments: a release is built for one.
+    """Refuse a run over several environments, because a release is for one.
 
     + inventory: of the run
 
@@ -24,8 +24,8 @@ def require_one_environment(inventory: Inventory) -> None:
     names = [host.name for host in inventory if inventory.state.is_host_in_limit(host)]
     if len(names) > 1:
         raise DeployError(
-            f"this is about one environment, and the run has {', '.join(names)}: say which, with --limit {names[0]} or "
-            f"ENV={names[0]}. Nothing was changed"
+            f"this command is for one environment, and the run has {', '.join(names)}: choose one with --limit {names[0]} "
+            f"or ENV={names[0]}. Nothing was changed"
         )
 
 
@@ -33,10 +33,10 @@ def choose_build(name: str | None, host: Host, environments: Mapping[str, Enviro
     """The inventory host and environment a build is for.
 
     + name: of the environment; None or empty for the host's own
-    + host: that builds
+    + host: the build host
     + environments: all of them, by host name
 
-    Raises DeployError when there is no such environment, or another host is to build it.
+    Raises DeployError when there is no such environment, or when it is built on another host.
     """
     found = [
         (host.inventory.get_host(target), environment)
@@ -64,15 +64,15 @@ def choose_artifact(
     present: Releases,
     here: str,
 ) -> tuple[Artifact, Tarball | None]:
-    """What to release, and the file to upload for it, if it is not on the host.
+    """The tarball to release, and the file to upload; None if the tarball is on the host already.
 
-    + version: that was asked for
-    + path: of the tarball that was asked for
-    + in_store: what the host's store has, the newest first
-    + present: what is unpacked there
+    + version: given by the operator; None for the newest build
+    + path: of a tarball, given by the operator
+    + in_store: tarballs in the host's store, the newest first
+    + present: releases on the host
     + here: the host's distribution, such as Debian 13
 
-    Raises DeployError or TarballError when there is no such thing, or it cannot be released there.
+    Raises DeployError or TarballError when there is no such tarball, or when it cannot be released there.
     """
     artifact, file = _found(environment, version, path, in_store, present)
     if artifact.distribution not in ("-", here):
@@ -107,14 +107,15 @@ def _found(
             raise DeployError(f"TARBALL={path} holds {file.version}, not VERSION={version}. Nothing was changed")
         return _uploaded(file, in_store)
     builds = _builds(environment)
+    newest = next(iter(builds.values()), None)
     if version:
         return _of_version(environment, version, in_store, present, builds)
-    if environment.build_host and builds:
-        return _uploaded(tarball.read(builds[0]), in_store)
+    if environment.build_host and newest:
+        return _uploaded(tarball.read(newest), in_store)
     if in_store:
         return in_store[0], None
-    if builds:
-        return _uploaded(tarball.read(builds[0]), in_store)
+    if newest:
+        return _uploaded(tarball.read(newest), in_store)
     raise DeployError(
         f"nothing was built for {environment.environment} yet: `make build ENV={environment.environment}`, or name a file "
         f"with TARBALL=. Nothing was changed"
@@ -122,17 +123,15 @@ def _found(
 
 
 def _of_version(
-    environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Sequence[Path]
+    environment: Environment, version: str, in_store: Sequence[Artifact], present: Releases, builds: Mapping[str, Path]
 ) -> tuple[Artifact, Tarball | None]:
-    names = [*(artifact.version for artifact in in_store), *(_version(build, environment) for build in builds)]
-    names = list(dict.fromkeys([*names, *present.present]))
+    names = list(dict.fromkeys([*(artifact.version for artifact in in_store), *builds, *present.present]))
     version = _meant(version, names)
     for artifact in in_store:
         if artifact.version == version:
             return artifact, None
-    for build in builds:
-        if build.name == f"{environment.app}-{version}.tar.gz":
-            return _uploaded(tarball.read(build), in_store)
+    if version in builds:
+        return _uploaded(tarball.read(builds[version]), in_store)
     if digest := present.present.get(version):
         return Artifact(version, digest, 0), None
     raise DeployError(
@@ -142,18 +141,17 @@ def _of_version(
 
 
 def _meant(version: str, names: Sequence[str]) -> str:
-    """The name that a version without its stamp, such as 0.2.0 for 0.2.0+20261122-main-6bfed7e, can only mean."""
+    """The one version that a version without its stamp can mean, such as 0.2.0+20261122-main-6bfed7e for 0.2.0."""
     stamped = [name for name in names if name.startswith(f"{version}+")]
     return stamped[0] if len(stamped) == 1 and version not in names else version
 
 
-def _builds(environment: Environment) -> list[Path]:
-    files = (RELEASES / environment.environment).glob(f"{environment.app}-*.tar.gz")
-    return sorted(files, key=lambda file: file.stat().st_mtime, reverse=True)
-
-
-def _version(build: Path, environment: Environment) -> str:
-    return build.name.removeprefix(f"{environment.app}-").removesuffix(".tar.gz")
+def _builds(environment: Environment) -> dict[str, Path]:
+    """The tarballs on this computer by version, the newest first."""
+    files = sorted(
+        (RELEASES / environment.environment).glob("*.tar.gz"), key=lambda file: file.stat().st_mtime, reverse=True
+    )
+    return {version: file for file in files if (version := environment.version_of(file.name))}
 
 
 def _uploaded(file: Tarball, in_store: Sequence[Artifact]) -> tuple[Artifact, Tarball | None]:
@@ -170,13 +168,13 @@ def _uploaded(file: Tarball, in_store: Sequence[Artifact]) -> tuple[Artifact, Ta
 
 
 def choose_rollback(environment: Environment, version: str | None, present: Releases) -> str:
-    """The release to go back to.
+    """The release for a rollback.
 
-    + environment: whose
-    + version: that was asked for; None or empty for the newest good one before the running one
-    + present: what is on the host
+    + environment: of the rollback
+    + version: given by the operator; None or empty for the newest good one before the running one
+    + present: releases on the host
 
-    Raises DeployError, with the list of what there is, when it is not there, failed, or runs already.
+    Raises DeployError with the list of releases when there is no such release, or when it runs already.
     """
     target = _meant(version, list(present.present)) if version else present.fallback()
     there = "\n".join(f"  {name} ({describe(present, name)})" for name in present.newest_first()) or "  none"
@@ -194,11 +192,11 @@ def choose_rollback(environment: Environment, version: str | None, present: Rele
 
 
 def read_migration(version: str | None) -> str | None:
-    """The migration to take back, with all after it; None if there is none to.
+    """The first migration to take back, with all later ones; None if no migration is given.
 
-    + version: that was asked for
+    + version: given by the operator
 
-    Raises DeployError when it cannot be the version of a migration.
+    Raises DeployError when it is not the version of a migration.
     """
     if version and not version.isdecimal():
         raise DeployError(f"the version of a migration is a number: {version} is none. Nothing was changed")
@@ -206,10 +204,10 @@ def read_migration(version: str | None) -> str | None:
 
 
 def describe(present: Releases, version: str) -> str:
-    """A word on a release for people.
+    """The state of a release, for people.
 
-    + present: what is on the host
-    + version: one of them
+    + present: releases on the host
+    + version: of the release
     """
     if version == present.current:
         return "runs"

@@ -14,16 +14,16 @@ from operations.release.artifacts import Artifact, in_store
 
 @operation()
 def prune(environment: Environment, coming: str) -> Generator[StringCommand]:
-    """Failed releases are gone, and of the good ones those beyond `keep_releases`; not the current one nor its fallback.
+    """No failed release and at most `keep_releases` good ones are left; the current one and its fallback always stay.
 
-    + environment: whose
-    + coming: version that is about to be released, for which one place is left
+    + environment: of the releases
+    + coming: the next version, which counts as one of `keep_releases`
     """
     superfluous = history.read(environment).superfluous(environment.keep_releases, coming)
     if not superfluous:
         host.noop("no release is superfluous")
         return
-    # In one line: a plan reads an operation to its first command, and no further.
+    # One line for all: a plan reads an operation only up to its first command.
     announce(f"Will remove releases: {', '.join(superfluous)}")
     for version in superfluous:
         yield program.command("remove_release.sh", environment.releases_path, version)
@@ -31,11 +31,11 @@ def prune(environment: Environment, coming: str) -> Generator[StringCommand]:
 
 @operation()
 def prune_tarballs(environment: Environment, store: str, coming: str | None) -> Generator[StringCommand]:
-    """Of the tarballs `keep_releases` stay, among them those of the running release and the one to go back to.
+    """`keep_releases` tarballs stay, among them those of the running release and of the one before it.
 
-    + environment: whose
+    + environment: of the tarballs
     + store: directory of the tarballs
-    + coming: version that is about to be released, or None for one that is about to be built: a place is left for it
+    + coming: the next version to release, or None for one that will be built; it counts as one of `keep_releases`
     """
     tarballs = [artifact.version for artifact in in_store(environment, store)]
     superfluous = history.read(environment).superfluous_tarballs(tarballs, environment.keep_releases, coming)
@@ -44,19 +44,19 @@ def prune_tarballs(environment: Environment, store: str, coming: str | None) -> 
         return
     announce(f"Will remove tarballs: {', '.join(superfluous)}")
     for version in superfluous:
-        path = f"{store}/{environment.app}-{version}.tar.gz"
+        path = f"{store}/{environment.tarball_name(version)}"
         yield StringCommand("rm -f", *[QuoteString(f"{path}{suffix}") for suffix in ("", ".sha256", ".build")])
 
 
 @operation()
 def unpack(environment: Environment, artifact: Artifact) -> Generator[StringCommand]:
-    """The release is in a directory of its own, which belongs to root and which the application reads and cannot change.
+    """The release is in a directory of its own, which belongs to root; the application can read it and not change it.
 
-    Refused, and nothing left behind: another checksum, a broken tarball, paths or links that lead out of it, another
-    version than it is called.
+    A tarball with a wrong checksum or version, a broken one, and one with paths or links out of its directory are refused
+    without a trace.
 
-    + environment: whose
-    + artifact: the tarball, in the host's store by now
+    + environment: of the release
+    + artifact: the tarball, which must be in the host's store
     """
     if history.read(environment).present.get(artifact.version) == artifact.sha256:
         host.noop(f"{artifact.version} is unpacked")

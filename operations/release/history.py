@@ -1,4 +1,4 @@
-"""The releases on a host: which there are, and how each ended."""
+"""The releases on a host, and the outcome of each."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -38,10 +38,10 @@ class Revision(NamedTuple):
 
 
 class Releases(NamedTuple):
-    """What a host knows of an environment's releases.
+    """The releases of an environment on its host.
 
-    + current: the version that is linked; None before the first release
-    + present: SHA-256 of its tarball by version, of what is unpacked
+    + current: the linked version; None before the first release
+    + present: the unpacked versions, each with the SHA-256 of its tarball
     + revisions: the log, oldest first
     """
 
@@ -50,16 +50,16 @@ class Releases(NamedTuple):
     revisions: list[Revision]
 
     def outcome(self, version: str) -> str:
-        """How the last switch to a version ended: good, failed or left; new if there was none.
+        """The outcome of the last switch to a version: good, failed or left; new if there was none.
 
-        One that was ended from outside says nothing of the version, unless there was no other.
+        A switch that was ended from outside counts only if there was no other.
         """
         switches = [entry for entry in self.revisions if entry.version == version and entry.action in SWITCHES]
         verdicts = [entry.outcome for entry in switches if entry.outcome != ENDED]
         return verdicts[-1] if verdicts else ENDED if switches else NEW
 
     def since(self, version: str) -> int:
-        """The place in the log at which a version was last released well; -1 if it never was."""
+        """The line of the log for the last good release of a version; -1 without one."""
         places = [
             place
             for place, entry in enumerate(self.revisions)
@@ -68,11 +68,11 @@ class Releases(NamedTuple):
         return places[-1] if places else -1
 
     def newest_first(self) -> list[str]:
-        """What is unpacked, in the order of release."""
+        """The unpacked versions by their last good release, the newest first."""
         return sorted(self.present, key=self.since, reverse=True)
 
     def fallback(self) -> str | None:
-        """The newest good release before the current one: never one that failed or that somebody went back from."""
+        """The newest good release before the current one; never one that failed or was rolled back."""
         if self.current is None:
             return None
         limit = self.since(self.current)
@@ -80,10 +80,10 @@ class Releases(NamedTuple):
         return next((version for version in earlier if self.outcome(version) == GOOD), None)
 
     def superfluous(self, keep: int, coming: str) -> list[str]:
-        """What goes, so that with the coming release `keep` good ones stay: those that failed, and then the oldest.
+        """The versions to remove so that `keep` good releases stay: the failed ones, then the oldest.
 
-        + keep: good releases
-        + coming: version that is about to be released
+        + keep: number of good releases, including the coming one
+        + coming: the next version
         """
         needed = {self.current, self.fallback(), coming}
         ranked = sorted(self.newest_first(), key=lambda version: (version not in needed, self.outcome(version) != GOOD))
@@ -93,11 +93,11 @@ class Releases(NamedTuple):
         return [version for version in self.present if version not in kept]
 
     def superfluous_tarballs(self, tarballs: Sequence[str], keep: int, coming: str | None) -> list[str]:
-        """What goes, so that with the coming one `keep` tarballs stay: those of releases that failed, and then the oldest.
+        """The versions of the tarballs to remove so that `keep` stay: those of failed releases, then the oldest.
 
         + tarballs: versions in the store, the newest first
-        + keep: tarballs
-        + coming: version that is about to be released; None for one that is about to be built
+        + keep: number of tarballs, including the coming one
+        + coming: the next version to release; None for one that will be built
         """
         needed = {self.current, self.fallback(), coming}
         ranked = sorted(tarballs, key=lambda version: (version not in needed, self.outcome(version) == FAILED))
@@ -106,7 +106,7 @@ class Releases(NamedTuple):
 
 
 class ReleasesOnHost(FactBase[Releases]):
-    """The environment's releases; none where it has not been prepared."""
+    """The environment's releases; none on a host that is not prepared."""
 
     @staticmethod
     @override

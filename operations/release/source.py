@@ -10,20 +10,20 @@ from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.paths import CHECKOUT, RELEASES
 
-# Nothing may ask: neither git for a password, nor ssh for a passphrase or about a host's key.
+# git must not ask for a password, and ssh must not ask for a passphrase or about a host's key.
 _SILENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
 
 
 class SourceError(PyinfraError):
-    """A revision that cannot be built. A PyinfraError, because only those are shown without a traceback."""
+    """A revision that is missing or cannot be built. A PyinfraError, because only those are shown without a traceback."""
 
 
 class Source(NamedTuple):
     """One revision.
 
-    + archive: its files, in a .tar.gz
+    + archive: .tar.gz with its files
     + revision: 40 hexadecimal digits
-    + branch: branch or tag that was asked for, as it can stand in a version; empty if it was the revision itself
+    + branch: the given branch or tag, in the characters of a version; empty if the revision itself was given
     """
 
     archive: Path
@@ -32,14 +32,14 @@ class Source(NamedTuple):
 
 
 def take(repository: str | None, environment: str, ref: str, *, uncommitted: bool) -> Source:
-    """The archive of a revision, made anew where it is not there.
+    """The archive of a revision, made if it does not exist yet.
 
     + repository: URL, or path relative to this checkout
     + environment: short name, for the messages
     + ref: branch, tag or revision
-    + uncommitted: build although the working tree has changes; they are left out
+    + uncommitted: allow uncommitted changes in the working tree; the archive does not contain them
 
-    Raises SourceError.
+    Raises SourceError when there is no repository or no such revision, or when the working tree has changes.
     """
     if not repository:
         raise SourceError(
@@ -87,7 +87,7 @@ def _refuse_uncommitted(directory: Path) -> None:
 
 
 def _fetched(repository: str) -> Path:
-    """A bare copy of a repository elsewhere, as it is now."""
+    """A bare, current copy of a repository elsewhere."""
     copy = RELEASES / "repository.git"
     RELEASES.mkdir(mode=0o700, exist_ok=True)
     _run("init", "--quiet", "--bare", str(copy))

@@ -101,6 +101,7 @@ def run(
     + action: the program's arguments, e.g. ["release", "0.2.0"]
     + summary: what a plan says of it, without a full stop
     + revision: git's, for the log
+    + before: the version that must run, "-" for none; None if that does not matter
     + needed: False if nothing is to be done, which `summary` then says
     + before: the version that ran when the plan was made, or "-": the program refuses if another one runs by then. None: any
     """

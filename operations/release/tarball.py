@@ -2,28 +2,27 @@
 
 import gzip
 import hashlib
-import re
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
 
 from pyinfra.api.exceptions import PyinfraError
 
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,127}")
+from group_data.schema.version import is_version
 
 
 class TarballError(PyinfraError):
-    """A file that cannot be released. A PyinfraError, because only those are shown without a traceback."""
+    """A file that is no usable release. A PyinfraError, because only those are shown without a traceback."""
 
 
 class Tarball(NamedTuple):
-    """What one says about itself.
+    """A tarball and the facts about it.
 
-    + path: where it is
-    + version: that it boots, by its releases/start_erl.data
+    + path: of the file
+    + version: from its releases/start_erl.data, so the version that it boots
     + sha256: of the file
     + size: of the file, in bytes
-    + build: what it was built from, if a build left that beside the tarball: lines that read name=value
+    + build: lines name=value from the `.build` file that a build leaves beside it; empty without one
     """
 
     path: Path
@@ -39,9 +38,11 @@ class Tarball(NamedTuple):
 
 
 def read(path: Path) -> Tarball:
-    """What a tarball says about itself, read to its end.
+    """Reads a tarball to its end.
 
-    Raises TarballError when it is missing, broken, no release, or not what the `.sha256` beside it says.
+    + path: of the file
+
+    Raises TarballError when it is missing, broken or no release, or when it does not match the `.sha256` beside it.
     """
     try:
         version = _version(path)
@@ -51,7 +52,7 @@ def read(path: Path) -> Tarball:
         raise TarballError(f"TARBALL={path}: there is no such file. Nothing was changed.") from None
     except (OSError, EOFError, tarfile.TarError, gzip.BadGzipFile, UnicodeDecodeError) as error:
         raise TarballError(f"TARBALL={path} cannot be read ({error}): build it anew. Nothing was changed.") from None
-    if version is None or not _VERSION.fullmatch(version):
+    if version is None or not is_version(version):
         raise TarballError(
             f"TARBALL={path} is no release: releases/start_erl.data, which names its version, is not in it. Nothing was "
             "changed."
@@ -65,7 +66,7 @@ def read(path: Path) -> Tarball:
 
 
 def _version(path: Path) -> str | None:
-    """The version it boots; the whole file is read, so that one that is cut off shows."""
+    """The version that a tarball boots. Reads the whole file, so that a truncated one raises an error."""
     version = None
     with gzip.open(path) as stream:
         with tarfile.open(fileobj=stream, mode="r|") as archive:
@@ -74,7 +75,7 @@ def _version(path: Path) -> str | None:
                     file := archive.extractfile(member)
                 ):
                     version = file.read(1000).decode().split()[-1]
-        # tarfile stops where the archive says it ends; the checksum that shows a broken file comes after that.
+        # tarfile stops at the end of the archive, before gzip's checksum, which detects a broken file.
         while stream.read(1 << 20):
             pass
     return version

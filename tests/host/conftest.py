@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.host import releases
-from tests.host.once import once
 from tests.host.partial import with_steps
-from tests.host.project import Project
+from tests.host.project import CHECKOUT, EXAMPLE, PARTS, Project
+from tests.sandbox.cache import kept
+from tests.sandbox.image import image
 from tests.sandbox.machine import Machine, boot
 from tests.sandbox.vaults import make_vaults
 
@@ -66,7 +67,7 @@ def release(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def prepared(release: str, shared: Path) -> Prepared:
+def prepared(release: str) -> Prepared:
     """A bare machine, applied to once; each module of tests goes on from a copy of its disk."""
 
     def make(directory: Path) -> None:
@@ -81,7 +82,8 @@ def prepared(release: str, shared: Path) -> Prepared:
             subprocess.run(["cp", "--archive", machine.snapshot(), directory / "layer"], check=True)
         (directory / "changes.json").write_text(json.dumps({"planned": planned, "applied": applied}))
 
-    directory = once(shared / f"prepared-{release}", make)
+    sources = [CHECKOUT / part for part in PARTS]
+    directory = kept("prepared", [release, image(release).name, *sources, EXAMPLE, CHECKOUT / "tests/sandbox"], make)
     changes = json.loads((directory / "changes.json").read_text())
     return Prepared(release, directory / "layer", directory / "vaults", **changes)
 
@@ -107,9 +109,22 @@ def sites(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 
 @pytest.fixture(scope="session")
-def tarballs(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tarballs(release: str) -> dict[str, Path]:
     """Mix releases of the example application by environment."""
-    return releases.build(release, tmp_path_factory.mktemp("releases"))
+    sources: list[Path | str] = [
+        release,
+        image(release, "elixir").name,
+        CHECKOUT / "examples/billing",
+        Path(releases.__file__),
+    ]
+
+    def make(directory: Path) -> None:
+        releases.build(release, directory)
+
+    directory = kept("tarballs", sources, make)
+    return {
+        environment: directory / environment / f"billing-{releases.VERSION}.tar.gz" for environment in releases.NAMES
+    }
 
 
 @pytest.fixture(scope="module")

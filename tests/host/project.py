@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.sandbox.vaults import IDENTITY
 from vault import store
-from vault.keys import find_identities, read_recipients
+from vault.keys import find_identities
+from vault.recipients import read_recipients
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = [

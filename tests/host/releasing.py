@@ -30,7 +30,7 @@ def release(host: Host, environment: str, tarball: Path | None = None, **options
     """A release that asks nothing.
 
     + tarball: on this computer
-    + options: VERSION and what else the entry point reads
+    + options: VERSION and what else the entry point reads, without DEPLOY_
     """
     if tarball:
         options["TARBALL"] = str(tarball)
@@ -62,7 +62,7 @@ def begun(host: Host, file: str, environment: str, **options: str) -> Iterator[t
 
 
 def _assignments(options: dict[str, str]) -> list[str]:
-    return [f"{name}={value}" for name, value in options.items()]
+    return [f"DEPLOY_{name}={value}" for name, value in options.items()]
 
 
 def version(machine: Machine, environment: str) -> str:

@@ -144,7 +144,11 @@ PLANTED = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize(
+    # Each one is built and released twice.
+    "name",
+    ["node name", *(pytest.param(name, marks=pytest.mark.everything) for name in ("bind address", "AppSignal"))],
+)
 def test_the_doctor_finds_it_until_it_is_mended(host: Host, application: Path, name: str) -> None:
     """The health check of a release cannot tell: the site answers, and the node by the name it has."""
     plant, what = PLANTED[name]
@@ -161,6 +165,7 @@ def test_the_doctor_finds_it_until_it_is_mended(host: Host, application: Path, n
     assert "stage: nothing is wrong" in host.project.make("doctor", "ENV=stage").require_success().output
 
 
+@pytest.mark.everything
 def test_server_true_forgotten(host: Host, application: Path) -> None:
     """A release of that kind is refused: here it came by another way."""
     host.machine.run(
@@ -176,6 +181,7 @@ def test_server_true_forgotten(host: Host, application: Path) -> None:
     assert "stage: nothing is wrong" in host.project.make("doctor", "ENV=stage").require_success().output
 
 
+@pytest.mark.everything
 def test_a_port_that_was_changed_in_the_data_alone(host: Host, application: Path) -> None:
     host.project.edit("stage", port=4005)
     host.project.apply("--limit", "stage").require_success()

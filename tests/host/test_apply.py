@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import BOOKWORM, RELEASES, Host, Prepared
+from tests.host.conftest import BOOKWORM, Host, Prepared
 from tests.host.project import Project
 from tests.sandbox.machine import boot
 
 
+@pytest.mark.each_release
 def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepared) -> None:
     assert prepared.planned["Machine: packages"] == ["stage"]
     for operation in (
@@ -24,7 +25,7 @@ def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepare
     assert prepared.planned["Site: self-signed certificate"] == ["prod"]
 
 
-@pytest.mark.parametrize("debian", RELEASES)
+@pytest.mark.parametrize("debian", ["trixie", pytest.param("bookworm", marks=pytest.mark.everything)])
 def test_both_environments_at_once_from_bare(debian: str, vaults: Path, tmp_path: Path) -> None:
     """Once more, after the two machines that the other modules start from: no race."""
     project = Project.copy(tmp_path / "project", vaults)
@@ -53,12 +54,14 @@ def test_one_environment_after_the_other(vaults: Path, tmp_path: Path) -> None:
         assert project.planned() == {}
 
 
+@pytest.mark.each_release
 def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
     assert host.project.planned() == {}
     for arguments in ([], ["--limit", "stage"], ["--limit", "prod"]):
         assert host.project.applied(*arguments) == {}
 
 
+@pytest.mark.each_release
 def test_a_reboot_changes_nothing(host: Host) -> None:
     host.machine.reboot()
     services = ["nginx", "postgresql", "epmd.socket"]

@@ -64,7 +64,7 @@ def stored(host: Host) -> list[str]:
 def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) -> None:
     revision = commit(repository)
     planned = host.project.run(
-        "env", "BUILD=stage", *PYINFRA, "deploys/build.py", "--limit", "stage", "--dry", "--diff"
+        "env", "DEPLOY_BUILD=stage", *PYINFRA, "deploys/build.py", "--limit", "stage", "--dry", "--diff"
     )
     assert f"Will build stage from revision {revision} on Debian 13" in planned.output
     assert host.machine.run(f"ls -A {STORE}").stdout == ""
@@ -142,7 +142,7 @@ def test_another_environments_machine_builds(host: Host, repository: Path) -> No
     host.project.edit("prod", build_host="stage")
     try:
         assert build(host, "prod").require_success()
-        wrong = host.project.run("env", "BUILD=prod", *PYINFRA, "deploys/build.py", "--limit", "prod", "--yes")
+        wrong = host.project.run("env", "DEPLOY_BUILD=prod", *PYINFRA, "deploys/build.py", "--limit", "prod", "--yes")
         assert (wrong.exit_code, "prod is built on stage, not on prod" in wrong.output) == (1, True), wrong.output
         release(host, "prod").require_success()
     finally:

@@ -83,6 +83,7 @@ def postgres(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
 INVOICES = "CREATE TABLE invoices (total integer); INSERT INTO invoices VALUES (42);"
 
 
+@pytest.mark.each_release
 def test_the_application_logs_in_and_owns_its_database(postgres: Host) -> None:
     password = postgres.project.secrets("stage")["database_password"]
     told = as_role(
@@ -98,6 +99,7 @@ def test_the_application_logs_in_and_owns_its_database(postgres: Host) -> None:
     assert told.split("\n") == ["Ada", "billing_stage|UTF8", "é"]
 
 
+@pytest.mark.each_release
 @pytest.mark.parametrize(("role", "other"), [("stage", "prod"), ("prod", "stage")])
 def test_an_environment_does_not_reach_the_others_database(postgres: Host, role: str, other: str) -> None:
     password = postgres.project.secrets(role)["database_password"]
@@ -151,6 +153,7 @@ def test_a_change_by_hand_is_listed_and_undone_alone(postgres: Host, drift: str)
     assert as_role(postgres.machine, "billing_stage", password, "billing_stage") == "in"
 
 
+@pytest.mark.each_release
 def test_a_role_that_is_named_to_trick_us_is_shut_out_too(postgres: Host) -> None:
     name = '"x"" FROM PUBLIC; ALTER ROLE billing_stage SUPERUSER; --"'
     sql(postgres.machine, f"CREATE ROLE {name}; GRANT CONNECT ON DATABASE billing_stage TO {name}")

@@ -51,7 +51,11 @@ def test_what_does_not_change_is_answered_alike_to_the_letter(pair: Pair) -> Non
     assert exchanges <= 3
 
 
-@pytest.mark.parametrize("combination", COMBINATIONS, ids=lambda combination: combination.name)
+@pytest.mark.parametrize(
+    "combination",
+    [COMBINATIONS[0], *(pytest.param(combination, marks=pytest.mark.everything) for combination in COMBINATIONS[1:])],
+    ids=lambda combination: combination.name,
+)
 def test_nothing_is_different(pair: Pair, combination: Combination) -> None:
     found = pair.carry_out(combination)
     assert not found, "\n".join(found)

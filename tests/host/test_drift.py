@@ -30,6 +30,9 @@ cp -r /var/www/billing_stage /var/www/billing_qa
 cp /etc/ssl/private/billing_prod.pem /etc/ssl/private/billing_qa.pem
 cp /etc/default/billing_stage /etc/default/billing_qa
 cp /var/stage.secret.exs /var/qa.secret.exs
+touch /usr/local/libexec/billing_qa-switch /usr/local/libexec/billing_qa-switch.conf
+touch /usr/local/libexec/billing_qa-build /usr/local/libexec/billing_qa-build.conf
+mkdir -p /var/cache/billing_qa-build/artifacts /var/lib/billing_qa/artifacts
 cp -a /home/billing/stage /home/billing/qa
 block=$(sed -n '/^# BEGIN billing_stage/,/^# END billing_stage/p' /home/billing/.bash_aliases)
 echo "$block" | sed 's/billing_stage,/billing_qa,/' >> /home/billing/.bash_aliases
@@ -44,6 +47,7 @@ set -e
 cd /
 echo 'Somebody else: MORE=1' > /etc/default/billing_theirs
 sed 's/:billing,/:other,/; s/billing_stage/other/' /var/stage.secret.exs > /var/other.secret.exs
+mkdir -p /var/cache/billing_stage-build
 mkdir -p /home/billing/documents '/home/billing/$(touch injected)'
 groupadd billing_people
 runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 <<'SQL'
@@ -58,6 +62,12 @@ SQL
 """
 PARTS_OF_FORMER = [
     "unit /etc/systemd/system/billing_qa.service",
+    "release program /usr/local/libexec/billing_qa-switch",
+    "settings of the release program /usr/local/libexec/billing_qa-switch.conf",
+    "build program /usr/local/libexec/billing_qa-build",
+    "settings of the build program /usr/local/libexec/billing_qa-build.conf",
+    "build directory /var/cache/billing_qa-build",
+    "tarballs and backups /var/lib/billing_qa",
     "polkit rule /etc/polkit-1/rules.d/50-billing_qa.rules",
     "site /etc/nginx/sites-available/billing_qa",
     "password file /etc/nginx/billing_qa.htpasswd",
@@ -130,7 +140,12 @@ def test_in_sync(host: Host) -> None:
 
 
 @TRIXIE
-@pytest.mark.parametrize("damage", [*INDEPENDENT, *ALONE], ids=lambda damage: damage.name)
+@pytest.mark.parametrize(
+    "damage",
+    # Those that do not depend on one another are all in `test_many_damages_at_once` as well.
+    [*(pytest.param(damage, marks=pytest.mark.everything) for damage in INDEPENDENT), *ALONE],
+    ids=lambda damage: damage.name,
+)
 def test_one_damage(host: Host, damage: Damage) -> None:
     """Asked of the one environment that has it; that no other drifts too shows in the next test, which asks about all."""
     concerned = {thing.partition(":")[0] for thing in damage.expected}
@@ -215,10 +230,10 @@ def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
 def test_errors(host: Host) -> None:
     """Told with exit code 1, whatever the reason, with nothing on standard output that a script could take for a result."""
     project = host.project
-    unknown = drift(project, "staging")
+    unknown = drift(project, "nowhere")
     assert (unknown.exit_code, unknown.output) == (
         1,
-        "there is no environment 'staging': give ENV as one of stage, prod\n",
+        "there is no environment 'nowhere': give ENV as one of stage, prod\n",
     )
     assert drift(project, "--nope").exit_code == 1
     vault = project.sandbox / "vault/stage.age"

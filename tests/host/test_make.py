@@ -151,7 +151,8 @@ def pyinfra_processes(path: Path) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if b"--yes" in (process / "cmdline").read_bytes().split(b"\0") and (process / "cwd").readlink() == path:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if {b"pyinfra", b"--yes"} <= set(words) and (process / "cwd").readlink() == path:
                 found.append(int(process.name))
     return found
 
@@ -163,7 +164,7 @@ def test_ctrl_c_ends_what_asks_a_host_that_hangs(host: Host, tool: str) -> None:
         address, port = hanging.getsockname()
         with (
             host.project.moved("prod", ssh_hostname=address, ssh_port=port),
-            terminal([".venv/bin/python", "-m", f"tools.{tool}", "prod"], host.project.path) as command,
+            terminal([".venv/bin/python", "-m", f"commands.{tool}", "prod"], host.project.path) as command,
         ):
             hanging.accept()
             command.type(CTRL_C)
@@ -190,10 +191,10 @@ def targets() -> list[str]:
     """Those that run a command of this repository."""
     makefile = (CHECKOUT / "Makefile").read_text()
     rules = re.findall(r"^([a-z-]+):[^\n]*\n((?:\t.*\n|#.*\n)+)", makefile, re.MULTILINE)
-    return [name for name, recipe in rules if "$(PYTHON)" in recipe or "$(PYINFRA)" in recipe]
+    return [name for name, recipe in rules if "$(PYTHON)" in recipe]
 
 
 @pytest.mark.parametrize("target", targets())
 def test_a_target_whose_command_fails_fails(host: Host, target: str) -> None:
-    run = host.project.make(target, "ENV=stage", "YES=1", "PYTHON=false", "PYINFRA=false")
+    run = host.project.make(target, "ENV=stage", "YES=1", "PYTHON=false")
     assert run.exit_code == 2, run.output

@@ -16,7 +16,7 @@ NASTY = "a $HOME `id` $(id) 'q' \"p\" \\ %s *\n\tb & ; # é"
 
 
 def remote(host: Host, *arguments: str) -> Run:
-    return host.project.run(sys.executable, "-m", "commands.remote", *arguments)
+    return host.project.run(sys.executable, "-m", "commands", *arguments)
 
 
 def test_before_the_first_release(host: Host) -> None:
@@ -48,7 +48,7 @@ def test_rpc_passes_any_text_on(running: Host) -> None:
 
 
 def test_console(running: Host) -> None:
-    command = [sys.executable, "-m", "commands.remote", "console", "stage"]
+    command = [sys.executable, "-m", "commands.console", "stage"]
     with terminal(command, running.project.path) as console:
         console.wait_for("iex(billing_stage@127.0.0.1)")
         console.type("6 * 7\r")
@@ -75,7 +75,7 @@ def test_logs(running: Host) -> None:
     everything = remote(running, "logs", "stage", "--no-follow", "--since=-1h").require_success().output
     assert everything.endswith(said)
     assert "Started billing_stage.service" in everything
-    command = [sys.executable, "-m", "commands.remote", "logs", "stage"]
+    command = [sys.executable, "-m", "commands.logs", "stage"]
     with subprocess.Popen(command, cwd=running.project.path, stdout=subprocess.PIPE, text=True) as follow:
         assert follow.stdout
         assert re.search("billing", follow.stdout.readline())

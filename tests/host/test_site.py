@@ -32,6 +32,7 @@ def fingerprint(host: Host) -> str:
     return host.machine.run(f"openssl x509 -noout -fingerprint -sha256 -in {CERTIFICATE}").stdout
 
 
+@pytest.mark.each_release
 def test_a_friendly_page_until_a_release_answers(host: Host) -> None:
     answer = get(host.machine.address, STAGE)
     assert answer.status == 502
@@ -40,6 +41,7 @@ def test_a_friendly_page_until_a_release_answers(host: Host) -> None:
     assert "strict-transport-security" not in answer.headers
 
 
+@pytest.mark.each_release
 def test_tls_site(host: Host) -> None:
     answer = get(host.machine.address, PROD, tls=True)
     assert answer.status == 502
@@ -49,6 +51,7 @@ def test_tls_site(host: Host) -> None:
     assert (redirect.status, redirect.headers["location"]) == (301, f"https://{PROD}/a?b=c")
 
 
+@pytest.mark.each_release
 def test_tls_versions(host: Host) -> None:
     address = host.machine.address
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -262,6 +265,7 @@ def test_private_key_is_roots_alone(host: Host) -> None:
     assert host.machine.run(f"stat -c '%U %a' {CERTIFICATE}").stdout == "root 600\n"
 
 
+@pytest.mark.each_release
 def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(sites: Host) -> None:
     sites.machine.run("touch /etc/nginx/sites-available/billing_stage")
     assert sites.project.planned() == {"Site": ["stage"]}

@@ -126,7 +126,7 @@ def test_a_user_without_password_is_refused_before_anything_changes(host: Host) 
         )
         assert "Traceback" not in run.output
     assert host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout == before
-    made = host.project.run(sys.executable, "-m", "commands.vault", "init", "prod").require_success()
+    made = host.project.run(sys.executable, "-m", "commands.vault_init", "prod").require_success()
     assert "made basic_auth_password" in made.output
     assert host.project.planned()["Site: password file"] == ["prod"]
     host.project.edit("prod", basic_auth_user=None, additional_domains=None)

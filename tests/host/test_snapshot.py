@@ -268,7 +268,11 @@ def test_what_was_seen_before_a_change_is_not_believed_after_it(watched: Watched
     assert counts["connections"] == 1
 
 
-@pytest.mark.parametrize("other_name", [False, True], ids=["same address", "another name for it"])
+@pytest.mark.parametrize(
+    "other_name",
+    [pytest.param(False, marks=pytest.mark.everything), True],
+    ids=["same address", "another name for it"],
+)
 @pytest.mark.parametrize("move", [MOVES["command"], MOVES["upload"]], ids=["command", "upload"])
 def test_nor_when_another_host_of_the_machine_changes_it(watched: Watched, move: str, other_name: bool) -> None:
     watched.deploy(
@@ -403,7 +407,14 @@ def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -
     assert got == [["got 69999999 slept None 'a\\r\\n\\n b ü'"]] * 2
 
 
-@pytest.mark.parametrize("text", ["{", '{"version": 0, "runs": {}}', '{"version": 2, "runs": {"Prepare": [[[1, 2]]]}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        pytest.param('{"version": 0, "runs": {}}', marks=pytest.mark.everything),
+        pytest.param('{"version": 2, "runs": {"Prepare": [[[1, 2]]]}}', marks=pytest.mark.everything),
+    ],
+)
 def test_a_memory_that_cannot_be_read_is_no_error(watched: Watched, text: str) -> None:
     watched.project.planned()
     for path in (watched.project.path / ".cache").rglob("*.json"):
@@ -443,7 +454,7 @@ def test_runs_at_the_same_time_do_not_disturb_each_other(watched: Watched) -> No
     assert counts["exchanges"] == 1
 
 
-@pytest.fixture(params=[1, 2])
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.everything)])
 def few_sessions(watched: Watched, request: pytest.FixtureRequest) -> Iterator[Watched]:
     """The machine's sshd allows so many sessions in a connection, with which pyinfra's own connector fails now and then."""
     conf = "/etc/ssh/sshd_config.d/sessions.conf"
@@ -499,8 +510,8 @@ def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
     "then",
     [
         'StringCommand("touch", "/tmp/thing")',
-        'FileUploadCommand(StringIO("x"), "/tmp/thing")',
-        'FileDownloadCommand("/etc/hostname", BytesIO())',
+        pytest.param('FileUploadCommand(StringIO("x"), "/tmp/thing")', marks=pytest.mark.everything),
+        pytest.param('FileDownloadCommand("/etc/hostname", BytesIO())', marks=pytest.mark.everything),
     ],
 )
 def test_so_is_one_that_breaks_while_something_is_sent(watched: Watched, then: str) -> None:

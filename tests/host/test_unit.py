@@ -126,11 +126,13 @@ def test_websocket_upgrade(running: Host) -> None:
     assert "\r\nsec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo=\r\n" in answer
 
 
+@pytest.mark.each_release
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_the_cookie_is_the_vaults(running: Host, environment: str) -> None:
     assert cookie_digest(running.machine, environment) == digest(running.project.secrets(environment)["cookie"])
 
 
+@pytest.mark.each_release
 def test_the_cookie_is_where_no_other_user_reads_it(running: Host) -> None:
     """Neither while the application runs nor while somebody talks to it; the word in its place is in all those places."""
     cookies = [running.project.secrets(environment)["cookie"] for environment in ENVIRONMENTS]
@@ -147,6 +149,7 @@ def test_the_cookie_is_where_no_other_user_reads_it(running: Host) -> None:
     assert shown == ["billing_prod", "billing_stage", "cmdline", "environ"]
 
 
+@pytest.mark.each_release
 def test_the_vm_ignores_the_word_given_more_than_once(running: Host) -> None:
     """OTP does not document this; the cookie's secrecy rests on it."""
     arguments = running.machine.run(f"tr '\\0' '\\n' < /proc/{main_pid(running.machine, 'stage')}/cmdline").stdout
@@ -160,6 +163,7 @@ def test_the_vm_ignores_the_word_given_more_than_once(running: Host) -> None:
     running.machine.run(f"rm -r {home}")
 
 
+@pytest.mark.each_release
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_exposure(running: Host, environment: str) -> None:
     unit = f"billing_{environment}.service"
@@ -169,6 +173,7 @@ def test_exposure(running: Host, environment: str) -> None:
     assert verified.stdout + verified.stderr == ""
 
 
+@pytest.mark.each_release
 def test_listening_sockets(running: Host) -> None:
     """epmd, distribution and application on loopback; nothing else is open to the network than SSH and nginx."""
     listening = running.machine.run("ss -Hltn | awk '{ print $4 }'").stdout.split()
@@ -214,6 +219,7 @@ def test_appsignal_directories(running: Host) -> None:
     assert variable == "/home/billing/stage/appsignal\n"
 
 
+@pytest.mark.each_release
 def test_a_changed_unit_restarts_its_application_once(running: Host) -> None:
     machine, project = running.machine, running.project
     before = {environment: main_pid(machine, environment) for environment in ENVIRONMENTS}
@@ -244,6 +250,7 @@ def test_a_second_apply_changes_and_reloads_nothing(running: Host) -> None:
     assert [main_pid(machine, environment) for environment in ENVIRONMENTS] == before
 
 
+@pytest.mark.each_release
 def test_limits_are_in_force(running: Host) -> None:
     """As data, whichever version of control groups the machine has."""
     machine = running.machine
@@ -261,6 +268,7 @@ def test_limits_are_in_force(running: Host) -> None:
     assert written == {name: files[name] for name in written}
 
 
+@pytest.mark.each_release
 def test_variables_arrive_byte_for_byte(running: Host) -> None:
     """In the process, and in a shell that reads the same file."""
     expected = {name: base64.b64encode(value.encode()).decode() for name, value in VARIABLES.items()}
@@ -320,6 +328,7 @@ def test_a_changed_secret_restarts_a_mix_release(running: Host) -> None:
     assert main_pid(running.machine, "prod") == prod
 
 
+@pytest.mark.each_release
 def test_both_come_up_again_after_a_reboot(running: Host) -> None:
     running.machine.reboot()
     for environment in ENVIRONMENTS:

@@ -1,4 +1,4 @@
-"""Cases: what an operator wrote into the group data of one environment and into its vault."""
+"""Cases: the group data of one environment and its vault, as an operator might write them."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,7 +38,7 @@ _FILLER = "".join(f"{number:04}" for number in range(1000, 1016))
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is different in a case from one that nobody would look at twice.
+    """The unusual parts of a case.
 
     + tls: which of the combinations of TLS settings it starts from
     + database: which of the combinations of database settings
@@ -58,7 +58,7 @@ class Drawn:
 class Case:
     """One environment as somebody wrote it.
 
-    + number: tells apart what the draw leaves alone: names, port, domain
+    + number: makes names, port and domain unique, unless they are drawn
     + drawn: the rest
     """
 

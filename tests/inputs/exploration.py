@@ -1,4 +1,4 @@
-"""So many cases, from drawing them to what each program made of them."""
+"""Draws cases, and checks the result of each in every program."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +27,12 @@ _CHECKS: Sequence[Callable[[Machine, Sequence[Accepted]], list[str]]] = (
 
 @dataclass
 class Tally:
-    """What became of the cases.
+    """The results of the cases.
 
     + accepted: cases that went to the machine
     + refused: cases that were refused as they should be
     + arrived: for each setting, the accepted cases in which it was drawn
-    + complaints: what was wrong, each with its case
+    + complaints: the mistakes, each with its case
     """
 
     accepted: int = 0
@@ -42,13 +42,13 @@ class Tally:
 
 
 def explore(machine: Machine, vaults: Path, count: int, number: int, tally: Tally) -> None:
-    """Draw cases and hold what becomes of them.
+    """Draws cases and checks their results.
 
-    + machine: a prepared machine whose nginx is stopped
+    + machine: a prepared machine with nginx stopped
     + vaults: see `accept`
     + count: how many cases
     + number: the seed: the same cases for the same number and the same sources, from which hypothesis takes constants
-    + tally: what is found is added here, batch by batch
+    + tally: gets the results, batch by batch
     """
     batch: list[Accepted] = []
     for case in _drawn(count, number):

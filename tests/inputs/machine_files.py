@@ -1,4 +1,4 @@
-"""Files for the programs of a machine, and what they wrote, without a process for each."""
+"""Writes input files for the programs of a machine, and reads their output, without a process for each file."""
 
 import shutil
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What nginx makes of the sites: it takes them, and answers with the names and headers the data says."""
+"""nginx accepts the sites, and answers with the names and headers from the data."""
 
 import base64
 import http.client
@@ -103,7 +103,7 @@ UNANSWERED = 502
 
 
 def _status(environment: Environment, client: str) -> int:
-    """What a client that gives no password meets."""
+    """The expected answer to a client without a password."""
     allowed = [ipaddress.ip_network(network) for network in environment.allowed_addresses]
     if allowed and not any(ipaddress.ip_address(client) in network for network in allowed):
         return 403

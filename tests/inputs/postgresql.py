@@ -18,7 +18,7 @@ from tests.host import raw_scram
 from tests.inputs.refusals import Accepted
 from tests.sandbox.machine import Machine
 
-# Few, because they are what a login takes its time for; the usual number is tried with a role that a deploy made.
+# Few rounds, because they take most of the time of a login. A role from a deploy has the usual number.
 _ITERATIONS = 64
 _CHECKOUT = Path(__file__).parents[2]
 
@@ -39,7 +39,7 @@ def passwords_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str
 
 
 def password(item: Accepted) -> str:
-    """What the vault was written with, which is not taken from what was read."""
+    """The password as it was written to the vault, not as it was read."""
     return str(item.case.secrets["database_password"])
 
 

@@ -11,17 +11,15 @@ from group_data.schema.environment import Environment
 from group_data.schema.inventory import SettingsError, read_environments
 from group_data.schema.secrets import Secrets
 from tests.inputs.cases import Case
+from tests.inputs.wording import leaks
 from tests.sandbox.vaults import IDENTITY
 from vault import store
-from vault.keys import read_recipients
+from vault.recipients import read_recipients
 
 _HOST = "host"
 
 # Made once: pyinfra looks through all installed packages for each inventory.
 _INVENTORY = Inventory(([_HOST], {}))
-
-# A secret's piece of so many characters in a message is no accident.
-_GIVEAWAY = 8
 
 
 @dataclass(frozen=True)
@@ -34,17 +32,17 @@ class Accepted:
 
 
 class WrongError(AssertionError):
-    """What the project made of a case is neither of the two things it may make of it."""
+    """A case that was neither accepted unchanged nor refused with a good message."""
 
 
 def accept(case: Case, vaults: Path) -> Accepted | None:
-    """What is deployed for a case; None when it is refused as it should be.
+    """The data that would be deployed for a case; None after a correct refusal.
 
     + case: the case
     + vaults: a folder with a key, as made by `tests.sandbox.vaults.make_vaults`; the case's vault is written there
 
-    Raises WrongError for a refusal that does not name its key or gives a secret away, and whatever else is raised where a
-    refusal should be, with the case in its notes.
+    Raises WrongError when a refusal does not name its key or shows a secret. Any other exception is passed on with the case
+    in its notes.
     """
     try:
         environment, secrets = _environment(case), _secrets(case, vaults)
@@ -55,7 +53,7 @@ def accept(case: Case, vaults: Path) -> Accepted | None:
 
 
 def _environment(case: Case) -> Environment | None:
-    # It keeps what it read of the inventory of a run, of which there is one.
+    # It caches the one inventory of a run.
     read_environments.cache_clear()
     inventory = copy(_INVENTORY)
     inventory.host_data = {_HOST: {"ssh_hostname": "server.example.com"} | case.settings}
@@ -64,7 +62,7 @@ def _environment(case: Case) -> Environment | None:
     except SettingsError as error:
         refusal = str(error)
     else:
-        # Raises UnicodeEncodeError for what no file can hold.
+        # Raises UnicodeEncodeError for text that no file can hold.
         str(environment.model_dump()).encode()
         "".join([*environment.aliases.values(), *environment.unit_environment.values()]).encode()
         return environment
@@ -94,12 +92,11 @@ def _secrets(case: Case, vaults: Path) -> Secrets | None:
         raise WrongError(f"refused without the name of a key: {refusal!a}")
     for name in named:
         refusal = refusal.replace(name, "")
-    pieces = {refusal[start : start + _GIVEAWAY] for start in range(len(refusal) - _GIVEAWAY + 1)}
-    if any(piece in value for value in map(str, case.secrets.values()) for piece in pieces):
+    if leaks(refusal, map(str, case.secrets.values())):
         raise WrongError(f"a secret is in the message: {refusal!a}")
     return None
 
 
 def _name(key: str) -> str:
-    """How a message shows a key, which could be a pasted value or hold what a terminal obeys."""
+    """A key in the form of a message: it could be a pasted value or hold commands for a terminal."""
     return key if re.fullmatch(r"\w{1,255}", key, re.ASCII) else ascii(key[:32])

@@ -1,4 +1,4 @@
-"""What systemd makes of a unit and its variables file, and what a POSIX shell makes of the latter."""
+"""systemd reads each unit and its file of variables as intended, and a POSIX shell reads the latter."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from tests.sandbox.machine import Machine
 
 _DIRECTORY = "/run/inputs"
 
-# Prints the environment it was given; `env` does nothing else, so that whatever differs came from the variables file.
+# Prints its environment. `env` changes nothing, so every difference comes from the file of variables.
 _PRINTER = f"""\
 [Unit]
 StartLimitIntervalSec=0
@@ -56,7 +56,7 @@ def variables_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str
 
 
 def units_load(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
-    """`systemd-analyze verify` takes each unit, and what systemd has loaded is what the data says."""
+    """`systemd-analyze verify` accepts each unit, and systemd loads the values from the data."""
     directory = "/run/systemd/system"
     units = {item.environment.unit: item for item in accepted}
     programs = {item.environment.start_command.split()[0]: "#!/bin/sh\n" for item in accepted}
@@ -103,7 +103,7 @@ def _environment(output: bytes) -> dict[str, bytes]:
     return {name.decode(errors="backslashreplace"): value for name, _, value in parts}
 
 
-# What systemd and the shell add themselves.
+# Variables that systemd and the shell add.
 _OWN = frozenset(
     "PATH PWD OLDPWD SHLVL _ USER LOGNAME SHELL INVOCATION_ID JOURNAL_STREAM SYSTEMD_EXEC_PID MEMORY_PRESSURE_WATCH "
     "MEMORY_PRESSURE_WRITE".split()

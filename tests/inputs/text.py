@@ -10,14 +10,14 @@ T = TypeVar("T")
 def seldom(rare: st.SearchStrategy[T], usual: st.SearchStrategy[T], one_in: int) -> st.SearchStrategy[T]:
     """Mostly the usual; hypothesis has no weights, and takes a strategy that is given twice to `one_of` once.
 
-    + rare: what is drawn one time in so many
-    + usual: what is drawn otherwise
-    + one_in: at least 3; the number that stands for rare is no bound, which hypothesis draws more often than others
+    + rare: drawn once in `one_in` times
+    + usual: drawn otherwise
+    + one_in: at least 3; hypothesis draws bounds more often than other numbers, so the number for `rare` is no bound
     """
     return st.integers(0, one_in - 1).flatmap(lambda number: rare if number == 1 else usual)
 
 
-# Touched by whatever is run though it was data.
+# Data that is executed by mistake creates this file.
 PWNED = "/tmp/pwned"  # noqa: S108  on a throwaway machine, where nobody else could have made it
 
 _SHELL = (

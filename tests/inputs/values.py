@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import StringConstraints
 from pydantic.fields import FieldInfo
 
+from group_data.schema import addresses
 from group_data.schema import types as settings_types
 from group_data.schema.settings import Settings
 from tests.inputs.text import FRAGMENTS, hostile_text, seldom
@@ -19,15 +20,11 @@ from tests.inputs.text import FRAGMENTS, hostile_text, seldom
 _LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,9}[a-z0-9])?", fullmatch=True)
 _WORDS = st.from_regex(r"[A-Za-z0-9]{1,12}", fullmatch=True)
 
-# What an operator writes, for the types whose rule is a function.
+# Ordinary values for the types whose rule is a function.
 _ORDINARY: dict[Any, st.SearchStrategy[Any]] = {
-    settings_types.ServerName: st.lists(_LABELS, min_size=1, max_size=3).map(
-        lambda labels: ".".join([*labels, "example"])
-    ),
-    settings_types.DatabaseHost: st.lists(_WORDS.map(str.lower), max_size=3).map(
-        lambda labels: ".".join([*labels, "net"])
-    ),
-    settings_types.Network: st.ip_addresses().map(str).filter(lambda address: not address.startswith("::")),
+    addresses.ServerName: st.lists(_LABELS, min_size=1, max_size=3).map(lambda labels: ".".join([*labels, "example"])),
+    addresses.DatabaseHost: st.lists(_WORDS.map(str.lower), max_size=3).map(lambda labels: ".".join([*labels, "net"])),
+    addresses.Network: st.ip_addresses().map(str).filter(lambda address: not address.startswith("::")),
     settings_types.BasicAuthUser: _WORDS,
     settings_types.SingleLine: st.lists(_WORDS, min_size=1, max_size=5).map(" ".join),
     settings_types.Text: st.lists(_WORDS, max_size=5).map(" ".join),
@@ -43,7 +40,7 @@ _TYPES = typing.get_type_hints(Settings, include_extras=True)
 
 
 def ordinary(name: str) -> st.SearchStrategy[Any]:
-    """Values of a setting that stand alone: its type takes them, whatever the rest of the data makes of it.
+    """Values of a setting that its type accepts; rules with other settings may still refuse them.
 
     + name: the setting
 

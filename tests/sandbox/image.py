@@ -47,44 +47,15 @@ _APT = (
     'Acquire::Languages "none"',
 )
 
-# Run by mmdebstrap in the finished tree $1, while package lists and network are still there.
-_CUSTOMIZE = r"""
-set -eu
-chroot "$1" useradd --uid 1000 --create-home --shell /bin/bash devops
-echo 'devops ALL=(ALL) NOPASSWD:ALL' > "$1/etc/sudoers.d/devops"
-chmod 0440 "$1/etc/sudoers.d/devops"
-printf '%s\n' 'PermitRootLogin no' 'PasswordAuthentication no' > "$1/etc/ssh/sshd_config.d/sandbox.conf"
-echo 'LANG=C.UTF-8' > "$1/etc/default/locale"
-mkdir -p "$1/var/log/journal"
-rm -f "$1"/etc/ssh/ssh_host_*
-"""
-
+# Run by mmdebstrap in the finished tree, while package lists and network are still there.
+_CUSTOMIZE = Path(__file__).with_name("customize.sh").read_text()
 
 # A command in namespaces of its own, which take its processes and mounts with them when it or this process is killed.
 _UNSHARE = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
 _NAMESPACES = ("setpriv", "--pdeathsig", "KILL", *_UNSHARE)
 
-# What `run_in` gives to a shell in such namespaces. $1 is the tree, $2 the command, then three for each bind. The image's
-# own /mnt serves as the mount point: no directory of the host is covered, and an overlay does not see what is mounted on
-# its lower tree.
-_RUN = r"""
-set -eu
-tree=$1 command=$2; shift 2
-mount -t tmpfs -o mode=0755 tmpfs "$tree/mnt"
-cd "$tree/mnt"
-mkdir upper work root
-mount -t overlay -o "lowerdir=$tree,upperdir=upper,workdir=work" overlay root
-mount -t proc proc root/proc
-mount --rbind /dev root/dev
-while [ $# -gt 0 ]; do
-    if [ -d "$1" ]; then mkdir -p "root$2"; else mkdir -p "root${2%/*}"; : > "root$2"; fi
-    mount --bind "$1" "root$2"
-    mount -o "remount,bind,$3" "root$2"
-    shift 3
-done
-chroot root ip link set lo up
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 chroot root sh -c "$command"
-"""
+# What `run_in` gives to a shell in such namespaces.
+_RUN = Path(__file__).with_name("run_in.sh").read_text()
 
 
 @dataclass(frozen=True)

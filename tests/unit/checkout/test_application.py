@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import DeployError, PyinfraError
 
-from checkout import compare, sources
+from checkout import compare
 from checkout.changes import bring_in_step
-from checkout.compare import Difference
+from checkout.configuration import read_configuration
+from checkout.difference import Difference
 from group_data.schema.environment import Environment
 from tests.unit.conftest import PROD, STAGE
 
@@ -168,7 +169,7 @@ def test_what_is_no_elixir(checkout: Callable[[str], Path]) -> None:
     path, chosen = checkout("mix"), environments("mix")
     apply(path, chosen)
     (path / "config/config.exs").write_text("import Config\n\nconfig :billing, (\n")
-    with pytest.raises(PyinfraError, match=r"config/config\.exs:[34]: this is no Elixir"):
+    with pytest.raises(PyinfraError, match=r"config/config\.exs:[34]: this is not Elixir"):
         differences(path, chosen)
 
 
@@ -195,12 +196,12 @@ PLANTED = {
     ),
     "cookie in vm.args": (
         "distillery", "rel/vm.args.stage", "# No -setcookie", "-setcookie foo123\n# No -setcookie",
-        ("cookie", "in this file, for everybody who has it", "one of its own, in $HOME/.erlang.cookie"),
+        ("cookie", "readable in this file", "its own cookie in $HOME/.erlang.cookie"),
     ),
     "cookie in rel/config.exs": (
         "distillery", "rel/config.exs", 'set vm_args: "rel/vm.args.stage"',
         'set cookie: :"foo123"\n  set vm_args: "rel/vm.args.stage"',
-        ("cookie", "in this file, for everybody who has it", "one of its own, in $HOME/.erlang.cookie"),
+        ("cookie", "readable in this file", "its own cookie in $HOME/.erlang.cookie"),
     ),
     "server: true missing": (
         "distillery", "config/stage.exs", ",\n  server: true", "", ("server", "not set", "true"),
@@ -246,7 +247,7 @@ PLANTED = {
     ),
     "mix cookie": (
         "mix", "mix.exs", "billing: [", 'billing: [cookie: "foo123", ',
-        ("cookie", "in this file, for everybody who has it", "one of its own, in $HOME/.erlang.cookie"),
+        ("cookie", "readable in this file", "its own cookie in $HOME/.erlang.cookie"),
     ),
     "a variable nobody sets": (
         "mix", "config/runtime.exs", "import Config\n",
@@ -310,5 +311,5 @@ def test_reading_what_phoenix_generates(checkout: Callable[[str], Path]) -> None
     )
     read = compare.checkout(path, [stage])
     assert [d for d in compare.differences(read, stage) if d.file.startswith("config")] == []
-    found = sources.configuration(read, stage).settings["billing", "BillingWeb.Endpoint", "http", "port"]
+    found = read_configuration(read, stage).settings["billing", "BillingWeb.Endpoint", "http", "port"]
     assert (found.value, found.file, found.line) == (4001, "config/runtime.exs", 13)

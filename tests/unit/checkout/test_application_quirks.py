@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from checkout import compare, sources
+from checkout import compare
+from checkout.files import from_disk, with_line_ends_of
 from operations.source_file import hidden
 from tests.unit.checkout.test_application import apply, checkout, differences, environments
 
@@ -92,8 +93,8 @@ def test_flags_that_share_a_line(checkout: Checkout) -> None:
 
 
 HOOKS = {
-    "pre_erlang_get_and_update_deps() { our_step; }\n": "pre_erlang_get_and_update_deps() without it",
-    "pre_erlang_get_and_update_deps() {\n  our_step\n}\n": "pre_erlang_get_and_update_deps() without it",
+    "pre_erlang_get_and_update_deps() { our_step; }\n": "pre_erlang_get_and_update_deps() without a link",
+    "pre_erlang_get_and_update_deps() {\n  our_step\n}\n": "pre_erlang_get_and_update_deps() without a link",
     "function pre_erlang_get_and_update_deps {\n  ln -sf ~/stage.secret.exs config/\n}\n": None,
     "pre_erlang_get_and_update_deps () {\n  ln -sf ~/${A}.secret.exs ${B}\n}\nother() {\n  true\n}\n": None,
 }
@@ -252,10 +253,10 @@ def test_another_encoding_is_refused_by_name(checkout: Checkout) -> None:
 
 def test_line_ends_stay(tmp_path: Path) -> None:
     file = tmp_path / "mix.exs"
-    assert sources.with_line_ends_of(file, "a\nb\n") == "a\nb\n"
+    assert with_line_ends_of(file, "a\nb\n") == "a\nb\n"
     file.write_bytes(b"a\r\nc\r\n")
-    assert sources.from_disk(tmp_path)("mix.exs") == "a\nc\n"
-    assert sources.with_line_ends_of(file, "a\nb\n") == "a\r\nb\r\n"
+    assert from_disk(tmp_path)("mix.exs") == "a\nc\n"
+    assert with_line_ends_of(file, "a\nb\n") == "a\r\nb\r\n"
     file.write_bytes(b"a\r\nc\n")
     with pytest.raises(PyinfraError, match="line ends of both kinds"):
-        sources.with_line_ends_of(file, "a\n")
+        with_line_ends_of(file, "a\n")

@@ -7,9 +7,9 @@ import pytest
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import DeployError
 
-from commands.remote import in_release
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
+from inspection.probe import in_release
 from operations.host.ssh import ssh
 from operations.release.choice import choose_build
 from tests.unit.conftest import PROD, STAGE

@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner, Result
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import PyinfraError
 
-from commands import status
+from commands import status, status_table
 from inspection import health, plan
 from inspection.ask import ask
 from inspection.health import Health, Reading
@@ -34,7 +35,7 @@ def test_a_machine_that_nothing_leads_to_is_not_connected_to(inventory: Callable
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> Callable[..., int]:
+def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> Callable[..., Result]:
     """The command, on an inventory of stage and prod whose hosts answer this."""
 
     def make(
@@ -43,19 +44,22 @@ def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) ->
         changes: Callable[[list[str]], list[Change]] = lambda _: [],
         address: str = "server.example.com",
         arguments: tuple[str, ...] = (),
-    ) -> int:
+        columns: int = status_table.WIDTH,
+    ) -> Result:
         hosts = inventory(stage=STAGE | {"ssh_hostname": address}, prod=PROD | {"ssh_port": 2222})
         monkeypatch.setattr(status, "read_inventory", lambda: hosts)
         monkeypatch.setattr(status, "ask", lambda *_: {"stage": stage, "prod": prod})
         monkeypatch.setattr(plan, "changes", changes)
-        return status.main(arguments)
+        monkeypatch.setattr(status_table, "width", lambda: columns)
+        return CliRunner().invoke(status.command, arguments)
 
     return make
 
 
-def test_all_in_order(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 0
-    heading, *rows = capsys.readouterr().out.splitlines()
+def test_all_in_order(run: Callable[..., Result]) -> None:
+    told = run()
+    assert told.exit_code == 0
+    heading, *rows = told.stdout.splitlines()
     assert heading.split("  ")[0] == rows[3].split("  ")[0] == "environment"
     assert rows[2] == ""
     carrying, application = rows[:2], rows[4:]
@@ -66,56 +70,69 @@ def test_all_in_order(run: Callable[..., int], capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("column", range(len(Health._fields)))
-def test_anything_out_of_order_is_2(run: Callable[..., int], column: int) -> None:
+def test_anything_out_of_order_is_2(run: Callable[..., Result], column: int) -> None:
     readings = list(WELL)
     readings[column] = BAD[column]
-    assert run(stage=Health(*readings)) == 2
+    assert run(stage=Health(*readings)).exit_code == 2
 
 
-def test_drifted_is_2(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(changes=lambda hosts: [Change("stage", "Site")] if hosts == ["stage"] else []) == 2
-    out = capsys.readouterr().out
-    assert "no, 1 to do" in out
-    assert out.count("yes") == 3
+def test_drifted_is_2(run: Callable[..., Result]) -> None:
+    told = run(changes=lambda hosts: [Change("stage", "Site")] if hosts == ["stage"] else [])
+    assert told.exit_code == 2
+    assert "no, 1 to do" in told.stdout
+    assert told.stdout.count("yes") == 3
 
 
-def test_one_that_is_unreachable_hides_no_other(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_that_is_unreachable_hides_no_other(run: Callable[..., Result]) -> None:
     planned = []
 
     def changes(hosts: list[str]) -> list[Change]:
         planned.extend(hosts)
         return []
 
-    assert run(stage=PyinfraError("no route"), changes=changes) == 2
-    told = capsys.readouterr()
-    assert "stage: no route" in told.err
-    assert "200 OK" in told.out
+    told = run(stage=PyinfraError("no route"), changes=changes)
+    assert told.exit_code == 2
+    assert "stage: no route" in told.stderr
+    assert "200 OK" in told.stdout
     assert planned == ["prod"]
 
 
-def test_none_reachable_is_1(run: Callable[..., int]) -> None:
-    assert run(stage=PyinfraError("no route"), prod=PyinfraError("no route")) == 1
+def test_none_reachable_is_1(run: Callable[..., Result]) -> None:
+    assert run(stage=PyinfraError("no route"), prod=PyinfraError("no route")).exit_code == 1
 
 
-def test_a_plan_that_fails_hides_no_other(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_plan_that_fails_hides_no_other(run: Callable[..., Result]) -> None:
     def changes(hosts: list[str]) -> list[Change]:
         if hosts == ["prod"]:
             raise plan.PlanError("no key to vault/prod.age")
         return []
 
-    assert run(changes=changes, arguments=("--json",)) == 2
-    told = capsys.readouterr()
-    assert "prod: no key to vault/prod.age" in told.err
-    rows = {row["environment"]: row for row in json.loads(told.out)}
+    told = run(changes=changes, arguments=("--json",))
+    assert told.exit_code == 2
+    assert "prod: no key to vault/prod.age" in told.stderr
+    rows = {row["environment"]: row for row in json.loads(told.stdout)}
     assert (rows["stage"]["in_sync"], rows["stage"]["ok"]) == (True, True)
     assert (rows["prod"]["in_sync"], rows["prod"]["ok"], rows["prod"]["site"]) == (None, False, "200 OK")
 
 
-def test_a_long_address_still_fits(run: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
-    run(address=f"{'a' * 60}.example.com")
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= status.WIDTH
+@pytest.mark.parametrize("columns", [status_table.WIDTH, 80, 60])
+def test_a_long_address_still_fits(run: Callable[..., Result], columns: int) -> None:
+    lines = run(address=f"{'a' * 120}.example.com", columns=columns).stdout.splitlines()
+    assert max(map(len, lines)) <= columns
     assert any("…" in line for line in lines)
+
+
+def test_a_narrow_terminal_gets_a_block_for_each_environment(run: Callable[..., Result]) -> None:
+    lines = run(columns=80, prod=BAD).stdout.splitlines()
+    size = len(status_table.Status._fields)
+    assert (lines[0], lines[size]) == ("stage", "prod")
+    assert "  in sync     yes" in lines[1:size]
+    assert "  site        502 Bad Gateway" in lines[size:]
+
+
+def test_a_file_is_as_wide_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert status_table.width() == status_table.WIDTH
 
 
 @pytest.mark.parametrize(

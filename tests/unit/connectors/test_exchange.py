@@ -105,7 +105,7 @@ def test_nor_do_the_others_then_get_lost_on_their_way(tmp_path: Path) -> None:
 def test_of_a_user_whose_commands_say_too_much_nothing_is_told(
     redirected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "_SEND_IF_WHOLE", exchange._SEND_IF_WHOLE.replace(f" {LIMIT} ", f" {1024 * 1024} "))
+    monkeypatch.setattr(exchange, "LIMIT", 1024 * 1024)
     long, more = (ask(f"sh -c 'head -c {size} /dev/zero {redirected}'") for size in (900 * 1024, 1024 * 1024))
     small = ask("sh -c 'echo small'", "")
     assert {command: len(answer.stdout or answer.stderr) for command, answer in run([long, small])[0].items()} == {

@@ -98,6 +98,44 @@ def test_a_refusal_that_shows_a_secret_or_names_no_key_is_wrong(
         accept(case(cookie="hunter2hunter2"), vaults)
 
 
+# `make soak` called this case wrong (seed 101252271, case 631): the message says "PostgreSQL " too.
+SPOKEN = Case(
+    631,
+    Drawn(
+        tls=4,
+        database=1,
+        settings={
+            "toolchain": "https://Q.FFxyWu6zLo-2K",
+            "unit_environment": {
+                "unalias": "$qBs9jL3",
+                "do\ue000\\\\": "# END billing_stage, managed by the deploy repository",
+                "LC_ALL": ".{% raw %}",
+            },
+        },
+        secrets={
+            "qw69ca13ftdhxhlso_iq4b": "hr1000100110021003100410051006100710081009101010111012101310141015",
+            "database_password": "1000100110021003100410051006100710081009101010111012101310141015\ufeff\x7f'",
+            "ee": "PostgreSQL database1000100110021003100410051006100710081009101010111012101310141015",
+        },
+        style=2,
+    ),
+)
+
+
+def test_a_secret_may_hold_words_of_the_message(vaults: Path) -> None:
+    assert accept(SPOKEN, vaults) is None
+
+
+@pytest.mark.parametrize("shown", ["PostgreSQL database1000", "database10001001"])
+def test_a_leak_is_found_beside_words_of_the_message(vaults: Path, monkeypatch: pytest.MonkeyPatch, shown: str) -> None:
+    def refuse(*_: object) -> None:
+        raise store.VaultError(f"it cannot be used:\n  ee: PostgreSQL does not take {shown}")
+
+    monkeypatch.setattr(store, "open_vault", refuse)
+    with pytest.raises(WrongError, match="a secret is in the message"):
+        accept(SPOKEN, vaults)
+
+
 def test_what_is_refused_and_accepted_as_it_should_be(vaults: Path) -> None:
     assert accept(case(), vaults) is None
     usual = accept(Case(1, Drawn(tls=0, database=0, settings={}, secrets={}, style=0)), vaults)

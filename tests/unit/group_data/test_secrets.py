@@ -197,7 +197,7 @@ def test_basic_auth_password(good: str) -> None:
 
 @pytest.mark.parametrize(
     ("bad", "word"),
-    [("1234567", "8 to 72"), ("a" * 73, "all that bcrypt reads"), ("pässword", "ASCII"), ("password\n", "ASCII")],
+    [("1234567", "8 to 72"), ("a" * 73, "bcrypt ignores more"), ("pässword", "ASCII"), ("password\n", "ASCII")],
 )
 def test_basic_auth_password_that_would_not_work(bad: str, word: str) -> None:
     (line,) = refusal(basic_auth_password=bad)

@@ -84,13 +84,13 @@ REFUSED = [
     ({"restart": "sometimes"}, "restart = 'sometimes': input should be 'no', 'on-failure' or 'always'"),
     (
         {"database_host": "db.example.com"},
-        "database_host = 'db.example.com' describes a PostgreSQL that somebody else runs",
+        "database_host = 'db.example.com' describes another PostgreSQL",
     ),
     (
         {"database_port": 6432, "database_tls": "verified", "database_user": "me"},
         "database_port = 6432, database_tls = 'verified', database_user = 'me' describes",
     ),
-    ({"database_name": "billing"}, "set database_managed = False and have role and database made there"),
+    ({"database_name": "billing"}, "set database_managed = False and create role and database there"),
     ({"database_pool_size": 41}, "database_pool_size = 41 is more than database_connection_limit = 40"),
     (
         EXTERNAL | {"database_tls_ca": "/etc/ssl/ca.pem"},
@@ -120,7 +120,7 @@ REFUSED = [
     ({"allowed_addresses": ["192.0.2.0/255.255.255.0"]}, "must be written as 192.0.2.0/24"),
     ({"allowed_addresses": ["::ffff:192.0.2.7"]}, "under its IPv4 address: write 192.0.2.7"),
     ({"allowed_addresses": ["fe80::1%eth0"]}, "allowed_addresses[0] = 'fe80::1%eth0': must be"),
-    ({"allowed_addresses": ["255.255.255.255"]}, "is the broadcast address, which no client has and nginx refuses"),
+    ({"allowed_addresses": ["255.255.255.255"]}, "is the broadcast address: no client has it, and nginx refuses it"),
     ({"allowed_addresses": ["192.0.2.1; deny all"]}, "must be an IPv4 or IPv6 address"),
     ({"repo_module": "repo"}, "repo_module = 'repo': must be the name of an Elixir module"),
     ({"aliases": {"-a": "ls"}}, "aliases['-a'] = '-a': must be up to 64 letters, digits and _ . -"),

@@ -8,7 +8,8 @@ import pytest
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
-from inspection.diagnosis import CERTIFICATE_DAYS, findings
+from inspection.diagnosis import findings
+from inspection.diagnosis_machine import CERTIFICATE_DAYS
 from inspection.symptoms import Symptoms
 from tests.unit.conftest import PROD
 

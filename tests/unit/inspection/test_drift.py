@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import PyinfraError
 
-from commands.drift import main
+from commands.drift import command
 from group_data.schema.inventory import read_environments
-from inspection.drift import Drift
+from inspection.drift import Drift, find
 from inspection.plan import Change, PlanError, changes
 from preflight.selection import UnknownEnvironmentError, select
 from tests.unit.conftest import PROD, STAGE
@@ -39,9 +40,14 @@ def of_plan(monkeypatch: pytest.MonkeyPatch, stdout: str, stderr: str = "", code
 
 def test_changes_are_those_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     operations = [
-        {"name": "Unit", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []},
-        {"name": "Site", "hosts_with_change": [], "hosts_with_conditional_change": []},
-        {"name": "Role", "hosts_with_change": ["prod", "stage"], "hosts_with_conditional_change": ["qa"]},
+        {"op_hash": "a", "name": "Unit", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []},
+        {"op_hash": "b", "name": "Site", "hosts_with_change": [], "hosts_with_conditional_change": []},
+        {
+            "op_hash": "c",
+            "name": "Role",
+            "hosts_with_change": ["prod", "stage"],
+            "hosts_with_conditional_change": ["qa"],
+        },
     ]
     monkeypatch.setenv("PYINFRA_YES", "1")
     calls = of_plan(monkeypatch, json.dumps({"plan": operations, "results": None}))
@@ -51,6 +57,34 @@ def test_changes_are_those_of_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call["command"][-6:] == ["--dry", "--json", "--limit", "stage", "--limit", "prod"]
     # With it pyinfra skips change detection: everything would seem in sync.
     assert "PYINFRA_YES" not in call["env"]
+
+
+def test_a_step_of_the_machine_is_told_by_what_it_is(
+    monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]
+) -> None:
+    """The process that plans says so; the step's name does not matter."""
+    plan = [
+        {
+            "op_hash": "a",
+            "name": "Web server runs",
+            "hosts_with_change": ["stage"],
+            "hosts_with_conditional_change": [],
+        },
+        {"op_hash": "b", "name": "Machine: site", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []},
+    ]
+    answer = json.dumps({"plan": plan, "results": None})
+    script = f"import os; open(os.environ['DEPLOY_MACHINE_STEPS'], 'a').write('a\\n'); print({answer!r})"
+    real = subprocess.Popen
+    monkeypatch.setattr(
+        "inspection.plan.subprocess.Popen", lambda _, **options: real([sys.executable, "-c", script], **options)
+    )
+    hosts = inventory(stage=STAGE)
+    monkeypatch.setattr("inspection.drift._left_over", lambda *_: [])
+    drifted = find(hosts, read_environments(hosts), list(hosts), show_progress=False)
+    assert [(item.environment, item.thing) for item in drifted] == [
+        (None, "Web server runs"),
+        ("stage", "Machine: site"),
+    ]
 
 
 @pytest.mark.parametrize(("stdout", "code"), [("{}", 1), ("", 0), ("Exiting upon user request!\n", 0)])
@@ -79,30 +113,29 @@ def test_selection(inventory: Callable[..., Inventory]) -> None:
 
 
 def test_a_misused_option_is_not_drift() -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--nope"])
-    assert ended.value.code == 1
+    run = CliRunner().invoke(command, ["--nope"])
+    assert (run.exit_code, "Usage:" in run.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("found", "arguments", "code"), [([], [], 0), ([Drift("a", "b", "c", "change", None)], [], 2)])
 def test_exit_codes(monkeypatch: pytest.MonkeyPatch, found: list[Drift], arguments: list[str], code: int) -> None:
     monkeypatch.setattr("commands.drift.find", lambda *_, **__: found)
-    assert main(arguments) == code
+    assert CliRunner().invoke(command, arguments).exit_code == code
 
 
-def test_exit_code_without_a_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exit_code_without_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise PyinfraError("why")
 
     monkeypatch.setattr("commands.drift.find", fail)
-    assert main(["--json"]) == 1
-    assert capsys.readouterr() == ("", "why\n")
+    run = CliRunner().invoke(command, ["--json"])
+    assert (run.exit_code, run.stdout, run.stderr) == (1, "", "why\n")
 
 
-def test_quiet_says_nothing_in_sync(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_says_nothing_in_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.drift.find", lambda *_, **__: [])
-    assert main(["--quiet"]) == 0
-    assert capsys.readouterr() == ("", "")
+    run = CliRunner().invoke(command, ["--quiet"])
+    assert (run.exit_code, run.output) == (0, "")
 
 
 def test_the_documented_keys_are_those_of_the_json() -> None:

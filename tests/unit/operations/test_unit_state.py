@@ -2,7 +2,7 @@
 
 import pytest
 
-from operations.host.unit_state import FileTimes, Times, Units, changed_since, is_enabled, is_running
+from operations.host.unit_state import Times, Units, changed_since, is_enabled, is_running
 
 # 2026-11-26 06:54:41 UTC, in nanoseconds since 1970.
 START = 1_795_676_081 * 10**9
@@ -34,16 +34,6 @@ def test_of_one_without_a_file_nothing_is_known(output: list[str]) -> None:
     assert Units().process(output) == {}
     assert not is_running({})
     assert not is_enabled({})
-
-
-def test_units_are_asked_for_by_patterns() -> None:
-    command = Units().command(["billing_stage.service", "postgresql@*.service"]).get_raw_value()
-    assert command.endswith(" 'billing_stage.servic[e]' 'postgresql@*.servic[e]'")
-
-
-def test_times_of_files() -> None:
-    output = [f"{START // 10**9}.000000001 0.500000000 /etc/a file"]
-    assert FileTimes().process(output) == {"/etc/a file": Times(START + 1, 10**9 // 2)}
 
 
 @pytest.mark.parametrize(

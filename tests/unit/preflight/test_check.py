@@ -100,7 +100,7 @@ def test_group_data_that_python_cannot_read(project: Project, source: str, line:
     expected = f"1 problem:\n  the inventory: {line}\n{FOOTER}"
     run = project.pyinfra("deploy.py")
     assert (run.exit_code, run.output) == (1, STARTED + expected)
-    for command in (["check"], ["drift"], ["status"], ["vault", "edit", "stage"]):
+    for command in (["check"], ["drift"], ["status"], ["vault_edit", "stage"]):
         run = project.run(sys.executable, "-m", f"commands.{command[0]}", *command[1:])
         assert (run.exit_code, run.output.removeprefix("vault: ")) == (1, expected)
 

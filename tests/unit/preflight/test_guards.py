@@ -8,7 +8,7 @@ import pytest
 from pyinfra.api import Inventory
 
 from group_data.schema.inventory import describe, examine
-from group_data.schema.rules import Problem
+from group_data.schema.problem import Problem
 from group_data.schema.settings import Settings
 from preflight.check import (
     connection_problems,
@@ -22,7 +22,8 @@ from preflight.check import (
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from vault import store
-from vault.keys import find_identities, read_recipients
+from vault.keys import find_identities
+from vault.recipients import read_recipients
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 FOOTER = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message."
@@ -39,25 +40,24 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ({"port": 5432}, "stage: port = 5432 is PostgreSQL's on every machine: take another, such as 4000 (FILE)"),
     (
         {"app": "postgres"},
-        "stage: app = 'postgres' is a user or group of Debian's own, which the application must not be: rename it (FILE)",
+        "stage: app = 'postgres' is also a user or group of Debian: rename the application (FILE)",
     ),
     (
         {"app": "devops", "ssh_user": "devops"},
-        "stage: app = 'devops' is whom SSH logs in as, a user with sudo, which the application must not be: rename one "
-        "(FILE)",
+        "stage: app = 'devops' is also the user SSH logs in as, who has sudo: rename one of them (FILE)",
     ),
     (
         {"app": "pg"},
-        "stage: app = 'pg' makes the role pg_stage, and PostgreSQL keeps pg_ to itself: rename it (FILE)",
+        "stage: app = 'pg' makes the role pg_stage, but PostgreSQL reserves pg_: rename the application (FILE)",
     ),
     (
         {"app": "private"},
-        "stage: app = 'private' is what a directory beside the running release is called: rename it (FILE)",
+        "stage: app = 'private' is also the name of a directory beside the running release: rename the application (FILE)",
     ),
     (
         {"toolchain": "https://example.com/otp.tar.gz"},
-        "stage: toolchain and toolchain_sha256 go together: what is downloaded is used only if it is what you once looked "
-        "at. Set both or neither (FILE)",
+        "stage: toolchain and toolchain_sha256 go together: the download is used only with this checksum. "
+        "Set both or neither (FILE)",
     ),
     (
         {"build_host": "builder"},
@@ -65,8 +65,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"migrate_down_command": "Billing.Release.rollback()"},
-        "stage: migrate_down_command must have {version} in it: without a version, taking migrations back takes back all "
-        "of them, and the data with them (FILE)",
+        "stage: migrate_down_command must contain {version}: without it, all migrations would be taken back, and "
+        "their data lost (FILE)",
     ),
     (
         {"app": "a_long_name_of_twenty_six_"},
@@ -75,7 +75,7 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         TLS | {"tls_key": None},
-        "stage: tls = 'provided' needs tls_key, without which nginx does not start: the path of a PEM file on the host "
+        "stage: tls = 'provided' needs tls_key, the path of a PEM file on the host: nginx does not start without it "
         "(FILE)",
     ),
     (
@@ -124,7 +124,7 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     (
         {"node_name": "billing_prod@10.0.0.1"},
         "stage: node name billing_prod is shared with prod on the same machine: epmd lets one node register it, the second "
-        "does not start; leave node_name out or change what is before the @ (FILE)",
+        "does not start; leave node_name out or change the part before the @ (FILE)",
     ),
     (
         {"additional_domains": ["example.com"]},
@@ -133,7 +133,7 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"app": "shop", "environment": "prod"},
-        "stage: secret file /var/prod.secret.exs is shared with prod on the same machine: it is named by the environment "
+        "stage: secret file /var/prod.secret.exs is shared with prod on the same machine: its name contains the environment "
         "alone; rename one environment (FILE)",
     ),
     (
@@ -147,8 +147,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"environment": "prod"},
-        "stage: app and environment make billing_prod, as those of prod on the same machine do: unit, site, role, database "
-        "and directories would be the same; rename one environment, or take one out (FILE)",
+        "stage: app and environment make billing_prod, the same name as for prod on this machine: unit, site, role, "
+        "database and directories would be shared; rename one environment, or take one out (FILE)",
     ),
     (
         {"app": "Billing"},
@@ -174,8 +174,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         TLS | {"tls_certificate": None},
-        "stage: tls = 'provided' needs tls_certificate, without which nginx does not start: the path of a PEM file"
-        " on the host (FILE)",
+        "stage: tls = 'provided' needs tls_certificate, the path of a PEM file on the host: nginx does not start"
+        " without it (FILE)",
     ),
     (
         {"tls_certificate": "/etc/ssl/a.pem"},
@@ -197,9 +197,9 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"database_host": "db.example.com"},
-        "stage: database_host = 'db.example.com' describes a PostgreSQL that somebody else runs, and "
-        "database_managed = True the machine's own: set database_managed = False and have role and database made "
-        "there, or take it out (FILE)",
+        "stage: database_host = 'db.example.com' describes another PostgreSQL, but "
+        "database_managed = True means the machine's own: set database_managed = False and create role and database "
+        "there, or remove the former (FILE)",
     ),
     (
         {"database_pool_size": 41},
@@ -321,8 +321,8 @@ def test_group_data_and_environments_belong_together() -> None:
         ),
         Problem(
             "b",
-            "has no settings of its own, so it is no environment: write group_data/qa.py, which the group qa in inventory.py"
-            " reads, or take the host out; did you mean qaa?",
+            "has no settings of its own, so it is no environment: write group_data/qa.py for the group qa in inventory.py,"
+            " or take the host out; did you mean qaa?",
             "inventory.py",
         ),
     ]
@@ -333,7 +333,7 @@ def test_two_groups_with_data_for_one_host_are_refused() -> None:
     assert problems(hosts) == [
         Problem(
             "a",
-            "is in the groups stage and extra, which both have data, and the later silently wins: keep one",
+            "is in the groups stage and extra, and both have data: the later would silently win; keep one",
             "inventory.py",
         )
     ]

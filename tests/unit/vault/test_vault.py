@@ -14,7 +14,8 @@ from pyrage import x25519
 
 from group_data.schema.paths import CHECKOUT
 from vault import store
-from vault.keys import Identities, find_identities, read_recipients
+from vault.keys import Identities, find_identities
+from vault.recipients import read_recipients
 from vault.store import VaultError, open_vault
 
 SECRET = "swordfish"

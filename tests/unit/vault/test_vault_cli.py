@@ -18,7 +18,8 @@ from pyrage import x25519  # type: ignore[import-untyped]
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import REQUIRED_KEYS
 from vault import editor, store, upkeep
-from vault.keys import Identities, find_identities, read_recipients
+from vault.keys import Identities, find_identities
+from vault.recipients import read_recipients
 from vault.store import VaultError, open_vault
 
 SECRET = "swordfish"
@@ -34,11 +35,13 @@ cookie = "{SECRET * 3}"
 DRIVER = """
 import sys
 from pathlib import Path
-from commands import vault
+from commands import vault_places
+from commands.__main__ import main
+from vault.upkeep import Place
 import pyinfra_cli
 folder = Path(sys.argv[1])
-vault.places = lambda: {name: vault.Place(folder / f"{name}.age", None) for name in ("stage", "prod")}
-sys.exit(vault.main(sys.argv[2:]))
+vault_places.places = lambda: {name: Place(folder / f"{name}.age", None) for name in ("stage", "prod")}
+main([f"vault-{sys.argv[2]}", *sys.argv[3:]])
 """
 
 
@@ -188,7 +191,7 @@ def test_init_of_a_vault_for_others(desk: Desk) -> None:
     desk.recipients.write_text(str(x25519.Identity.generate().to_public()))
     assert "you would shut yourself out" in desk.refused("init", "stage")
     assert not desk.stage.exists()
-    assert "made database_password" in desk.run("init", "stage", YES="1").stdout
+    assert "made database_password" in desk.run("init", "stage", "--yes").stdout
     assert "encrypted for others" in desk.refused("init", "stage")
 
 
@@ -233,14 +236,15 @@ def test_init_with_malformed_recipients(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("command", ["init", "edit"])
-@pytest.mark.parametrize("name", ["staging", "", "../stage"])
+@pytest.mark.parametrize("name", ["nowhere", "../stage"])
 def test_unknown_environment(desk: Desk, command: str, name: str) -> None:
     assert "give ENV as one of prod, stage" in desk.refused(command, name)
 
 
 def test_wrong_usage(desk: Desk) -> None:
     assert desk.run("init").returncode == 2
-    assert desk.run().returncode == 2
+    assert desk.run("init", "").returncode == 2
+    assert desk.run("recipients", "stage").returncode == 2
 
 
 # edit
@@ -488,7 +492,7 @@ def test_recipients_does_not_shut_its_author_out(desk: Desk) -> None:
     desk.recipients.write_text(str(other.to_public()))
     assert "YES=1" in desk.refused("recipients")
     assert desk.stage.read_bytes() == before
-    assert desk.run("recipients", YES="1").returncode == 0
+    assert desk.run("recipients", "--yes").returncode == 0
     assert store.decrypt(desk.stage.read_bytes(), desk.stage, Identities((other,), (), locked=False)).decode() == TEXT
 
 
@@ -515,7 +519,7 @@ def test_the_whole_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_module_is_the_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "commands.vault", "--help"], cwd=CHECKOUT, capture_output=True, text=True
+        [sys.executable, "-m", "commands.vault_recipients", "--help"], cwd=CHECKOUT, capture_output=True, text=True
     )
     assert done.returncode == 0
-    assert "recipients" in done.stdout
+    assert "recipients.txt" in done.stdout

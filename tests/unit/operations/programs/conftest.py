@@ -1,28 +1,31 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.unit.operations.programs.host_directory import FIRST, SECOND
-from tests.unit.operations.programs.stubs import World
+from tests.unit.operations.programs.sandboxed import Sandbox
+from tests.unit.operations.programs.stubs import StubHost
 
 
 @pytest.fixture
-def make_world(tmp_path: Path) -> Callable[..., World]:
-    """A host with 0.1.0 running and 0.2.0 unpacked, which has one migration more; with some settings changed."""
+def stub_host(tmp_path: Path) -> Callable[..., StubHost]:
+    """Makes a host on which 0.1.0 runs, with these settings of group data."""
 
-    def make(**settings: Any) -> World:
-        world = World(tmp_path, **settings)
-        world.unpack("0.1.0", FIRST)
-        world.unpack("0.2.0", FIRST, SECOND)
-        world.runs("0.1.0", FIRST)
-        return world
+    def make(**settings: object) -> StubHost:
+        path = tmp_path / f"host{len(list(tmp_path.iterdir()))}"
+        path.mkdir()
+        return StubHost(path, **settings)
 
     return make
 
 
 @pytest.fixture
-def world(make_world: Callable[..., World]) -> World:
-    """A host with 0.1.0 running and 0.2.0 unpacked, which has one migration more."""
-    return make_world()
+def host(stub_host: Callable[..., StubHost]) -> StubHost:
+    """A host on which 0.1.0 runs."""
+    return stub_host()
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """An empty place for programs to run in."""
+    return Sandbox(tmp_path)

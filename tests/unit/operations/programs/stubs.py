@@ -1,102 +1,223 @@
-"""Runs operations/programs/switch.sh against stub commands, as systemd would."""
+"""The real switch.sh on a host that is a folder: stub commands on a PATH of their own, a link, releases, a log."""
 
-import contextlib
-import os
-import signal
+import resource
+import shutil
 import subprocess
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
-from tests.unit.operations.programs.host_directory import HostDirectory
+from group_data.schema.environment import Environment
+from operations.host import program
+from operations.release import switch
+
+# Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
+REAL = (
+    "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
+    "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "xargs",
+)  # fmt: skip
+
+# By `systemctl show`, as long as a unit runs.
+PID = "7"
+
+# What the stub of systemd-run answers, by the expression that the release is to run: lists of versions in files.
+_RELEASE = """\
+case "$*" in
+    *LIST*)
+        for version in $(cat "$HOST/up"); do echo "up $version name_$version"; done
+        for version in $(cat "$HOST/gone"); do echo "up $version ** FILE NOT FOUND **"; done
+        for version in $(cat "$HOST/down"); do echo "down $version name_$version"; done ;;
+    *DOWN*) [ -e "$HOST/deaf" ] || { cat "$HOST/left" > "$HOST/up"; } ;;
+    *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
+esac
+"""
+_DATABASE = 'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; esac\n'
+_AS_USER = 'shift 5; exec "$@"\n'
+_TIMEOUT = 'shift; exec "$@"\n'
+
+SETTINGS = {
+    "app": "billing",
+    "environment": "stage",
+    "domain": "stage.example.com",
+    "port": 4001,
+    "health_timeout": 5,
+    "settle_time": 1,
+    "keep_releases": 3,
+    "migrate_command": "UP",
+    "migrate_down_command": "DOWN {version}",
+    "migrations_command": "LIST",
+}
 
 
-class Run(NamedTuple):
-    """What the program said, and what "end" said after it.
+class StubHost:
+    """A host in a folder, on which 0.1.0 runs and 0.2.0 is unpacked.
 
-    + status: exit status of the program; negative: the signal that ended it
-    + lines: of both, in order
+    + path: an empty folder
+    + settings: of group data, beside SETTINGS
     """
 
-    status: int
-    lines: list[str]
+    def __init__(self, path: Path, **settings: object) -> None:
+        self.path = path
+        self.root, self.state, self.bin = path / "root", path / "state", path / "bin"
+        self.switch, self.calls_file = path / "switch", path / "calls"
+        for directory in (self.root / "releases", self.state / "backups", self.bin):
+            directory.mkdir(parents=True)
+        self._environment = Environment.model_validate(SETTINGS | settings)
+        self._write_program()
+        self._write_commands()
+        for name in ("up", "down", "gone", "left"):
+            self.migrations(name, "")
+        for version in ("0.1.0", "0.2.0"):
+            self.unpack(version)
+        self.link("0.1.0")
 
-    @property
-    def last(self) -> str:
-        """The last line, by which the caller on the host knows the outcome."""
-        return self.lines[-1] if self.lines else ""
+    def _write_program(self) -> None:
+        environment = self._environment
+        text = switch.conf(environment)
+        places = {
+            environment.unit_path: self.path / "unit",
+            environment.variables_path: self.path / "variables",
+            environment.state_path: self.state,
+            environment.root: self.root,
+        }
+        for place, here in places.items():
+            text = text.replace(place, str(here))
+        self.switch.write_text(program.text("switch.sh"))
+        self.switch.chmod(0o700)
+        self.switch.with_name("switch.conf").write_text(text)
+        (self.path / "unit").write_text("[Service]\nUser=billing\nExecStart=start\nMemoryMax=1M\n[Install]\n")
+        (self.path / "variables").write_text("PORT=4001\n")
+        self.calls_file.touch()
 
-    @property
-    def output(self) -> str:
-        """All of it."""
-        return "\n".join(self.lines)
+    def _write_commands(self) -> None:
+        for name in REAL:
+            (self.bin / name).symlink_to(shutil.which(name) or name)
+        self.stub("systemctl", f'case "$*" in *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;; esac\n')
+        self.stub("systemd-run", _RELEASE)
+        self.stub("runuser", _DATABASE)
+        self.stub("setpriv", _AS_USER)
+        self.stub("timeout", _TIMEOUT)
+        self.stub("curl", "printf 200\n")
+        self.stub("journalctl", "echo a line of the journal\n")
+        self.stub("sleep", "")
 
+    def stub(self, name: str, body: str) -> None:
+        """A command that notes its call and then does this.
 
-class World(HostDirectory):
-    """A host, and the program on it."""
-
-    def run(self, *arguments: str, **variables: str) -> Run:
-        """The program as systemd runs it, and its end.
-
-        + variables: BEFORE and others of the program's environment
+        + name: of the command
+        + body: bash; $HOST is the folder
         """
-        done = self.start(*arguments, **variables)
-        ended = self.end("exit-code" if done.status else "success", str(done.status))
-        return Run(done.status, done.lines + ended.lines)
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f'#!/bin/bash\necho "{name} $*" >> "$HOST/calls"\n{body}')
+        path.chmod(0o755)
 
-    def start(self, *arguments: str, **variables: str) -> Run:
-        """The program alone, without its end."""
-        done = self._call(arguments, variables)
-        return Run(done.returncode, done.stdout.splitlines())
+    def unpack(self, version: str, *migrations: str) -> None:
+        """A release is on the host, which says of itself that it is this version.
 
-    def end(self, result: str = "", status: str = "") -> Run:
-        """The end alone.
-
-        + result: SERVICE_RESULT
-        + status: EXIT_STATUS
+        + migrations: of which it has files
         """
-        done = self._call(["end"], {"SERVICE_RESULT": result, "EXIT_STATUS": status} if result else {})
-        return Run(done.returncode, done.stdout.splitlines())
+        release = self.root / "releases" / version
+        (release / "bin").mkdir(parents=True)
+        (release / "bin/billing").write_text(f"#!/bin/bash\necho {version}\n")
+        (release / "bin/billing").chmod(0o755)
+        files = release / "lib/billing-1/priv/repo/migrations"
+        files.mkdir(parents=True)
+        for migration in migrations:
+            (files / f"{migration}_name.exs").touch()
 
-    def interrupt(self, blocked: str, how: signal.Signals, *arguments: str, call: str = "*") -> list[str]:
-        """Ends the program and its children while a command does not return, as systemd does; returns its lines.
+    def link(self, version: str | None) -> None:
+        """A version runs, or none."""
+        (self.root / "billing").unlink(missing_ok=True)
+        if version:
+            (self.root / "billing").symlink_to(f"releases/{version}")
 
-        + blocked: the command
-        + how: the signal
-        + call: a pattern of the shell for the arguments of the call; default: the first one
+    def migrations(self, state: str, versions: str) -> None:
+        """What the release lists.
+
+        + state: up, down, gone (applied, and without a file) or left (applied after taking back)
+        + versions: with spaces between
         """
-        at = self.path / "blocked"
-        at.unlink(missing_ok=True)
-        self.hook(blocked, f'case "$*" in {call}) echo "$$" > "$WORLD/blocked"; exec /usr/bin/sleep 60 ;; esac')
-        with subprocess.Popen(
-            [*self.wrapper, self.program, *arguments], env=self._variables({}), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        ) as process:  # fmt: skip
-            deadline = time.monotonic() + 30
-            while not (reached := _read(at)) and process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, how if reached else signal.SIGKILL)
-                # timeout(1) makes a group of its own.
-                os.kill(int(reached or process.pid), how)
-            lines = process.communicate()[0].splitlines()
-        assert reached, f"{blocked} was not called: {lines}"
-        assert process.returncode == -how
-        self.unhook(blocked)
-        return lines
+        (self.path / state).write_text(f"{versions}\n")
 
-    def _call(self, arguments: Sequence[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """The variables of the program."""
+        return {"PATH": str(self.bin), "LC_ALL": "C.UTF-8", "HOST": str(self.path), "WHO": "ann@desk", **variables}
+
+    def run(self, *arguments: str, limit: int | None = None, **variables: str) -> str:
+        """One action and its end, as systemd calls both. Returns all words.
+
+        + limit: largest size of a file in bytes, as on a full disk
+        """
+        main = self._call(arguments, variables, limit)
+        result = {0: "success"}.get(main.returncode, "exit-code" if main.returncode > 0 else "signal")
+        status = str(abs(main.returncode))
+        return main.stdout + self.end(SERVICE_RESULT=result, EXIT_STATUS=status, limit=limit)
+
+    def end(self, limit: int | None = None, **variables: str) -> str:
+        """What systemd calls when the program has ended. Returns its words."""
+        return self._call(["end"], variables, limit).stdout
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """One action that the test interrupts, in a process group of its own."""
+        return subprocess.Popen(
+            [self.switch, *arguments],
+            env=self.environment(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def _call(
+        self, arguments: "list[str] | tuple[str, ...]", variables: Mapping[str, str], limit: int | None
+    ) -> "subprocess.CompletedProcess[str]":
+        def bound() -> None:
+            if limit is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        preparation: Callable[[], None] | None = bound if limit is not None else None
         return subprocess.run(
-            [*self.wrapper, self.program, *arguments], env=self._variables(variables), stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
-        )  # fmt: skip
+            [self.switch, *arguments],
+            env=self.environment(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=60,
+            # Python ignores SIGXFSZ, and so does the program then: a write beyond the limit fails as on a full disk.
+            restore_signals=False,
+            preexec_fn=preparation,
+        )
 
-    def _variables(self, variables: dict[str, str]) -> dict[str, str]:
-        path = f"{self.path}/bin:/usr/bin:/bin"
-        stubs = {"PATH": path, "WORLD": str(self.path), "LINK": str(self.link)}
-        return stubs | {"WHO": "alice@desk", "REVISION": "abc1234"} | variables
+    @property
+    def current(self) -> str | None:
+        """The version that is linked."""
+        link = self.root / "billing"
+        return link.readlink().name if link.is_symlink() else None
 
+    @property
+    def log(self) -> list[str]:
+        """The log of revisions: action, version and outcome of each line."""
+        path = self.state / "revisions.log"
+        rows = [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
+        assert all(len(row) == 7 for row in rows), rows
+        return [f"{row[2]} {row[3]} {row[5]}" for row in rows]
 
-def _read(file: Path) -> str:
-    return file.read_text().strip() if file.exists() else ""
+    @property
+    def calls(self) -> list[str]:
+        """The commands that the program called, in order."""
+        return self.calls_file.read_text().splitlines()
+
+    def called(self, words: str) -> int:
+        """How many calls hold these words."""
+        return sum(words in call for call in self.calls)
+
+    @property
+    def backups(self) -> list[str]:
+        """The dumps that are there, the oldest first."""
+        return sorted(path.name for path in (self.state / "backups").iterdir())
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an action has begun and not ended."""
+        return (self.state / "switching").exists()

@@ -1,119 +1,136 @@
-"""The program is ended at a step: the release before goes on, and nothing is held against the new one."""
+"""switch.sh: an action that is ended from outside at any step, and one that a power cut left behind."""
 
+import os
 import signal
-from typing import NamedTuple
+import time
 
 import pytest
 
-from tests.unit.operations.programs.host_directory import FIRST, SECOND
-from tests.unit.operations.programs.stubs import World
+from tests.unit.operations.programs.stubs import StubHost
 
+OLD, NEW = "20260101000000", "20260201000000"
 
-class Step(NamedTuple):
-    """A step of a release, known by a command that does not return.
-
-    + command: the command
-    + call: a pattern for its arguments
-    + switched: whether the link leads to the new release by then
-    + restarted: whether the new one runs by then
-    """
-
-    command: str
-    call: str = "*"
-    switched: bool = False
-    restarted: bool = False
-
-
+# Steps, by the stub that stands still there: its name and the condition under which it does.
 STEPS = {
-    "asks for migrations": Step("billing", "*Migrator*"),
-    "asks the size of the database": Step("psql"),
-    "backs up": Step("pg_dump"),
-    "syncs the backup": Step("sync"),
-    "migrates": Step("billing", "*Release.migrate*"),
-    "links": Step("ln"),
-    "renames the link": Step("mv", "*.billing.new*"),
-    "restarts": Step("systemctl", "restart*", switched=True),
-    "asks the process": Step("systemctl", "show*", switched=True),
-    "asks the site": Step("curl", switched=True, restarted=True),
-    "asks the node": Step("setpriv", switched=True, restarted=True),
-    "settles": Step("sleep", "1", switched=True, restarted=True),
+    "asking for migrations": ("systemd-run", '[[ "$*" == *LIST* ]]'),
+    "backup": ("runuser", '[[ "$*" == *pg_dump* ]]'),
+    "migration": ("systemd-run", '[[ "$*" == *UP* ]]'),
+    "restart": ("systemctl", '[[ "$*" == restart* ]]'),
+    "waiting for health": ("curl", "true"),
+    "asking the node": ("setpriv", "true"),
+    "settling": ("sleep", '[ "$1" = 1 ]'),
 }
-TERMINATE = "pg_terminate_backend(pid"
+
+# What systemd tells of the main process, and words of the reason.
+STOPS = {
+    "success": ("TERM", "it was ended from outside: somebody stopped it"),
+    "signal": ("KILL", "it was ended from outside: by signal KILL"),
+    "timeout": ("TERM", "it was ended from outside: it took too long"),
+    "oom-kill": ("KILL", "it was ended from outside: no memory was left"),
+    "watchdog": ("ABRT", "it was ended from outside: watchdog"),
+}
 
 
-@pytest.mark.parametrize("step", STEPS.values(), ids=list(STEPS))
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_release_is_ended(world: World, step: Step, how: signal.Signals) -> None:
-    world.interrupt(step.command, how, "release", "0.2.0", call=step.call)
-    assert world.linked == f"releases/{'0.2.0' if step.switched else '0.1.0'}"
-    assert world.running == ("0.2.0" if step.restarted else "0.1.0")
-    result = ("success", "TERM") if how == signal.SIGTERM else ("signal", "KILL")
-    run = world.end(*result)
-    why = "" if how == signal.SIGTERM else " by signal KILL"
-    assert run.last == f"release 0.2.0: FAILED: it was ended from outside{why}"
-    assert (world.linked, world.running) == ("releases/0.1.0", "0.1.0")
-    assert world.log == [("release", "0.2.0", "ended")]
-    assert not world.progress.exists()
-    assert not [name for name in world.backups if name.endswith(".part")]
-    assert "systemctl stop billing_stage-task.service" in world.calls
+def stand_still(host: StubHost, step: str) -> str:
+    """The stub of a step notes that it is reached, and waits. Returns what it was."""
+    name, condition = STEPS[step]
+    before = (host.bin / name).read_text()
+    body = before.partition('calls"\n')[2]
+    host.stub(
+        name, f'if {condition} && [ ! -e "$HOST/reached" ]; then : > "$HOST/reached"; exec /bin/sleep 60; fi\n{body}'
+    )
+    return before
 
 
-@pytest.mark.parametrize(
-    ("result", "status", "reason"),
-    [
-        ("success", "TERM", "it was ended from outside"),
-        ("signal", "KILL", "it was ended from outside by signal KILL"),
-        ("core-dump", "SEGV", "it was ended from outside by signal SEGV"),
-        ("timeout", "TERM", "it was ended from outside: it took too long"),
-        ("oom-kill", "KILL", "it was ended from outside: the machine had no memory left"),
-        ("", "", "it was ended from outside"),
-    ],
-)
-def test_it_says_from_where(world: World, result: str, status: str, reason: str) -> None:
-    world.interrupt("curl", signal.SIGKILL, "release", "0.2.0")
-    assert world.end(result, status).last == f"release 0.2.0: FAILED: {reason}"
-    assert world.log == [("release", "0.2.0", "ended")]
+def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.SIGKILL) -> None:
+    """The whole unit gets a signal in the middle of a step, as systemd ends one."""
+    before = stand_still(host, step)
+    action = host.start(*arguments)
+    deadline = time.monotonic() + 20
+    while not (host.path / "reached").exists():
+        assert time.monotonic() < deadline, action.communicate()
+        assert action.poll() is None, action.communicate()
+        time.sleep(0.01)
+    os.killpg(action.pid, number)
+    action.communicate()
+    (host.bin / STEPS[step][0]).write_text(before)
 
 
-def test_a_reason_that_was_written_down_counts(world: World) -> None:
-    """It had failed already when somebody ended it."""
-    world.break_release("0.2.0", "migrates 0 1")
-    assert world.start("release", "0.2.0").status == 1
-    assert world.end("success", "TERM").last == "release 0.2.0: FAILED: the migration failed, for the reason above"
-    assert world.log[-1] == ("release", "0.2.0", "failed")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_release_that_is_stopped_goes_back_and_says_nothing_of_the_version(
+    host: StubHost, step: str, number: signal.Signals
+) -> None:
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, step, "release", "0.2.0", number=number)
+    assert host.is_busy
+    words = host.end(SERVICE_RESULT="success", EXIT_STATUS="TERM").splitlines()
+    assert words[-1] == "release 0.2.0: FAILED: it was ended from outside: somebody stopped it"
+    assert host.current == "0.1.0"
+    assert host.log == ["release 0.2.0 ended"]
+    assert not host.is_busy
+    # The unit of the migration ends with it.
+    assert host.called("systemctl stop billing_stage-task.service") == 1
 
 
-@pytest.mark.parametrize("managed", [True, False])
-def test_an_interrupted_migration_is_ended_in_the_database(world: World, managed: bool) -> None:
-    if not managed:
-        world.set("database", "")
-    world.interrupt("billing", signal.SIGKILL, "release", "0.2.0", call="*Release.migrate*")
-    run = world.end("signal", "KILL")
-    assert f"The database is as it was: applied are the migrations {FIRST}." in run.lines
-    asked = [call for call in world.calls if call.startswith("psql") and TERMINATE in call]
-    assert len(asked) == int(managed)
+@pytest.mark.parametrize("result", STOPS)
+def test_the_reason_says_how_it_was_ended(host: StubHost, result: str) -> None:
+    status, words = STOPS[result]
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    assert words in host.end(SERVICE_RESULT=result, EXIT_STATUS=status).splitlines()[-1]
+    assert host.log == ["release 0.2.0 ended"]
 
 
-def test_a_migration_that_was_done_is_left_alone(world: World) -> None:
-    world.interrupt("curl", signal.SIGKILL, "release", "0.2.0")
-    run = world.end("signal", "KILL")
-    assert not [call for call in world.calls if TERMINATE in call]
-    assert f"THE DATABASE HAS CHANGED: applied are the migrations {FIRST} {SECOND}; before, {FIRST}." in run.lines
+@pytest.mark.parametrize("result", ["oom-kill", "timeout"])
+def test_a_failure_for_want_of_memory_or_time_says_nothing_of_the_version(host: StubHost, result: str) -> None:
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    with (host.state / "switching").open("a") as notes:
+        notes.write("reason=line 1 of switch failed\n")
+    assert "it was ended from outside" in host.end(SERVICE_RESULT=result, EXIT_STATUS="KILL").splitlines()[-1]
+    assert host.log == ["release 0.2.0 ended"]
 
 
-def test_a_first_release_is_ended(world: World) -> None:
-    world.link.unlink()
-    world.interrupt("curl", signal.SIGTERM, "release", "0.2.0")
-    assert "There was no release before: stopping" in world.end("success", "TERM").lines
-    assert (world.linked, world.running, world.log) == ("", "", [("release", "0.2.0", "ended")])
+def test_statements_of_an_abandoned_migration_are_ended(host: StubHost) -> None:
+    host.migrations("down", NEW)
+    interrupt(host, "migration", "release", "0.2.0")
+    words = host.end(SERVICE_RESULT="signal", EXIT_STATUS="KILL")
+    assert host.called("pg_terminate_backend") == 1
+    assert "The database is as it was" in words
+    assert host.called("restart") == 0
 
 
-@pytest.mark.parametrize("action", [["restart"], ["migrate"], ["rollback", "0.1.0"], ["migrate-down", SECOND]])
-def test_another_action_is_ended(world: World, action: list[str]) -> None:
-    world.runs("0.2.0", FIRST, SECOND)
-    world.interrupt("curl" if action[0] in {"restart", "rollback"} else "billing", signal.SIGTERM, *action)
-    run = world.end("success", "TERM")
-    version = "0.1.0" if action[0] == "rollback" else "0.2.0"
-    assert run.last == f"{action[0]} {version}: FAILED: it was ended from outside"
-    assert (world.linked, world.running, world.applied) == ("releases/0.2.0", "0.2.0", [FIRST, SECOND])
-    assert world.log == [(action[0], version, "ended")]
+def test_a_release_that_went_on_is_not_restarted_for_a_stop_before_the_switch(host: StubHost) -> None:
+    interrupt(host, "asking for migrations", "release", "0.2.0")
+    host.end(SERVICE_RESULT="success", EXIT_STATUS="TERM")
+    assert host.called("systemctl restart") == 0
+
+
+def test_a_stopped_rollback_leaves_the_release_that_ran(host: StubHost) -> None:
+    host.link("0.2.0")
+    interrupt(host, "waiting for health", "rollback", "0.1.0")
+    host.end(SERVICE_RESULT="success", EXIT_STATUS="TERM")
+    assert host.current == "0.2.0"
+    assert host.log == ["rollback 0.1.0 ended"]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: str) -> None:
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, step, "release", "0.2.0")
+    words = host.run("restart")
+    assert "release 0.2.0 was cut off: ending that first" in words
+    assert "release 0.2.0: FAILED: it was ended from outside: the machine went down" in words
+    assert words.splitlines()[-1] == "restart 0.1.0: done"
+    assert host.log == ["release 0.2.0 ended", "restart 0.1.0 good"]
+    assert host.current == "0.1.0"
+
+
+def test_what_was_finished_when_the_power_went_is_good(host: StubHost) -> None:
+    interrupt(host, "settling", "release", "0.2.0")
+    with (host.state / "switching").open("a") as notes:
+        notes.write("finished=yes\n")
+    assert "release 0.2.0: done" in host.run("restart")
+    assert host.log == ["release 0.2.0 good", "restart 0.2.0 good"]
+    assert host.current == "0.2.0"

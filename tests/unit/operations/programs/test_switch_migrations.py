@@ -1,147 +1,218 @@
-"""Migrations: their backup, and whether the database says that they came about."""
+"""switch.sh: migrations up and down, the backup before them, and rollbacks."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operations.programs.host_directory import FIRST, SECOND, THIRD
-from tests.unit.operations.programs.stubs import World
+from tests.unit.operations.programs.stubs import StubHost
 
-MIGRATE = "billing eval Billing.Release.migrate()"
-DOWN = "billing eval Billing.Release.rollback(Billing.Repo"
+OLD, NEW, NEWER = "20260101000000", "20260201000000", "20260301000000"
 
 
 @pytest.fixture
-def three(make_world: Callable[..., World]) -> World:
-    """A host where 0.3.0 brings two migrations more than 0.1.0, which runs."""
-    world = make_world()
-    world.unpack("0.3.0", FIRST, SECOND, THIRD)
-    return world
+def pending(host: StubHost) -> StubHost:
+    """One migration is applied, another one pending."""
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    return host
 
 
-def test_a_migration_fails(three: World) -> None:
-    three.break_release("0.3.0", "migrates 0 1")
-    run = three.run("release", "0.3.0")
-    assert run.last == "release 0.3.0: FAILED: the migration failed, for the reason above"
-    assert "the application's own words about the migration" in run.lines
-    assert f"The database is as it was: applied are the migrations {FIRST}." in run.lines
-    assert f"The backup taken before: {three.state}/backups/{three.backups[0]}" in run.lines
-    assert (three.order("systemctl restart"), three.linked) == ([], "releases/0.1.0")
-    assert three.log == [("release", "0.3.0", "failed")]
+@pytest.fixture
+def migrated(host: StubHost) -> StubHost:
+    """Two migrations are applied, and 0.1.0 and 0.2.0 know both of them; taking back leaves the first one."""
+    host.migrations("up", f"{OLD} {NEW}")
+    host.migrations("left", OLD)
+    return host
 
 
-def test_a_migration_fails_after_another_one(three: World) -> None:
-    three.break_release("0.3.0", "migrates 1 1")
-    run = three.run("release", "0.3.0")
-    assert f"THE DATABASE HAS CHANGED: applied are the migrations {FIRST} {SECOND}; before, {FIRST}." in run.lines
-    assert run.last == "release 0.3.0: FAILED: the migration failed, for the reason above"
+def order(host: StubHost, *words: str) -> list[int]:
+    """Where each of the words first stands in the calls."""
+    return [next(place for place, call in enumerate(host.calls) if word in call) for word in words]
 
 
-def test_where_the_database_stands_cannot_be_asked(three: World) -> None:
-    three.hook("billing", 'case $2 in *migrate*) touch "$WORLD/gone" ;; esac; [ ! -e "$WORLD/gone" ] || exit 1')
-    run = three.run("release", "0.3.0")
-    assert f"Where the database stands could not be asked; before, these migrations were applied: {FIRST}" in run.lines
-    assert run.last == "release 0.3.0: FAILED: the migration failed, for the reason above"
+def test_pending_migrations_run_after_a_backup_and_before_the_restart(pending: StubHost) -> None:
+    words = pending.run("release", "0.2.0")
+    assert words.splitlines()[-1] == "release 0.2.0: done"
+    assert f"Migrating: {NEW} name_{NEW}" in words
+    places = order(pending, "LIST", "pg_dump", "eval UP", "systemctl restart")
+    assert places == sorted(places)
+    [backup] = pending.backups
+    assert backup.endswith("-before-0.2.0.dump")
+    assert (pending.state / "backups" / backup).read_text() == "dump\n"
 
 
-def test_the_database_is_asked_after_migrating(three: World) -> None:
-    three.break_release("0.3.0", "migrates 1 0")
-    run = three.run("release", "0.3.0")
-    assert run.last == (
-        "release 0.3.0: FAILED: the migration ended without an error, and these migrations are still pending: "
-        f"{THIRD} add_due"
+def test_a_migration_runs_as_the_application_in_its_sandbox(pending: StubHost) -> None:
+    pending.run("release", "0.2.0")
+    [call] = [call for call in pending.calls if "eval UP" in call]
+    assert "--property=User=billing --property=MemoryMax=1M" in call
+    assert "ExecStart" not in call
+    assert call.endswith(f"-- {pending.root}/releases/0.2.0/bin/billing eval UP")
+
+
+def test_without_settings_of_the_unit_nothing_of_a_release_runs(pending: StubHost) -> None:
+    (pending.path / "unit").write_text("[Service]\nExecStart=start\n")
+    words = pending.run("release", "0.2.0")
+    assert "names no user to run a command of 0.2.0 as: apply first" in words
+    assert pending.log == ["release 0.2.0 failed"]
+    assert pending.called("systemd-run") == 0
+
+
+def test_migrations_after_the_restart(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(migrate="after")
+    host.migrations("down", NEW)
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+    places = order(host, "systemctl restart", "pg_dump", "eval UP")
+    assert places == sorted(places)
+
+
+def test_an_application_without_migrations(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(migrate="never")
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+    assert host.called("systemd-run") == 0
+
+
+def test_migrate_alone(pending: StubHost) -> None:
+    assert pending.run("migrate").splitlines()[-1] == "migrate 0.1.0: done"
+    assert pending.called("eval UP") == 1
+    assert pending.called("restart") == 0
+    assert pending.log == ["migrate 0.1.0 good"]
+
+
+def test_a_migration_that_fails(pending: StubHost) -> None:
+    stub = (pending.bin / "systemd-run").read_text().replace("*UP*) [ -e", "*UP*) exit 1; [ -e")
+    (pending.bin / "systemd-run").write_text(stub)
+    words = pending.run("release", "0.2.0").splitlines()
+    assert words[-1] == "release 0.2.0: FAILED: the migration failed, for the reason above"
+    assert f"The database is as it was: applied are the migrations {OLD}." in words
+    assert words[-2].startswith("The backup taken before: ")
+    assert (pending.current, pending.log) == ("0.1.0", ["release 0.2.0 failed"])
+    assert pending.called("restart") == 0
+
+
+def test_a_migration_that_fails_halfway(pending: StubHost) -> None:
+    stub = (pending.bin / "systemd-run").read_text()
+    pending.stub(
+        "systemd-run", stub.partition('calls"\n')[2].replace('down" >> "$HOST/up"', 'down" >> "$HOST/up"; exit 1')
     )
-    assert (three.running, three.order("systemctl restart")) == ("0.1.0", [])
+    words = pending.run("release", "0.2.0")
+    assert f"THE DATABASE HAS CHANGED: applied are the migrations {OLD} {NEW}; before, {OLD}." in words
 
 
-@pytest.mark.parametrize("action", [["migrate-down"], ["rollback", "0.1.0"]])
-def test_the_database_is_asked_after_taking_back(three: World, action: list[str]) -> None:
-    three.runs("0.3.0", FIRST, SECOND, THIRD)
-    three.break_release("0.3.0", "migrates 1 0")
-    run = three.run(*action, SECOND)
-    assert run.last.split(": FAILED: ")[1] == (
-        f"taking back ended without an error, and these migrations are still applied: {THIRD}"
-    )
-    assert (three.running, three.log[-1][2]) == ("0.3.0", "failed")
+def test_a_migration_that_changed_nothing_is_no_success(pending: StubHost) -> None:
+    (pending.path / "deaf").touch()
+    last = pending.run("release", "0.2.0").splitlines()[-1]
+    assert f"these migrations are still pending: {NEW} name_{NEW}" in last
+    assert pending.log == ["release 0.2.0 failed"]
+    assert pending.current == "0.1.0"
 
 
-def test_a_release_that_cannot_say_which_migrations_it_has(world: World) -> None:
-    world.hook("billing", "exit 1")
-    run = world.run("release", "0.2.0")
-    assert run.last == (
-        "release 0.2.0: FAILED: 0.2.0 cannot say which migrations it has, for the reason above: mend it, or set "
-        "migrations_command, or migrate = 'never'"
-    )
-    assert (world.backups, world.order(MIGRATE)) == ([], [])
+def test_a_release_that_cannot_list_its_migrations(host: StubHost) -> None:
+    host.stub("systemd-run", "echo it is broken >&2; exit 1\n")
+    words = host.run("release", "0.2.0")
+    assert "0.2.0 cannot say which migrations it has, for the reason above" in words
+    assert host.log == ["release 0.2.0 failed"]
 
 
-# --- A migration whose file the release does not have -----------------------------------------------------------------
+# By what is wrong: the stub of runuser, and words of the reason.
+@pytest.mark.parametrize(
+    ("stub", "reason"),
+    [
+        ("exit 2\n", "PostgreSQL does not answer"),
+        ("echo 9999999999999999\n", "a backup of the database may need"),
+        (
+            'case "$*" in *pg_dump*) echo half; exit 1 ;; *) echo 1000 ;; esac\n',
+            "the database could not be backed up, for the reason above; it was not touched",
+        ),
+    ],
+)
+def test_no_migration_without_a_backup(pending: StubHost, stub: str, reason: str) -> None:
+    pending.stub("runuser", stub)
+    assert reason in pending.run("release", "0.2.0").splitlines()[-1]
+    assert pending.called("eval UP") == 0
+    assert pending.backups == []
+    assert pending.log == ["release 0.2.0 failed"]
 
 
-@pytest.mark.parametrize("action", [["migrate-down"], ["rollback", "0.2.0"]])
-def test_a_migration_without_its_file_is_refused(world: World, action: list[str]) -> None:
-    """Ecto passes over it, and says that all is well."""
-    world.runs("0.1.0", FIRST, SECOND)
-    run = world.run(*action, SECOND)
-    assert (run.status, run.last.split(": FAILED: ")[1]) == (
-        1,
-        f"0.1.0 does not have the file of migration {SECOND} and cannot take it back; 0.2.0 has it: "
-        f"make release VERSION=0.2.0, then make rollback MIGRATE_DOWN={SECOND}",
-    )
-    assert (world.backups, world.applied, world.order(DOWN)) == ([], [FIRST, SECOND], [])
-    assert world.log[-1][2] == "failed"
+def test_a_database_elsewhere_has_its_backups_elsewhere(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(database_managed=False)
+    host.migrations("down", NEW)
+    words = host.run("release", "0.2.0")
+    assert "No backup: the database is managed elsewhere, and so are its backups." in words
+    assert "release 0.2.0: done" in words
+    assert host.called("runuser") == 0
 
 
-def test_a_later_migration_without_its_file_is_refused(three: World) -> None:
-    three.runs("0.2.0", FIRST, SECOND, THIRD)
-    run = three.run("migrate-down", SECOND)
-    assert f"0.2.0 does not have the file of migration {THIRD} and cannot take it back; 0.3.0 has it" in run.last
-    assert (three.backups, three.applied) == ([], [FIRST, SECOND, THIRD])
+def test_as_many_backups_stay_as_releases(pending: StubHost) -> None:
+    for day in range(1, 6):
+        (pending.state / f"backups/2026010{day}-000000-before-0.1.0.dump").touch()
+    pending.run("release", "0.2.0")
+    assert [name[:8] for name in pending.backups[:-1]] == ["20260104", "20260105"]
+    assert len(pending.backups) == 3
 
 
-def test_an_earlier_migration_without_its_file_is_in_nobodys_way(world: World) -> None:
-    world.unpack("0.4.0", SECOND)
-    world.runs("0.4.0", FIRST, SECOND)
-    assert world.run("migrate-down", SECOND).last == "migrate-down 0.4.0: done"
-    assert world.applied == [FIRST]
+def test_a_rollback(host: StubHost) -> None:
+    host.link("0.2.0")
+    assert host.run("rollback", "0.1.0").splitlines()[-1] == "rollback 0.1.0: done"
+    assert host.current == "0.1.0"
+    assert host.log == ["rollback 0.1.0 good", "rollback 0.2.0 left"]
+    assert host.called("systemd-run") == 0
 
 
-def test_no_release_has_the_file(world: World) -> None:
-    world.runs("0.2.0", FIRST, SECOND, THIRD)
-    assert world.run("migrate-down", THIRD).last == (
-        f"migrate-down 0.2.0: FAILED: neither 0.2.0 nor another release on this host has the file of migration {THIRD}, "
-        "so nothing can take it back: release a version that has it"
-    )
+def test_a_rollback_that_takes_a_migration_back_first(migrated: StubHost) -> None:
+    migrated.link("0.2.0")
+    words = migrated.run("rollback", "0.1.0", NEW)
+    assert words.splitlines()[-1] == "rollback 0.1.0: done"
+    places = order(migrated, "pg_dump", f"releases/0.2.0/bin/billing eval DOWN {NEW}", "systemctl restart")
+    assert places == sorted(places)
+    assert migrated.current == "0.1.0"
 
 
-# --- The backup -------------------------------------------------------------------------------------------------------
-
-BACKUP_FAILS = {
-    "PostgreSQL is silent": ("psql", "exit 2", "PostgreSQL does not answer"),
-    "no space": (
-        "df",
-        "echo Avail; echo 1048576; exit",
-        "a backup of the database may need 5 MiB in {state}, and 1 are free: make room there",
-    ),
-    "pg_dump fails": (
-        "pg_dump",
-        "printf half; exit 1",
-        "the database could not be backed up, for the reason above; it was not touched",
-    ),
-}
+def test_taking_a_migration_back(migrated: StubHost) -> None:
+    assert migrated.run("migrate-down", NEW).splitlines()[-1] == "migrate-down 0.1.0: done"
+    assert migrated.called(f"eval DOWN {NEW}") == 1
+    assert migrated.log == ["migrate-down 0.1.0 good"]
+    assert len(migrated.backups) == 1
 
 
-@pytest.mark.parametrize(("command", "line", "reason"), BACKUP_FAILS.values(), ids=list(BACKUP_FAILS))
-def test_without_a_backup_nothing_is_migrated(world: World, command: str, line: str, reason: str) -> None:
-    world.hook(command, line)
-    run = world.run("release", "0.2.0")
-    assert run.last == f"release 0.2.0: FAILED: {reason.format(state=world.state)}"
-    assert (world.backups, world.applied, world.order(MIGRATE)) == ([], [FIRST], [])
-    assert (world.linked, world.log) == ("releases/0.1.0", [("release", "0.2.0", "failed")])
+@pytest.mark.parametrize(
+    ("migration", "reason"),
+    [
+        (NEWER, f"migration {NEWER} is not applied, or 0.1.0 does not know it; applied: {OLD} {NEW}"),
+        ("all", "the version of a migration is a number: all is none"),
+    ],
+)
+def test_a_migration_that_cannot_be_taken_back(migrated: StubHost, migration: str, reason: str) -> None:
+    assert migrated.run("migrate-down", migration).splitlines()[-1].endswith(f"FAILED: {reason}")
+    assert migrated.backups == []
+    assert migrated.called("DOWN") == 0
 
 
-def test_without_its_unit_the_application_runs_nothing_as_root(world: World) -> None:
-    (world.path / world.environment.unit_path.lstrip("/")).unlink()
-    run = world.run("release", "0.2.0")
-    assert "FAILED: 0.2.0 cannot say which migrations it has" in run.last
-    assert (world.order("systemd-run"), world.log) == ([], [("release", "0.2.0", "failed")])
+def test_a_migration_without_its_file_is_refused_with_the_release_that_has_it(host: StubHost) -> None:
+    host.migrations("up", OLD)
+    host.migrations("gone", NEW)
+    host.unpack("0.3.0", OLD, NEW)
+    last = host.run("migrate-down", NEW).splitlines()[-1]
+    assert "0.1.0 cannot take back what it does not have the files of" in last
+    assert f"{NEW}; 0.3.0 has them: make release VERSION=0.3.0, then make rollback MIGRATE_DOWN={NEW}" in last
+    assert (host.backups, host.called("DOWN"), host.log) == ([], 0, ["migrate-down 0.1.0 failed"])
+
+
+def test_nor_is_one_taken_back_below_a_later_one_without_its_file(host: StubHost) -> None:
+    host.migrations("up", NEW)
+    host.migrations("gone", NEWER)
+    host.unpack("0.3.0", NEW)
+    last = host.run("migrate-down", NEW).splitlines()[-1]
+    assert f"no release on this host has the files of the migrations to take back: {NEWER}" in last
+    assert host.called("DOWN") == 0
+
+
+def test_an_older_migration_without_its_file_does_not_matter(migrated: StubHost) -> None:
+    migrated.migrations("gone", "20250101000000")
+    assert "migrate-down 0.1.0: done" in migrated.run("migrate-down", NEW)
+
+
+def test_a_migration_that_is_still_applied_is_no_success(migrated: StubHost) -> None:
+    (migrated.path / "deaf").touch()
+    last = migrated.run("migrate-down", OLD).splitlines()[-1]
+    assert f"these migrations are still applied: {OLD} {NEW}" in last
+    assert migrated.log == ["migrate-down 0.1.0 failed"]

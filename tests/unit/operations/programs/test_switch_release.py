@@ -1,145 +1,174 @@
-"""A release that goes well."""
+"""switch.sh: a release that is good, and each way in which one is bad."""
 
-import re
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
-from tests.unit.operations.programs.host_directory import FIRST, SECOND
-from tests.unit.operations.programs.stubs import World
+from tests.unit.operations.programs.stubs import StubHost
 
-RESTART = "systemctl restart billing_stage.service"
-
-
-def test_a_release_migrates_after_a_backup_links_and_restarts_once(world: World) -> None:
-    run = world.run("release", "0.2.0")
-    assert (run.status, run.last) == (0, "release 0.2.0: done")
-    assert (world.linked, world.running, world.applied) == ("releases/0.2.0", "0.2.0", [FIRST, SECOND])
-    assert world.order("pg_dump", "billing eval Billing.Release.migrate()", RESTART, "curl", "setpriv") == [
-        "pg_dump", "billing eval Billing.Release.migrate()", RESTART, "curl", "setpriv", "curl",
-    ]  # fmt: skip
-    assert f"Migrating: {SECOND} add_paid" in run.lines
-    assert "0.2.0 runs and answers." in run.lines
-    assert not world.progress.exists()
-
-
-def test_a_line_of_the_log(world: World) -> None:
-    before = int(time.time())
-    world.run("release", "0.2.0")
-    [[when, *others, seconds]] = world.log_fields
-    assert others == ["alice@desk", "release", "0.2.0", "abc1234", "good"]
-    logged = datetime.strptime(when, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
-    assert before <= logged <= time.time()
-    assert 0 <= int(seconds) <= time.time() - before
-
-
-def test_the_first_release(make_world: Callable[..., World]) -> None:
-    world = make_world()
-    world.link.unlink()
-    world.apply()
-    run = world.run("release", "0.1.0")
-    assert run.last == "release 0.1.0: done"
-    assert (world.linked, world.running, world.applied) == ("releases/0.1.0", "0.1.0", [FIRST])
-    assert world.log == [("release", "0.1.0", "good")]
-
-
-def test_nothing_is_pending(world: World) -> None:
-    world.apply(FIRST, SECOND)
-    run = world.run("release", "0.2.0")
-    assert "No migration is pending." in run.lines
-    assert (run.last, world.backups) == ("release 0.2.0: done", [])
-    assert world.order("billing eval Billing.Release.migrate()") == []
+# By what is wrong with the release: stubs, and words of the reason.
+BAD: dict[str, tuple[dict[str, str], str]] = {
+    "does not start": (
+        {"systemctl": 'case "$*" in *MainPID*) echo 0 ;; esac\n', "curl": "printf 502\n"},
+        "billing_stage.service ended by itself",
+    ),
+    "ends while it starts": (
+        {
+            "curl": "printf 502\n",
+            "systemctl": 'case "$*" in *MainPID*) echo "$RANDOM$RANDOM" ;; esac\n',
+        },
+        "billing_stage.service ended by itself",
+    ),
+    "health answers 500": ({"curl": "printf 500\n"}, "/health answered 500 through nginx, still after 0 seconds"),
+    "health does not answer": (
+        {"curl": "printf 000; exit 7\n"},
+        "/health answered nothing through nginx, still after 0 seconds",
+    ),
+    "the node is silent": ({"setpriv": "exit 1\n"}, "the site answers, and the node does not: bin/billing rpc failed"),
+    "another version boots": (
+        {"setpriv": "echo 0.9.9\n"},
+        "version 0.9.9 runs, not 0.2.0: the release boots another one than it says",
+    ),
+    "ends while it settles": (
+        {
+            "sleep": 'echo 8 > "$HOST/pid"\n',
+            # Until going back restarts the unit.
+            "systemctl": 'case "$*" in *MainPID*) cat "$HOST/pid" || echo 7 ;; stop*) echo 7 > "$HOST/pid" ;; esac\n',
+        },
+        "billing_stage.service ended by itself",
+    ),
+    "health is bad after settling": (
+        {"curl": '[ -e "$HOST/settled" ] && printf 503 || printf 200\n', "sleep": 'touch "$HOST/settled"\n'},
+        "/health answered 503 through nginx after 1 seconds",
+    ),
+}
 
 
-def test_it_migrates_after_the_check(make_world: Callable[..., World]) -> None:
-    world = make_world(migrate="after")
-    run = world.run("release", "0.2.0")
-    assert (run.last, world.applied) == ("release 0.2.0: done", [FIRST, SECOND])
-    assert run.lines.index("0.2.0 runs and answers.") < run.lines.index(f"Migrating: {SECOND} add_paid")
-    assert world.order(RESTART, "pg_dump", "billing eval Billing.Release.migrate()") == [
-        RESTART, "pg_dump", "billing eval Billing.Release.migrate()",
-    ]  # fmt: skip
+def test_a_good_release(host: StubHost) -> None:
+    words = host.run("release", "0.2.0", REVISION="6bfed7e")
+    assert words.splitlines()[-1] == "release 0.2.0: done"
+    assert "No migration is pending." in words
+    assert host.current == "0.2.0"
+    assert host.log == ["release 0.2.0 good"]
+    assert not host.is_busy
+    assert host.called("systemctl restart billing_stage.service") == 1
+    assert host.backups == []
 
 
-def test_it_never_migrates(make_world: Callable[..., World]) -> None:
-    world = make_world(migrate="never")
-    assert world.run("release", "0.2.0").last == "release 0.2.0: done"
-    assert (world.applied, world.backups) == ([FIRST], [])
-    assert world.order("systemd-run", "runuser") == []
+def test_a_line_of_the_log_says_when_who_and_which_revision(host: StubHost) -> None:
+    host.run("release", "0.2.0", REVISION="6bfed7e")
+    when, who, action, version, revision, outcome, seconds = (
+        (host.state / "revisions.log").read_text().removesuffix("\n").split("\t")
+    )
+    assert (who, action, version, revision, outcome) == ("ann@desk", "release", "0.2.0", "6bfed7e", "good")
+    assert when.endswith("Z")
+    assert seconds.isdecimal()
 
 
-def test_a_database_elsewhere_is_not_backed_up(make_world: Callable[..., World]) -> None:
-    world = make_world(database_managed=False, database_host="db.example.com", database_port=25060)
-    run = world.run("release", "0.2.0")
-    assert "No backup: the database is managed elsewhere, and so are its backups." in run.lines
-    assert (run.last, world.applied, world.backups) == ("release 0.2.0: done", [FIRST, SECOND], [])
-    assert world.order("runuser") == []
+def test_the_first_release(host: StubHost) -> None:
+    host.link(None)
+    assert "release 0.2.0: done" in host.run("release", "0.2.0", BEFORE="-")
+    assert host.current == "0.2.0"
 
 
-def test_a_migration_runs_as_the_unit_does_but_for_its_start_and_end(world: World) -> None:
-    world.run("release", "0.2.0")
-    [migration] = [call for call in world.calls if call.startswith("systemd-run") and "Release.migrate()" in call]
-    options = migration.split(" -- ")[0].split()
-    for option in ("--unit=billing_stage-task.service", "--property=User=billing", "--property=ProtectSystem=strict"):
-        assert option in options
-    assert f"--property=WorkingDirectory={world.root}/releases/0.2.0" in options
-    assert not [word for word in options if re.match("--property=(ExecStart|Restart|Type|KillMode|Wants)", word)]
+def test_a_version_that_is_not_there(host: StubHost) -> None:
+    words = host.run("release", "0.3.0")
+    assert words.splitlines()[-1] == "release 0.3.0: FAILED: there is no release 0.3.0"
+    assert host.called("restart") == 0
+    assert host.log == ["release 0.3.0 failed"]
 
 
-def test_an_expression_arrives_as_it_was_written(make_world: Callable[..., World]) -> None:
-    """systemd takes $$ in an argument for $."""
-    expression = 'IO.puts("$HOME ${X} $$ %n"); Billing.Release.migrate()'
-    world = make_world(migrate_command=expression)
-    world.hook("billing", 'case $2 in IO*) printf "%s" "$2" > "$WORLD/expression"; set -- eval "${2#*; }" ;; esac')
-    assert world.run("release", "0.2.0").last == "release 0.2.0: done"
-    assert (world.path / "expression").read_text() == expression
+@pytest.mark.parametrize("wrong", BAD)
+def test_a_bad_release_is_gone_back_from(stub_host: Callable[..., StubHost], wrong: str) -> None:
+    stubs, reason = BAD[wrong]
+    host = stub_host()
+    host.switch.with_name("switch.conf").write_text(
+        host.switch.with_name("switch.conf").read_text().replace("health_timeout=5", "health_timeout=0")
+    )
+    for name, body in stubs.items():
+        host.stub(name, body)
+    words = host.run("release", "0.2.0")
+    assert f"release 0.2.0: FAILED: {reason}" in words.splitlines()[-1]
+    assert "a line of the journal" in words
+    assert "Going back to 0.1.0" in words
+    assert host.current == "0.1.0"
+    assert host.log == ["release 0.2.0 failed"]
+    assert host.called("systemctl restart billing_stage.service") == 2
+    assert not host.is_busy
 
 
-def test_it_waits_for_a_release_that_starts_slowly(world: World) -> None:
-    world.hook("curl", 'case $(grep -c "^sleep 0.3" "$WORLD/calls") in [0-2]) printf 000; exit 7 ;; esac')
-    assert world.run("release", "0.2.0").last == "release 0.2.0: done"
-    assert world.order("sleep 0.3", "sleep 1") == ["sleep 0.3"] * 3 + ["sleep 1"] * 2
+def test_a_release_that_is_slow_to_start_is_waited_for(host: StubHost) -> None:
+    host.stub("curl", '[ "$(grep -c ^curl "$HOST/calls")" -gt 4 ] && printf 200 || printf 502\n')
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+    assert host.called("sleep 0.3") > 2
 
 
-def test_old_backups_go(make_world: Callable[..., World]) -> None:
-    world = make_world(keep_releases=3)
-    old = [f"2026010{day}-120000-before-0.0.{day}.dump" for day in range(1, 6)]
-    for name in old:
-        (world.state / "backups" / name).touch()
-    world.run("release", "0.2.0")
-    assert world.backups[:2] == old[-2:]
-    [new] = world.backups[2:]
-    assert re.fullmatch(r"\d{8}-\d{6}-before-0\.2\.0\.dump", new)
-    file = world.state / "backups" / new
-    assert (file.read_text(), file.stat().st_mode & 0o777) == (f"dump with {FIRST} ", 0o600)
+def test_the_site_is_asked_on_the_host_itself_by_its_name(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(tls="self_signed", health_path="/api/health")
+    host.run("release", "0.2.0")
+    asked = next(call for call in host.calls if call.startswith("curl"))
+    assert "--resolve stage.example.com:443:127.0.0.1" in asked
+    assert asked.endswith("https://stage.example.com/api/health")
 
 
-@pytest.mark.parametrize("before", ["0.1.0", "", None])
-def test_the_release_that_ran_when_the_plan_was_made(world: World, before: str | None) -> None:
-    variables = {} if before is None else {"BEFORE": before}
-    assert world.run("release", "0.2.0", **variables).last == "release 0.2.0: done"
+def test_without_a_release_before_a_bad_one_is_stopped(host: StubHost) -> None:
+    host.link(None)
+    host.stub("setpriv", "exit 1\n")
+    words = host.run("release", "0.2.0")
+    assert "There was no release before: stopping" in words
+    assert host.current is None
+    assert "systemctl stop billing_stage.service" in host.calls
+    assert host.log == ["release 0.2.0 failed"]
 
 
-def test_no_release_ran_when_the_plan_was_made(world: World) -> None:
-    world.link.unlink()
-    assert world.run("release", "0.2.0", BEFORE="-").last == "release 0.2.0: done"
+def test_both_releases_are_bad(host: StubHost) -> None:
+    host.stub("setpriv", "exit 1\n")
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    assert "0.1.0, which ran before, is not well either: the site answers, and the node does not" in last
+    assert host.current == "0.1.0"
+    assert host.log == ["release 0.2.0 failed"]
+
+
+def test_a_restart(host: StubHost) -> None:
+    assert host.run("restart").splitlines()[-1] == "restart 0.1.0: done"
+    assert host.log == ["restart 0.1.0 good"]
+
+
+def test_a_restart_that_fails_has_nothing_to_go_back_to(host: StubHost) -> None:
+    host.stub("setpriv", "exit 1\n")
+    assert "FAILED: the site answers, and the node does not" in host.run("restart").splitlines()[-1]
+    assert host.current == "0.1.0"
+    assert host.log == ["restart 0.1.0 failed"]
+    assert host.called("systemctl restart billing_stage.service") == 1
+
+
+def test_a_restart_before_the_first_release(host: StubHost) -> None:
+    host.link(None)
+    assert "there is no release yet: make release" in host.run("restart")
+    assert host.called("restart") == 0
+
+
+@pytest.mark.parametrize("before", ["0.1.0", ""])
+def test_the_plan_still_holds(host: StubHost, before: str) -> None:
+    assert "release 0.2.0: done" in host.run("release", "0.2.0", BEFORE=before)
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "words"),
+    ("runs", "before", "words"),
     [
-        ("0.1.0", "0.0.9", "0.1.0 runs now, and 0.0.9 ran when the plan was made"),
+        ("0.1.0", "0.0.9", "0.1.0 runs now, and 0.0.9 ran when the plan was made: make the plan again"),
         ("0.1.0", "-", "0.1.0 runs now, and no release ran when the plan was made"),
-        ("", "0.1.0", "no release runs now, and 0.1.0 ran when the plan was made"),
+        (None, "0.1.0", "no release runs now, and 0.1.0 ran when the plan was made"),
     ],
 )
-@pytest.mark.parametrize("action", [["release", "0.2.0"], ["rollback", "0.2.0"], ["migrate"], ["restart"]])
-def test_another_release_runs_by_now(world: World, action: list[str], now: str, before: str, words: str) -> None:
-    if not now:
-        world.link.unlink()
-    run = world.run(*action, BEFORE=before)
-    assert (run.status, run.last) == (1, f"FAILED: {words}: make the plan again. Nothing was changed")
-    assert (world.log, world.calls, world.progress.exists()) == ([], [], False)
-    assert world.linked == (f"releases/{now}" if now else "")
+def test_another_release_runs_than_the_plan_says(host: StubHost, runs: str | None, before: str, words: str) -> None:
+    host.link(runs)
+    said = host.run("release", "0.2.0", BEFORE=before)
+    assert words in said
+    assert not said.splitlines()[-1].endswith(": done")
+    assert (host.current, host.log, host.is_busy, host.called("restart")) == (runs, [], False, 0)
+
+
+def test_misuse_is_told(host: StubHost) -> None:
+    assert host.run("reboot").startswith("usage: switch release VERSION")
+    assert host.log == []

@@ -1,0 +1,121 @@
+"""The configuration of an application in one environment: config/config.exs and everything it imports."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from checkout.evaluator import Evaluator
+from checkout.files import Read
+from checkout.syntax import arguments, called, line_of, pairs, parse
+from checkout.values import Missing, Setting
+from checkout.variables import build_variables, start_variables
+from group_data.schema.environment import Environment
+
+RUNTIME = "config/runtime.exs"
+
+
+def settings_file(environment: Environment) -> str:
+    """The file with the settings of one environment, relative to the checkout."""
+    if environment.deployment_config:
+        return f"config/deployment_config/{environment.deployment_config}.exs"
+    return f"config/{environment.mix_env}.exs"
+
+
+class Configuration(NamedTuple):
+    """The result of the configuration in one environment.
+
+    + settings: by path, e.g. ("billing", "BillingWeb.Endpoint", "http", "port")
+    + files: each file that was read or imported, with the place of the import; a secret file or one that is missing is here
+      too, although nothing was read from it
+    + missing: environment variables that a file needs and the unit does not set
+    """
+
+    settings: dict[tuple[str, ...], Setting]
+    files: dict[str, Setting]
+    missing: list[tuple[str, Missing]]
+
+
+def read_configuration(read: Read, environment: Environment) -> Configuration:
+    """Evaluates config/config.exs with all its imports, and for mix release config/runtime.exs after them.
+
+    Files named `*.secret.exs` are not read, even if they are links to nowhere.
+
+    + read: reads a file of the checkout
+    + environment: decides MIX_ENV and the environment variables
+
+    Raises ElixirError when a file is not Elixir.
+    """
+    found = Configuration({}, {}, [])
+    _Reader(read, environment.mix_env, build_variables(environment), found).file("config/config.exs", None)
+    if environment.secrets_read_at_start and read(RUNTIME) is not None:
+        _Reader(read, environment.mix_env, start_variables(environment), found).file(RUNTIME, None)
+    return found
+
+
+class _Reader:
+    """One layer of configuration, with the environment variables of the build or those of the start."""
+
+    def __init__(self, read: Read, mix_env: str, variables: Mapping[str, str], found: Configuration) -> None:
+        self._read, self._mix_env, self._variables, self._found = read, mix_env, variables, found
+
+    def file(self, name: str, origin: Setting | None) -> None:
+        """Evaluate a file, at most once.
+
+        + name: relative to the checkout
+        + origin: the import of it; None for the first file
+        """
+        seen = name in self._found.files
+        self._found.files.setdefault(name, origin or Setting(name, name, 1))
+        text = None if seen or name.endswith(".secret.exs") else self._read(name)
+        if text is None:
+            return
+        evaluator = Evaluator(self._mix_env, self._variables)
+        self._statements(parse(text, name).named_children, name, evaluator)
+        self._found.missing.extend((name, missing) for missing in evaluator.missing)
+
+    def _statements(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
+        for node in nodes:
+            match called(node):
+                case "config":
+                    self._config(arguments(node), name, evaluator)
+                case "import_config":
+                    imported = evaluator.value(arguments(node)[0])
+                    if isinstance(imported, str):
+                        self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
+                case "if" | "unless":
+                    self._statements(evaluator.branch(node) or [], name, evaluator)
+                case _:
+                    evaluator.value(node)
+
+    def _config(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
+        *keys, last = nodes
+        path = tuple(str(evaluator.value(key)) for key in keys)
+        self._set(path, last, name, evaluator)
+
+    def _set(self, path: tuple[str, ...], node: Node, name: str, evaluator: Evaluator) -> None:
+        # Config merges keyword lists key by key and replaces any other value as a whole.
+        settings = self._found.settings
+        keywords = pairs(node)
+        mixed = node.type == "list" and any(child.type not in ("keywords", "comment") for child in node.named_children)
+        if not keywords or mixed:
+            for known in [known for known in settings if known[: len(path)] == path]:
+                del settings[known]
+            settings[path] = Setting(evaluator.value(node), name, line_of(node))
+        for length in range(1, len(path)):
+            settings.pop(path[:length], None)
+        if keywords and not mixed:
+            settings.pop(path, None)
+        for key, value in keywords.items():
+            self._set((*path, key), value, name, evaluator)
+
+
+def _beside(name: str, imported: str) -> str:
+    parts: list[str] = []
+    for part in (PurePosixPath(name).parent / imported).parts:
+        if part == "..":
+            parts = parts[:-1]
+        else:
+            parts.append(part)
+    return "/".join(parts)

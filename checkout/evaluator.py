@@ -1,0 +1,219 @@
+"""The value of an Elixir expression in one environment, as far as it is known without running the application."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tree_sitter import Node
+
+from checkout.syntax import arguments, block, called, code_of, line_of, otherwise, pairs, text_of
+from checkout.values import Atom, Missing, Unknown
+
+_ESCAPES = {
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "s": " ",
+    "0": "\0",
+    "e": "\033",
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+}
+
+
+@dataclass
+class Evaluator:
+    """Evaluates the expressions of one file in one environment.
+
+    + mix_env: the value of `config_env()` and `Mix.env()`
+    + variables: the environment variables
+    + functions: bodies of the file's own functions without parameters and of its attributes, such as `@version`, by name
+    + names: the variables of the file that were assigned so far
+    + missing: the environment variables that were needed so far and are not set
+    """
+
+    mix_env: str
+    variables: Mapping[str, str]
+    functions: Mapping[str, Sequence[Node]] = field(default_factory=dict)
+    names: dict[str, object] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+
+    def value(self, node: Node) -> object:
+        """The value of a node; `Unknown` if only running it would tell. A keyword list becomes a list of pairs."""
+        match node.type:
+            case "integer":
+                return int(text_of(node).replace("_", ""), 0)
+            case "boolean":
+                return text_of(node) == "true"
+            case "nil":
+                return None
+            case "atom":
+                return Atom(text_of(node)[1:])
+            case "alias":
+                return Atom(text_of(node))
+            case "quoted_atom":
+                text = self._string(node)
+                return Atom(text) if isinstance(text, str) else text
+            case "string" | "charlist":
+                return self._string(node)
+            case "list" | "keywords":
+                return self._items(node)
+            case "tuple":
+                return tuple(
+                    self._items(child) if child.type == "keywords" else self.value(child) for child in code_of(node)
+                )
+            case "block":
+                return self._last(node.named_children, node)
+            case "identifier":
+                return self.names.get(text_of(node), Unknown(text_of(node)))
+            case "unary_operator":
+                return self._unary(node)
+            case "binary_operator":
+                return self._binary(node)
+            case "call":
+                return self._call(node)
+            case _:
+                return Unknown(text_of(node))
+
+    def _string(self, node: Node) -> object:
+        text = ""
+        for part in node.named_children:
+            if part.type == "interpolation":
+                inner = self._last(part.named_children, part)
+                if isinstance(inner, Unknown):
+                    return Unknown(text_of(node))
+                text += _to_string(inner)
+            elif part.type == "escape_sequence":
+                text += _ESCAPES.get(text_of(part)[1:], text_of(part)[1:])
+            else:
+                text += text_of(part)
+        return text
+
+    def _items(self, node: Node) -> list[object]:
+        if node.type == "keywords":
+            return [(Atom(key), self.value(value)) for key, value in pairs(node).items()]
+        items: list[object] = []
+        for child in code_of(node):
+            items += self._items(child) if child.type == "keywords" else [self.value(child)]
+        return items
+
+    def _unary(self, node: Node) -> object:
+        if text_of(node) in self.functions:
+            return self._last(self.functions[text_of(node)], node)
+        operand = node.child_by_field_name("operand")
+        value = self.value(operand) if operand else Unknown("")
+        match _operator(node), value:
+            case (_, Unknown()):
+                return Unknown(text_of(node))
+            case ("-", int()):
+                return -value
+            case ("not" | "!", _):
+                return value in (None, False)
+            case _:
+                return Unknown(text_of(node))
+
+    def _binary(self, node: Node) -> object:
+        operator, left, right = _operator(node), node.child_by_field_name("left"), node.child_by_field_name("right")
+        if left is None or right is None:
+            return Unknown(text_of(node))
+        if operator == "=":
+            value = self.value(right)
+            if left.type == "identifier":
+                self.names[text_of(left)] = value
+            return value
+        if operator == "|>":
+            return self._apply(right, [self.value(left), *map(self.value, arguments(right))])
+        first = self.value(left)
+        if isinstance(first, Unknown):
+            return Unknown(text_of(node))
+        if operator in ("||", "or", "&&", "and"):
+            if (first in (None, False)) == (operator in ("&&", "and")):
+                return first
+            if called(right) == "raise":
+                self._note_missing(left)
+            return self.value(right)
+        second = self.value(right)
+        if isinstance(second, Unknown):
+            return Unknown(text_of(node))
+        return _operation(operator, first, second, text_of(node))
+
+    def _call(self, node: Node) -> object:
+        if called(node) in ("if", "unless"):
+            branch = self.branch(node)
+            return Unknown(text_of(node)) if branch is None else self._last(branch, node)
+        return self._apply(node, list(map(self.value, arguments(node))))
+
+    def branch(self, node: Node) -> list[Node] | None:
+        """The branch that an `if` or `unless` takes; None if its condition is unknown."""
+        condition = self.value(arguments(node)[0])
+        if isinstance(condition, Unknown):
+            return None
+        holds = (condition not in (None, False)) == (called(node) == "if")
+        return (block(node) or []) if holds else otherwise(node)
+
+    def _apply(self, node: Node, values: Sequence[object]) -> object:
+        name = called(node) or text_of(node)
+        if any(isinstance(value, Unknown) for value in values):
+            return Unknown(text_of(node))
+        match name, values:
+            case ("config_env" | "Mix.env", []):
+                return Atom(self.mix_env)
+            case ("System.get_env", [str() as variable]):
+                return self.variables.get(variable)
+            case ("System.get_env", [str() as variable, default]):
+                return self.variables.get(variable, default)
+            case ("System.fetch_env!" | "System.get_env!", [str() as variable]):
+                if variable not in self.variables:
+                    self.missing.append(Missing(variable, line_of(node)))
+                return self.variables.get(variable, Unknown(text_of(node)))
+            case ("String.to_integer", [str() as text]) if re.fullmatch(r"[+-]?\d+", text):
+                return int(text)
+            case ("String.to_atom", [str() as text]):
+                return Atom(text)
+            case ("to_string" | "Atom.to_string" | "Integer.to_string", [value]):
+                return _to_string(value)
+            case ("to_charlist" | "String.to_charlist" | "String.trim", [str() as text]):
+                return text.strip() if name == "String.trim" else text
+            case ("Path.join", [str() as first, str() as second]):
+                return f"{first.rstrip('/')}/{second.lstrip('/')}"
+            case (_, []) if name in self.functions:
+                return self._last(self.functions[name], node)
+            case _:
+                return Unknown(text_of(node))
+
+    def _last(self, expressions: Sequence[Node], node: Node) -> object:
+        values = [self.value(expression) for expression in expressions if expression.type != "comment"]
+        return values[-1] if values else Unknown(text_of(node))
+
+    def _note_missing(self, node: Node) -> None:
+        """Notes the variable of `System.get_env("NAME") || raise "…"`, which Phoenix's generator writes."""
+        name = self.value(arguments(node)[0]) if called(node) == "System.get_env" and arguments(node) else None
+        if isinstance(name, str):
+            self.missing.append(Missing(name, line_of(node)))
+
+
+def _operation(operator: str, first: object, second: object, text: str) -> object:
+    match operator, first, second:
+        case ("==" | "===", _, _):
+            return first == second and isinstance(first, Atom) == isinstance(second, Atom)
+        case ("!=" | "!==", _, _):
+            return first != second or isinstance(first, Atom) != isinstance(second, Atom)
+        case ("<>", str(), str()):
+            return first + second
+        case ("++", list(), list()):
+            return first + second
+        case ("in", _, list()):
+            return first in second
+        case _:
+            return Unknown(text)
+
+
+def _operator(node: Node) -> str:
+    found = node.child_by_field_name("operator")
+    return text_of(found) if found else ""
+
+
+def _to_string(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else str(value).lower()

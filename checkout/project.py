@@ -1,0 +1,113 @@
+"""mix.exs: the application's name, and its release."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from tree_sitter import Node
+
+from checkout.evaluator import Evaluator
+from checkout.files import Read
+from checkout.syntax import arguments, block, called, line_of, pairs, parse, text_of
+from checkout.values import Atom, Setting
+from checkout.variables import build_variables
+from group_data.schema.environment import Environment
+
+
+class Project(NamedTuple):
+    """The content of mix.exs for one environment.
+
+    + app: the application's name; None in an umbrella
+    + release: options of the application's release, with the place of each; empty if it has none
+    + lists: the literal lists on the way to the options: "project", "releases", "release", "config_providers"
+    """
+
+    app: str | None
+    release: dict[str, Setting]
+    lists: dict[str, Node]
+
+
+# The lists on the way to the configuration providers, each with the key of the next one.
+_WAY = {"project": "releases", "releases": "{app}", "release": "config_providers", "config_providers": ""}.items()
+
+
+def read_project(read: Read, environment: Environment) -> Project:
+    """Reads the application's name and its entry among `releases:` in mix.exs.
+
+    + read: reads a file of the checkout
+    + environment: decides MIX_ENV and the name of the release
+
+    Raises ElixirError when mix.exs is not Elixir.
+    """
+    root = parse(read("mix.exs") or "", "mix.exs")
+    functions = dict(_functions(root))
+    evaluator = Evaluator(environment.mix_env, build_variables(environment), functions)
+    lists: dict[str, Node] = {}
+    node: Node | None = functions["project"][-1] if "project" in functions else None
+    for name, key in _WAY:
+        if (node := _literal(node, functions)) is None:
+            break
+        lists[name] = node
+        node = pairs(node).get(key.format(app=environment.app))
+    if "release" in lists:
+        release = {name: _place(evaluator.value(value), value) for name, value in pairs(lists["release"]).items()}
+    else:
+        release = dict(_anywhere(root, evaluator))
+    app = pairs(lists["project"]).get("app") if "project" in lists else None
+    return Project(str(evaluator.value(app)) if app else None, release, lists)
+
+
+def _place(value: object, node: Node) -> Setting:
+    return Setting(value, "mix.exs", line_of(node))
+
+
+def _anywhere(root: Node, evaluator: Evaluator) -> Iterator[tuple[str, Setting]]:
+    """All configuration providers in mix.exs, for a file whose releases are only known by running it."""
+    found = [node for node in _descendants(root, "tuple") if text_of(node).startswith("{Config.Reader,")]
+    if found:
+        yield "config_providers", _place([evaluator.value(node) for node in found], found[0])
+
+
+def _descendants(node: Node, kind: str) -> Iterator[Node]:
+    for child in node.named_children:
+        if child.type == kind:
+            yield child
+        yield from _descendants(child, kind)
+
+
+def _functions(node: Node) -> Iterator[tuple[str, list[Node]]]:
+    """The bodies of functions without parameters, and the values of attributes, by name."""
+    for child in node.named_children:
+        operand = child.child_by_field_name("operand") if text_of(child).startswith("@") else None
+        if operand and arguments(operand):
+            yield f"@{called(operand)}", arguments(operand)
+        elif called(child) in ("def", "defp"):
+            head = arguments(child)[0]
+            name = called(head) or text_of(head)
+            if not arguments(head) and (body := block(child)):
+                yield name, body
+        else:
+            yield from _functions(child)
+
+
+def _literal(node: Node | None, functions: Mapping[str, Sequence[Node]]) -> Node | None:
+    """The list in a node; a function or an attribute of the file counts as the list at its end. None without a list."""
+    if node is None or node.type == "list":
+        return node
+    name = called(node) or text_of(node)
+    return _literal(functions[name][-1], functions) if name in functions else None
+
+
+def provider_paths(providers: object) -> list[str]:
+    """The paths of the configuration providers of the kind Config.Reader.
+
+    + providers: the value of `config_providers:`
+    """
+    paths = []
+    for provider in providers if isinstance(providers, list) else []:
+        match provider:
+            case (Atom("Config.Reader"), str() as path):
+                paths.append(path)
+            case (Atom("Config.Reader"), [*options]):
+                named = [option for option in options if isinstance(option, tuple) and len(option) == 2]
+                paths += [value for key, value in named if key == "path" and isinstance(value, str)]
+    return paths

@@ -1,0 +1,74 @@
+"""Build a revision into the environment's store.
+
+Exit code 0: it is there. 1: refused or failed. 130: interrupted.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from commands import options
+from commands.deployment import HALF_BUILT, Deployment, on_interruption
+from group_data.schema.paths import CHECKOUT
+from preflight.options import process_environment
+
+
+def choice(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which revision is built, and how."""
+    for decorate in (
+        click.option("--fetch", is_flag=True, help="Bring the tarball to .releases/ here, too."),
+        click.option("--rebuild", is_flag=True, help="Although there is a build of the revision."),
+        click.option("--uncommitted", is_flag=True, help="Although the working tree has changes, and without them."),
+        click.option("--ref", default="", metavar="REF", help="Branch, tag or revision; default main."),
+    ):
+        function = decorate(function)
+    return function
+
+
+@options.command(__doc__, options.DeployCommand)
+@options.environment
+@choice
+def command(environment: str, **chosen: Any) -> None:
+    """Build."""
+    build(environment, {}, **chosen)
+
+
+def build(
+    environment: str, settings: dict[str, str], *, ref: str, uncommitted: bool, rebuild: bool, fetch: bool
+) -> None:
+    """Build on the host that builds for the environment.
+
+    + environment: it is for
+    + settings: further options of the entry point
+    + ref: branch, tag or revision; empty for main
+    + uncommitted: build although there is work that is not committed
+    + rebuild: build although there is a build
+    + fetch: bring the tarball here
+    """
+    flags = {"UNCOMMITTED": uncommitted, "REBUILD": rebuild, "FETCH": fetch}
+    chosen = {"BUILD": environment, "REF": ref} | {name: "1" for name, value in flags.items() if value}
+    with on_interruption(HALF_BUILT):
+        host = _build_host(environment)
+    Deployment("deploys/build.py", HALF_BUILT, [host], settings | chosen).carry_out()
+
+
+def _build_host(environment: str) -> str:
+    # A process of its own: reading the inventory makes a process one of gevent's.
+    run = subprocess.run(
+        [sys.executable, "-m", "commands.build_host", environment],
+        cwd=CHECKOUT,
+        env=process_environment({}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if run.returncode != 0:
+        raise click.exceptions.Exit(1)
+    return run.stdout.strip()
+
+
+if __name__ == "__main__":
+    command()

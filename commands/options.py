@@ -1,0 +1,183 @@
+"""Arguments, options and errors that commands share."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+from typing_extensions import override
+
+from group_data.schema.paths import CHECKOUT
+from preflight import interruption
+
+# edeliver's names for environments.
+EDELIVER = {"staging": "stage", "production": "prod"}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Command(click.Command):
+    """A command that returns its exit code, and ends with 1 and one message on standard error when it cannot work.
+
+    + misuse: exit code for arguments that make no sense
+    + prefix: of such a message
+    + ends_at_once: whether Ctrl-C ends the process by its signal; False for a command that has something to say then
+    """
+
+    misuse: ClassVar[int] = 1
+    prefix: ClassVar[str] = ""
+    ends_at_once: ClassVar[bool] = True
+
+    @override
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            end_with(error, self.misuse)
+            raise
+
+    @override
+    def invoke(self, ctx: click.Context) -> None:
+        if self.ends_at_once:
+            interruption.end_process()
+        _enter_checkout(ctx)
+        try:
+            code = super().invoke(ctx)
+        except click.UsageError as error:
+            end_with(error, self.misuse)
+            raise
+        except Exception as error:
+            # Imported here: pyinfra takes longer to import than `--help` may take.
+            from pyinfra.api.exceptions import PyinfraError
+
+            if not isinstance(error, PyinfraError):
+                raise
+            click.echo(f"{self.prefix}{error}", err=True)
+            code = 1
+        ctx.exit(code or 0)
+
+
+class DeployCommand(Command):
+    """A command that runs pyinfra and says what an interruption leaves."""
+
+    ends_at_once = False
+
+
+class VaultCommand(Command):
+    """A command on a vault: an interrupted editor must put away what it showed."""
+
+    misuse = 2
+    prefix = "vault: "
+    ends_at_once = False
+
+    @override
+    def invoke(self, ctx: click.Context) -> None:
+        try:
+            super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)
+
+
+class EnvironmentName(click.ParamType):  # type: ignore[type-arg]
+    """The name of an environment, also as edeliver says it; completes from the files in group_data."""
+
+    name = "ENV"
+
+    @override
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return translated(value)
+
+    @override
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = sorted(file.stem for file in (CHECKOUT / "group_data").glob("*.py") if file.stem != "all")
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _enter_checkout(ctx: click.Context) -> None:
+    """Work where the paths of inventory and group data begin; those on the command line begin where it was typed."""
+    if Path.cwd() != CHECKOUT:
+        absolute = {name: value.absolute() for name, value in ctx.params.items() if isinstance(value, Path)}
+        ctx.params.update(absolute)
+        os.chdir(CHECKOUT)
+
+
+def end_with(error: click.UsageError, code: int) -> None:
+    """Give a misuse another exit code than click's 2, which is an answer of several commands.
+
+    + error: about to be raised
+    + code: for the process
+    """
+    vars(error)["exit_code"] = code
+
+
+def translated(name: str) -> str:
+    """edeliver's `staging` and `production` are stage and prod, unless the data has environments of these names.
+
+    + name: as typed
+    """
+    return name if (CHECKOUT / f"group_data/{name}.py").exists() else EDELIVER.get(name, name)
+
+
+def command(documentation: str | None, cls: type[Command] = Command) -> Callable[[Callable[..., Any]], Command]:
+    """Make a command of a function that returns its exit code.
+
+    + documentation: the module's docstring, which becomes the help
+    + cls: kind of command
+    """
+    text = "\n\n".join((documentation or "").strip().split("\n\n"))
+    settings = {"max_content_width": 120, "help_option_names": ["-h", "--help"]}
+    return click.command(cls=cls, help=text, context_settings=settings)
+
+
+def environments(function: Function) -> Function:
+    """Add `[ENV ...]`; without a name the command is about every environment."""
+    return click.argument("environments", nargs=-1, type=EnvironmentName(), metavar="[ENV]...")(function)
+
+
+def environment(function: Function) -> Function:
+    """Add `ENV`; the command is about one environment, and says how to name it."""
+    return click.argument("environment", type=EnvironmentName(), metavar="ENV", callback=_named, required=False)(
+        function
+    )
+
+
+def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    if not value:
+        raise click.UsageError(f"Say which environment: make {target(ctx)} ENV=stage")
+    return value
+
+
+def target(ctx: click.Context) -> str:
+    """The Makefile's name for the command at work.
+
+    + ctx: click's
+    """
+    return (ctx.info_name or "").rpartition(".")[2].rpartition(" ")[2].replace("_", "-")
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
+yes = click.option("--yes", is_flag=True, help="Go ahead without a question.")
+application = click.option(
+    "--app", type=click.Path(path_type=Path), metavar="PATH", help="The application's checkout, such as ../billing."
+)
+
+
+def required(ctx: click.Context, value: Path | None) -> Path:
+    """The path of the application, or advice to name it.
+
+    + ctx: click's
+    + value: of `--app`
+    """
+    if value is None:
+        raise click.UsageError(f"Say where the application is: make {target(ctx)} APP=../billing")
+    return value
+
+
+def print_json(value: object) -> None:
+    """A value on standard output, indented, one key a line."""
+    click.echo(json.dumps(value, indent=2))

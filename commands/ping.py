@@ -1,0 +1,56 @@
+"""Ask whether the node answers.
+
+Exit code 0: all nodes answer. 1: one does not, or it cannot be told.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import click
+from pyinfra.api import Host
+
+from commands import options
+from commands.remote import targets
+from group_data.schema.environment import Environment
+from inspection.probe import in_release
+from operations.host.ssh import ssh
+
+# ssh(1) ends with this when it could not connect.
+_NOT_CONNECTED = 255
+
+
+@options.command(__doc__)
+@options.environments
+def command(environments: Sequence[str]) -> int:
+    """Ask all at once, and tell in the inventory's order."""
+    asked = targets(environments)
+    with ThreadPoolExecutor() as pool:
+        troubles = list(pool.map(lambda target: _silence(*target), asked))
+    for (_, environment), trouble in zip(asked, troubles, strict=True):
+        if trouble:
+            click.echo(f"{environment.environment}: {trouble}", err=True)
+        else:
+            click.echo(f"{environment.environment}: {environment.node} answers")
+    return int(any(troubles))
+
+
+def _silence(host: Host, environment: Environment) -> str | None:
+    """Why the node gives no answer, or none."""
+    run = subprocess.run(
+        ssh(host, in_release(environment, *environment.tool.ping)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if run.returncode == 0:
+        return None
+    if run.returncode == _NOT_CONNECTED or "there is no release yet" in run.stderr:
+        return run.stderr.strip()
+    name = environment.environment
+    return f"{environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more"
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,109 @@
+"""How environments are doing, as a table; on a narrow terminal as one block for each environment."""
+
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from inspection.health import Reading
+
+# Columns; a wider table has its machines' addresses or its versions cut.
+WIDTH = 120
+UNKNOWN = Reading("-", ok=False)
+_GAP = "  "
+
+
+class Status(NamedTuple):
+    """One row of the table.
+
+    + environment: short name
+    + machine: its address
+    """
+
+    environment: Reading
+    machine: Reading
+    reachable: Reading
+    in_sync: Reading
+    unit: Reading
+    site: Reading
+    database: Reading
+    disk: Reading
+    release: Reading
+    node: Reading
+    health: Reading
+    migrations: Reading
+    last: Reading
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is in order."""
+        return all(reading.ok for reading in self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Texts by column, `reachable` as truth, `in_sync` as truth or, where that could not be told, None."""
+        return {name: reading.text for name, reading in self._asdict().items()} | {
+            "reachable": self.reachable.ok,
+            "in_sync": None if self.in_sync.text in (UNKNOWN.text, "unknown") else self.in_sync.ok,
+            "ok": self.ok,
+        }
+
+
+def width() -> int:
+    """Columns of the terminal; WIDTH without one, so that a file is the same everywhere."""
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH
+
+
+def text(table: Sequence[Status], columns: int) -> list[str]:
+    """The lines that show all of it.
+
+    + table: a row for each environment
+    + columns: of the terminal
+    """
+    if columns < WIDTH:
+        return [line for status in table for line in _block(status, columns)]
+    # Two tables, because one would be too wide: what carries the application, and the application.
+    application = Status._fields.index("release")
+    return [
+        *_columns(table, range(application)),
+        "",
+        *_columns(table, [0, *range(application, len(Status._fields))]),
+    ]
+
+
+def _block(status: Status, columns: int) -> Iterator[str]:
+    yield click.style(status.environment.text, bold=True)
+    labels = {name: name.replace("_", " ") for name in Status._fields[1:]}
+    longest = max(map(len, labels.values()))
+    for name, label in labels.items():
+        reading: Reading = getattr(status, name)
+        [shown] = _cells([reading.text], [columns - longest - 2 * len(_GAP)])
+        yield f"{_GAP}{label.ljust(longest)}{_GAP}{_coloured(shown, reading)}"
+
+
+def _columns(table: Sequence[Status], columns: Sequence[int]) -> Iterator[str]:
+    heading = [Status._fields[column].replace("_", " ") for column in columns]
+    rows = [[status[column] for column in columns] for status in table]
+    texts = [[reading.text for reading in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heading, *texts, strict=True)]
+    # What may be cut: the machine's address, the release's version.
+    widest = 1
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
+    widths[widest] = max(widths[widest] - max(excess, 0), len(heading[widest]))
+    yield click.style(_GAP.join(_cells(heading, widths)), bold=True)
+    for row, cells in zip(rows, (_cells(row, widths) for row in texts), strict=True):
+        yield _GAP.join(_coloured(cell, reading) for cell, reading in zip(cells, row, strict=True))
+
+
+def _coloured(cell: str, reading: Reading) -> str:
+    return cell if reading.ok else click.style(cell, fg="red")
+
+
+def _cells(texts: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Each text at its column's width, the last one without padding; one that is too long loses its end."""
+    *cells, last = (
+        (text if len(text) <= width else f"{text[: width - 1]}…").ljust(width)
+        for text, width in zip(texts, widths, strict=True)
+    )
+    return [*cells, last.rstrip()]

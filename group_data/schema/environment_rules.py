@@ -1,0 +1,148 @@
+"""Rules for the settings of one environment. Each rule yields the key to change, and the sentence about it."""
+
+from collections.abc import Iterator
+
+from group_data.schema.addresses import is_address
+from group_data.schema.environment import Environment
+from group_data.schema.problem import Problem, Subject
+from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS
+
+
+def problems_of_environment(subject: Subject) -> Iterator[Problem]:
+    """Every disagreement between the settings of one environment.
+
+    + subject: the environment
+    """
+    for rule in (_names, _port, _tls, _hsts, _database, _database_tls, _variables, _migrations, _toolchain):
+        for key, text in subject.read(rule):
+            yield subject.problem(key, text)
+    yield from _login(subject)
+
+
+def _names(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.user in SYSTEM_USERS:
+        yield "app", f"app = {e.app!r} is also a user or group of Debian: rename the application"
+    if f"{e.root}/{e.app}" in (e.private_path, e.appsignal_path, e.releases_path):
+        yield (
+            "app",
+            f"app = {e.app!r} is also the name of a directory beside the running release: rename the application",
+        )
+    if e.full_name.startswith("pg_"):
+        yield (
+            "app",
+            f"app = {e.app!r} makes the role {e.full_name}, but PostgreSQL reserves pg_: rename the application",
+        )
+    # The limit of systemd's strict names (https://systemd.io/USER_NAMES). groupadd(8) allows 32 characters, PostgreSQL 63
+    # for role and database (NAMEDATALEN), and a unit may have more.
+    if len(e.group) > 31:
+        yield (
+            "app",
+            f"app and environment make the group {e.group} of {len(e.group)} characters, and systemd takes 31: "
+            "shorten one of them",
+        )
+
+
+def _port(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.port in MACHINE_PORTS:
+        yield "port", f"port = {e.port} is {MACHINE_PORTS[e.port]}'s on every machine: take another, such as 4000"
+
+
+def _tls(e: Environment) -> Iterator[tuple[str, str]]:
+    for key, path in {"tls_certificate": e.tls_certificate, "tls_key": e.tls_key}.items():
+        if e.tls == "provided" and not path:
+            yield (
+                "tls",
+                f"tls = 'provided' needs {key}, the path of a PEM file on the host: nginx does not start without it",
+            )
+        if e.tls != "provided" and path:
+            yield key, f"{key} = {path!r} is not used with tls = {e.tls!r}: remove it, or set tls = 'provided'"
+
+
+def _hsts(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.hsts and e.tls != "provided":
+        yield (
+            "hsts",
+            f"hsts = True with tls = {e.tls!r} would lock browsers out: they refuse such a site for hsts_max_age seconds. "
+            "Set tls = 'provided' or hsts = False",
+        )
+    if e.hsts_preload and not (e.hsts and e.hsts_include_subdomains and e.hsts_max_age >= 31_536_000):
+        yield (
+            "hsts_preload",
+            "hsts_preload = True is ignored by browsers (hstspreload.org) without hsts = True, "
+            "hsts_include_subdomains = True and hsts_max_age of at least 31536000: set them, or hsts_preload = False",
+        )
+
+
+# Settings that describe a PostgreSQL outside of this project.
+_DATABASE_ELSEWHERE = (
+    "database_host",
+    "database_port",
+    "database_tls",
+    "database_tls_ca",
+    "database_name",
+    "database_user",
+)
+
+
+def _database(e: Environment) -> Iterator[tuple[str, str]]:
+    set_keys = [key for key in _DATABASE_ELSEWHERE if getattr(e, key) != Environment.model_fields[key].default]
+    if e.database_managed and set_keys:
+        shown = ", ".join(f"{key} = {getattr(e, key)!r}" for key in set_keys)
+        yield (
+            set_keys[0],
+            f"{shown} describes another PostgreSQL, but database_managed = True means the machine's own: set "
+            "database_managed = False and create role and database there, or remove the former",
+        )
+    if e.database_managed and (e.database_pool_size or 0) > e.database_connection_limit:
+        yield (
+            "database_pool_size",
+            f"database_pool_size = {e.database_pool_size} is more than database_connection_limit = "
+            f"{e.database_connection_limit}, all the connections the role may hold: lower the one or raise the other",
+        )
+
+
+def _database_tls(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.database_tls_ca and e.database_tls == "none":
+        yield (
+            "database_tls_ca",
+            f"database_tls_ca = {e.database_tls_ca!r} is not used with database_tls = 'none': remove it, or set 'verified'",
+        )
+    if not e.database_managed and e.database_tls == "verified" and is_address(e.database_host):
+        yield (
+            "database_tls",
+            f"database_tls = 'verified' checks that the certificate names database_host, and {e.database_host} is an "
+            "address: Postgrex compares names only; set the name that is in the certificate",
+        )
+
+
+def _variables(e: Environment) -> Iterator[tuple[str, str]]:
+    for name in sorted(RESERVED_VARIABLES & e.unit_environment.keys()):
+        yield (
+            "unit_environment",
+            f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
+        )
+
+
+def _migrations(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.migrate_down_command and "{version}" not in e.migrate_down_command:
+        yield (
+            "migrate_down_command",
+            "migrate_down_command must contain {version}: without it, all migrations would be taken back, and their data "
+            "lost",
+        )
+
+
+def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
+    if bool(e.toolchain) != bool(e.toolchain_sha256):
+        yield (
+            "toolchain" if e.toolchain else "toolchain_sha256",
+            "toolchain and toolchain_sha256 go together: the download is used only with this checksum. "
+            "Set both or neither",
+        )
+
+
+def _login(subject: Subject) -> Iterator[Problem]:
+    for user in subject.read(lambda e: [e.user]):
+        if user == subject.ssh_user:
+            text = f"app = {user!r} is also the user SSH logs in as, who has sudo: rename one of them"
+            yield subject.problem("app", text)

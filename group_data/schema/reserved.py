@@ -1,0 +1,21 @@
+"""Names and ports that belong to somebody else on every machine."""
+
+from collections.abc import Mapping
+
+# The unit or the release's own scripts set these. A second definition would silently win or lose.
+RESERVED_VARIABLES = frozenset(
+    "HOME PATH LANG PORT PHX_HOST PHX_SERVER MIX_ENV DEPLOYMENT_CONFIG APPSIGNAL_WORKING_DIRECTORY_PATH "
+    "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE RELEASE_DISTRIBUTION "
+    "RELEASE_COOKIE RELEASE_TMP RELEASE_MUTABLE_DIR RELEASE_ROOT RELEASE_VSN".split()
+)
+
+# Unix users and groups of Debian 12 and 13 that are also a valid `Name`: from passwd.master and group.master of
+# base-passwd, sysusers.d of systemd, and our packages (epmd, messagebus, polkitd, postgres).
+SYSTEM_USERS = frozenset(
+    "adm audio backup bin cdrom crontab daemon dialout dip disk epmd fax floppy games input irc kmem kvm list lp mail man "
+    "messagebus news nobody nogroup operator plugdev polkitd postgres proxy render root sasl sgx shadow src sshd staff "
+    "sudo sync sys tape tty users utmp uucp video voice".split()
+)
+
+# TCP ports of other programs on every machine.
+MACHINE_PORTS: Mapping[int, str] = {4369: "epmd", 5432: "PostgreSQL"}

@@ -1,0 +1,98 @@
+"""The diagnosis of everything that carries an application: machine, certificate, HSTS of parents, database login."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from group_data.schema.environment import Environment
+from inspection.finding import Finding
+from inspection.health import DISK_FULL
+from inspection.symptoms import Symptoms
+
+# Days. Self-signed certificates and those of Let's Encrypt are renewed in their last 30 days. One that has fewer than 21
+# left was forgotten.
+CERTIFICATE_DAYS = 21
+
+# Seconds. Sessions and tokens count in seconds; a synchronised clock is right to milliseconds.
+SKEW = 5
+
+
+def machine_findings(environment: Environment, seen: Symptoms, now: datetime) -> Iterator[Finding]:
+    """All that is wrong beneath the application.
+
+    + environment: as it should be
+    + seen: its symptoms
+    + now: the time, which a certificate's end is compared with
+    """
+    yield from _machine(seen)
+    yield from _certificate(environment, seen, now)
+    yield from _hsts(environment, seen)
+    yield from _login(environment, seen)
+
+
+def _certificate(environment: Environment, seen: Symptoms, now: datetime) -> Iterator[Finding]:
+    path = environment.certificate_path
+    if path is None:
+        return
+    days = -1 if seen.certificate_ends is None else (datetime.fromtimestamp(seen.certificate_ends, UTC) - now).days
+    if seen.certificate_ends is not None and days >= CERTIFICATE_DAYS:
+        return
+    what = (
+        "cannot be read" if seen.certificate_ends is None else "has expired" if days < 0 else f"expires in {days} days"
+    )
+    own = f"make apply ENV={environment.environment}"
+    yield Finding(
+        f"the certificate {path} {what}",
+        f"browsers then refuse {environment.url}",
+        own if environment.tls == "self_signed" else f"renew it there, {own}",
+    )
+
+
+def _hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    if environment.tls == "provided":
+        return
+    for name, header in seen.hsts.items():
+        subdomains = re.search(r"includesubdomains", header, re.IGNORECASE)
+        expired = re.search(r"max-age=\"?0+\"?(;|$|\s)", header)
+        if not expired and (name == environment.domain or subdomains):
+            yield Finding(
+                f"{name} sends Strict-Transport-Security: {header}",
+                f'a browser that saw it refuses {environment.url}: "Your connection is not private"',
+                f"give {environment.environment} a certificate browsers accept (tls = 'provided'), make apply "
+                f"ENV={environment.environment}; for one browser, delete the domain's policy on chrome://net-internals/#hsts",
+            )
+
+
+def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    if seen.login:
+        name = environment.environment
+        where = f"{environment.database_host}:{environment.database_port}"
+        yield Finding(
+            f"the database does not let {environment.database_role} in with the vault's password: {seen.login}",
+            "the application cannot connect anew: at its next restart, at the latest, it has no database",
+            f"make apply ENV={name}"
+            if environment.database_managed
+            else f"ask whoever manages {where}, make vault-edit ENV={name}",
+        )
+
+
+def _machine(seen: Symptoms) -> Iterator[Finding]:
+    if abs(seen.skew) > SKEW:
+        yield Finding(
+            f"the host's clock is {abs(seen.skew):.0f} seconds {'ahead of' if seen.skew > 0 else 'behind'} this computer's",
+            "sessions, tokens, certificates and logs are judged by it",
+            "on the host: timedatectl set-ntp true (package systemd-timesyncd)",
+        )
+    for target, (used, inodes) in seen.disks.items():
+        if max(used, inodes) >= DISK_FULL:
+            yield Finding(
+                f"the file system {target} is full to {used} %, and {inodes} % of its inodes are used",
+                "PostgreSQL and the application fail when nothing can be written",
+                f"on the host: du -xh {target} | sort -h | tail, remove what nobody needs; keep_releases bounds releases",
+            )
+    if seen.reboot is not None:
+        yield Finding(
+            f"the machine waits for a reboot{f', for {seen.reboot}' if seen.reboot else ''}",
+            "programs that were updated for security still run in their old version",
+            "on the host: systemctl reboot; every environment on it is down meanwhile",
+        )

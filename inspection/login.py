@@ -1,0 +1,35 @@
+"""Whether PostgreSQL lets an application in with the password of its vault, asked on the host."""
+
+from pyinfra.api import Host, QuoteString, StringCommand
+
+from group_data.schema.environment import Environment
+from group_data.schema.secrets import Secrets
+from inspection.probe import PATIENCE, shell_program
+
+
+def login_refusal(host: Host, environment: Environment, secrets: Secrets) -> str | None:
+    """The reason PostgreSQL gives for refusing the password; empty if it accepts it, None where there is no client.
+
+    + environment: its database and role
+    + secrets: of its vault
+    """
+    connection = {
+        "host": environment.database_host,
+        "port": str(environment.database_port),
+        "user": environment.database_role,
+        "dbname": environment.database,
+        "connect_timeout": str(PATIENCE),
+    }
+    if environment.database_tls == "verified":
+        connection |= {"sslmode": "verify-full", "sslrootcert": environment.database_ca_path}
+    words = " ".join(f"{name}='{value}'" for name, value in connection.items())
+    succeeded, output = host.run_shell_command(
+        StringCommand(*map(QuoteString, shell_program("database_login.sh", words))),
+        _sudo=True,
+        _chdir="/",
+        _stdin=secrets.database_password.get_secret_value(),
+    )
+    if succeeded:
+        return ""
+    # A database that is managed elsewhere brings no client with it.
+    return None if "psql: not found" in output.stderr else output.stderr.strip().splitlines()[-1]

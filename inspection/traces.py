@@ -1,0 +1,119 @@
+"""The traces that an environment leaves on its machine: how each is recognised, and the command that removes it.
+
+`operations/programs/leftovers.sh` lists them. It has the tests that are named here.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from group_data.schema.environment import Environment
+from operations.aliases import marker
+
+
+class Trace(NamedTuple):
+    """How one thing of an environment is recognised.
+
+    + thing: what it is
+    + name: its path or name; of an environment called "*", a pattern of all there are
+    + test: function of leftovers.sh that holds for ours alone
+    + removal: shell command, in one line
+    + shown: for people, when it is not the name
+    + of_build: whether it is on the host that builds the environment, which may be another than the environment's
+    """
+
+    thing: str
+    name: Callable[[Environment], str]
+    test: str
+    removal: Callable[[Environment], str]
+    shown: Callable[[Environment], str] | None = None
+    of_build: bool = False
+
+
+def namesake(example: Environment, name: str) -> Environment:
+    """The environment of the same application that has another name; with "*", patterns of its names.
+
+    + example: any environment of the application
+    + name: short name
+    """
+    # For its path: a certificate is recognised by being self-signed.
+    return example.model_copy(update={"environment": name, "tls": "self_signed"})
+
+
+def settings(program: str) -> str:
+    """The file that holds the settings of one of our programs: beside it.
+
+    + program: path
+    """
+    return f"{program}.conf"
+
+
+def _begin(environment: Environment) -> str:
+    return marker(environment).format(mark="BEGIN")
+
+
+def _end(environment: Environment) -> str:
+    return marker(environment).format(mark="END")
+
+
+def _site(environment: Environment) -> str:
+    return f"/etc/nginx/sites-available/{environment.full_name}"
+
+
+# In the order in which they are best removed.
+TRACES = (
+    Trace(
+        "unit",
+        lambda e: e.unit_path,
+        "ours",
+        lambda e: f"systemctl disable --now {e.unit}; rm {e.unit_path}; systemctl daemon-reload",
+    ),
+    Trace("release program", lambda e: e.switch_path, "file", lambda e: f"rm {e.switch_path}"),
+    Trace(
+        "settings of the release program",
+        lambda e: settings(e.switch_path),
+        "file",
+        lambda e: f"rm {settings(e.switch_path)}",
+    ),
+    Trace(
+        "build program",
+        lambda e: e.build_program_path,
+        "file",
+        lambda e: f"rm {e.build_program_path}",
+        of_build=True,
+    ),
+    Trace(
+        "settings of the build program",
+        lambda e: settings(e.build_program_path),
+        "file",
+        lambda e: f"rm {settings(e.build_program_path)}",
+        of_build=True,
+    ),
+    Trace("build directory", lambda e: e.build_path, "directory", lambda e: f"rm -r {e.build_path}", of_build=True),
+    Trace("tarballs and backups", lambda e: e.state_path, "state", lambda e: f"rm -r {e.state_path}"),
+    Trace("polkit rule", lambda e: e.polkit_rule_path, "ours", lambda e: f"rm {e.polkit_rule_path}"),
+    Trace(
+        "site",
+        _site,
+        "ours",
+        lambda e: f"rm -f /etc/nginx/sites-*/{e.full_name}; systemctl reload nginx",
+    ),
+    Trace("password file", lambda e: e.htpasswd_path, "file", lambda e: f"rm {e.htpasswd_path}"),
+    Trace("page", lambda e: f"{e.page_root}/502.html", "file", lambda e: f"rm -r {e.page_root}"),
+    Trace(
+        "self-signed certificate",
+        lambda e: e.self_signed_path,
+        "self_signed",
+        lambda e: f"rm {e.self_signed_path}",
+    ),
+    Trace(
+        "aliases",
+        _begin,
+        "block",
+        lambda e: f"sudo -u {e.user} sed -i '/^{_begin(e)}$/,/^{_end(e)}$/d' {e.aliases_path}",
+        lambda e: f"of {e.full_name}",
+    ),
+    Trace("secret file", lambda e: e.secret_path, "secrets", lambda e: f"rm {e.secret_path}"),
+    Trace("variables", lambda e: e.variables_path, "ours", lambda e: f"rm {e.variables_path}"),
+    Trace("root directory", lambda e: e.cookie_path, "file", lambda e: f"rm -r {e.root}", lambda e: e.root),
+    Trace("group", lambda e: e.group, "group", lambda e: f"groupdel {e.group}"),
+)

@@ -1,0 +1,31 @@
+#!/bin/sh
+# Lists the traces of an application's environments, a number and a name on each line, separated by a tab.
+# $1: application, $2: its user's file of aliases, the rest: pairs of a test and a pattern of names. The number is the pair's,
+# from 0. A test is one of the functions below. A pattern is the shell's.
+app=$1 aliases=$2
+shift 2
+
+file() { [ -f "$1" ]; }
+directory() { [ -d "$1" ]; }
+ours() { head -n 2 "$1" | grep -q "Managed by the deploy repository"; }
+state() { [ -d "$1/artifacts" ]; }
+self_signed() { openssl x509 -noout -subject -in "$1" | grep -q self-signed; }
+# The name of a secret file says the environment alone.
+secrets() { ours "$1" && grep -qx "config :$app, .*" "$1"; }
+
+names() {
+    case $1 in
+    # The first line of a block of aliases.
+    block) grep '^# BEGIN ' "$aliases" ;;
+    # As apply makes it: of the system, and nobody is in it.
+    group) getent group | awk -F: '$3 < 1000 && $4 == "" { print $1 }' ;;
+    *) for name in $2; do "$1" "$name" && echo "$name"; done ;;
+    esac
+}
+
+number=0
+while [ $# -gt 0 ]; do
+    names "$1" "$2" | sed "s/^/$number\t/"
+    number=$((number + 1))
+    shift 2
+done 2>/dev/null

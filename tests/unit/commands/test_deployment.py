@@ -1,0 +1,199 @@
+"""Plan, question, carrying out and interruption, with a program in pyinfra's place."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from commands.deployment import HALF_APPLIED
+from group_data.schema.paths import CHECKOUT
+from tests.host.terminal import CTRL_C, CTRL_D, Terminal, terminal
+
+PLANNING = "Interrupted while planning: nothing was changed."
+ASKING = "Interrupted before the answer: nothing was changed."
+CHANGE = '{"plan": [{"name": "Site", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []}]}'
+
+HANGS = "echo at work >&2; exec sleep 60"
+
+DRIVER = """
+import sys
+from commands import deployment
+deployment.sys = type("sys", (), vars(sys) | {"executable": sys.argv.pop(1)})
+from commands.apply import command
+command(sys.argv[1:])
+"""
+
+
+@dataclass
+class Double:
+    """A program that does as pyinfra would, once for the plan and once to carry it out."""
+
+    path: Path
+
+    def does(self, plan: str, apply: str = "") -> None:
+        """Give it two pieces of shell."""
+        self.path.write_text(
+            f"#!/bin/sh\necho $$ > {self.path}.pid\nenv > {self.path}.env\n"
+            f'case "$*" in\n*--dry*)\n{plan}\n;;\n*)\ntouch "$DEPLOY_READY"\n{apply}\n;;\nesac\n'
+        )
+        self.path.chmod(0o700)
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-c", DRIVER, str(self.path)]
+
+    @property
+    def pid(self) -> int:
+        return int(Path(f"{self.path}.pid").read_text())
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.command, *arguments], cwd=CHECKOUT, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        )
+
+    def on_terminal(self, *arguments: str) -> contextlib.AbstractContextManager[Terminal]:
+        return terminal([*self.command, *arguments], CHECKOUT)
+
+    def assert_gone(self) -> None:
+        deadline = time.monotonic() + 10
+        while Path(f"/proc/{self.pid}").exists():
+            assert time.monotonic() < deadline, "pyinfra was left behind"
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def pyinfra(tmp_path: Path) -> Double:
+    return Double(tmp_path / "pyinfra")
+
+
+def test_nothing_to_do(pyinfra: Double) -> None:
+    pyinfra.does("""echo '{"plan": []}'""", "exit 9")
+    run = pyinfra.run()
+    assert (run.returncode, run.stdout) == (0, "\nNothing would change.\n")
+
+
+@pytest.mark.parametrize("plan", ["exit 1", "echo nonsense", "", f"echo '{CHANGE}'; exit 1"])
+def test_a_plan_that_is_not_finished(pyinfra: Double, plan: str) -> None:
+    pyinfra.does(plan or ":", "exit 9")
+    run = pyinfra.run("--yes")
+    assert (run.returncode, run.stderr) == (
+        1, "\nThe plan was not finished, for the reason above. Nothing was changed.\n",
+    )  # fmt: skip
+
+
+def test_yes(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "echo carried out >&2")
+    run = pyinfra.run("--yes", "staging")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "\nThis would change:\n  Site: stage\n", "carried out\n")
+
+
+def test_pyinfra_fails(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "exit 3")
+    run = pyinfra.run("--yes")
+    assert (run.returncode, run.stderr) == (1, "")
+
+
+def test_no_terminal(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "exit 9")
+    run = pyinfra.run()
+    assert run.returncode == 1
+    assert run.stderr == "There is no terminal to ask on: repeat with YES=1 to go ahead without a question.\n"
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "x\n", CTRL_D], ids=["n", "enter", "x", "end of input"])
+def test_declined(pyinfra: Double, answer: str) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "exit 9")
+    with pyinfra.on_terminal("stage") as command:
+        command.wait_until_asked("Apply this to stage? [y/N] ")
+        command.type(answer)
+        run = command.finish()
+    assert (run.exit_code, "Nothing was changed." in run.output) == (1, True)
+
+
+@pytest.mark.parametrize("answer", ["y\n", "Yes\n", " y\n"])
+def test_accepted(pyinfra: Double, answer: str) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "echo carried out")
+    with pyinfra.on_terminal() as command:
+        command.wait_until_asked("Apply this to every environment? [y/N] ")
+        command.type(answer)
+        assert command.finish().exit_code == 0
+
+
+@pytest.mark.parametrize("whom", ["terminal", "command", "pyinfra"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("plan", "apply", "says"),
+    [(HANGS, "", PLANNING), (f"echo '{CHANGE}'", HANGS, HALF_APPLIED)],
+    ids=["planning", "applying"],
+)  # fmt: skip
+def test_interrupted(pyinfra: Double, plan: str, apply: str, says: str, number: signal.Signals, whom: str) -> None:
+    pyinfra.does(plan, apply)
+    with pyinfra.on_terminal("--yes") as command:
+        command.wait_for("at work")
+        if whom == "terminal":
+            command.type(CTRL_C) if number == signal.SIGINT else os.killpg(command.process.pid, number)
+        else:
+            os.kill(pyinfra.pid if whom == "pyinfra" else command.process.pid, number)
+        run = command.finish()
+    assert (run.exit_code, run.output.count(says)) == (130, 1), run.output
+    assert "Traceback" not in run.output
+    pyinfra.assert_gone()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupted_before_the_answer(pyinfra: Double, number: signal.Signals) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "exit 9")
+    with pyinfra.on_terminal() as command:
+        command.wait_until_asked("[y/N]")
+        os.kill(command.process.pid, number)
+        run = command.finish()
+    assert (run.exit_code, run.output.count(ASKING)) == (130, 1)
+
+
+def test_pyinfra_takes_an_early_signal_for_its_end(pyinfra: Double) -> None:
+    """Until it has read the inventory, with exit code 0."""
+    pyinfra.does(f"echo '{CHANGE}'", "rm $DEPLOY_READY")
+    run = pyinfra.run("--yes")
+    assert (run.returncode, HALF_APPLIED in run.stderr) == (130, True)
+
+
+def test_a_pyinfra_that_does_not_end_is_killed(pyinfra: Double) -> None:
+    pyinfra.does("trap '' TERM INT; echo at work >&2; while :; do sleep 1; done")
+    with pyinfra.on_terminal() as command:
+        command.wait_for("at work")
+        os.kill(command.process.pid, signal.SIGTERM)
+        assert command.finish().exit_code == 130
+    pyinfra.assert_gone()
+
+
+def test_no_variable_of_the_shell_reaches_an_entry_point(pyinfra: Double, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PYINFRA_YES", "DEPLOY_VERSION", "DEPLOY_PLAN", "DEPLOY_BUILD"):
+        monkeypatch.setenv(name, "1")
+    pyinfra.does("""echo '{"plan": []}'""")
+    assert pyinfra.run().returncode == 0
+    assert not [
+        line
+        for line in Path(f"{pyinfra.path}.env").read_text().splitlines()
+        if line.startswith(("PYINFRA_YES", "DEPLOY_"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "seen"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=["terminal", "terminal with NO_COLOR"]
+)
+def test_a_wheel_turns_on_a_terminal(pyinfra: Double, variables: dict[str, str], seen: bool) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", 'echo "wheel: ${PYINFRA_PROGRESS:-turns}"')
+    with terminal([*pyinfra.command, "--yes"], CHECKOUT, **variables) as command:
+        run = command.finish()
+    assert ("wheel: turns" in run.output, "wheel: off" in run.output) == (seen, not seen)
+
+
+def test_nothing_turns_in_a_file(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", 'echo "wheel: ${PYINFRA_PROGRESS:-turns}"')
+    assert "wheel: off" in pyinfra.run("--yes").stdout

@@ -1,0 +1,82 @@
+"""The Makefile abbreviates: each recipe is one line, and only variables of the command line count."""
+
+import os
+import re
+import shlex
+import subprocess
+from unicodedata import east_asian_width
+
+import pytest
+
+from group_data.schema.paths import CHECKOUT
+
+STRAY = {
+    "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
+    "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
+    "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+}  # fmt: skip
+
+
+def recipe(*arguments: str, **variables: str) -> list[str]:
+    """The words of the command that a target runs, as the shell would read them; nothing is run."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/installed", *arguments],
+        cwd=CHECKOUT,
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        | variables,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return shlex.split(done.stdout.splitlines()[-1])
+
+
+def targets() -> list[str]:
+    return re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", targets())
+def test_a_shells_own_variables_steer_nothing(target: str) -> None:
+    assert recipe(target, **STRAY) == recipe(target)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["plan"], ["commands.plan"]),
+        (["plan", "ENV=stage"], ["commands.plan", "stage"]),
+        (["apply", "ENV=stage prod", "YES=1"], ["commands.apply", "stage", "prod", "--yes"]),
+        (["apply", "YES=no"], ["commands.apply"]),
+        (["release", "ENV=stage", "TARBALL=/a b/c'd.tgz"], ["commands.release", "stage", "--tarball=/a b/c'd.tgz"]),
+        (["release", "ENV=stage", "VERSION=0.2.0"], ["commands.release", "stage", "--version=0.2.0"]),
+        (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "stage", "--ref=x y", "--fetch"]),
+        (["rpc", "ENV=stage", "EXPR=f(\"$HOME `id` $(id) 'q' \\ # %\")"],
+         ["commands.rpc", "stage", "--", "f(\"$HOME `id` $(id) 'q' \\ # %\")"]),
+        (["rpc", "EXPR=1"], ["commands.rpc", "", "--", "1"]),
+        (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "stage", "--since=-1h"]),
+        (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
+        (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
+        (["test-all"], ["pytest", "--everything"]),
+    ],
+)  # fmt: skip
+def test_words_of_the_command_line_arrive(arguments: list[str], words: list[str]) -> None:
+    assert recipe(*arguments) == [".venv/bin/python", "-m", *words]
+
+
+def test_a_command_for_the_sandbox_arrives() -> None:
+    words = recipe("sandbox-ssh", "CMD=echo 'a  b' \"$x\"")
+    assert words[-2:] == ["ssh", "echo 'a  b' \"$x\""]
+
+
+def test_size() -> None:
+    lines = (CHECKOUT / "Makefile").read_text().splitlines()
+    assert len(lines) <= 130
+    recipes = [index for index, line in enumerate(lines) if line.startswith("\t")]
+    assert not any(index + 1 in recipes or lines[index].endswith("\\") for index in recipes)
+
+
+def test_help_fits_a_narrow_terminal() -> None:
+    shown = subprocess.run(["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    lines = shown.splitlines()
+    assert len(lines) > 35
+    assert max(sum(2 if east_asian_width(letter) == "W" else 1 for letter in line) for line in lines) <= 80

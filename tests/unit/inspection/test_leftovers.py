@@ -1,0 +1,103 @@
+"""Every path of an environment has a trace among the leftovers, and one that is wanted is not named."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+import pytest
+from pyinfra.api import Host, Inventory
+
+from group_data.schema.environment import Environment
+from group_data.schema.inventory import read_environments
+from inspection import leftovers, traces
+from tests.unit.conftest import PROD, STAGE
+
+# Properties of an environment whose path nobody has to remove with it.
+KEPT = {
+    "home": "The user's own, with whatever people put there; one home serves all environments of the application.",
+    "database_ca_path": "Debian's or somebody else's, named by database_tls_ca.",
+}
+
+
+def paths(environment: Environment) -> Iterator[tuple[str, str]]:
+    """The properties whose value is an absolute path, and those paths."""
+    for name, attribute in vars(Environment).items():
+        if isinstance(attribute, property):
+            value = getattr(environment, name)
+            if isinstance(value, str) and value.startswith("/"):
+                yield name, value
+
+
+def removals(environment: Environment) -> list[PurePosixPath]:
+    """The paths that the removals of all traces name."""
+    words = [word for trace in traces.TRACES for word in shlex.split(trace.removal(environment))]
+    return [PurePosixPath(word.rstrip(";")) for word in words if word.startswith("/")]
+
+
+def test_every_path_of_an_environment_has_a_trace_or_a_reason(environment: Callable[..., Environment]) -> None:
+    stage = environment(tls="self_signed")
+    known = removals(stage)
+    found = dict(paths(stage))
+    assert {"build_path", "secret_path", "switch_path"} <= set(found)
+    bare = {
+        name for name, path in found.items() if not any(PurePosixPath(path).is_relative_to(parent) for parent in known)
+    }
+    assert bare == set(KEPT)
+
+
+@pytest.mark.parametrize("program", ["switch_path", "build_program_path"])
+def test_the_settings_beside_a_program_have_a_trace(environment: Callable[..., Environment], program: str) -> None:
+    assert PurePosixPath(f"{getattr(environment(), program)}.conf") in removals(environment())
+
+
+@pytest.mark.parametrize("trace", traces.TRACES, ids=lambda trace: trace.thing)
+def test_a_name_is_told_from_its_pattern(environment: Callable[..., Environment], trace: traces.Trace) -> None:
+    """One environment's trace is never taken for that of another thing."""
+    example = environment()
+    name = trace.name(traces.namesake(example, "qa"))
+    matching = [other.thing for other in traces.TRACES if leftovers.short_name(other, example, name) == "qa"]
+    assert matching == [trace.thing]
+
+
+QA = STAGE | {"environment": "qa", "domain": "qa.example.com", "port": 4002}
+ELSEWHERE = {"ssh_hostname": "build.example.com"}
+STORE = "/var/cache/billing_{}-build"
+
+
+@pytest.fixture
+def on_machine(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> Callable[..., list[str]]:
+    """The things left over on the machine of the host `stage`, which has the build directories of stage, prod and qa."""
+
+    def find(**hosts: dict[str, object]) -> list[str]:
+        number = [trace.thing for trace in traces.TRACES].index("build directory")
+        listed = [f"{number}\t{STORE.format(name)}" for name in ("stage", "prod", "qa", "Other", "a; rm")]
+
+        def answer(host: Host, cls: type, **arguments: object) -> list[str]:
+            return listed if "arguments" in arguments else []
+
+        monkeypatch.setattr(leftovers, "fact", answer)
+        inventory_of = inventory(**hosts)
+        environments = read_environments(inventory_of)
+        return [found.thing for found in leftovers.find(inventory_of.get_host("stage"), environments, [])]
+
+    return find
+
+
+def test_the_build_directory_of_a_removed_environment_is_left_over(on_machine: Callable[..., list[str]]) -> None:
+    assert on_machine(stage=STAGE, prod=PROD) == ["build directory /var/cache/billing_qa-build"]
+
+
+def test_an_environment_of_another_machine_that_is_built_here_keeps_its_build_directory(
+    on_machine: Callable[..., list[str]],
+) -> None:
+    assert on_machine(stage=STAGE, prod=PROD | ELSEWHERE | {"build_host": "stage"}, qa=QA) == []
+
+
+def test_an_environment_that_is_built_elsewhere_by_now_left_its_build_directory(
+    on_machine: Callable[..., list[str]],
+) -> None:
+    built_elsewhere = on_machine(stage=STAGE | {"build_host": "prod"}, prod=PROD | ELSEWHERE, qa=QA)
+    assert built_elsewhere == [
+        "build directory /var/cache/billing_stage-build",
+        "build directory /var/cache/billing_prod-build",
+    ]

@@ -1,0 +1,168 @@
+"""Sites of nginx: a candidate is tested before it is put into place, and a reload is waited for."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations.site import SUBJECT
+from tests.unit.operations.programs.sandboxed import Sandbox
+
+OLD, NEW = "server { listen 80; }\n", "server { listen 8080; }\n"
+
+
+@pytest.fixture
+def nginx(sandbox: Sandbox) -> Path:
+    """A directory that stands for /etc/nginx, with one site."""
+    place = sandbox.directory / "nginx"
+    sandbox.places["/etc/nginx"] = place
+    for name in ("sites-available", "sites-enabled", "conf.d"):
+        (place / name).mkdir(parents=True)
+    (place / "nginx.conf").write_text("http {}\n")
+    (place / "sites-available" / "default").write_text("server { listen 80 default_server; }\n")
+    (place / "sites-enabled" / "default").symlink_to(place / "sites-available" / "default")
+    return place
+
+
+def install(sandbox: Sandbox, *replaced: str) -> subprocess.CompletedProcess[str]:
+    return sandbox.run("install_site.sh", "billing_prod", *replaced, stdin=NEW)
+
+
+def sites(nginx: Path) -> dict[str, str]:
+    """What nginx would read of each enabled site."""
+    return {path.name: path.read_text() for path in sorted((nginx / "sites-enabled").iterdir())}
+
+
+# The copy is the last argument. What nginx would find in it is noted.
+TESTED = 'for copy; do :; done\ncat "$copy/sites-available/billing_prod" > tested\nls "$copy/sites-enabled" >> tested'
+
+
+def test_a_site_is_tested_in_a_copy_and_enabled(sandbox: Sandbox, nginx: Path) -> None:
+    sandbox.stub("unshare", TESTED)
+    done = install(sandbox, "default")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sandbox.directory / "tested").read_text() == f"{NEW}billing_prod\n"
+    assert sites(nginx) == {"billing_prod": NEW}
+    assert (nginx / "sites-available" / "billing_prod").stat().st_mode & 0o777 == 0o644
+    assert not list(sandbox.directory.glob("nginx.staging.*"))
+
+
+def test_a_site_that_nginx_refuses_changes_nothing(sandbox: Sandbox, nginx: Path) -> None:
+    (nginx / "sites-available" / "billing_prod").write_text(OLD)
+    before = sites(nginx)
+    sandbox.stub("unshare", "echo 'nginx: [emerg] unknown directive' >&2\nexit 1")
+    done = install(sandbox, "default")
+    assert (done.returncode, done.stderr) == (1, "nginx: [emerg] unknown directive\n")
+    assert sites(nginx) == before
+    assert (nginx / "sites-available" / "billing_prod").read_text() == OLD
+    assert not list(sandbox.directory.glob("nginx.staging.*"))
+
+
+@pytest.fixture
+def worker(sandbox: Sandbox) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a child that calls itself a worker of nginx."""
+    master = subprocess.Popen(
+        ["bash", "-c", 'exec 3<&0; (exec -a "nginx: worker process" cat <&3) & wait'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert master.stdout
+    assert master.stdin
+    # It has its name by the time it answers.
+    master.stdin.write(b"\n")
+    master.stdin.flush()
+    master.stdout.readline()
+    sandbox.stub("nginx", 'echo "nginx $*" >> calls')
+    yield master
+    # Its input ends, and so does the child.
+    master.stdin.close()
+    master.wait(20)
+    master.stdout.close()
+
+
+def reload(sandbox: Sandbox, master: int, at_reload: str, patience: int = 20) -> subprocess.CompletedProcess[str]:
+    sandbox.stub("systemctl", f"case $1 in\nshow) echo {master} ;;\nreload) {at_reload} ;;\nesac")
+    return sandbox.run("reload_nginx.sh", str(sandbox.directory / "nginx.loaded"), str(patience))
+
+
+def test_a_reload_is_over_when_the_former_workers_are(sandbox: Sandbox, worker: subprocess.Popen[bytes]) -> None:
+    done = reload(sandbox, worker.pid, f"kill $(cat /proc/{worker.pid}/task/{worker.pid}/children)")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sandbox.directory / "nginx.loaded").exists()
+    assert not (sandbox.directory / "nginx.loaded.new").exists()
+    assert (sandbox.directory / "calls").read_text() == "nginx -t -q\n"
+
+
+def test_a_reload_that_does_not_come_about_fails(sandbox: Sandbox, worker: subprocess.Popen[bytes]) -> None:
+    done = reload(sandbox, worker.pid, ":", patience=1)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "nginx goes on with the configuration it had: /var/log/nginx/error.log says why. Mend that, apply again\n",
+    )
+    assert not (sandbox.directory / "nginx.loaded").exists()
+
+
+def test_a_configuration_that_nginx_refuses_is_not_loaded(sandbox: Sandbox) -> None:
+    sandbox.stub("nginx", "exit 1")
+    assert reload(sandbox, 1, "touch reloaded").returncode == 1
+    assert not (sandbox.directory / "reloaded").exists()
+
+
+SHIPPED = "5b5f5d1c5a2d8a1f0d3f5e6b7c8d9e0f"
+
+
+def default_servers(sandbox: Sandbox, nginx: Path) -> list[str]:
+    done = sandbox.run("default_servers.sh", str(nginx / "sites-enabled" / "ours"))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_a_default_server_that_somebody_wrote_is_named(sandbox: Sandbox, nginx: Path) -> None:
+    sandbox.stub("dpkg-query", f"echo ' {nginx}/sites-available/default {SHIPPED}'")
+    (nginx / "sites-enabled" / "ours").write_text("listen 80 default_server;\n")
+    (nginx / "conf.d" / "a.conf").write_text("# listen 80 default_server;\nlisten 80; # default_server\n")
+    (nginx / "conf.d" / "b.conf").write_text("    listen [::]:80 default_server;\n")
+    assert default_servers(sandbox, nginx) == ["default", "b.conf"]
+
+
+def test_debians_own_default_server_does_not_count(sandbox: Sandbox, nginx: Path) -> None:
+    site = nginx / "sites-available" / "default"
+    digest = subprocess.run(["md5sum", site], capture_output=True, text=True, check=True).stdout.split()[0]
+    sandbox.stub("dpkg-query", f"echo ' {site} {digest}'")
+    assert default_servers(sandbox, nginx) == []
+
+
+def test_files_that_size_the_hash_of_names_are_named(sandbox: Sandbox, nginx: Path) -> None:
+    for name in ("ours.conf", "a.conf"):
+        (nginx / "conf.d" / name).write_text("server_names_hash_bucket_size 128;\n")
+    (nginx / "conf.d" / "b.conf").write_text("# server_names_hash_bucket_size 128;\n")
+    done = sandbox.run("server_names_hash.sh", str(nginx / "conf.d" / "ours.conf"))
+    assert (done.returncode, done.stdout) == (0, f"{nginx}/conf.d/a.conf\n")
+
+
+def unused(sandbox: Sandbox, pem: Path, subject: str = SUBJECT) -> str:
+    if not pem.exists():
+        sandbox.run("issue_certificate.sh", str(pem), "DNS:example.com", "30", subject)
+    done = sandbox.run("unused_certificate.sh", str(pem), "billing_prod", SUBJECT.removeprefix("/"))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_certificate_of_ours_that_nothing_names_is_unused(sandbox: Sandbox, nginx: Path) -> None:
+    pem = sandbox.directory / "prod.pem"
+    (nginx / "sites-enabled" / "billing_prod").write_text(f"ssl_certificate {pem};\n")
+    assert unused(sandbox, pem) == "unused\n"
+
+
+def test_a_certificate_that_another_site_names_is_used(sandbox: Sandbox, nginx: Path) -> None:
+    pem = sandbox.directory / "prod.pem"
+    (nginx / "sites-available" / "other").write_text(f"ssl_certificate {pem};\n")
+    (nginx / "sites-enabled" / "other").symlink_to(nginx / "sites-available" / "other")
+    assert unused(sandbox, pem) == ""
+
+
+def test_a_certificate_of_somebody_else_is_not_unused(sandbox: Sandbox, nginx: Path) -> None:
+    assert nginx.is_dir()
+    assert unused(sandbox, sandbox.directory / "prod.pem", "/O=example") == ""
+    assert unused(sandbox, Path("/no/such/file")) == ""

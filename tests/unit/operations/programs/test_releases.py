@@ -1,0 +1,70 @@
+"""Releases on a host: listing and removing them, and the room there is."""
+
+import pytest
+
+from operations.release.artifacts import FreeSpace
+from operations.release.history import Releases, ReleasesOnHost, Revision
+from tests.unit.operations.programs.sandboxed import Sandbox
+
+
+def listed(sandbox: Sandbox) -> Releases:
+    paths = [str(sandbox.directory / name) for name in ("app", "releases", "revisions.log")]
+    done = sandbox.run("list_releases.sh", *paths)
+    assert (done.returncode, done.stderr) == (0, "")
+    return ReleasesOnHost().process(done.stdout.splitlines())
+
+
+def test_before_the_first_release_there_are_none(sandbox: Sandbox) -> None:
+    assert listed(sandbox) == Releases(None, {}, [])
+
+
+def test_an_empty_directory_holds_none(sandbox: Sandbox) -> None:
+    (sandbox.directory / "releases").mkdir()
+    assert listed(sandbox) == Releases(None, {}, [])
+
+
+def test_releases_the_link_and_the_log_are_listed(sandbox: Sandbox) -> None:
+    releases = sandbox.directory / "releases"
+    for version, digest in (("0.1.0", ""), ("0.2.0", "abc")):
+        (releases / version).mkdir(parents=True)
+        if digest:
+            (releases / version / ".tarball.sha256").write_text(f"{digest}\n")
+    (releases / "a file").touch()
+    (sandbox.directory / "app").symlink_to(releases / "0.2.0")
+    line = ["2026-01-01T00:00:00Z", "me@here", "release", "0.2.0", "abc", "good", "12"]
+    (sandbox.directory / "revisions.log").write_text("\t".join(line) + "\n")
+    assert listed(sandbox) == Releases("0.2.0", {"0.1.0": "", "0.2.0": "abc"}, [Revision(*line)])
+
+
+def test_one_release_is_removed(sandbox: Sandbox) -> None:
+    releases = sandbox.directory / "releases"
+    for version in ("0.1.0", "0.2.0"):
+        (releases / version / "lib").mkdir(parents=True)
+    assert sandbox.run("remove_release.sh", str(releases), "0.1.0").returncode == 0
+    assert [path.name for path in releases.iterdir()] == ["0.2.0"]
+
+
+def test_nothing_is_removed_through_a_link(sandbox: Sandbox) -> None:
+    (sandbox.directory / "elsewhere" / "0.1.0").mkdir(parents=True)
+    link = sandbox.directory / "releases"
+    link.symlink_to(sandbox.directory / "elsewhere")
+    assert sandbox.run("remove_release.sh", str(link), "0.1.0").returncode == 1
+    assert (link / "0.1.0").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"), [("/", "/"), ("/proc", "/proc"), ("/no/such/directory", "/"), ("/proc/no/such", "/proc")]
+)
+def test_the_room_of_the_nearest_directory_is_told(sandbox: Sandbox, path: str, nearest: str) -> None:
+    sandbox.stub("df", 'shift 2\necho "Mounted on Avail"\necho "$1 1024"')
+    assert sandbox.run("free_space.sh", path).stdout == f"{path} {nearest} 1024\n"
+
+
+def test_the_real_df_is_understood(sandbox: Sandbox) -> None:
+    done = sandbox.run("free_space.sh", "/proc", str(sandbox.directory / "missing" / "too"))
+    assert (done.returncode, done.stderr) == (0, "")
+    space = FreeSpace().process(done.stdout.splitlines())
+    assert space["/proc"] == ("/proc", 0)
+    system, free = space[str(sandbox.directory / "missing" / "too")]
+    assert str(sandbox.directory).startswith(system)
+    assert free > 0

@@ -1,0 +1,132 @@
+"""The store of tarballs: what comes in, what is listed, and what is handed over."""
+
+import hashlib
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from operations.release.artifacts import Artifact, ArtifactsInStore
+from tests.unit.operations.programs.sandboxed import Sandbox
+
+CONTENT = b"a tarball"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+NOTES = "revision=abc\nbuilt_for=-\n"
+
+
+@pytest.fixture
+def store(sandbox: Sandbox) -> Path:
+    """The directory of the store."""
+    path = sandbox.directory / "store"
+    path.mkdir()
+    return path
+
+
+def upload(sandbox: Sandbox, store: Path, digest: str = DIGEST) -> subprocess.CompletedProcess[str]:
+    uploads = sandbox.directory / "uploads"
+    uploads.mkdir()
+    for name in ("billing-prod-1", "billing-prod-2", "billing-stage-1"):
+        (uploads / name).write_bytes(CONTENT)
+    place = store / "billing-0.2.0.tar.gz"
+    return sandbox.run("store_artifact.sh", str(uploads / "billing-prod-2"), str(place), digest, stdin=NOTES)
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+def test_an_upload_is_stored_with_its_checksum_and_notes(sandbox: Sandbox, store: Path) -> None:
+    done = upload(sandbox, store)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert {path.name: path.read_text() for path in store.iterdir()} == {
+        "billing-0.2.0.tar.gz": CONTENT.decode(),
+        "billing-0.2.0.tar.gz.sha256": f"{DIGEST}  billing-0.2.0.tar.gz\n",
+        "billing-0.2.0.tar.gz.build": NOTES,
+    }
+    assert {path.stat().st_mode & 0o777 for path in store.iterdir()} == {0o600}
+    subprocess.run(["sha256sum", "--check", "--status", "billing-0.2.0.tar.gz.sha256"], cwd=store, check=True)
+
+
+def test_remains_of_uploads_to_the_same_environment_go(sandbox: Sandbox, store: Path) -> None:
+    upload(sandbox, store)
+    assert names(sandbox.directory / "uploads") == ["billing-stage-1"]
+
+
+def test_an_upload_that_is_cut_off_is_not_stored(sandbox: Sandbox, store: Path) -> None:
+    done = upload(sandbox, store, digest="0" * 64)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the tarball did not arrive whole, its checksum differs: release it again; nothing was changed\n",
+    )
+    assert names(store) == []
+    assert names(sandbox.directory / "uploads") == ["billing-stage-1"]
+
+
+@pytest.mark.parametrize("failing", ["cp", "mv"])
+def test_a_full_disk_leaves_nothing_that_has_a_tarballs_name(sandbox: Sandbox, store: Path, failing: str) -> None:
+    sandbox.stub(failing, "exit 1")
+    assert upload(sandbox, store).returncode == 1
+    assert not [name for name in names(store) if name.endswith((".gz", ".part"))]
+
+
+def put(store: Path, version: str, age: int, *, app: str = "billing", notes: str = "", checked: bool = True) -> None:
+    """A tarball in the store, of so many seconds ago."""
+    tarball = store / f"{app}-{version}.tar.gz"
+    tarball.write_bytes(CONTENT)
+    os.utime(tarball, (1_000_000_000 - age, 1_000_000_000 - age))
+    if notes:
+        Path(f"{tarball}.build").write_text(notes)
+    if checked:
+        Path(f"{tarball}.sha256").write_text(f"{DIGEST}  {tarball.name}\n")
+
+
+def listed(sandbox: Sandbox, store: Path) -> list[Artifact]:
+    done = sandbox.run("list_artifacts.sh", str(store), "billing")
+    assert (done.returncode, done.stderr) == (0, "")
+    return ArtifactsInStore().process(done.stdout.splitlines())
+
+
+def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None:
+    notes = "revision=abc\nbranch=main\ndistribution=Debian 13\nbuilt_for=prod\nrecipe=def\nbuilt=2026-01-01\n"
+    put(store, "0.1.0", 30, notes=notes)
+    put(store, "0.2.0+20260201-main-abc", 10)
+    put(store, "0.1.1", 20, checked=False)
+    put(store, "9.9.9", 5, app="other")
+    (store / "billing-0.3.0.tar.gz.part").touch()
+    size = len(CONTENT)
+    assert listed(sandbox, store) == [
+        Artifact("0.2.0+20260201-main-abc", DIGEST, size),
+        Artifact("0.1.1", "", size),
+        Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def"),
+    ]
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_store_without_tarballs_lists_none(sandbox: Sandbox, store: Path, *, made: bool) -> None:
+    # The directory that the program begins in is not the store.
+    put(sandbox.directory, "0.1.0", 0)
+    assert listed(sandbox, store if made else store / "missing") == []
+
+
+def test_the_newest_build_is_handed_over_with_its_files(sandbox: Sandbox, store: Path) -> None:
+    user = pwd.getpwuid(os.getuid())
+    sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
+    put(store, "0.1.0", 20, notes=NOTES)
+    put(store, "0.2.0", 10, notes=NOTES)
+    put(store, "0.3.0", 5, app="other", notes=NOTES)
+    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+    expected = ["billing-0.2.0.tar.gz.sha256", "billing-0.2.0.tar.gz.build", "billing-0.2.0.tar.gz"]
+    assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
+    uploads = sandbox.directory / ".uploads"
+    assert names(uploads) == sorted(expected)
+    assert uploads.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in uploads.iterdir()} == {0o600}
+
+
+def test_without_a_build_nothing_is_handed_over(sandbox: Sandbox, store: Path) -> None:
+    user = pwd.getpwuid(os.getuid())
+    sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
+    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+    assert (done.returncode, done.stdout) == (1, "")

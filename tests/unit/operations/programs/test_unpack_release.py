@@ -1,0 +1,231 @@
+"""Unpacking a release: a tarball is looked at before anything has its name, and only the lock's holder unpacks."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.unit.operations.programs.sandboxed import Sandbox
+
+VERSION = "0.2.0"
+FILES = {"bin/billing": "#!/bin/sh\n", "releases/start_erl.data": f"15.2 {VERSION}\n", "lib/a": "a\n"}
+
+Change = Callable[[tarfile.TarFile], None]
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> Change:
+    """A further link in the tarball."""
+
+    def add(archive: tarfile.TarFile) -> None:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, target
+        archive.addfile(member)
+
+    return add
+
+
+def file(name: str, content: str, mode: int = 0o755) -> Change:
+    """A further file in the tarball."""
+
+    def add(archive: tarfile.TarFile) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.mode = len(content), mode
+        archive.addfile(member, io.BytesIO(content.encode()))
+
+    return add
+
+
+def nothing(archive: tarfile.TarFile) -> None:
+    """No change."""
+
+
+class Root:
+    """The directory of an environment, and a tarball."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.root = sandbox.directory / "prod"
+        self.releases = self.root / "releases"
+        self.tarball = sandbox.directory / "billing-0.2.0.tar.gz"
+        self.root.mkdir()
+        # Root alone gives files away, and there is neither the user nor a systemd here.
+        sandbox.stub("chown")
+        sandbox.stub("systemctl")
+
+    def pack(self, change: Change = nothing, without: str = "") -> None:
+        with tarfile.open(self.tarball, "w:gz") as archive:
+            for name, content in FILES.items():
+                if name != without:
+                    file(name, content)(archive)
+            change(archive)
+
+    def unpack(
+        self, *, locked: bool = True, digest: str = "", version: str = VERSION
+    ) -> subprocess.CompletedProcess[str]:
+        digest = digest or hashlib.sha256(self.tarball.read_bytes()).hexdigest()
+        arguments = [str(self.root), version, str(self.tarball), digest, "billing"]
+        take = self.sandbox.command("take_lock.sh", "me@here", "release")
+        return self.sandbox.over_ssh(*[take] * locked, self.sandbox.command("unpack_release.sh", *arguments))
+
+
+@pytest.fixture
+def root(sandbox: Sandbox) -> Root:
+    return Root(sandbox)
+
+
+def below(path: Path) -> list[str]:
+    """Names of everything in a directory."""
+    return sorted(str(entry.relative_to(path)) for entry in path.rglob("*"))
+
+
+def test_a_release_is_unpacked(root: Root) -> None:
+    root.pack(link("lib/link", "a"))
+    done = root.unpack()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    release = root.releases / VERSION
+    assert [path.name for path in root.releases.iterdir()] == [VERSION]
+    assert below(release) == [
+        ".tarball.sha256", "bin", "bin/billing", "lib", "lib/a", "lib/link", "releases", "releases/start_erl.data",
+    ]  # fmt: skip
+    assert (release / ".tarball.sha256").read_text().strip() == hashlib.sha256(root.tarball.read_bytes()).hexdigest()
+    assert (release / "bin" / "billing").stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize(("packed", "unpacked"), [(0o777, 0o750), (0o600, 0o640), (0o4755, 0o750), (0o444, 0o640)])
+def test_the_application_reads_every_file_and_changes_none(root: Root, packed: int, unpacked: int) -> None:
+    root.pack(file("lib/b", "", packed))
+    assert root.unpack().returncode == 0
+    assert (root.releases / VERSION / "lib" / "b").stat().st_mode & 0o7777 == unpacked
+
+
+def test_one_that_was_unpacked_before_is_replaced_as_a_whole(root: Root) -> None:
+    (root.releases / VERSION).mkdir(parents=True)
+    (root.releases / VERSION / "of_before").touch()
+    (root.releases / ".unpacking.x1").mkdir()
+    root.pack()
+    assert root.unpack().returncode == 0
+    assert [path.name for path in root.releases.iterdir()] == [VERSION]
+    assert "of_before" not in below(root.releases)
+
+
+REFUSED = {
+    "absolute_link": (link("lib/link", "/etc/passwd"), "holds a link that leads out of the release"),
+    "link_upwards": (link("lib/link", "../../0.1.0"), "holds a link that leads out of the release"),
+    "absolute_path": (file("/tmp/evil", ""), "holds paths that lead out of the release"),  # noqa: S108
+    "path_upwards": (file("lib/../../evil", ""), "holds paths that lead out of the release"),
+    "named_pipe": (link("lib/pipe", "", tarfile.FIFOTYPE), "holds what is neither file nor directory nor link"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), REFUSED.values(), ids=REFUSED)
+def test_a_tarball_that_reaches_out_of_the_release_is_refused(root: Root, change: Change, reason: str) -> None:
+    root.pack(change)
+    refused(root, root.unpack(), reason)
+
+
+def refused(root: Root, done: subprocess.CompletedProcess[str], reason: str) -> None:
+    """Nothing was unpacked, for this reason."""
+    # Before that line tar may say something of its own.
+    assert done.stderr.endswith(f"{root.tarball} {reason}: build it anew; nothing was released\n")
+    assert done.returncode == 1
+    assert below(root.releases) == []
+
+
+def test_a_tarball_writes_nothing_through_a_link_of_its_own(root: Root) -> None:
+    outside = root.sandbox.directory / "outside"
+    outside.mkdir()
+
+    def change(archive: tarfile.TarFile) -> None:
+        link("lib/out", str(outside))(archive)
+        file("lib/out/evil", "")(archive)
+
+    root.pack(change)
+    assert root.unpack().returncode == 1
+    assert (below(outside), below(root.releases)) == ([], [])
+
+
+def test_a_link_to_a_directory_whose_name_begins_the_same_is_refused(root: Root) -> None:
+    root.sandbox.stub("mktemp", "mkdir .unpacking.x && echo .unpacking.x")
+    root.pack(link("link", "../.unpacking.xy"))
+    refused(root, root.unpack(), "holds a link that leads out of the release")
+
+
+def test_another_checksum_is_refused_before_anything_is_made(root: Root) -> None:
+    root.pack()
+    done = root.unpack(digest="0" * 64)
+    assert done.stderr == (
+        f"{root.tarball} is not what was built, its checksum differs: build it anew; nothing was released\n"
+    )
+    assert below(root.root) == []
+
+
+def test_another_version_is_refused(root: Root) -> None:
+    root.pack()
+    refused(root, root.unpack(version="0.3.0"), "would boot version 0.2.0, not 0.3.0")
+
+
+def test_a_release_without_its_program_is_refused(root: Root) -> None:
+    root.pack(without="bin/billing")
+    refused(root, root.unpack(), "has no bin/billing")
+
+
+def test_a_release_that_does_not_tell_its_version_is_refused(root: Root) -> None:
+    root.pack(without="releases/start_erl.data")
+    refused(root, root.unpack(), "has no releases/start_erl.data")
+
+
+def test_a_tarball_that_is_cut_off_is_refused(root: Root) -> None:
+    root.pack()
+    root.tarball.write_bytes(root.tarball.read_bytes()[:-20])
+    refused(root, root.unpack(), "cannot be read, it is cut off or no tarball")
+
+
+def test_a_full_disk_is_named(root: Root) -> None:
+    root.pack()
+    root.sandbox.stub(
+        "tar", '[ "$1" != -xzf ] || { echo "tar: Wrote only 512 bytes" >&2; exit 2; }\nexec /bin/tar "$@"'
+    )
+    root.sandbox.stub("df", "echo Avail; echo 1023")
+    done = root.unpack()
+    assert f"{root.releases} is full: make room there, or lower keep_releases; nothing was released\n" in done.stderr
+    assert below(root.releases) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("prod", "leads elsewhere: apply first"), ("prod/releases", "is a link: remove it")]
+)
+def test_a_directory_that_is_a_link_is_refused(root: Root, name: str, reason: str) -> None:
+    root.pack()
+    root.sandbox.stub("chown", f"touch {root.sandbox.directory}/given_away")
+    elsewhere = root.sandbox.directory / "elsewhere"
+    elsewhere.mkdir()
+    place = root.sandbox.directory / name
+    if place.exists():
+        place.rmdir()
+    place.symlink_to(elsewhere)
+    done = root.unpack()
+    assert (done.returncode, done.stderr) == (1, f"{place} {reason}\n")
+    assert below(elsewhere) == []
+    assert not (root.sandbox.directory / "given_away").exists()
+
+
+def test_only_the_holder_of_the_lock_unpacks(root: Root) -> None:
+    root.pack()
+    done = root.unpack(locked=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "the lock was broken, and is no longer this run's: nothing was changed\n",
+    )
+    assert below(root.releases) == []
+
+
+def test_a_release_that_is_there_stays_when_the_lock_was_broken(root: Root) -> None:
+    (root.releases / VERSION).mkdir(parents=True)
+    (root.releases / VERSION / "of_before").touch()
+    root.pack()
+    assert root.unpack(locked=False).returncode == 1
+    assert below(root.releases) == [VERSION, f"{VERSION}/of_before"]

@@ -1,0 +1,55 @@
+"""The README and docs/ name files, targets and commands that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+DOCUMENTS = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+ROOMS = (
+    "bench|checkout|commands|connectors|deploys|docs|examples|group_data|inspection|operations|preflight|templates|tests"
+    "|vault"
+)
+# A path below one of the rooms, outside of names that are filled in.
+PATH = re.compile(rf"(?<![\w./<-])(?:{ROOMS})/[\w./-]*\w(?![\w<…*])")
+# Names of examples, and files that the operator makes.
+EXAMPLES = re.compile(r"group_data/qa\.py|vault/\w+(\.age)?")
+TARGET = re.compile(r"^([a-z-]+):.*## ", re.MULTILINE)
+
+
+def targets() -> set[str]:
+    return set(TARGET.findall((CHECKOUT / "Makefile").read_text()))
+
+
+def is_there(name: str) -> bool:
+    return (CHECKOUT / name).exists() or (CHECKOUT / f"{name}.py").exists()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_file_that_a_document_names_is_there(document: Path) -> None:
+    named = {name.rstrip(".") for name in PATH.findall(document.read_text())}
+    assert sorted(name for name in named if not is_there(name) and not EXAMPLES.fullmatch(name)) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_target_and_command_that_a_document_names_is_there(document: Path) -> None:
+    text = document.read_text()
+    assert set(re.findall(r"(?:`|^ {4}|&& |- |run: )make ([a-z][a-z-]*)", text, re.MULTILINE)) - targets() == set()
+    assert [name for name in re.findall(r"-m commands\.([a-z]\w*)", text) if not is_there(f"commands/{name}.py")] == []
+
+
+def test_every_target_is_in_the_table_of_commands() -> None:
+    table = re.findall(r"^\| ((?:`[^`]*`(?:, )?)+) \|", (CHECKOUT / "docs/commands.md").read_text(), re.MULTILINE)
+    listed = {name for cell in table for name in re.findall(r"`([a-z-]+)", cell)}
+    assert targets() - listed == set()
+    assert len(targets()) > 30
+
+
+def test_the_readme_is_short() -> None:
+    assert len((CHECKOUT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_a_file_that_is_not_there_is_found() -> None:
+    assert PATH.findall("see `operations/nothing.py` and `vault/<environment>.age`") == ["operations/nothing.py"]
+    assert not is_there("operations/nothing.py")

@@ -1,0 +1,70 @@
+"""The public keys of everyone who may open a vault."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pyrage import RecipientError, ssh, x25519  # type: ignore[import-untyped]
+
+from vault.keys import VaultError, lines_of, shown
+
+RECIPIENTS_FILE = "recipients.txt"
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """One line of recipients.txt.
+
+    + key: the pyrage recipient
+    + name: the owner from the comment, and the kind of the key
+    """
+
+    key: Any
+    name: str
+
+
+def read_recipients(directory: Path) -> list[Recipient]:
+    """The public keys of everyone who may open the vaults of a folder.
+
+    `recipients.txt` has one public key a line, `age1...` or `ssh-ed25519 ...`, and `#` comments; `age -R` reads it too.
+    Keys of age have no comment of their own, so a comment right above a key names its owner.
+
+    + directory: the folder with the vaults and `recipients.txt`
+
+    Raises VaultError when a line is no public key, with its number and not its text, and when there is no recipient.
+    """
+    path = directory / RECIPIENTS_FILE
+    recipients: list[Recipient] = []
+    problems: list[str] = []
+    above = ""
+    for number, line in enumerate(lines_of(path), start=1):
+        if line and not line.startswith("#"):
+            try:
+                recipients.append(_recipient(line, above))
+            except RecipientError:
+                problems.append(f"line {number} is {_guess(line)}")
+        above = line.lstrip("# ") if line.startswith("#") else ""
+    if problems:
+        raise VaultError("\n  ".join([f"{shown(path)} has lines that are no recipients:", *problems]))
+    if not recipients:
+        raise VaultError(f"{shown(path)} names no recipient: add a line with your public key")
+    return recipients
+
+
+def _recipient(line: str, above: str) -> Recipient:
+    kind, _, rest = line.partition(" ")
+    if kind == "ssh-ed25519":
+        key, owner = ssh.Recipient.from_str(line), rest.strip().partition(" ")[2] or above
+        short = f"{kind} ...{rest.split()[0][-8:]}"
+    else:
+        key, owner, short = x25519.Recipient.from_str(line), above, f"{line[:10]}...{line[-6:]}"
+    printable = "".join(c for c in owner if c.isprintable())
+    return Recipient(key, f"{printable} ({short})" if printable else short)
+
+
+def _guess(line: str) -> str:
+    if line.upper().startswith("AGE-SECRET-KEY-") or "PRIVATE KEY" in line:
+        return "a private key: take it out and replace that key, since everyone with this repository could read it"
+    if line.startswith(("ssh-", "ecdsa-", "sk-")) and not line.startswith("ssh-ed25519"):
+        return "an ssh key of another kind: use ssh-ed25519 or an age key"
+    return "no age1... or ssh-ed25519 public key"
