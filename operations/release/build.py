@@ -67,11 +67,7 @@ def _unpack_toolchain(archive: str, directory: str) -> Generator[StringCommand]:
     yield program.command("unpack_toolchain.sh", archive, directory)
 
 
-def conf(environment: Environment) -> str:
-    """What the program that builds reads about an environment. No secrets: the application user reads it too.
-
-    + environment: to be built
-    """
+def _conf(environment: Environment) -> str:
     tool = environment.tool
     return render(
         "build.conf.j2",
@@ -84,7 +80,7 @@ def conf(environment: Environment) -> str:
 
 def recipe(environment: Environment) -> str:
     """SHA-256 of the program that builds and its settings: with the same revision, the same recipe builds the same."""
-    return sha256(f"{program.text('build.sh')}\0{conf(environment)}".encode()).hexdigest()
+    return sha256(f"{program.text('build.sh')}\0{_conf(environment)}".encode()).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
@@ -93,7 +89,7 @@ def install_program(environment: Environment) -> None:
     + environment: to be built
     """
     for name, path, content, mode in (
-        ("Build: settings", environment.build_conf_path, conf(environment), "644"),
+        ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
         files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
