@@ -12,7 +12,7 @@ from group_data.schema.environment import Environment
 from operations.host import program
 from operations.release import build, switch
 
-CONFS: dict[str, Callable[[Environment], str]] = {"switch.sh": switch.conf, "build.sh": build.conf}
+CONFS: dict[str, Callable[[Environment], str]] = {"switch.sh": switch.conf, "build.sh": build._conf}
 
 # What each group of settings changes in a conf.
 KINDS: dict[str, dict[str, Any]] = {
@@ -76,7 +76,7 @@ def test_bash_reads_an_expression_back(environment: Callable[..., Environment], 
 
 def test_bash_reads_build_commands_back(environment: Callable[..., Environment], tmp_path: Path) -> None:
     commands = [EVIL, "npm ci --prefix assets"]
-    conf = build.conf(environment(build_commands=commands))
+    conf = build._conf(environment(build_commands=commands))
     assert read_by_bash(conf, tmp_path, "build_commands") == commands
     assert read_by_bash(conf, tmp_path, "assemble")[0] == "mix"
 

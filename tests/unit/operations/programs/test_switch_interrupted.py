@@ -127,6 +127,39 @@ def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: st
     assert host.current == "0.1.0"
 
 
+# What a release has noted when it settles. The first six come at once.
+NOTES = (
+    "action", "version", "before", "since", "who", "revision", "migrations", "backup", "migrating", "migrating_since",
+    "migrated", "restarted",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", range(6, len(NOTES) + 1))
+def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(host: StubHost, kept: int) -> None:
+    """systemd starts the linked release when the machine comes up: another one than the link names after going back."""
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, "settling", "release", "0.2.0")
+    notes = (host.state / "switching").read_text().splitlines(keepends=True)
+    assert tuple(note.partition("=")[0] for note in notes) == NOTES
+    (host.state / "switching").write_text("".join(notes[:kept]))
+    host.calls_file.write_text("")
+    words = host.run("migrate")
+    assert "0.1.0 runs and answers again." in words
+    assert words.splitlines()[-1] == "migrate 0.1.0: done"
+    assert host.called("systemctl restart billing_stage.service") == 1
+    assert host.log == ["release 0.2.0 ended", "migrate 0.1.0 good"]
+
+
+@pytest.mark.parametrize("result", ["signal", ""])
+def test_a_backup_cut_short_does_not_stay(host: StubHost, result: str) -> None:
+    host.migrations("down", NEW)
+    interrupt(host, "backup", "release", "0.2.0")
+    assert [name.endswith(".dump.part") for name in host.backups] == [True]
+    host.end(SERVICE_RESULT=result)
+    assert host.backups == []
+
+
 def test_what_was_finished_when_the_power_went_is_good(host: StubHost) -> None:
     interrupt(host, "settling", "release", "0.2.0")
     with (host.state / "switching").open("a") as notes:

@@ -142,6 +142,19 @@ def test_a_restart_that_fails_has_nothing_to_go_back_to(host: StubHost) -> None:
     assert host.called("systemctl restart billing_stage.service") == 1
 
 
+def test_a_restart_that_systemd_refuses(host: StubHost) -> None:
+    """The process from before answers as well as ever."""
+    stub = (host.bin / "systemctl").read_text().partition('calls"\n')[2]
+    host.stub("systemctl", f'case "$1" in restart) echo Unit is masked. >&2; exit 1 ;; esac\n{stub}')
+    words = host.run("restart")
+    assert "Unit is masked." in words
+    assert (
+        words.splitlines()[-1]
+        == "restart 0.1.0: FAILED: systemd did not restart billing_stage.service, for the reason above"
+    )
+    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 failed"])
+
+
 def test_a_restart_before_the_first_release(host: StubHost) -> None:
     host.link(None)
     assert "there is no release yet: make release" in host.run("restart")
