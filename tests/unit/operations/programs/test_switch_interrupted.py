@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -15,6 +16,8 @@ STEPS = {
     "asking for migrations": ("systemd-run", '[[ "$*" == *LIST* ]]'),
     "backup": ("runuser", '[[ "$*" == *pg_dump* ]]'),
     "migration": ("systemd-run", '[[ "$*" == *UP* ]]'),
+    "link": ("ln", "true"),
+    "renaming the link": ("mv", '[ "${!#}" = billing ]'),
     "restart": ("systemctl", '[[ "$*" == restart* ]]'),
     "waiting for health": ("curl", "true"),
     "asking the node": ("setpriv", "true"),
@@ -31,20 +34,18 @@ STOPS = {
 }
 
 
-def stand_still(host: StubHost, step: str) -> str:
-    """The stub of a step notes that it is reached, and waits. Returns what it was."""
-    name, condition = STEPS[step]
-    before = (host.bin / name).read_text()
-    body = before.partition('calls"\n')[2]
+def stand_still(host: StubHost, name: str, condition: str) -> None:
+    """The command notes that it is reached, and waits; not a second time."""
+    path = host.bin / name
+    body = f'exec {path.readlink()} "$@"' if path.is_symlink() else path.read_text().partition('calls"\n')[2]
     host.stub(
         name, f'if {condition} && [ ! -e "$HOST/reached" ]; then : > "$HOST/reached"; exec /bin/sleep 60; fi\n{body}'
     )
-    return before
 
 
 def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.SIGKILL) -> None:
     """The whole unit gets a signal in the middle of a step, as systemd ends one."""
-    before = stand_still(host, step)
+    stand_still(host, *STEPS[step])
     action = host.start(*arguments)
     deadline = time.monotonic() + 20
     while not (host.path / "reached").exists():
@@ -53,7 +54,6 @@ def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.S
         time.sleep(0.01)
     os.killpg(action.pid, number)
     action.communicate()
-    (host.bin / STEPS[step][0]).write_text(before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -104,6 +104,70 @@ def test_a_release_that_went_on_is_not_restarted_for_a_stop_before_the_switch(ho
     interrupt(host, "asking for migrations", "release", "0.2.0")
     host.end(SERVICE_RESULT="success", EXIT_STATUS="TERM")
     assert host.called("systemctl restart") == 0
+
+
+@pytest.mark.parametrize("result", ["success", "signal"])
+def test_a_failure_before_the_stop_counts(host: StubHost, result: str) -> None:
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    with (host.state / "switching").open("a") as notes:
+        notes.write("reason=it is broken\n")
+    assert host.end(SERVICE_RESULT=result).splitlines()[-1] == "release 0.2.0: FAILED: it is broken"
+    assert host.log == ["release 0.2.0 failed"]
+
+
+def test_statements_of_a_database_elsewhere_are_left_alone(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(database_managed=False)
+    host.migrations("down", NEW)
+    interrupt(host, "migration", "release", "0.2.0")
+    host.end(SERVICE_RESULT="signal", EXIT_STATUS="KILL")
+    assert host.called("runuser") == 0
+
+
+def test_a_migration_that_was_done_is_left_alone(host: StubHost) -> None:
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    words = host.end(SERVICE_RESULT="success")
+    assert host.called("pg_terminate_backend") == 0
+    assert f"THE DATABASE HAS CHANGED: applied are the migrations {OLD} {NEW}; before, {OLD}." in words
+
+
+def test_a_first_release_that_is_stopped_leaves_none(host: StubHost) -> None:
+    host.link(None)
+    interrupt(host, "settling", "release", "0.2.0")
+    assert "There was no release before: stopping" in host.end(SERVICE_RESULT="success")
+    assert (host.current, host.log) == (None, ["release 0.2.0 ended"])
+
+
+@pytest.mark.parametrize(
+    ("action", "step"),
+    [
+        (["restart"], "waiting for health"),
+        (["migrate"], "migration"),
+        (["migrate-down", OLD], "backup"),
+        (["rollback", "0.1.0"], "renaming the link"),
+    ],
+)
+def test_another_action_that_is_stopped_leaves_the_release_that_ran(
+    host: StubHost, action: list[str], step: str
+) -> None:
+    host.link("0.2.0")
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, step, *action)
+    host.end(SERVICE_RESULT="success")
+    version = "0.1.0" if action[0] == "rollback" else "0.2.0"
+    assert (host.current, host.log, host.is_busy) == ("0.2.0", [f"{action[0]} {version} ended"], False)
+
+
+def test_an_end_that_was_cut_off_is_done_by_the_next_action(host: StubHost) -> None:
+    interrupt(host, "settling", "release", "0.2.0")
+    (host.path / "reached").unlink()
+    STEPS["going back"] = ("systemctl", '[ "$*" = "stop billing_stage.service" ]')
+    interrupt(host, "going back", "end")
+    assert host.is_busy
+    assert host.run("restart").splitlines()[-1] == "restart 0.1.0: done"
+    assert (host.current, host.log) == ("0.1.0", ["release 0.2.0 ended", "restart 0.1.0 good"])
 
 
 def test_a_stopped_rollback_leaves_the_release_that_ran(host: StubHost) -> None:
