@@ -1,28 +1,14 @@
-"""switch.sh: an action that is ended from outside at any step, and one that a power cut left behind."""
+"""switch.sh: an action that is ended from outside at any step."""
 
-import os
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
 
+from tests.unit.operations.programs.interruption import STEPS, interrupt
 from tests.unit.operations.programs.stubs import StubHost
 
 OLD, NEW = "20260101000000", "20260201000000"
-
-# Steps, by the stub that stands still there: its name and the condition under which it does.
-STEPS = {
-    "asking for migrations": ("systemd-run", '[[ "$*" == *LIST* ]]'),
-    "backup": ("runuser", '[[ "$*" == *pg_dump* ]]'),
-    "migration": ("systemd-run", '[[ "$*" == *UP* ]]'),
-    "link": ("ln", "true"),
-    "renaming the link": ("mv", '[ "${!#}" = billing ]'),
-    "restart": ("systemctl", '[[ "$*" == restart* ]]'),
-    "waiting for health": ("curl", "true"),
-    "asking the node": ("setpriv", "true"),
-    "settling": ("sleep", '[ "$1" = 1 ]'),
-}
 
 # What systemd tells of the main process, and words of the reason.
 STOPS = {
@@ -32,28 +18,6 @@ STOPS = {
     "oom-kill": ("KILL", "it was ended from outside: no memory was left"),
     "watchdog": ("ABRT", "it was ended from outside: watchdog"),
 }
-
-
-def stand_still(host: StubHost, name: str, condition: str) -> None:
-    """The command notes that it is reached, and waits; not a second time."""
-    path = host.bin / name
-    body = f'exec {path.readlink()} "$@"' if path.is_symlink() else path.read_text().partition('calls"\n')[2]
-    host.stub(
-        name, f'if {condition} && [ ! -e "$HOST/reached" ]; then : > "$HOST/reached"; exec /bin/sleep 60; fi\n{body}'
-    )
-
-
-def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.SIGKILL) -> None:
-    """The whole unit gets a signal in the middle of a step, as systemd ends one."""
-    stand_still(host, *STEPS[step])
-    action = host.start(*arguments)
-    deadline = time.monotonic() + 20
-    while not (host.path / "reached").exists():
-        assert time.monotonic() < deadline, action.communicate()
-        assert action.poll() is None, action.communicate()
-        time.sleep(0.01)
-    os.killpg(action.pid, number)
-    action.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -160,59 +124,12 @@ def test_another_action_that_is_stopped_leaves_the_release_that_ran(
     assert (host.current, host.log, host.is_busy) == ("0.2.0", [f"{action[0]} {version} ended"], False)
 
 
-def test_an_end_that_was_cut_off_is_done_by_the_next_action(host: StubHost) -> None:
-    interrupt(host, "settling", "release", "0.2.0")
-    (host.path / "reached").unlink()
-    STEPS["going back"] = ("systemctl", '[ "$*" = "stop billing_stage.service" ]')
-    interrupt(host, "going back", "end")
-    assert host.is_busy
-    assert host.run("restart").splitlines()[-1] == "restart 0.1.0: done"
-    assert (host.current, host.log) == ("0.1.0", ["release 0.2.0 ended", "restart 0.1.0 good"])
-
-
 def test_a_stopped_rollback_leaves_the_release_that_ran(host: StubHost) -> None:
     host.link("0.2.0")
     interrupt(host, "waiting for health", "rollback", "0.1.0")
     host.end(SERVICE_RESULT="success", EXIT_STATUS="TERM")
     assert host.current == "0.2.0"
     assert host.log == ["rollback 0.1.0 ended"]
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: str) -> None:
-    host.migrations("up", OLD)
-    host.migrations("down", NEW)
-    interrupt(host, step, "release", "0.2.0")
-    words = host.run("restart")
-    assert "release 0.2.0 was cut off: ending that first" in words
-    assert "release 0.2.0: FAILED: it was ended from outside: the machine went down" in words
-    assert words.splitlines()[-1] == "restart 0.1.0: done"
-    assert host.log == ["release 0.2.0 ended", "restart 0.1.0 good"]
-    assert host.current == "0.1.0"
-
-
-# What a release has noted when it settles. The first six come at once.
-NOTES = (
-    "action", "version", "before", "since", "who", "revision", "migrations", "backup", "migrating", "migrating_since",
-    "migrated", "restarted",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("kept", range(6, len(NOTES) + 1))
-def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(host: StubHost, kept: int) -> None:
-    """systemd starts the linked release when the machine comes up: another one than the link names after going back."""
-    host.migrations("up", OLD)
-    host.migrations("down", NEW)
-    interrupt(host, "settling", "release", "0.2.0")
-    notes = (host.state / "switching").read_text().splitlines(keepends=True)
-    assert tuple(note.partition("=")[0] for note in notes) == NOTES
-    (host.state / "switching").write_text("".join(notes[:kept]))
-    host.calls_file.write_text("")
-    words = host.run("migrate")
-    assert "0.1.0 runs and answers again." in words
-    assert words.splitlines()[-1] == "migrate 0.1.0: done"
-    assert host.called("systemctl restart billing_stage.service") == 1
-    assert host.log == ["release 0.2.0 ended", "migrate 0.1.0 good"]
 
 
 @pytest.mark.parametrize("result", ["signal", ""])
@@ -222,12 +139,3 @@ def test_a_backup_cut_short_does_not_stay(host: StubHost, result: str) -> None:
     assert [name.endswith(".dump.part") for name in host.backups] == [True]
     host.end(SERVICE_RESULT=result)
     assert host.backups == []
-
-
-def test_what_was_finished_when_the_power_went_is_good(host: StubHost) -> None:
-    interrupt(host, "settling", "release", "0.2.0")
-    with (host.state / "switching").open("a") as notes:
-        notes.write("finished=yes\n")
-    assert "release 0.2.0: done" in host.run("restart")
-    assert host.log == ["release 0.2.0 good", "restart 0.2.0 good"]
-    assert host.current == "0.2.0"
