@@ -166,14 +166,16 @@ def test_a_restart_before_the_first_release(host: StubHost) -> None:
     assert host.called("restart") == 0
 
 
-def test_a_release_that_does_not_stop_is_killed(host: StubHost) -> None:
+@pytest.mark.parametrize("before", ["0.1.0", None])
+def test_a_release_that_does_not_stop_is_killed(host: StubHost, before: str | None) -> None:
+    host.link(before)
     stub = (host.bin / "systemctl").read_text().partition('calls"\n')[2]
     host.stub("systemctl", f'case "$*" in "stop billing_stage.service") exit 1 ;; esac\n{stub}')
     host.stub("setpriv", "exit 1\n")
     host.run("release", "0.2.0")
     places = host.order("stop billing_stage.service", "kill --signal SIGKILL billing_stage.service")
     assert places == sorted(places)
-    assert host.called("systemctl restart") == 2
+    assert host.current == before
 
 
 def test_a_link_to_no_version_counts_as_none(host: StubHost) -> None:
