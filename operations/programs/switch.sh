@@ -234,11 +234,15 @@ unlink_current() {
     cd /
 }
 
+# Sets `refused` if systemd left the process from before running, which may answer as well as ever. Whether the release runs
+# otherwise, `healthy` says, with a reason.
 restart() {
+    local process
+    process=$(property MainPID)
+    refused=''
     note restarted "$(date +%s)"
     systemctl reset-failed "$unit" 2> /dev/null || true
-    # A failure does not end the action here: `healthy` finds it, and its reason.
-    systemctl restart "$unit" || true
+    systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
 }
 
 # Prints nginx's status for the health page. The request stays on the host, so it needs no DNS and no route. It does not verify
@@ -299,6 +303,7 @@ last_words() {
 restart_and_check() {
     local reason
     restart
+    [ -z "$refused" ] || fail "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
     if ! reason=$(healthy "$1"); then
         last_words
@@ -324,9 +329,11 @@ begin() {
     mv -f "$progress.new" "$progress"
 }
 
-# Ends an earlier action that was cut off when the machine went down.
+# An earlier action that nothing ended: the machine went down meanwhile. When the machine came up, systemd started the linked
+# release. So the action counts as one that restarted.
 take_up() {
     say "$(noted action) $(noted version) was cut off: ending that first"
+    [ -z "$(noted since)" ] || note restarted "$(date +%s)"
     "$0" end
 }
 
@@ -383,6 +390,8 @@ end() {
             reason=$(reason_of_systemd)
         fi
         abandon_migration
+        # A dump that was cut short.
+        rm -f "$state"/backups/*.part
         go_back
         database_stands
         record "$outcome"

@@ -25,7 +25,9 @@ def team(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]
     project = Project.copy(tmp_path_factory.mktemp("team") / "project", host.project.sandbox / "vault")
     inventory = project.path / "inventory.py"
     inventory.write_text(inventory.read_text().replace('HOST = "sandbox"', f'HOST = "{host.machine.address}"'))
-    project.sandbox.joinpath("vault").rename(project.path / "vault")
+    for file in project.sandbox.joinpath("vault").iterdir():
+        file.rename(project.path / "vault" / file.name)
+    project.sandbox.joinpath("vault").rmdir()
     (project.path / "vault/identity.txt").rename(project.path.parent / "vault_identity")
     project.sandbox.rmdir()
     # What docs/ci.md says of the key's line in authorized_keys.

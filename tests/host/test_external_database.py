@@ -202,7 +202,7 @@ def test_the_unit_does_not_wait_for_the_local_postgresql(restored: Host) -> None
             "Secret file and database password",
             "Unit",
             "Unit: systemd reloads",
-            "Release: program that switches",
+            "Release: settings of the switch",
         )
     }
     assert restored.project.applied() == planned

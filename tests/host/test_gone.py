@@ -13,7 +13,7 @@ pytestmark = BOOKWORM
 
 BLOCK = "sed -n '/BEGIN billing_stage/,/END billing_stage/p' /home/billing/.bash_aliases"
 VARIABLES = "cat /etc/default/billing_stage"
-PROGRAM = "Release: program that switches"
+PROGRAM = "Release: settings of the switch"
 RESTARTS = "Unit: running application restarts"
 EXTENSIONS = "psql -qAt -d billing_stage -c \"SELECT extname FROM pg_extension WHERE extname = 'hstore'\""
 

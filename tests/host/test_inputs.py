@@ -43,7 +43,9 @@ def test_every_input(host: Host, vaults: Path, everything: bool) -> None:
     # A project that refuses everything would have nothing to complain of.
     assert min(tally.accepted, tally.refused) > cases / 5
     if host.machine.release == "trixie":
-        assert [name for name in FIELDS if not tally.arrived[name]] == []
+        missed = [name for name in FIELDS if not tally.arrived[name]]
+        # A few hundred cases cannot draw every setting.
+        assert len(missed) <= (0 if everything else len(FIELDS) / 3), missed
 
 
 HOSTILE: dict[str, Any] = {

@@ -190,7 +190,7 @@ def test_a_renamed_domain(restored: Host) -> None:
         name: ["prod"]
         for name in (
             "Unit: variables",
-            "Release: program that switches",
+            "Release: settings of the switch",
             "Site: page while no release answers",
             "Site: self-signed certificate",
             "Site",

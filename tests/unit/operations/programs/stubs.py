@@ -208,6 +208,10 @@ class StubHost:
         """The commands that the program called, in order."""
         return self.calls_file.read_text().splitlines()
 
+    def order(self, *words: str) -> list[int]:
+        """Where each of the words first stands in the calls."""
+        return [next(place for place, call in enumerate(self.calls) if word in call) for word in words]
+
     def called(self, words: str) -> int:
         """How many calls hold these words."""
         return sum(words in call for call in self.calls)

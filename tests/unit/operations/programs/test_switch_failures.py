@@ -84,8 +84,17 @@ def test_a_disk_that_fills_up_later(host: StubHost, size: int) -> None:
     assert not host.is_busy
 
 
-def test_notes_that_say_nothing_change_nothing(host: StubHost) -> None:
-    (host.state / "switching").touch()
+def test_a_log_that_cannot_be_written(host: StubHost) -> None:
+    (host.state / "revisions.log").mkdir()
+    words = host.run("release", "0.2.0").splitlines()
+    assert f"This could not be written to {host.state}/revisions.log: make room there" in words
+    assert words[-1] == "release 0.2.0: done"
+    assert not host.is_busy
+
+
+@pytest.mark.parametrize("notes", ["", "action=release\nversion=0.2.0\n"], ids=["none", "those that came first"])
+def test_notes_that_say_nothing_change_nothing(host: StubHost, notes: str) -> None:
+    (host.state / "switching").write_text(notes)
     words = host.run("restart")
     assert "does not say which action it is about: it is removed, and nothing else is changed" in words
     assert words.splitlines()[-1] == "restart 0.1.0: done"

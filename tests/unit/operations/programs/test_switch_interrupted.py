@@ -1,25 +1,14 @@
-"""switch.sh: actions that end from outside at any step, and the remains of a power failure."""
+"""switch.sh: an action that is ended from outside at any step."""
 
-import os
 import signal
-import time
+from collections.abc import Callable
 
 import pytest
 
+from tests.unit.operations.programs.interruption import STEPS, interrupt
 from tests.unit.operations.programs.stubs import StubHost
 
 OLD, NEW = "20260101000000", "20260201000000"
-
-# Steps, by the stub that stands still there: its name and the condition under which it does.
-STEPS = {
-    "asking for migrations": ("systemd-run", '[[ "$*" == *LIST* ]]'),
-    "backup": ("runuser", '[[ "$*" == *pg_dump* ]]'),
-    "migration": ("systemd-run", '[[ "$*" == *UP* ]]'),
-    "restart": ("systemctl", '[[ "$*" == restart* ]]'),
-    "waiting for health": ("curl", "true"),
-    "asking the node": ("setpriv", "true"),
-    "settling": ("sleep", '[ "$1" = 1 ]'),
-}
 
 # What systemd tells of the main process, and words of the reason.
 STOPS = {
@@ -29,31 +18,6 @@ STOPS = {
     "oom-kill": ("KILL", "it was ended from outside: no memory was left"),
     "watchdog": ("ABRT", "it was ended from outside: watchdog"),
 }
-
-
-def stand_still(host: StubHost, step: str) -> str:
-    """The stub of a step notes that it is reached, and waits. Returns what it was."""
-    name, condition = STEPS[step]
-    before = (host.bin / name).read_text()
-    body = before.partition('calls"\n')[2]
-    host.stub(
-        name, f'if {condition} && [ ! -e "$HOST/reached" ]; then : > "$HOST/reached"; exec /bin/sleep 60; fi\n{body}'
-    )
-    return before
-
-
-def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.SIGKILL) -> None:
-    """The whole unit gets a signal in the middle of a step, as systemd ends one."""
-    before = stand_still(host, step)
-    action = host.start(*arguments)
-    deadline = time.monotonic() + 20
-    while not (host.path / "reached").exists():
-        assert time.monotonic() < deadline, action.communicate()
-        assert action.poll() is None, action.communicate()
-        time.sleep(0.01)
-    os.killpg(action.pid, number)
-    action.communicate()
-    (host.bin / STEPS[step][0]).write_text(before)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -106,6 +70,60 @@ def test_a_release_that_went_on_is_not_restarted_for_a_stop_before_the_switch(ho
     assert host.called("systemctl restart") == 0
 
 
+@pytest.mark.parametrize("result", ["success", "signal"])
+def test_a_failure_before_the_stop_counts(host: StubHost, result: str) -> None:
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    with (host.state / "switching").open("a") as notes:
+        notes.write("reason=it is broken\n")
+    assert host.end(SERVICE_RESULT=result).splitlines()[-1] == "release 0.2.0: FAILED: it is broken"
+    assert host.log == ["release 0.2.0 failed"]
+
+
+def test_statements_of_a_database_elsewhere_are_left_alone(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(database_managed=False)
+    host.migrations("down", NEW)
+    interrupt(host, "migration", "release", "0.2.0")
+    host.end(SERVICE_RESULT="signal", EXIT_STATUS="KILL")
+    assert host.called("runuser") == 0
+
+
+def test_a_migration_that_was_done_is_left_alone(host: StubHost) -> None:
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, "waiting for health", "release", "0.2.0")
+    words = host.end(SERVICE_RESULT="success")
+    assert host.called("pg_terminate_backend") == 0
+    assert f"THE DATABASE HAS CHANGED: applied are the migrations {OLD} {NEW}; before, {OLD}." in words
+
+
+def test_a_first_release_that_is_stopped_leaves_none(host: StubHost) -> None:
+    host.link(None)
+    interrupt(host, "settling", "release", "0.2.0")
+    assert "There was no release before: stopping" in host.end(SERVICE_RESULT="success")
+    assert (host.current, host.log) == (None, ["release 0.2.0 ended"])
+
+
+@pytest.mark.parametrize(
+    ("action", "step"),
+    [
+        (["restart"], "waiting for health"),
+        (["migrate"], "migration"),
+        (["migrate-down", OLD], "backup"),
+        (["rollback", "0.1.0"], "renaming the link"),
+    ],
+)
+def test_another_action_that_is_stopped_leaves_the_release_that_ran(
+    host: StubHost, action: list[str], step: str
+) -> None:
+    host.link("0.2.0")
+    host.migrations("up", OLD)
+    host.migrations("down", NEW)
+    interrupt(host, step, *action)
+    host.end(SERVICE_RESULT="success")
+    version = "0.1.0" if action[0] == "rollback" else "0.2.0"
+    assert (host.current, host.log, host.is_busy) == ("0.2.0", [f"{action[0]} {version} ended"], False)
+
+
 def test_a_stopped_rollback_leaves_the_release_that_ran(host: StubHost) -> None:
     host.link("0.2.0")
     interrupt(host, "waiting for health", "rollback", "0.1.0")
@@ -114,23 +132,10 @@ def test_a_stopped_rollback_leaves_the_release_that_ran(host: StubHost) -> None:
     assert host.log == ["rollback 0.1.0 ended"]
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: str) -> None:
-    host.migrations("up", OLD)
+@pytest.mark.parametrize("result", ["signal", ""])
+def test_a_backup_cut_short_does_not_stay(host: StubHost, result: str) -> None:
     host.migrations("down", NEW)
-    interrupt(host, step, "release", "0.2.0")
-    words = host.run("restart")
-    assert "release 0.2.0 was cut off: ending that first" in words
-    assert "release 0.2.0: FAILED: it was ended from outside: the machine went down" in words
-    assert words.splitlines()[-1] == "restart 0.1.0: done"
-    assert host.log == ["release 0.2.0 ended", "restart 0.1.0 good"]
-    assert host.current == "0.1.0"
-
-
-def test_what_was_finished_when_the_power_went_is_good(host: StubHost) -> None:
-    interrupt(host, "settling", "release", "0.2.0")
-    with (host.state / "switching").open("a") as notes:
-        notes.write("finished=yes\n")
-    assert "release 0.2.0: done" in host.run("restart")
-    assert host.log == ["release 0.2.0 good", "restart 0.2.0 good"]
-    assert host.current == "0.2.0"
+    interrupt(host, "backup", "release", "0.2.0")
+    assert [name.endswith(".dump.part") for name in host.backups] == [True]
+    host.end(SERVICE_RESULT=result)
+    assert host.backups == []

@@ -1,4 +1,4 @@
-"""switch.sh: migrations up and down, the backup before them, and rollbacks."""
+"""switch.sh: migrations, and the backup before them."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.operations.programs.stubs import StubHost
 
-OLD, NEW, NEWER = "20260101000000", "20260201000000", "20260301000000"
+OLD, NEW = "20260101000000", "20260201000000"
 
 
 @pytest.fixture
@@ -17,24 +17,11 @@ def pending(host: StubHost) -> StubHost:
     return host
 
 
-@pytest.fixture
-def migrated(host: StubHost) -> StubHost:
-    """Two migrations are applied, and 0.1.0 and 0.2.0 know both of them; taking back leaves the first one."""
-    host.migrations("up", f"{OLD} {NEW}")
-    host.migrations("left", OLD)
-    return host
-
-
-def order(host: StubHost, *words: str) -> list[int]:
-    """Where each of the words first stands in the calls."""
-    return [next(place for place, call in enumerate(host.calls) if word in call) for word in words]
-
-
 def test_pending_migrations_run_after_a_backup_and_before_the_restart(pending: StubHost) -> None:
     words = pending.run("release", "0.2.0")
     assert words.splitlines()[-1] == "release 0.2.0: done"
     assert f"Migrating: {NEW} name_{NEW}" in words
-    places = order(pending, "LIST", "pg_dump", "eval UP", "systemctl restart")
+    places = pending.order("LIST", "pg_dump", "eval UP", "systemctl restart")
     assert places == sorted(places)
     [backup] = pending.backups
     assert backup.endswith("-before-0.2.0.dump")
@@ -61,7 +48,7 @@ def test_migrations_after_the_restart(stub_host: Callable[..., StubHost]) -> Non
     host = stub_host(migrate="after")
     host.migrations("down", NEW)
     assert "release 0.2.0: done" in host.run("release", "0.2.0")
-    places = order(host, "systemctl restart", "pg_dump", "eval UP")
+    places = host.order("systemctl restart", "pg_dump", "eval UP")
     assert places == sorted(places)
 
 
@@ -150,69 +137,29 @@ def test_as_many_backups_stay_as_releases(pending: StubHost) -> None:
     assert len(pending.backups) == 3
 
 
-def test_a_rollback(host: StubHost) -> None:
-    host.link("0.2.0")
-    assert host.run("rollback", "0.1.0").splitlines()[-1] == "rollback 0.1.0: done"
-    assert host.current == "0.1.0"
-    assert host.log == ["rollback 0.1.0 good", "rollback 0.2.0 left"]
-    assert host.called("systemd-run") == 0
+def test_an_expression_arrives_as_it_was_written(stub_host: Callable[..., StubHost]) -> None:
+    """systemd takes $$ in an argument for $."""
+    host = stub_host(migrate_command='UP "$HOME ${X} $$"')
+    host.migrations("down", NEW)
+    host.run("release", "0.2.0")
+    [call] = [call for call in host.calls if "eval UP" in call]
+    assert call.endswith('eval UP "$$HOME $${X} $$$$"')
 
 
-def test_a_rollback_that_takes_a_migration_back_first(migrated: StubHost) -> None:
-    migrated.link("0.2.0")
-    words = migrated.run("rollback", "0.1.0", NEW)
-    assert words.splitlines()[-1] == "rollback 0.1.0: done"
-    places = order(migrated, "pg_dump", f"releases/0.2.0/bin/billing eval DOWN {NEW}", "systemctl restart")
-    assert places == sorted(places)
-    assert migrated.current == "0.1.0"
+def test_where_the_database_stands_cannot_be_asked(pending: StubHost) -> None:
+    body = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
+    pending.stub("systemd-run", f'grep -q "eval UP" "$HOST/calls" && exit 1\n{body}')
+    words = pending.run("release", "0.2.0").splitlines()
+    assert f"Where the database stands could not be asked; before, these migrations were applied: {OLD}" in words
+    assert words[-1] == "release 0.2.0: FAILED: the migration failed, for the reason above"
 
 
-def test_taking_a_migration_back(migrated: StubHost) -> None:
-    assert migrated.run("migrate-down", NEW).splitlines()[-1] == "migrate-down 0.1.0: done"
-    assert migrated.called(f"eval DOWN {NEW}") == 1
-    assert migrated.log == ["migrate-down 0.1.0 good"]
-    assert len(migrated.backups) == 1
-
-
-@pytest.mark.parametrize(
-    ("migration", "reason"),
-    [
-        (NEWER, f"migration {NEWER} is not applied, or 0.1.0 does not know it; applied: {OLD} {NEW}"),
-        ("all", "the version of a migration is a number: all is none"),
-    ],
-)
-def test_a_migration_that_cannot_be_taken_back(migrated: StubHost, migration: str, reason: str) -> None:
-    assert migrated.run("migrate-down", migration).splitlines()[-1].endswith(f"FAILED: {reason}")
-    assert migrated.backups == []
-    assert migrated.called("DOWN") == 0
-
-
-def test_a_migration_without_its_file_is_refused_with_the_release_that_has_it(host: StubHost) -> None:
-    host.migrations("up", OLD)
-    host.migrations("gone", NEW)
-    host.unpack("0.3.0", OLD, NEW)
-    last = host.run("migrate-down", NEW).splitlines()[-1]
-    assert "0.1.0 cannot take back what it does not have the files of" in last
-    assert f"{NEW}; 0.3.0 has them: make release VERSION=0.3.0, then make rollback MIGRATE_DOWN={NEW}" in last
-    assert (host.backups, host.called("DOWN"), host.log) == ([], 0, ["migrate-down 0.1.0 failed"])
-
-
-def test_a_migration_below_a_later_one_without_its_file_is_not_taken_back(host: StubHost) -> None:
-    host.migrations("up", NEW)
-    host.migrations("gone", NEWER)
-    host.unpack("0.3.0", NEW)
-    last = host.run("migrate-down", NEW).splitlines()[-1]
-    assert f"no release on this host has the files of the migrations to take back: {NEWER}" in last
-    assert host.called("DOWN") == 0
-
-
-def test_an_older_migration_without_its_file_does_not_matter(migrated: StubHost) -> None:
-    migrated.migrations("gone", "20250101000000")
-    assert "migrate-down 0.1.0: done" in migrated.run("migrate-down", NEW)
-
-
-def test_a_migration_that_is_still_applied_is_no_success(migrated: StubHost) -> None:
-    (migrated.path / "deaf").touch()
-    last = migrated.run("migrate-down", OLD).splitlines()[-1]
-    assert f"these migrations are still applied: {OLD} {NEW}" in last
-    assert migrated.log == ["migrate-down 0.1.0 failed"]
+def test_migrations_after_the_restart_that_fail(stub_host: Callable[..., StubHost]) -> None:
+    """The new version serves already: the one before comes back all the same."""
+    host = stub_host(migrate="after")
+    host.migrations("down", NEW)
+    (host.path / "deaf").touch()
+    words = host.run("release", "0.2.0")
+    assert "these migrations are still pending" in words.splitlines()[-1]
+    assert "0.1.0 runs and answers again." in words
+    assert (host.current, host.log) == ("0.1.0", ["release 0.2.0 failed"])

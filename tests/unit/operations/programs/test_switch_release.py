@@ -78,17 +78,20 @@ def test_a_version_that_is_not_there(host: StubHost) -> None:
     assert host.log == ["release 0.3.0 failed"]
 
 
+def bad(host: StubHost, wrong: str) -> StubHost:
+    """The host, on which something is wrong with every release, and which does not wait for one."""
+    conf = host.switch.with_name("switch.conf")
+    conf.write_text(conf.read_text().replace("health_timeout=5", "health_timeout=0"))
+    for name, body in BAD[wrong][0].items():
+        host.stub(name, body)
+    return host
+
+
 @pytest.mark.parametrize("wrong", BAD)
 def test_a_bad_release_is_gone_back_from(stub_host: Callable[..., StubHost], wrong: str) -> None:
-    stubs, reason = BAD[wrong]
-    host = stub_host()
-    host.switch.with_name("switch.conf").write_text(
-        host.switch.with_name("switch.conf").read_text().replace("health_timeout=5", "health_timeout=0")
-    )
-    for name, body in stubs.items():
-        host.stub(name, body)
+    host = bad(stub_host(), wrong)
     words = host.run("release", "0.2.0")
-    assert f"release 0.2.0: FAILED: {reason}" in words.splitlines()[-1]
+    assert f"release 0.2.0: FAILED: {BAD[wrong][1]}" in words.splitlines()[-1]
     assert "a line of the journal" in words
     assert "Going back to 0.1.0" in words
     assert host.current == "0.1.0"
@@ -111,11 +114,13 @@ def test_the_site_is_asked_on_the_host_itself_by_its_name(stub_host: Callable[..
     assert asked.endswith("https://stage.example.com/api/health")
 
 
-def test_without_a_release_before_a_bad_one_is_stopped(host: StubHost) -> None:
+@pytest.mark.parametrize("wrong", BAD)
+def test_without_a_release_before_a_bad_one_is_stopped(stub_host: Callable[..., StubHost], wrong: str) -> None:
+    host = bad(stub_host(), wrong)
     host.link(None)
-    host.stub("setpriv", "exit 1\n")
     words = host.run("release", "0.2.0")
     assert "There was no release before: stopping" in words
+    assert f"release 0.2.0: FAILED: {BAD[wrong][1]}" in words.splitlines()[-1]
     assert host.current is None
     assert "systemctl stop billing_stage.service" in host.calls
     assert host.log == ["release 0.2.0 failed"]
@@ -142,10 +147,43 @@ def test_a_restart_that_fails_has_nothing_to_go_back_to(host: StubHost) -> None:
     assert host.called("systemctl restart billing_stage.service") == 1
 
 
+def test_a_restart_that_systemd_refuses(host: StubHost) -> None:
+    """The process from before answers as well as ever."""
+    stub = (host.bin / "systemctl").read_text().partition('calls"\n')[2]
+    host.stub("systemctl", f'case "$1" in restart) echo Unit is masked. >&2; exit 1 ;; esac\n{stub}')
+    words = host.run("restart")
+    assert "Unit is masked." in words
+    assert (
+        words.splitlines()[-1]
+        == "restart 0.1.0: FAILED: systemd did not restart billing_stage.service, for the reason above"
+    )
+    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 failed"])
+
+
 def test_a_restart_before_the_first_release(host: StubHost) -> None:
     host.link(None)
     assert "there is no release yet: make release" in host.run("restart")
     assert host.called("restart") == 0
+
+
+@pytest.mark.parametrize("before", ["0.1.0", None])
+def test_a_release_that_does_not_stop_is_killed(host: StubHost, before: str | None) -> None:
+    host.link(before)
+    stub = (host.bin / "systemctl").read_text().partition('calls"\n')[2]
+    host.stub("systemctl", f'case "$*" in "stop billing_stage.service") exit 1 ;; esac\n{stub}')
+    host.stub("setpriv", "exit 1\n")
+    host.run("release", "0.2.0")
+    places = host.order("stop billing_stage.service", "kill --signal SIGKILL billing_stage.service")
+    assert places == sorted(places)
+    assert host.current == before
+
+
+def test_a_link_to_no_version_counts_as_none(host: StubHost) -> None:
+    """The application user can change the link."""
+    host.link("$(id)")
+    host.stub("setpriv", "exit 1\n")
+    assert "There was no release before: stopping" in host.run("release", "0.2.0")
+    assert host.current is None
 
 
 @pytest.mark.parametrize("before", ["0.1.0", ""])
@@ -154,6 +192,10 @@ def test_the_plan_still_holds(host: StubHost, before: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "action",
+    [["release", "0.2.0"], ["rollback", "0.2.0"], ["restart"], ["migrate"], ["migrate-down", "20260101000000"]],
+)
+@pytest.mark.parametrize(
     ("runs", "before", "words"),
     [
         ("0.1.0", "0.0.9", "0.1.0 runs now, and 0.0.9 ran when the plan was made: make the plan again"),
@@ -161,14 +203,17 @@ def test_the_plan_still_holds(host: StubHost, before: str) -> None:
         (None, "0.1.0", "no release runs now, and 0.1.0 ran when the plan was made"),
     ],
 )
-def test_another_release_runs_than_the_plan_says(host: StubHost, runs: str | None, before: str, words: str) -> None:
+def test_another_release_runs_than_the_plan_says(
+    host: StubHost, action: list[str], runs: str | None, before: str, words: str
+) -> None:
     host.link(runs)
-    said = host.run("release", "0.2.0", BEFORE=before)
+    said = host.run(*action, BEFORE=before)
     assert words in said
     assert not said.splitlines()[-1].endswith(": done")
-    assert (host.current, host.log, host.is_busy, host.called("restart")) == (runs, [], False, 0)
+    assert (host.current, host.log, host.is_busy, host.calls) == (runs, [], False, [])
 
 
-def test_misuse_is_told(host: StubHost) -> None:
-    assert host.run("reboot").startswith("usage: switch release VERSION")
+@pytest.mark.parametrize("arguments", [[], ["reboot"]])
+def test_misuse_is_told(host: StubHost, arguments: list[str]) -> None:
+    assert host.run(*arguments).startswith("usage: switch release VERSION")
     assert host.log == []
