@@ -31,7 +31,8 @@ progress=$state/switching
 
 say() { printf '%s\n' "$*"; }
 
-note() { printf '%s=%s\n' "$1" "$2" >> "$progress"; }
+# One line, whatever the value holds.
+note() { printf '%s=%s\n' "$1" "${2//$'\n'/ }" >> "$progress"; }
 
 noted() { [ ! -e "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
 
@@ -93,9 +94,13 @@ node() {
 # Prints the migrations, one a line: up or down, version, name.
 migrations() { task "$1" "$eval" "$migrations_expression"; }
 
-applied() { awk '$1 == "up" { print $2 }'; }
+# The application prints the list: only numbers count as versions.
+applied() { awk '$1 == "up" && $2 ~ /^[0-9]+$/ { print $2 }'; }
 
-pending() { awk '$1 == "down" { print "  " $2, $3 }'; }
+pending() { awk '$1 == "down" { print $2, $3 }'; }
+
+# Lines in one line, byte for byte: `echo` and `xargs` would interpret quotes and backslashes.
+joined() { awk '{ printf "%s%s", separator, $0; separator = " " } END { if (NR) print "" }'; }
 
 # Prints the applied migrations from version $1 on; $2 is a further awk condition.
 applied_since() { awk -v since="$1" "\$1 == \"up\" && \$2 + 0 >= since + 0 ${2:-} { print \$2 }"; }
@@ -107,11 +112,11 @@ ask_migrations() {
 
 # Runs all pending migrations, after a backup.
 migrate() {
-    local release=$1 listed up left
+    local release=$1 listed up left asked migration
     listed=$(ask_migrations "$release")
     # In assignments: a command that fails in "$(…)" as an argument would not end the action.
-    up=$(applied <<< "$listed" | xargs)
-    left=$(pending <<< "$listed" | xargs)
+    up=$(applied <<< "$listed" | joined)
+    left=$(pending <<< "$listed" | joined)
     note migrations "$up"
     if [ -z "$left" ]; then
         say "No migration is pending."
@@ -120,9 +125,14 @@ migrate() {
     backup "${release##*/}"
     say "Migrating: $left"
     run_migration "$release" "$migrate_expression"
+    asked=$(pending <<< "$listed" | cut -d ' ' -f 1)
     listed=$(ask_migrations "$release")
-    left=$(pending <<< "$listed" | xargs)
-    [ -z "$left" ] || fail "the migration ended without an error, and these migrations are still pending: $left"
+    up=$(applied <<< "$listed")
+    left=''
+    for migration in $asked; do
+        [[ $'\n'$up$'\n' == *$'\n'$migration$'\n'* ]] || left+=" $migration"
+    done
+    [ -z "$left" ] || fail "the migration ended without an error, and these migrations are still pending:$left"
 }
 
 # Takes back migration $2 and every later one, after a backup.
@@ -130,7 +140,7 @@ migrate_down() {
     local release=$1 down_to=$2 listed up missing left
     [[ $down_to =~ ^[0-9]+$ ]] || fail "the version of a migration is a number: $down_to is none"
     listed=$(ask_migrations "$release")
-    up=$(applied <<< "$listed" | xargs)
+    up=$(applied <<< "$listed" | joined)
     grep -q "^up $down_to " <<< "$listed" || fail "migration $down_to is not applied, or ${release##*/} does not know it;" \
         "applied: $up"
     missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
@@ -140,7 +150,8 @@ migrate_down() {
     say "Taking back migrations down to $down_to"
     run_migration "$release" "${migrate_down_expression//\{version\}/$down_to}"
     listed=$(ask_migrations "$release")
-    left=$(applied_since "$down_to" <<< "$listed" | xargs)
+    grep -qE '^(up|down) ' <<< "$listed" || fail "taking back ended without an error, and the release lists no migration"
+    left=$(applied_since "$down_to" <<< "$listed" | joined)
     [ -z "$left" ] || fail "taking back ended without an error, and these migrations are still applied: $left"
 }
 
@@ -151,7 +162,7 @@ require_files() {
     for other in "$releases"/*/; do
         ! has_files "${other%/}" "$missing" || having=$(basename "$other")
     done
-    missing=$(xargs <<< "$missing")
+    missing=$(joined <<< "$missing")
     if [ -n "$having" ]; then
         fail "${release##*/} cannot take back what it does not have the files of: $missing; $having has them:" \
             "make release VERSION=$having, then make rollback MIGRATE_DOWN=${missing%% *}"
@@ -240,7 +251,9 @@ restart() {
     local process
     process=$(property MainPID)
     refused=''
-    note restarted "$(date +%s)"
+    local now
+    now=$(date +%s)
+    note restarted "$now"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
 }
@@ -446,7 +459,7 @@ database_stands() {
     release=$(noted migrating)
     [ -n "$release" ] || return 0
     were=$(noted migrations)
-    if ! are=$(migrations "$release" | applied | xargs); then
+    if ! are=$(migrations "$release" | applied | joined); then
         say "Where the database stands could not be asked; before, these migrations were applied: ${were:-none}"
     elif [ "$are" = "$were" ]; then
         say "The database is as it was: applied are the migrations ${were:-none}."

@@ -36,7 +36,7 @@ def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: st
 
 
 def test_the_line_and_the_command_are_the_programs_own(host: StubHost) -> None:
-    host.stub("xargs", "exit 9\n")
+    host.stub("awk", "exit 9\n")
     last = host.run("release", "0.2.0").splitlines()[-1]
     number, _, command = last.partition("FAILED: line ")[2].partition(" of switch failed with status 9: ")
     assert command in host.switch.read_text().splitlines()[int(number) - 1]

@@ -88,7 +88,7 @@ def test_a_migration_that_fails_halfway(pending: StubHost) -> None:
 def test_a_migration_that_changed_nothing_is_no_success(pending: StubHost) -> None:
     (pending.path / "deaf").touch()
     last = pending.run("release", "0.2.0").splitlines()[-1]
-    assert f"these migrations are still pending: {NEW} name_{NEW}" in last
+    assert f"these migrations are still pending: {NEW}" in last
     assert pending.log == ["release 0.2.0 failed"]
     assert pending.current == "0.1.0"
 
@@ -163,3 +163,24 @@ def test_migrations_after_the_restart_that_fail(stub_host: Callable[..., StubHos
     assert "these migrations are still pending" in words.splitlines()[-1]
     assert "0.1.0 runs and answers again." in words
     assert (host.current, host.log) == ("0.1.0", ["release 0.2.0 failed"])
+
+
+def test_a_list_of_migrations_writes_no_notes_of_its_own(host: StubHost) -> None:
+    """The application prints the list, and must not say that its own release is good."""
+    host.stub("systemd-run", r"""printf '%s\n' 'up -e x' 'up x\nfinished=yes x'""" + "\n")
+    host.stub("setpriv", "exit 1\n")
+    assert "FAILED: " in host.run("release", "0.2.0").splitlines()[-1]
+    assert host.log == ["release 0.2.0 failed"]
+
+
+def test_a_migration_may_have_quotes_in_its_name(pending: StubHost) -> None:
+    body = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
+    pending.stub("systemd-run", body.replace("name_$version", "don't_$version"))
+    assert "release 0.2.0: done" in pending.run("release", "0.2.0")
+
+
+def test_a_list_that_is_empty_afterwards_proves_nothing(pending: StubHost) -> None:
+    body = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
+    pending.stub("systemd-run", f'[ ! -e "$HOST/asked" ] || [[ "$*" != *LIST* ]] || exit 0\n: > "$HOST/asked"\n{body}')
+    assert f"still pending: {NEW}" in pending.run("migrate").splitlines()[-1]
+    assert pending.log == ["migrate 0.1.0 failed"]
