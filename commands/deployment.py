@@ -84,7 +84,7 @@ class Deployment:
             code, output = self._pyinfra("--dry", "--diff", "--json")
         try:
             operations = json.loads(output)["plan"] if code == 0 else None
-        except ValueError:
+        except (KeyError, TypeError, ValueError):
             operations = None
         if operations is None:
             click.echo("\nThe plan was not finished, for the reason above. Nothing was changed.", err=True)
@@ -140,6 +140,9 @@ def animated() -> bool:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    # A second signal must not leave pyinfra behind.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     process.terminate()
     try:
         process.wait(PATIENCE)
@@ -155,7 +158,7 @@ def ask(question: str, *, yes: bool) -> None:
     """
     if yes:
         return
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         text = "There is no terminal to ask on: repeat with YES=1 to go ahead without a question."
         click.echo(text, err=True)
         raise click.exceptions.Exit(1)

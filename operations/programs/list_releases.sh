@@ -3,7 +3,8 @@
 # version and the SHA-256 of its tarball; "log" and a line of the log of revisions.
 #
 # $1: link to the running release, $2: directory of releases, $3: log of revisions
-readlink "$1" | sed 's|.*/|current\t|'
+# The application user can change the link, also into one with several lines: only its last line counts.
+readlink "$1" | tail -n 1 | sed 's|.*/||; s|\t.*||; s|^|current\t|'
 if cd "$2" 2> /dev/null; then
     for release in *; do
         [ ! -d "$release" ] || printf 'present\t%s\t%s\n' "$release" "$(cat "$release/.tarball.sha256" 2> /dev/null)"
