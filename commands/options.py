@@ -46,6 +46,8 @@ class Command(click.Command):
         if self.ends_at_once:
             interruption.end_process()
         _enter_checkout(ctx)
+        if os.environ.get("NO_COLOR"):
+            ctx.color = False
         try:
             code = super().invoke(ctx)
         except click.UsageError as error:
