@@ -60,9 +60,15 @@ _RUN = Path(__file__).with_name("run_in.sh").read_text()
 
 @dataclass(frozen=True)
 class _Recipe:
-    """Everything an image is made of; two equal recipes give one image."""
+    """Everything an image is made of; two equal recipes give one image.
+
+    + base: key of the image it is a copy of; empty for one from mmdebstrap
+    + include: packages to install
+    + archives: packages to download alone
+    """
 
     release: str
+    base: str
     include: tuple[str, ...]
     archives: tuple[str, ...]
     apt: tuple[str, ...]
@@ -86,7 +92,8 @@ def image(release: str, variant: Variant = "machine") -> Path:
     """
     if release not in RELEASES:
         raise SandboxError(f"release {release!r} is not one of {', '.join(RELEASES)}")
-    recipe = _recipe(release, variant)
+    base = image(release) if variant == "elixir" else None
+    recipe = _recipe(release, base)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "deploy-sandbox"
     tree = cache / recipe.key
     cache.mkdir(parents=True, exist_ok=True)
@@ -95,7 +102,7 @@ def image(release: str, variant: Variant = "machine") -> Path:
         if not tree.exists():
             what = f"Debian {release} image" + (" with Elixir" if variant == "elixir" else "")
             print(f"building the {what}, about a minute…", file=sys.stderr, flush=True)
-            _build(recipe, tree)
+            _build(recipe, tree, _mmdebstrap(recipe) if base is None else _extension(recipe, base))
     return tree
 
 
@@ -132,10 +139,10 @@ def run_in(
     )
 
 
-def _recipe(release: str, variant: Variant) -> _Recipe:
-    if variant == "elixir":
-        return _Recipe(release, (*_BASE, *_ELIXIR), (), (*_APT, *_host_apt_options()), _CUSTOMIZE)
-    return _Recipe(release, _BASE, _ARCHIVES, (*_APT, *_host_apt_options()), _CUSTOMIZE)
+def _recipe(release: str, base: Path | None) -> _Recipe:
+    if base is not None:
+        return _Recipe(release, base.name, _ELIXIR, (), (), "")
+    return _Recipe(release, "", _BASE, _ARCHIVES, (*_APT, *_host_apt_options()), _CUSTOMIZE)
 
 
 def _host_apt_options() -> tuple[str, ...]:
@@ -147,17 +154,20 @@ def _host_apt_options() -> tuple[str, ...]:
     return tuple(line.rstrip(";") for line in dump.stdout.splitlines())
 
 
-def _build(recipe: _Recipe, tree: Path) -> None:
-    """Build beside the final place and rename. Remains of an earlier, interrupted build are removed first."""
+def _build(recipe: _Recipe, tree: Path, command: list[str]) -> None:
+    """Build beside the final place and rename. Remains of an earlier, interrupted build are removed first.
+
+    + command: makes the directory that is added to it as last argument
+    """
     partial = tree.with_name(f"{tree.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "tmp").mkdir(parents=True)
-    command = [*_NAMESPACES, *_mmdebstrap(recipe), recipe.release, str(partial / "tree")]
+    command = [*_NAMESPACES, *command, str(partial / "tree")]
     environment = {**os.environ, "PATH": search_path(), "TMPDIR": str(partial / "tmp")}
     try:
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if result.returncode != 0:
-            raise SandboxError(f"mmdebstrap could not build the image:\n{result.stderr[-4000:]}")
+            raise SandboxError(f"{command[len(_NAMESPACES)]} could not build the image:\n{result.stderr[-4000:]}")
         # Empty, not "uninitialized": systemd then makes an id at boot, but does not treat it as a first boot.
         (partial / "tree/etc/machine-id").write_text("")
         (partial / "tree").rename(tree)
@@ -166,11 +176,16 @@ def _build(recipe: _Recipe, tree: Path) -> None:
 
 
 def _mmdebstrap(recipe: _Recipe) -> list[str]:
-    """The command, without release and target. It names no mirror, so mmdebstrap uses its default or the host's."""
+    """The command without its target. It names no mirror, so mmdebstrap uses its default or the host's."""
     download = f'chroot "$1" apt-get install --download-only --no-install-recommends --yes {" ".join(recipe.archives)}'
     command = ["mmdebstrap", "--variant=minbase", "--format=directory", f"--include={','.join(recipe.include)}"]
     command += [f"--aptopt={option}" for option in recipe.apt]
     command += [f"--customize-hook={recipe.customize}"]
     if recipe.archives:
         command += [f"--customize-hook={download}", "--skip=cleanup/apt"]
-    return command
+    return [*command, recipe.release]
+
+
+def _extension(recipe: _Recipe, base: Path) -> list[str]:
+    """The command that copies an image and installs packages there from apt's cache, without a network."""
+    return [str(Path(__file__).with_name("extend_image.sh")), str(base), " ".join(recipe.include)]
