@@ -126,6 +126,15 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "port (FILE)",
     ),
     (
+        {"open_ports": [4000]},
+        "stage: port 4000 is shared with prod on the same machine: the second to start finds it taken; give each its own "
+        "port (FILE)",
+    ),
+    (
+        {"open_ports": [4001]},
+        "stage: port 4001 is there twice: take one out of open_ports (FILE)",
+    ),
+    (
         {"node_name": "billing_prod@10.0.0.1"},
         "stage: node name billing_prod is shared with prod on the same machine: epmd lets one node register it, the second "
         "does not start; leave node_name out or change the part before the @ (FILE)",
