@@ -17,7 +17,6 @@ from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import epmd
 from operations.host import program, restart
 from operations.host.rendering import render
 from operations.host.report import announce
@@ -72,7 +71,7 @@ def closed(environments: Sequence[Environment]) -> None:
     + environments: every environment on the machine, in or out of `--limit`
     """
     others = host.get_fact(OtherPorts, known=sorted(environment.variables_path for environment in environments))
-    ports = sorted({epmd.PORT, *others, *(environment.port for environment in environments)})
+    ports = sorted({*others, *(port for environment in environments for port in environment.closed_ports)})
     ruleset = render("deploy-ports.nft.j2", ports=ports)
     text = render("deploy-ports.service.j2", path=TABLE_PATH)
     _file("table", TABLE_PATH, ruleset)
