@@ -105,7 +105,8 @@ def closed(environments: Sequence[Environment]) -> None:
 
 def _require_without_sshd(ports: Sequence[int]) -> None:
     # Before the file is written: it would lock everybody out at the next boot.
-    if taken := [str(port) for port in sorted({*ports}.intersection(host.get_fact(SshdPorts)))]:
+    served: list[int] = host.get_fact(SshdPorts)
+    if taken := [str(port) for port in ports if port in served]:
         raise DeployError(
             f"sshd serves port {' and '.join(taken)} on this machine, and closing it would lock you out: give the "
             "environment another port. Nothing was changed."
