@@ -1,6 +1,7 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
+from group_data.schema.reserved import EPMD_PORT
 from group_data.schema.settings import Settings
 from group_data.schema.version import is_version
 
@@ -215,6 +216,11 @@ class Environment(Settings):
         return "http" if self.tls == "none" else "https"
 
     @property
+    def closed_ports(self) -> tuple[int, ...]:
+        """The ports that the machine keeps to itself for this environment: the application's first, then epmd's."""
+        return self.port, EPMD_PORT
+
+    @property
     def url_port(self) -> int:
         """Port of the site in nginx."""
         return 80 if self.tls == "none" else 443
@@ -223,6 +229,15 @@ class Environment(Settings):
     def url(self) -> str:
         """Address of the site in a browser."""
         return f"{self.scheme}://{self.domain}"
+
+    @property
+    def hsts_header(self) -> str | None:
+        """Value of the site's Strict-Transport-Security; None: the site sends none, whatever the application says."""
+        if not self.hsts:
+            return None
+        words = [f"max-age={self.hsts_max_age}"]
+        words += ["includeSubDomains"] * self.hsts_include_subdomains + ["preload"] * self.hsts_preload
+        return "; ".join(words)
 
     @property
     def node(self) -> str:
