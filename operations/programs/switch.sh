@@ -22,6 +22,7 @@ umask 077
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression=''
+. ./health.sh
 # shellcheck source=/dev/null
 . "$0.conf"
 
@@ -256,55 +257,6 @@ restart() {
     note restarted "$now"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
-}
-
-# Prints nginx's status for the health page. The request stays on the host, so it needs no DNS and no route. It does not verify
-# the certificate: visitors do that.
-site_status() {
-    local status
-    status=$(curl --disable --globoff --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
-        --user-agent release --resolve "$domain:$url_port:127.0.0.1" "$url$health_path" || true)
-    [ "$status" = 000 ] || printf '%s\n' "$status"
-}
-
-# Succeeds if the release answers, has the requested version, and keeps running for a while. Otherwise prints the reason and
-# fails.
-healthy() {
-    local version=$1 process status deadline=$((SECONDS + health_timeout)) runs
-    process=$(property MainPID)
-    until status=$(site_status) && [[ $status == 2?? ]]; do
-        same_process "$process" || return 1
-        if ((SECONDS >= deadline)); then
-            say "$health_path answered ${status:-nothing} through nginx, still after $health_timeout seconds"
-            return 1
-        fi
-        sleep 0.3
-    done
-    # The node itself reports the version that it booted.
-    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
-        say "the site answers, and the node does not: bin/$app $rpc failed"
-        return 1
-    fi
-    if [ "$runs" != "$version" ]; then
-        say "version $runs runs, not $version: the release boots another one than it says"
-        return 1
-    fi
-    for ((second = 0; second < settle_time; second++)); do
-        sleep 1
-        same_process "$process" || return 1
-    done
-    status=$(site_status)
-    same_process "$process" || return 1
-    [[ $status == 2?? ]] && return
-    say "$health_path answered ${status:-nothing} through nginx after $settle_time seconds"
-    return 1
-}
-
-same_process() {
-    local now
-    now=$(property MainPID) && [ -n "$now" ] && [ "$now" = "$1" ] && [ "$1" != 0 ] && return
-    say "$unit ended by itself"
-    return 1
 }
 
 last_words() {

@@ -1,35 +1,26 @@
 """Facts about environments: the command each sends, and its reading of the output. One case is one file of facts/."""
 
-import json
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pyinfra.api import FactBase, StringCommand
 
-from inspection import facts, health, probe
+import inspection
+from inspection import health, probe
 from inspection.health import Reading
+from tests.unit import facts
 
-CASES = sorted((Path(__file__).parent / "facts").glob("*.json"))
-FACTS: dict[str, type[FactBase[Any]]] = {
-    name: cls
-    for module in (facts, probe)
-    for name, cls in vars(module).items()
-    if isinstance(cls, type) and issubclass(cls, FactBase) and cls is not FactBase
-}
+CASES = facts.cases(Path(__file__).parent / "facts")
+FACTS = facts.facts(inspection)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
 def test_fact(case: Path) -> None:
-    expected = json.loads(case.read_text())
-    fact = FACTS[case.stem.partition("-")[0]]()
-    assert StringCommand(fact.command(**expected["arg"])).get_raw_value() == expected["command"]
-    assert fact.process(expected["output"]) == expected["fact"]
+    facts.check(case, FACTS)
 
 
 def test_every_fact_has_a_case() -> None:
-    assert {case.stem.partition("-")[0] for case in CASES} == set(FACTS)
+    assert {facts.fact_name(case) for case in CASES} == set(FACTS)
 
 
 def test_without_curl_nothing_is_said_of_the_site(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from operations.release import switch
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
     "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "xargs",
+    "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "tr", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -39,6 +39,7 @@ SETTINGS = {
     "environment": "stage",
     "domain": "stage.example.com",
     "port": 4001,
+    "health_path": "/health",
     "health_timeout": 5,
     "settle_time": 1,
     "keep_releases": 3,
@@ -110,6 +111,15 @@ class StubHost:
         path.unlink(missing_ok=True)
         path.write_text(f'#!/bin/bash\necho "{name} $*" >> "$HOST/calls"\n{body}')
         path.chmod(0o755)
+
+    def set(self, name: str, value: str) -> None:
+        """A variable of the program.
+
+        + name: as the program or its settings call it
+        + value: without spaces
+        """
+        with self.switch.with_name("switch.conf").open("a") as conf:
+            conf.write(f"{name}={value}\n")
 
     def unpack(self, version: str, *migrations: str) -> None:
         """A release is on the host, which says of itself that it is this version.
