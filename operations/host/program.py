@@ -1,4 +1,4 @@
-"""Shell programs of `operations/programs/`, run on a host without a change."""
+"""Programs of `operations/programs/`, run on a host without a change."""
 
 import re
 from functools import cache
@@ -33,11 +33,13 @@ def text(name: str) -> str:
 
 
 def command(name: str, *arguments: str) -> StringCommand:
-    """The command that runs a program with the shell of its first line. It leaves no file on the host.
+    """The command that runs a program with the shell of its first line, or with perl. It leaves no file on the host.
 
     + name: file name in operations/programs
     + arguments: $1 and so on; every local user of the host can read them, so they hold no secrets
     """
+    if name.endswith(".pl"):
+        return StringCommand("perl", "-e", *[QuoteString(argument) for argument in (text(name), *arguments)])
     shell = "bash" if text(name).startswith("#!/bin/bash\n") else "sh"
     quoted = [QuoteString(argument) for argument in (text(name), name, *arguments)]
     return StringCommand(shell, "-c", *quoted)

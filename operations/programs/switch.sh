@@ -21,7 +21,7 @@ umask 077
 # For shellcheck; the settings set all of these.
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
-running_version='' migrate_expression='' migrate_down_expression='' migrations_expression=''
+running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 . ./health.sh
 # shellcheck source=/dev/null
 . "$0.conf"
@@ -52,6 +52,9 @@ unforeseen() {
     [ -n "$(noted reason)" ] || fail "line $2 of ${0##*/} failed with status $1: ${3%%$'\n'*}"
     exit 1
 }
+
+# Makes what a VM prints readable (operations/programs/readable.pl): standard input to standard output.
+readable() { perl -e "$readable_program"; }
 
 property() { systemctl show --property "$1" --value "$unit"; }
 

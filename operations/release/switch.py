@@ -36,6 +36,7 @@ def conf(environment: Environment) -> str:
         migrate=expressions.migrate(environment),
         migrate_down=expressions.migrate_down(environment),
         migrations=expressions.migrations(environment),
+        readable=program.text("readable.pl"),
     )
 
 

@@ -30,6 +30,11 @@ def test_the_first_line_names_the_shell(folder: Path, shell: str) -> None:
     assert command == f"{shell} -c '#!/bin/{shell}\nexit\n' a.sh 'it'\"'\"'s' ''"
 
 
+def test_a_file_of_perl_runs_with_perl(folder: Path) -> None:
+    (folder / "a.pl").write_text("#!/usr/bin/perl\nprint @ARGV;\n")
+    assert program.command("a.pl", "it's").get_raw_value() == "perl -e '#!/usr/bin/perl\nprint @ARGV;\n' 'it'\"'\"'s'"
+
+
 @pytest.mark.parametrize(
     "line",
     [

@@ -13,7 +13,7 @@ from operations.release import switch
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
     "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "tr", "xargs",
+    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "tr", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
