@@ -9,10 +9,10 @@
 #                                     host and port, such as a login page
 #                            refusal  any other redirect, and 400 to 499: the same request gets the same answer again
 #                            waiting  no answer, 500 to 599, 408, 425, 429: the next request may get another answer
+#   request DOMAIN PORT URL  the request itself; the rest are further arguments of curl
 
 answer() {
-    said=$(curl --disable --globoff --path-as-is --silent --output /dev/null --write-out '%{http_code} %{redirect_url}' \
-        --max-time 10 --insecure --noproxy '*' --user-agent release --resolve "$1:$2:127.0.0.1" "$3") || true
+    said=$(request "$1" "$2" "$3" --output /dev/null --write-out '%{http_code} %{redirect_url}') || true
     status=${said%% *} leads_to='' verdict=waiting
     # An application chooses this text: one line, without control characters, and not longer than anybody reads.
     [ "$said" = "$status" ] || leads_to=$(printf '%.300s' "${said#* }" | LC_ALL=C tr -d '\000-\037\177-\377')
@@ -27,6 +27,13 @@ answer() {
         5??) ;;
         *) status='' ;;
     esac
+}
+
+request() {
+    name=$1 port_of_site=$2
+    shift 2
+    curl --disable --globoff --path-as-is --silent --max-time 10 --insecure --noproxy '*' --user-agent release \
+        --resolve "$name:$port_of_site:127.0.0.1" "$@"
 }
 
 same_site() { [ -n "$2" ] && [ "$(site_of "$1")" = "$(site_of "$2")" ]; }

@@ -94,3 +94,25 @@ same_process() {
     say "$unit ended by itself"
     return 1
 }
+
+# Shows what the application says about itself. Its failure is no reason to end an action.
+last_words() {
+    page_words || true
+    say "The journal's last lines:"
+    journalctl --quiet --all --unit "$unit" --since "@$(noted restarted)" --lines 1000 --no-hostname | readable |
+        tail -n 20 | sed 's/^/    /' || say "    (it could not be read)"
+}
+
+# Shows the page that refuses or fails. nginx makes the pages for 502 and 504 itself.
+page_words() {
+    local words
+    ask_page
+    [[ $status =~ ^[45] && $status != 50[24] ]] || return 0
+    words=$(request "$domain" "$url_port" "$url$health_path" | head -c 65536 | text_of_page | readable | head -n 10)
+    [ -n "$words" ] || return 0
+    say "$health_path answered $status with:"
+    sed 's/^/    /; s/^\(.\{300\}\).*/\1.../' <<< "$words"
+}
+
+# A page without its tags and its empty lines.
+text_of_page() { sed 's/<[^>]*>/ /g; s/[[:space:]]\+/ /g; s/^ //; /^ *$/d'; }

@@ -262,11 +262,6 @@ restart() {
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
 }
 
-last_words() {
-    say "The journal's last lines:"
-    journalctl --quiet --unit "$unit" --since "@$(noted restarted)" --lines 20 --no-hostname | sed 's/^/    /'
-}
-
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
     local reason
