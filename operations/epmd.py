@@ -18,7 +18,8 @@ from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
-ADDRESS = "127.0.0.1:4369"
+PORT = 4369
+ADDRESS = f"127.0.0.1:{PORT}"
 PACKAGE = "erlang-base"
 
 

@@ -10,14 +10,23 @@ from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, epmd, nginx
+from operations import aliases, epmd, nginx, ports
 from operations.host import packages, restart, unit_state
 from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
 # user restart its own units; openssl makes self-signed certificates; iproute2 brings ss, which lists listeners; curl asks
-# sites. Debian 12 and 13 have all of them.
-PACKAGES: tuple[str, ...] = ("nginx", "postgresql", "erlang-base", "polkitd", "openssl", "iproute2", "curl")
+# sites; nftables closes the applications' ports. Debian 12 and 13 have all of them.
+PACKAGES: tuple[str, ...] = (
+    "nginx",
+    "postgresql",
+    "erlang-base",
+    "polkitd",
+    "openssl",
+    "iproute2",
+    "curl",
+    "nftables",
+)
 
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
@@ -30,6 +39,8 @@ def prepare(environments: Sequence[Environment]) -> None:
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.socket_address()
     packages.install(required(environments))
+    # Before any application can start.
+    ports.closed(environments)
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.loopback_socket(name="Machine: epmd runs on loopback")

@@ -225,6 +225,15 @@ class Environment(Settings):
         return f"{self.scheme}://{self.domain}"
 
     @property
+    def hsts_header(self) -> str | None:
+        """Value of the site's Strict-Transport-Security; None: the site sends none, whatever the application says."""
+        if not self.hsts:
+            return None
+        words = [f"max-age={self.hsts_max_age}"]
+        words += ["includeSubDomains"] * self.hsts_include_subdomains + ["preload"] * self.hsts_preload
+        return "; ".join(words)
+
+    @property
     def node(self) -> str:
         """Erlang node name."""
         return self.node_name or f"{self.full_name}@127.0.0.1"

@@ -17,6 +17,7 @@ def problems_of_environment(subject: Subject) -> Iterator[Problem]:
         for key, text in subject.read(rule):
             yield subject.problem(key, text)
     yield from _login(subject)
+    yield from _ssh_port(subject)
 
 
 def _names(e: Environment) -> Iterator[tuple[str, str]]:
@@ -146,3 +147,11 @@ def _login(subject: Subject) -> Iterator[Problem]:
         if user == subject.ssh_user:
             text = f"app = {user!r} is also the user SSH logs in as, who has sudo: rename one of them"
             yield subject.problem("app", text)
+
+
+def _ssh_port(subject: Subject) -> Iterator[Problem]:
+    # The host keeps the ports of its applications to itself, and would lock everybody out.
+    _, ssh_port = subject.machine
+    for port in subject.read(lambda e: [e.port]):
+        if port == ssh_port:
+            yield subject.problem("port", f"port = {port} is sshd's on this machine (ssh_port): take another")

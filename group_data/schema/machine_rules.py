@@ -24,7 +24,12 @@ class _Exclusive(NamedTuple):
 
 # Unit, site, group, role, certificate and directories have names made of app and environment: `_twins` checks these.
 _EXCLUSIVE: Sequence[_Exclusive] = (
-    _Exclusive("port", "port", lambda e: [e.port], "the second to start finds it taken; give each its own port"),
+    _Exclusive(
+        "port",
+        "port",
+        lambda e: [e.port, *e.open_ports],
+        "the second to start finds it taken; give each its own port",
+    ),
     # epmd registers only the part before the @.
     _Exclusive(
         "node name",
@@ -73,8 +78,8 @@ def problems_of_machine(neighbours: Sequence[Subject]) -> Iterator[Problem]:
 
 
 def _key_of(exclusive: _Exclusive, value: str | int, environment: Environment) -> str:
-    further = exclusive.key == "domain" and value in vars(environment).get("additional_domains", ())
-    return "additional_domains" if further else exclusive.key
+    further = {"domain": "additional_domains", "port": "open_ports"}.get(exclusive.key)
+    return further if further and value in vars(environment).get(further, ()) else exclusive.key
 
 
 def _twins(neighbours: Sequence[Subject]) -> Iterator[tuple[Subject, Problem]]:

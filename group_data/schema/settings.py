@@ -60,6 +60,14 @@ class Settings(BaseModel):
         examples=[4001],
         json_schema_extra={"unit": "TCP port"},
     )
+    open_ports: tuple[Port, ...] = Field(
+        default=(),
+        strict=False,
+        description="Further TCP ports that the application itself serves to the network, past nginx. A listener at any "
+        "other port must be on 127.0.0.1.",
+        examples=[[8883]],
+        json_schema_extra={"unit": "TCP port"},
+    )
     request_body_limit: int = Field(
         default=8,
         ge=1,

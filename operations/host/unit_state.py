@@ -29,7 +29,14 @@ _SECOND = 10**9
 
 # Units of every machine, with the clusters of its PostgreSQL. One systemctl reads them together: it costs more than most
 # facts, whatever the number of units.
-_MACHINE = ("systemd-journald.service", "epmd.socket", "postgresql.service", "postgresql@*.service", "nginx.service")
+_MACHINE = (
+    "systemd-journald.service",
+    "deploy-ports.service",
+    "epmd.socket",
+    "postgresql.service",
+    "postgresql@*.service",
+    "nginx.service",
+)
 
 
 class Units(FactBase[dict[str, dict[str, str]]]):

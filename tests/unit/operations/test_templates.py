@@ -19,13 +19,21 @@ def site(environment: Environment, http2_directive: bool = True) -> str:
 
 SITE = [
     # settings, present, absent
-    ({}, ["server_name stage.example.com;", "listen 80;", "server 127.0.0.1:4001"], ["ssl", "Strict-Transport", "301"]),
+    (
+        {},
+        ["server_name stage.example.com;", "listen 80;", "server 127.0.0.1:4001"],
+        ["ssl", "add_header Strict", "301"],
+    ),
     ({}, ['X-Robots-Tag "noindex, nofollow" always'], []),
     ({"indexed": True}, [], ["X-Robots-Tag"]),
     ({"additional_domains": ["www.example.com"]}, ["server_name stage.example.com www.example.com;"], []),
     ({"request_body_limit": 20}, ["client_max_body_size 20m;"], []),
-    ({"tls": "self_signed"}, ["/etc/ssl/private/billing_stage.pem;", "return 301 https://"], ["Strict-Transport"]),
-    (TLS, ["ssl_certificate /etc/ssl/a.pem;", "ssl_certificate_key /etc/ssl/a.key;", "TLSv1.2 TLSv1.3;"], ["Strict-T"]),
+    ({"tls": "self_signed"}, ["/etc/ssl/private/billing_stage.pem;", "return 301 https://"], ["add_header Strict"]),
+    (
+        TLS,
+        ["ssl_certificate /etc/ssl/a.pem;", "ssl_certificate_key /etc/ssl/a.key;", "TLSv1.2 TLSv1.3;"],
+        ["add_header Strict"],
+    ),
     (TLS | {"hsts": True}, ['Strict-Transport-Security "max-age=31536000" always;'], ["includeSubDomains"]),
     (
         TLS | {"hsts": True, "hsts_include_subdomains": True, "hsts_preload": True},
@@ -55,6 +63,16 @@ def test_site(
     text = site(environment(**settings))
     assert [line for line in present if line not in text] == []
     assert [line for line in absent if line in text] == []
+
+
+@pytest.mark.parametrize("settings", [{}, TLS, TLS | {"hsts": True}, TLS | {"basic_auth_user": "team"}])
+def test_no_location_lets_the_applications_hsts_pass(
+    environment: Callable[..., Environment], settings: dict[str, Any]
+) -> None:
+    locations = re.findall(r"^    location .*?^    }", site(environment(**settings)), re.MULTILINE | re.DOTALL)
+    proxied = [location for location in locations if "proxy_pass" in location]
+    assert len(proxied) == 1 + ("basic_auth_user" in settings)
+    assert all("proxy_hide_header Strict-Transport-Security;" in location for location in proxied)
 
 
 def test_the_redirect_to_https_is_for_everybody(environment: Callable[..., Environment]) -> None:

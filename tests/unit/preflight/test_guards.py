@@ -39,6 +39,10 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ({"port": 4369}, "stage: port = 4369 is epmd's on every machine: take another, such as 4000 (FILE)"),
     ({"port": 5432}, "stage: port = 5432 is PostgreSQL's on every machine: take another, such as 4000 (FILE)"),
     (
+        {"port": 2222, "ssh_port": 2222},
+        "stage: port = 2222 is sshd's on this machine (ssh_port): take another (FILE)",
+    ),
+    (
         {"app": "postgres"},
         "stage: app = 'postgres' is also a user or group of Debian: rename the application (FILE)",
     ),
@@ -120,6 +124,15 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         {"port": 4000},
         "stage: port 4000 is shared with prod on the same machine: the second to start finds it taken; give each its own "
         "port (FILE)",
+    ),
+    (
+        {"open_ports": [4000]},
+        "stage: port 4000 is shared with prod on the same machine: the second to start finds it taken; give each its own "
+        "port (FILE)",
+    ),
+    (
+        {"open_ports": [4001]},
+        "stage: port 4001 is there twice: take one out of open_ports (FILE)",
     ),
     (
         {"node_name": "billing_prod@10.0.0.1"},

@@ -1,0 +1,112 @@
+"""The ports that the machine keeps to itself: those of its applications and of the Erlang port mapper.
+
+An application as `mix phx.new` leaves it listens on every interface. An nftables table of our own drops connections to these
+ports that do not come over loopback, beside any other firewall. It names no other port, so it locks nobody out.
+
+The table has no port for the nodes: `ERL_ZFLAGS` in the unit's variables binds them to 127.0.0.1, at a port that the kernel
+chooses. A fixed range would restart every application, and commands such as `rpc` are nodes as well, which would use it up.
+"""
+
+from collections.abc import Generator, Sequence
+from io import StringIO
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api.operation import OperationMeta
+from pyinfra.operations import files
+from typing_extensions import override
+
+from group_data.schema.environment import Environment
+from operations import epmd
+from operations.host import program, restart
+from operations.host.rendering import render
+from operations.host.report import announce
+from operations.host.unit_state import is_enabled, is_running, properties
+
+TABLE = "inet deploy_ports"
+TABLE_PATH = "/etc/deploy-ports.nft"
+UNIT = "deploy-ports.service"
+UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+
+
+class OtherPorts(FactBase[list[int]]):
+    """Ports of environments on the machine that are not in the data: taken out of it, or of another repository.
+
+    Their applications may still run.
+    """
+
+    @staticmethod
+    @override
+    def default() -> list[int]:
+        return []
+
+    @override
+    def command(self, known: Sequence[str]) -> StringCommand:
+        return program.command("other_ports.sh", *known)
+
+    @override
+    def process(self, output: list[str]) -> list[int]:
+        return sorted({port for line in output if (port := int(line)) <= 65535})
+
+
+class TableInForce(FactBase[bool]):
+    """Whether the kernel has the table exactly as a ruleset makes it."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, ruleset: str) -> StringCommand:
+        return program.command("ports_in_force.sh", TABLE, ruleset)
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["in force"]
+
+
+def closed(environments: Sequence[Environment]) -> None:
+    """Close the ports of a machine's applications to the network, now and at every boot.
+
+    + environments: every environment on the machine, in or out of `--limit`
+    """
+    others = host.get_fact(OtherPorts, known=sorted(environment.variables_path for environment in environments))
+    ports = sorted({epmd.PORT, *others, *(environment.port for environment in environments)})
+    ruleset = render("deploy-ports.nft.j2", ports=ports)
+    text = render("deploy-ports.service.j2", path=TABLE_PATH)
+    _file("table", TABLE_PATH, ruleset)
+    unit = _file("unit", UNIT_PATH, text)
+    restart.daemon_reload(
+        name="Machine: closed ports: systemd reloads", unit=UNIT, path=UNIT_PATH, content=text, after=[unit]
+    )
+    in_force(name="Machine: closed ports: in force", ports=ports, ruleset=ruleset)
+
+
+def _file(what: str, path: str, content: str) -> OperationMeta:
+    return files.put(
+        name=f"Machine: closed ports: {what}",
+        src=StringIO(content),
+        dest=path,
+        user="root",
+        group="root",
+        mode="644",
+    )
+
+
+@operation()
+def in_force(ports: Sequence[int], ruleset: str) -> Generator[StringCommand]:
+    """Load the table if the kernel has another one or none, and let it come back at boot and beside other firewalls.
+
+    The kernel is asked, not systemd: `nft flush ruleset` removes the table and leaves the unit active. It is compared with
+    the ruleset, not with the file, so that plan and execution agree.
+
+    + ports: those in the table: one of them that sshd serves is refused
+    + ruleset: content of the table's file
+    """
+    unit = properties(UNIT)
+    if host.get_fact(TableInForce, ruleset=ruleset) and is_running(unit) and is_enabled(unit):
+        host.noop("the table is in force")
+        return
+    announce(f"Will close the ports {', '.join(map(str, ports))} to the network")
+    yield program.command("close_ports.sh", TABLE_PATH, UNIT, *map(str, ports))
