@@ -20,9 +20,10 @@ umask 077
 
 # For shellcheck; the settings set all of these.
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
-health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
-running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
+port='' open_ports='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database=''
+eval='' rpc='' running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 . ./health.sh
+. ./network.sh
 # shellcheck source=/dev/null
 . "$0.conf"
 
@@ -271,6 +272,11 @@ restart_and_check() {
     if ! reason=$(healthy "$1"); then
         last_words
         fail "$reason"
+    fi
+    if ! reason=$(listens_well); then
+        # A restart and a rollback run what ran before. To end them would help nobody.
+        [ "$(noted action)" != release ] || fail "$reason"
+        say "ATTENTION: $reason"
     fi
     say "$1 runs and answers."
 }

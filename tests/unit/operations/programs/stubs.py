@@ -19,6 +19,8 @@ REAL = (
 # By `systemctl show`, as long as a unit runs.
 PID = "7"
 
+CONTROL_GROUP = "/system.slice/billing_stage.service"
+
 # What the stub of systemd-run answers, by the expression that the release is to run: lists of versions in files.
 _RELEASE = """\
 case "$*" in
@@ -28,6 +30,12 @@ case "$*" in
         for version in $(cat "$HOST/down"); do echo "down $version name_$version"; done ;;
     *DOWN*) [ -e "$HOST/deaf" ] || { cat "$HOST/left" > "$HOST/up"; } ;;
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
+esac
+"""
+_SYSTEMCTL = f"""\
+case "$*" in
+    *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;;
+    *ControlGroup*) echo {CONTROL_GROUP} ;;
 esac
 """
 _DATABASE = 'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; esac\n'
@@ -92,7 +100,10 @@ class StubHost:
     def _write_commands(self) -> None:
         for name in REAL:
             (self.bin / name).symlink_to(shutil.which(name) or name)
-        self.stub("systemctl", f'case "$*" in *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;; esac\n')
+        self.stub("systemctl", _SYSTEMCTL)
+        self.listen("127.0.0.1:4001")
+        self.stub("ss", 'cat "$HOST/sockets"\n')
+        self.stub("nft", 'case "$*" in *"{ "*) grep -qxF "$6" "$HOST/closed" ;; *) cat "$HOST/chain" ;; esac\n')
         self.stub("systemd-run", _RELEASE)
         self.stub("runuser", _DATABASE)
         self.stub("setpriv", _AS_USER)
@@ -120,6 +131,21 @@ class StubHost:
         """
         with self.switch.with_name("switch.conf").open("a") as conf:
             conf.write(f"{name}={value}\n")
+
+    def listen(self, *addresses: str, group: str = CONTROL_GROUP) -> None:
+        """The unit listens there; so does nginx on every interface.
+
+        + addresses: as ss writes them
+        + group: control group of the processes
+        """
+        sockets = [("0.0.0.0:80", "/system.slice/nginx.service"), *((address, group) for address in addresses)]
+        lines = [f"LISTEN 0      128    {address} *:*    ino:1 sk:1 cgroup:{where}" for address, where in sockets]
+        (self.path / "sockets").write_text("".join(f"{line}\n" for line in lines))
+
+    def close(self, *ports: int) -> None:
+        """The kernel drops what reaches these ports from the network."""
+        (self.path / "closed").write_text("".join(f"{{ {port} }}\n" for port in ports))
+        (self.path / "chain").write_text('iif != "lo" tcp dport @ports tcp flags & (syn | ack) == syn drop\n')
 
     def unpack(self, version: str, *migrations: str) -> None:
         """A release is on the host, which says of itself that it is this version.
