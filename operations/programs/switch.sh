@@ -22,10 +22,10 @@ umask 077
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
 port='' open_ports='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database=''
 eval='' rpc='' running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
-. ./health.sh
-. ./network.sh
 # shellcheck source=/dev/null
 . "$0.conf"
+. ./health.sh
+. ./network.sh
 
 # The progress of the action, one `name=value` a line; the last line of a name counts. The file exists from the beginning of an
 # action to its end, also after a power failure.

@@ -1,5 +1,6 @@
 """The real switch.sh on a host that is a folder: stub commands on a PATH of their own, a link, releases, a log."""
 
+import re
 import resource
 import shutil
 import subprocess
@@ -123,14 +124,14 @@ class StubHost:
         path.write_text(f'#!/bin/bash\necho "{name} $*" >> "$HOST/calls"\n{body}')
         path.chmod(0o755)
 
-    def set(self, name: str, value: str) -> None:
-        """A variable of the program.
+    def set(self, name: str, value: int) -> None:
+        """Another number in the program or in its settings.
 
-        + name: as the program or its settings call it
-        + value: without spaces
+        + name: as they call it
+        + value: the number
         """
-        with self.switch.with_name("switch.conf").open("a") as conf:
-            conf.write(f"{name}={value}\n")
+        for path in (self.switch, self.switch.with_name("switch.conf")):
+            path.write_text(re.sub(rf"\b{name}=[0-9]+", f"{name}={value}", path.read_text()))
 
     def listen(self, *addresses: str, group: str = CONTROL_GROUP) -> None:
         """The unit listens there; so does nginx on every interface.

@@ -13,8 +13,8 @@ BOOT_FAILURE = (
 
 def failing(host: StubHost, status: str, body: str) -> list[str]:
     """The lines of a release whose health page answers like that."""
-    host.set("health_timeout", "0")
-    host.set("refusal_time", "0")
+    host.set("health_timeout", 0)
+    host.set("refusal_time", 0)
     (host.path / "body").write_bytes(body.encode("utf-8", "surrogateescape"))
     host.stub("curl", f'case "$*" in *http_code*) printf {status} ;; *) cat "$HOST/body" ;; esac\n')
     return host.run("release", "0.2.0").splitlines()

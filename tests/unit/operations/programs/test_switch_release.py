@@ -80,7 +80,7 @@ def test_a_version_that_is_not_there(host: StubHost) -> None:
 
 def bad(host: StubHost, wrong: str) -> StubHost:
     """The host, on which something is wrong with every release, and which does not wait for one."""
-    host.set("health_timeout", "0")
+    host.set("health_timeout", 0)
     for name, body in BAD[wrong][0].items():
         host.stub(name, body)
     return host
@@ -143,7 +143,7 @@ REFUSALS: dict[str, tuple[str, dict[str, object], str]] = {
 def test_a_refusal_that_does_not_change_ends_the_wait(stub_host: Callable[..., StubHost], wrong: str) -> None:
     answer, settings, words = REFUSALS[wrong]
     host = stub_host(**settings | {"health_timeout": 3600})
-    host.set("refusal_time", "0")
+    host.set("refusal_time", 0)
     host.stub("curl", f"printf '%s' '{answer}'\n")
     last = host.run("release", "0.2.0").splitlines()[-1]
     status, _, leads_to = answer.partition(" ")
@@ -157,14 +157,14 @@ def test_a_refusal_that_does_not_change_ends_the_wait(stub_host: Callable[..., S
 
 @pytest.mark.parametrize("answer", ["502", "503", "504", "500", "429", "000"])
 def test_an_answer_that_may_pass_is_waited_for(host: StubHost, answer: str) -> None:
-    host.set("refusal_time", "0")
+    host.set("refusal_time", 0)
     host.stub("curl", f'[ "$(grep -c ^curl "$HOST/calls")" -gt 30 ] && printf 200 || printf {answer}\n')
     assert "release 0.2.0: done" in host.run("release", "0.2.0")
 
 
 def test_a_refusal_that_changes_is_waited_for(host: StubHost) -> None:
     """A page that answers 404 and 401 in turn is none that the application decided on."""
-    host.set("refusal_time", "0")
+    host.set("refusal_time", 0)
     host.stub(
         "curl",
         'asked=$(grep -c ^curl "$HOST/calls")\n[ "$asked" -le 30 ] || { printf 200; exit; }\n'
@@ -180,7 +180,7 @@ def test_a_login_page_of_the_site_is_an_answer(host: StubHost) -> None:
 
 def test_a_number_that_is_used_once_makes_no_other_redirect(stub_host: Callable[..., StubHost]) -> None:
     host = stub_host(health_timeout=3600)
-    host.set("refusal_time", "0")
+    host.set("refusal_time", 0)
     host.stub("curl", 'printf "302 https://login.example.org/authorize?state=$RANDOM$RANDOM"\n')
     assert "leads to https://login.example.org/authorize?state=" in host.run("release", "0.2.0").splitlines()[-1]
 
