@@ -9,10 +9,10 @@
 #                                     host and port, such as a login page
 #                            refusal  any other redirect, and 400 to 499: the same request gets the same answer again
 #                            waiting  no answer, 500 to 599, 408, 425, 429: the next request may get another answer
-#   request DOMAIN PORT URL  the request itself; the rest are further arguments of curl
+#   request DOMAIN PORT …    the request itself; the rest are arguments of curl, among them the URL
 
 answer() {
-    said=$(request "$1" "$2" "$3" --output /dev/null --write-out '%{http_code} %{redirect_url}') || true
+    said=$(request "$1" "$2" --output /dev/null --write-out '%{http_code} %{redirect_url}' "$3") || true
     status=${said%% *} leads_to='' verdict=waiting
     # An application chooses this text: one line, without control characters, and not longer than anybody reads.
     [ "$said" = "$status" ] || leads_to=$(printf '%.300s' "${said#* }" | LC_ALL=C tr -d '\000-\037\177-\377')
