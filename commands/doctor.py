@@ -20,6 +20,7 @@ from group_data.schema.inventory import read_environments
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
 from inspection.ask import ask
+from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
 from inspection.finding import Finding
 from preflight.inventory import read_inventory
@@ -53,7 +54,8 @@ def _vault(environment: Environment) -> Secrets:
 
 
 def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Finding]:
-    return findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
+    found = findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
+    return [*found, *crash_findings(host, environment)]
 
 
 def _print(told: Mapping[str, list[Finding]]) -> None:

@@ -92,6 +92,11 @@ class Environment(Settings):
         return f"{self.state_path}/revisions.log"
 
     @property
+    def revision_path(self) -> str:
+        """Variables with the revision of the running release; the switch writes them, and systemd reads them as root."""
+        return f"{self.state_path}/revision"
+
+    @property
     def switch_path(self) -> str:
         """Program on the host that switches to a release and, if it is bad, back."""
         return f"/usr/local/libexec/{self.full_name}-switch"
@@ -162,6 +167,11 @@ class Environment(Settings):
     def cookie_path(self) -> str:
         """File with the cookie of the Erlang VM, which looks in its HOME."""
         return f"{self.private_path}/.erlang.cookie"
+
+    @property
+    def crash_dump_path(self) -> str:
+        """File for the state of an Erlang VM that ends abnormally. The next start keeps it under another name."""
+        return f"{self.private_path}/erl_crash.dump"
 
     @property
     def appsignal_path(self) -> str:

@@ -19,8 +19,8 @@ set -Eeuo pipefail
 umask 077
 
 # For shellcheck; the settings set all of these.
-app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
-port='' open_ports='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database=''
+app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
+url='' url_port='' port='' open_ports='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database=''
 eval='' rpc='' running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 # shellcheck source=/dev/null
 . "$0.conf"
@@ -250,6 +250,26 @@ unlink_current() {
     cd /
 }
 
+# Gives the unit the revision of version $1. A release is not worth less without it.
+write_revision() {
+    local revision
+    revision=$(revision_of "$1" || true)
+    rm -f "$revision_path"
+    [[ $revision =~ ^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$ ]] || return 0
+    printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path" ||
+        say "The revision could not be written to $revision_path: APP_REVISION is not set"
+}
+
+# The log has the revisions of all releases but the one under way.
+revision_of() {
+    if [ "$(noted action) $(noted version)" = "release $1" ]; then
+        noted revision
+    elif [ -e "$state/revisions.log" ]; then
+        awk -F '\t' -v version="$1" '$3 == "release" && $4 == version { revision = $5 } END { print revision }' \
+            "$state/revisions.log"
+    fi
+}
+
 # Sets `refused` if systemd left the process from before running, which may answer as well as ever. Whether the release runs
 # otherwise, `healthy` says, with a reason.
 restart() {
@@ -259,6 +279,7 @@ restart() {
     local now
     now=$(date +%s)
     note restarted "$now"
+    write_revision "$(current)"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
 }
