@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
+from inspection.diagnosis_ports import guard_findings, port_findings
 from inspection.finding import Finding, mend_in_application
 from inspection.symptoms import Symptoms
 
@@ -16,10 +17,12 @@ def application_findings(environment: Environment, secrets: Secrets, seen: Sympt
     + secrets: of its vault
     + seen: its symptoms
     """
+    yield from guard_findings(environment, seen)
     if seen.state != "active":
         yield _not_running(environment, seen)
         return
-    yield from _ports(environment, seen)
+    yield from _restarts(environment, seen)
+    yield from port_findings(environment, seen)
     yield from _node(environment, secrets, seen)
     yield from _secret_file(environment, seen)
     yield from _appsignal(environment, seen)
@@ -27,51 +30,30 @@ def application_findings(environment: Environment, secrets: Secrets, seen: Sympt
 
 def _not_running(environment: Environment, seen: Symptoms) -> Finding:
     name = environment.environment
+    reason = f": {seen.end.sentence}" if seen.end else ""
     return Finding(
-        f"{environment.unit} is {seen.state}",
+        f"{environment.unit} is {seen.state}{reason}",
         "nobody gets an answer, and the application itself could not be asked",
         f"make logs ENV={name} says why it ended; make apply ENV={name} brings back what is missing on the machine; "
         f"make restart ENV={name}",
     )
 
 
-def _ports(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
-    # epmd knows the port of a node for other nodes. Every other port is the web server's.
-    nodes = {str(port) for port in seen.registered.values()}
-    listens = [address for address in seen.listens if address.rpartition(":")[2] not in nodes]
-    wanted = f"127.0.0.1:{environment.port}"
-    name = environment.environment
-    if wanted in listens:
-        for address in listens:
-            if address != wanted and address.rpartition(":")[2] == str(environment.port):
-                yield _open(environment, address)
-    elif any(address.rpartition(":")[2] == str(environment.port) for address in listens):
-        yield from (_open(environment, a) for a in listens if a.rpartition(":")[2] == str(environment.port))
-    elif listens:
-        yield Finding(
-            f"the application listens on {', '.join(listens)}, not on {wanted}",
-            f"nginx passes requests for {environment.domain} to {wanted}",
-            f"{mend_in_application(environment)}; or set port in group_data/{name}.py, make apply ENV={name}",
+def _restarts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    if seen.end is None:
+        return
+    name, times = environment.environment, seen.end.restarts
+    mend = f"make logs ENV={name} says what came before; the next release or make restart ENV={name} ends this message"
+    if seen.end.reason == "oom-kill":
+        mend = (
+            f"memory_limit = {environment.memory_limit} MiB is all that it may use: raise it in group_data/{name}.py, make "
+            f"apply ENV={name}, or find what needs more; {mend}"
         )
-    elif seen.node.get("server", "true") != "true":
-        yield Finding(
-            f"server: true is missing for {environment.endpoint}: it is {seen.node['server']}",
-            "a release starts no web server unless its configuration says so",
-            mend_in_application(environment),
-        )
-    else:
-        yield Finding(
-            f"the application runs and listens on no port, where nginx expects {wanted}",
-            "its web server has not started",
-            f"make logs ENV={name} says why; make restart ENV={name}",
-        )
-
-
-def _open(environment: Environment, address: str) -> Finding:
-    return Finding(
-        f"the application listens on {address}, not on 127.0.0.1 alone",
-        "anybody who reaches that port bypasses nginx, its TLS and its access rules",
-        mend_in_application(environment),
+    yield Finding(
+        f"systemd has restarted {environment.unit} {'once' if times == 1 else f'{times} times'} unasked; the last time, "
+        f"{seen.end.sentence}",
+        "visitors got an error until it answered again, and what it had in memory is gone",
+        mend,
     )
 
 

@@ -27,6 +27,7 @@ def machine_findings(environment: Environment, seen: Symptoms, now: datetime) ->
     yield from _machine(seen)
     yield from _certificate(environment, seen, now)
     yield from _hsts(environment, seen)
+    yield from _site_hsts(environment, seen)
     yield from _login(environment, seen)
 
 
@@ -61,6 +62,17 @@ def _hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
                 f"give {environment.environment} a certificate browsers accept (tls = 'provided'), make apply "
                 f"ENV={environment.environment}; for one browser, delete the domain's policy on chrome://net-internals/#hsts",
             )
+
+
+def _site_hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    wanted = [environment.hsts_header] if environment.hsts_header else []
+    if seen.site_hsts is not None and seen.site_hsts != wanted:
+        sent, data = (" and ".join(headers) or "none" for headers in (seen.site_hsts, wanted))
+        yield Finding(
+            f"nginx sends another Strict-Transport-Security than the group data says: {sent}, not {data}",
+            "browsers keep to the first such header for as long as it says, and taking it back needs the same way",
+            f"make apply ENV={environment.environment}",
+        )
 
 
 def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:

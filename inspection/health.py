@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
 from inspection.ask import fact
+from inspection.end import End, UnaskedEnd
 from inspection.facts import DatabaseSize, DiskUse, UnitState
 from inspection.probe import CURL_MISSING, Answer, health_answer, node_output, status_line
 from operations.release.expressions import RUNNING_VERSION, migrations
@@ -61,7 +62,7 @@ def read(host: Host, environment: Environment) -> Health:
     releases = fact(host, ReleasesOnHost, **paths(environment))
     said = _said_by_node(host, environment) if unit.get("ActiveState") == "active" else []
     return Health(
-        unit=_unit(unit),
+        unit=_unit(unit, fact(host, UnaskedEnd, unit=environment.unit)),
         site=_site(status_line(host, environment, "/")),
         database=_database(database, managed=environment.database_managed),
         disk=_disk(fact(host, DiskUse, directory=environment.root)),
@@ -81,14 +82,19 @@ def _said_by_node(host: Host, environment: Environment) -> list[str]:
     return node_output(host, environment, "; ".join(asked))
 
 
-def _unit(properties: dict[str, str]) -> Reading:
+def _unit(properties: dict[str, str], end: End | None) -> Reading:
     state = properties.get("ActiveState", "unknown")
     if state == "active":
         since = datetime.fromtimestamp(int(properties["ActiveEnterTimestamp"].removeprefix("@")), UTC)
-        return Reading(f"active since {since:%Y-%m-%d %H:%M}", ok=True)
+        state = f"active since {since:%Y-%m-%d %H:%M}"
+        if end is None:
+            return Reading(state, ok=True)
+        # For a day it wants to be looked at. Doctor names it until somebody restarts the application.
+        recent = since > datetime.now(UTC) - timedelta(days=1)
+        return Reading(f"{state}, unasked restarts: {end.restarts} ({end.reason})", ok=not recent)
     if state == "inactive":
         return Reading("stopped" if "Release" in properties else "no release yet", ok=False)
-    return Reading(state, ok=False)
+    return Reading(f"{state} ({end.reason})" if end else state, ok=False)
 
 
 def _site(line: str | None) -> Reading:

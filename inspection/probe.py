@@ -22,6 +22,13 @@ _CURL = f"curl --disable --silent --noproxy '*' --globoff --path-as-is --max-tim
 _HSTS = "strict-transport-security"
 
 
+def _headers(domain: str, port: int, url: str) -> Sequence[str | QuoteString]:
+    """The start of a command that prints the headers nginx sends for a page, asked on the host itself."""
+    place = QuoteString(f"{domain}:{port}:127.0.0.1")
+    request = "--dump-header - --output /dev/null"
+    return _CURL, "--http1.1 --insecure --resolve", place, request, QuoteString(url)
+
+
 class Lines(FactBase[list[str]]):
     """The lines that a command prints to standard output, whatever its exit code."""
 
@@ -52,11 +59,7 @@ class StatusLine(FactBase[str | None]):
 
     @override
     def command(self, domain: str, port: int, url: str) -> StringCommand:
-        return StringCommand(
-            _CURL, "--http1.1 --insecure --resolve", QuoteString(f"{domain}:{port}:127.0.0.1"),
-            "--dump-header - --output /dev/null", QuoteString(url),
-            f"2>/dev/null || [ $? -ne 127 ] || echo '{CURL_MISSING}'",
-        )  # fmt: skip
+        return StringCommand(*_headers(domain, port, url), f"2>/dev/null || [ $? -ne 127 ] || echo '{CURL_MISSING}'")
 
     @override
     def process(self, output: list[str]) -> str | None:
@@ -123,6 +126,29 @@ class HstsHeaders(FactBase[dict[str, str]]):
         return {url.removeprefix("https://").rstrip("/"): header for url, _, header in answers if header}
 
 
+class SiteHsts(FactBase[list[str] | None]):
+    """Every HSTS header that nginx sends for a page, asked on the host itself; None without an answer.
+
+    The certificate is not verified: browsers do that.
+    """
+
+    @staticmethod
+    @override
+    def default() -> list[str] | None:
+        return None
+
+    @override
+    def command(self, domain: str, port: int, url: str) -> StringCommand:
+        return StringCommand(*_headers(domain, port, url), "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> list[str] | None:
+        if not any(line.startswith("HTTP/") for line in output):
+            return None
+        headers = [line.partition(":") for line in output]
+        return [value.strip() for name, _, value in headers if name.lower() == _HSTS]
+
+
 def in_release(environment: Environment, *arguments: str) -> list[str]:
     """The argument list that runs a command of the running release, as the application user, with the unit's variables.
 
@@ -165,6 +191,14 @@ def health_answer(host: Host, environment: Environment) -> Answer | None:
     """
     url = f"{environment.url}{environment.health_path}"
     return fact(host, HealthAnswer, domain=environment.domain, port=environment.url_port, url=url)
+
+
+def site_hsts(host: Host, environment: Environment) -> list[str] | None:
+    """The HSTS headers of the site's first page, as `SiteHsts` reads them.
+
+    Raises PyinfraError when the question to the host fails.
+    """
+    return fact(host, SiteHsts, domain=environment.domain, port=environment.url_port, url=f"{environment.url}/")
 
 
 def shell_program(name: str, *arguments: str) -> list[str]:

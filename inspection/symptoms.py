@@ -10,8 +10,10 @@ from pyinfra.api import Host
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.ask import fact
+from inspection.end import End, UnaskedEnd
+from inspection.listeners import Guard, PortGuard
 from inspection.login import login_refusal
-from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program
+from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
 
 
 class Symptoms(NamedTuple):
@@ -27,10 +29,13 @@ class Symptoms(NamedTuple):
     + secret_newer_than_build: whether it was changed after the release had been built
     + login: why PostgreSQL refuses the vault's password; empty if it accepts it, None if it was not asked
     + certificate_ends: seconds since 1970; None without a certificate
-    + hsts: the header by domain, of those that send it
+    + hsts: the header by domain, of those that send it to a browser
+    + site_hsts: these headers as nginx sends them on the host itself; None if it does not answer there
     + skew: how far the host's clock is ahead of this computer's, in seconds
     + disks: percent of bytes and of inodes used, by mount point
     + reboot: the packages that wait for a reboot; None if none does
+    + guard: the state of its ports
+    + end: the last end of its process that nobody asked for; None without one
     """
 
     state: str
@@ -44,9 +49,12 @@ class Symptoms(NamedTuple):
     login: str | None
     certificate_ends: int | None
     hsts: dict[str, str]
+    site_hsts: list[str] | None
     skew: float
     disks: dict[str, tuple[int, int]]
     reboot: str | None
+    guard: Guard
+    end: End | None
 
 
 def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
@@ -73,9 +81,12 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
         login=login_refusal(host, environment, secrets),
         certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
         hsts=fact(host, HstsHeaders, names=_with_parents(environment.domain)),
+        site_hsts=site_hsts(host, environment),
         skew=statistics.mean(map(float, seen["clock"])) - here,
         disks=_disks(seen),
         reboot=seen.get("reboot", [None])[0],
+        guard=fact(host, PortGuard, unit=environment.unit, ports=environment.closed_ports),
+        end=fact(host, UnaskedEnd, unit=environment.unit),
     )
 
 

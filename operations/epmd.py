@@ -12,14 +12,14 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import files
 from typing_extensions import override
 
+from group_data.schema.reserved import EPMD_PORT
 from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
 
 SOCKET_DROP_IN = "/etc/systemd/system/epmd.socket.d/loopback.conf"
-PORT = 4369
-ADDRESS = f"127.0.0.1:{PORT}"
+ADDRESS = f"127.0.0.1:{EPMD_PORT}"
 PACKAGE = "erlang-base"
 
 

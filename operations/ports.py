@@ -12,12 +12,12 @@ from io import StringIO
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api.exceptions import DeployError
 from pyinfra.api.operation import OperationMeta
 from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import epmd
 from operations.host import program, restart
 from operations.host.rendering import render
 from operations.host.report import announce
@@ -49,12 +49,29 @@ class OtherPorts(FactBase[list[int]]):
         return sorted({port for line in output if (port := int(line)) <= 65535})
 
 
-class TableInForce(FactBase[bool]):
-    """Whether the kernel has the table exactly as a ruleset makes it."""
+class SshdPorts(FactBase[list[int]]):
+    """The ports that sshd serves."""
 
     @staticmethod
     @override
-    def default() -> bool:
+    def default() -> list[int]:
+        return []
+
+    @override
+    def command(self) -> StringCommand:
+        return program.command("sshd_ports.sh")
+
+    @override
+    def process(self, output: list[str]) -> list[int]:
+        return sorted({int(line) for line in output})
+
+
+class TableInForce(FactBase[bool | None]):
+    """Whether the kernel has the table exactly as a ruleset makes it; None if nft is not installed and nobody can tell."""
+
+    @staticmethod
+    @override
+    def default() -> bool | None:
         return False
 
     @override
@@ -62,17 +79,20 @@ class TableInForce(FactBase[bool]):
         return program.command("ports_in_force.sh", TABLE, ruleset)
 
     @override
-    def process(self, output: list[str]) -> bool:
-        return output == ["in force"]
+    def process(self, output: list[str]) -> bool | None:
+        return None if output == ["untold"] else output == ["in force"]
 
 
 def closed(environments: Sequence[Environment]) -> None:
     """Close the ports of a machine's applications to the network, now and at every boot.
 
+    Raises DeployError, while preparing, when sshd serves one of them.
+
     + environments: every environment on the machine, in or out of `--limit`
     """
     others = host.get_fact(OtherPorts, known=sorted(environment.variables_path for environment in environments))
-    ports = sorted({epmd.PORT, *others, *(environment.port for environment in environments)})
+    ports = sorted({*others, *(port for environment in environments for port in environment.closed_ports)})
+    _require_without_sshd(ports)
     ruleset = render("deploy-ports.nft.j2", ports=ports)
     text = render("deploy-ports.service.j2", path=TABLE_PATH)
     _file("table", TABLE_PATH, ruleset)
@@ -81,6 +101,16 @@ def closed(environments: Sequence[Environment]) -> None:
         name="Machine: closed ports: systemd reloads", unit=UNIT, path=UNIT_PATH, content=text, after=[unit]
     )
     in_force(name="Machine: closed ports: in force", ports=ports, ruleset=ruleset)
+
+
+def _require_without_sshd(ports: Sequence[int]) -> None:
+    # Before the file is written: it would lock everybody out at the next boot.
+    served: list[int] = host.get_fact(SshdPorts)
+    if taken := [str(port) for port in ports if port in served]:
+        raise DeployError(
+            f"sshd serves port {' and '.join(taken)} on this machine, and closing it would lock you out: give the "
+            "environment another port. Nothing was changed."
+        )
 
 
 def _file(what: str, path: str, content: str) -> OperationMeta:
@@ -101,12 +131,13 @@ def in_force(ports: Sequence[int], ruleset: str) -> Generator[StringCommand]:
     The kernel is asked, not systemd: `nft flush ruleset` removes the table and leaves the unit active. It is compared with
     the ruleset, not with the file, so that plan and execution agree.
 
-    + ports: those in the table: one of them that sshd serves is refused
+    + ports: those in the table, for the plan
     + ruleset: content of the table's file
     """
-    unit = properties(UNIT)
-    if host.get_fact(TableInForce, ruleset=ruleset) and is_running(unit) and is_enabled(unit):
+    unit, there = properties(UNIT), host.get_fact(TableInForce, ruleset=ruleset)
+    # A plan that installs nft cannot look: the table is where its unit runs. The step itself looks again.
+    if there is not False and is_running(unit) and is_enabled(unit):
         host.noop("the table is in force")
         return
     announce(f"Will close the ports {', '.join(map(str, ports))} to the network")
-    yield program.command("close_ports.sh", TABLE_PATH, UNIT, *map(str, ports))
+    yield program.command("close_ports.sh", TABLE_PATH, UNIT)

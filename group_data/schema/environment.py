@@ -1,6 +1,7 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
+from group_data.schema.reserved import EPMD_PORT
 from group_data.schema.settings import Settings
 from group_data.schema.version import is_version
 
@@ -223,6 +224,11 @@ class Environment(Settings):
     def scheme(self) -> str:
         """Protocol between browser and site: http or https."""
         return "http" if self.tls == "none" else "https"
+
+    @property
+    def closed_ports(self) -> tuple[int, ...]:
+        """The ports that the machine keeps to itself for this environment: the application's first, then epmd's."""
+        return self.port, EPMD_PORT
 
     @property
     def url_port(self) -> int:

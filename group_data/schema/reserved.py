@@ -18,5 +18,7 @@ SYSTEM_USERS = frozenset(
     "sudo sync sys tape tty users utmp uucp video voice".split()
 )
 
+EPMD_PORT = 4369
+
 # TCP ports of other programs on every machine.
-MACHINE_PORTS: Mapping[int, str] = {4369: "epmd", 5432: "PostgreSQL"}
+MACHINE_PORTS: Mapping[int, str] = {EPMD_PORT: "epmd", 5432: "PostgreSQL"}

@@ -255,7 +255,7 @@ write_revision() {
     local revision
     revision=$(revision_of "$1" || true)
     rm -f "$revision_path"
-    [[ $revision =~ ^[0-9A-Za-z][0-9A-Za-z._-]{0,99}$ ]] || return 0
+    [[ $revision =~ ^[0-9a-f]{7,64}$ ]] || return 0
     printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path" ||
         say "The revision could not be written to $revision_path: APP_REVISION is not set"
 }

@@ -11,6 +11,7 @@ _SECRET_STEP = "Secret file and database password"
 _ROOT = "/home/billing/stage"
 _ALIASES = "/home/billing/.bash_aliases"
 _EPMD = "/etc/systemd/system/epmd.socket.d/loopback.conf"
+_PORTS = "/etc/deploy-ports.nft"
 _PRIVATE_BLOCK = "/^# BEGIN billing_stage/,/^# END billing_stage/"
 
 
@@ -50,6 +51,7 @@ INDEPENDENT = [
     Damage(
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
+    Damage("table of closed ports", "nft flush ruleset", ["sandbox: Machine: closed ports: in force"]),
     Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
     # Last: a reload of systemd, as systemctl disable makes one, has the socket listen elsewhere.
     Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
@@ -82,6 +84,7 @@ FURTHER = [
         "echo SystemMaxUse=1M >> /etc/systemd/journald.conf.d/50-limit.conf",
         ["sandbox: Machine: journal limit", "sandbox: Machine: journal restarts"],
     ),
+    Damage("file of closed ports", f"echo '# by hand' >> {_PORTS}", ["sandbox: Machine: closed ports: table"]),
     Damage("user's shell", "usermod -s /bin/sh billing", ["sandbox: Machine: user billing"]),
     Damage("home's mode", "chmod 755 /home/billing", ["sandbox: Machine: home of billing"]),
     Damage("PostgreSQL disabled", "systemctl disable -q postgresql", ["sandbox: Machine: PostgreSQL runs"]),
@@ -147,6 +150,22 @@ ALONE = [
         ["sandbox: Machine: epmd's address", "sandbox: Machine: epmd runs on loopback"],
     ),
     Damage("epmd disabled", "systemctl disable -q epmd.socket", ["sandbox: Machine: epmd runs on loopback"]),
+    Damage(
+        "rule of closed ports",
+        "nft flush chain inet deploy_ports input",
+        ["sandbox: Machine: closed ports: in force"],
+    ),
+    Damage(
+        "unit of closed ports disabled",
+        "systemctl disable -q deploy-ports",
+        ["sandbox: Machine: closed ports: in force"],
+    ),
+    Damage(
+        "unit of closed ports edited",
+        "echo '# by hand' >> /etc/systemd/system/deploy-ports.service",
+        ["sandbox: Machine: closed ports: unit", "sandbox: Machine: closed ports: systemd reloads"],
+    ),
+    Damage("nftables removed", "dpkg --remove --force-depends nftables", ["sandbox: Machine: packages"]),
     Damage("nginx stopped", "systemctl stop nginx", ["sandbox: Machine: nginx runs"]),
     Damage("PostgreSQL stopped", "systemctl stop postgresql", ["sandbox: Machine: PostgreSQL runs"]),
     Damage(

@@ -18,6 +18,15 @@ HOUR = '#!/bin/sh\nexec /usr/bin/date -d "+1 hour" "$@"\n'
 SHORT = "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -keyout k.pem -out c.pem 2>/dev/null"
 
 
+# More than the unit's memory_limit. The rpc ends with its node.
+MEMORY = """\
+runuser -u billing -- sh -c 'set -a; . /etc/default/billing_stage; cd /home/billing/stage/billing
+    exec bin/billing rpc ":binary.copy(<<0>>, 900_000_000)"' > /dev/null 2>&1
+until [ "$(systemctl show --property NRestarts --value billing_stage)" = 1 ]; do sleep 0.1; done
+until systemctl is-active --quiet billing_stage; do sleep 0.1; done
+"""
+
+
 class Case(NamedTuple):
     """Something that goes wrong.
 
@@ -41,6 +50,21 @@ CASES = {
     "stopped": Case(
         "systemctl stop billing_stage",
         "billing_stage.service is inactive", "nobody gets an answer", "make restart ENV=stage", make=("restart",),
+    ),
+    "memory": Case(
+        MEMORY,
+        "systemd has restarted billing_stage.service once unasked; the last time, at 20",
+        "killed for lack of memory (oom-kill)", "memory_limit = 512 MiB", make=("restart",),
+    ),
+    "closed ports": Case(
+        "nft flush ruleset",
+        "the machine does not close 4001 and 4369 to the network", "past nginx", "make apply ENV=stage", make=("apply",),
+    ),
+    "HSTS": Case(
+        "sed -i 's/^    server_tokens off;/&\\n    add_header Strict-Transport-Security max-age=7;/' "
+        "/etc/nginx/sites-available/billing_stage && systemctl reload nginx",
+        "nginx sends another Strict-Transport-Security than the group data says: max-age=7, not none", "taking it back",
+        "make apply ENV=stage", make=("apply",),
     ),
     "secret file": Case(
         "sleep 1; touch /var/stage.secret.exs",

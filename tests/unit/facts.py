@@ -5,7 +5,7 @@ A case is named `FACT-WHAT.json` and holds an object:
 - `arg`: the arguments of the fact
 - `command`: the command line, with `@NAME.sh` for the text of a program, and `…` for anything
 - `output`: the lines that a host answers
-- `fact`: the fact's value; a named tuple is an object, another tuple is a list
+- `fact`: the fact's value; a named tuple is an object, another tuple is a list, so is a set, in order; a time is text
 """
 
 import importlib
@@ -13,6 +13,7 @@ import json
 import pkgutil
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -97,6 +98,10 @@ def plain(value: Any) -> Any:
         return {key: plain(element) for key, element in value.items()}
     if isinstance(value, (tuple, list)):
         return [plain(element) for element in value]
+    if isinstance(value, frozenset):
+        return sorted(plain(element) for element in value)
+    if isinstance(value, datetime):
+        return str(value)
     return value
 
 

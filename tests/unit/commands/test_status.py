@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from pyinfra.api.exceptions import PyinfraError
 from commands import status, status_table
 from inspection import health, plan
 from inspection.ask import ask
+from inspection.end import End
 from inspection.health import Health, Reading
 from inspection.plan import Change
 from inspection.probe import Answer
@@ -163,7 +165,19 @@ def test_site(line: str | None, reading: Reading) -> None:
     ],
 )
 def test_unit(properties: dict[str, str], text: str) -> None:
-    assert health._unit(properties) == Reading(text, ok=text.startswith("active"))
+    assert health._unit(properties, None) == Reading(text, ok=text.startswith("active"))
+
+
+@pytest.mark.parametrize(("hours", "ok"), [(1, False), (25, True)])
+def test_a_restart_that_nobody_asked_for_is_out_of_order_for_a_day(hours: int, *, ok: bool) -> None:
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    active = {"ActiveState": "active", "ActiveEnterTimestamp": f"@{since.timestamp():.0f}"}
+    text = f"active since {since:%Y-%m-%d %H:%M}, unasked restarts: 2 (oom-kill)"
+    assert health._unit(active, End(2, "oom-kill", since)) == Reading(text, ok=ok)
+
+
+def test_a_failed_unit_says_why() -> None:
+    assert health._unit({"ActiveState": "failed"}, End(0, "oom-kill", None)) == Reading("failed (oom-kill)", ok=False)
 
 
 def releases(*revisions: str, current: str | None = "0.2.0") -> Releases:

@@ -10,6 +10,8 @@ from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.diagnosis import findings
 from inspection.diagnosis_machine import CERTIFICATE_DAYS
+from inspection.end import End
+from inspection.listeners import Guard
 from inspection.symptoms import Symptoms
 from tests.unit.conftest import PROD
 
@@ -31,9 +33,12 @@ WELL = Symptoms(
     login="",
     certificate_ends=None,
     hsts={},
+    site_hsts=[],
     skew=0.2,
     disks={"/": (40, 3)},
     reboot=None,
+    guard=Guard(frozenset({4001, 4000, 4369}), ()),
+    end=None,
 )
 
 
@@ -76,16 +81,115 @@ def test_mix_reads_them_at_start(stage: Environment) -> None:
             "the application runs and listens on no port, where nginx expects 127.0.0.1:4001",
         ),
         (["127.0.0.1:4000"], "true", "the application listens on 127.0.0.1:4000, not on 127.0.0.1:4001"),
-        (["*:4001"], "true", "the application listens on *:4001, not on 127.0.0.1 alone"),
-        (["127.0.0.1:4001", "[::]:4001"], "true", "the application listens on [::]:4001, not on 127.0.0.1 alone"),
+        (["[::]:4001"], "true", "the application listens on [::]:4001, not on 127.0.0.1:4001"),
     ],
 )
 def test_ports(stage: Environment, listens: list[str], server: str, found: str) -> None:
     assert what(stage, listens=listens, node=WELL.node | {"server": server}) == [found]
 
 
-def test_another_port_beside_it_is_the_applications_own_business(stage: Environment) -> None:
-    assert what(stage, listens=["127.0.0.1:4001", "127.0.0.1:9568"]) == []
+@pytest.mark.parametrize("listens", [["*:4001"], ["0.0.0.0:4001"], ["127.0.0.1:4001", "[::]:4001"]])
+def test_a_listener_on_all_interfaces_is_well_while_the_machine_closes_its_port(
+    stage: Environment, listens: list[str]
+) -> None:
+    assert what(stage, listens=listens) == []
+    closed = "the machine does not close 4001 to the network: nftables has no table inet deploy_ports, or another one"
+    assert what(stage, listens=listens, guard=Guard(frozenset({4369}), ())) == [
+        closed,
+        f"the application listens on {listens[-1]}, and the network reaches that port",
+    ]
+
+
+def test_a_missing_table_is_named_whether_or_not_the_application_runs(stage: Environment) -> None:
+    both = "the machine does not close 4001 and 4369 to the network: nftables has no table inet deploy_ports, or another one"
+    assert what(stage, guard=Guard(frozenset(), ())) == [both]
+    assert what(stage, guard=Guard(frozenset(), ()), state="inactive") == [both, "billing_stage.service is inactive"]
+
+
+@pytest.mark.parametrize("listener", ["127.0.0.1:9568", "[::1]:9568", "[::ffff:127.0.0.1]:9568"])
+def test_another_port_on_loopback_is_the_applications_own_business(stage: Environment, listener: str) -> None:
+    assert what(stage, listens=["127.0.0.1:4001", listener]) == []
+
+
+@pytest.mark.parametrize(
+    "listener", ["*:9568", "0.0.0.0:9568", "[::]:9568", "192.0.2.7:9568", "[::ffff:192.0.2.7]:9568"]
+)
+def test_another_port_that_the_network_reaches_is_named_unless_the_data_does(
+    environment: Callable[..., Environment], listener: str
+) -> None:
+    listens = ["127.0.0.1:4001", listener]
+    assert what(environment(), listens=listens) == [
+        f"the application listens on {listener}, and the network reaches that port"
+    ]
+    assert what(environment(open_ports=[9568]), listens=listens) == []
+
+
+def test_a_node_that_other_machines_reach(stage: Environment) -> None:
+    assert what(stage, listens=["127.0.0.1:4001", "*:39001"]) == [
+        "the node listens for other nodes on *:39001, not on 127.0.0.1 alone"
+    ]
+
+
+def test_another_program_has_the_port(stage: Environment) -> None:
+    guard = Guard(WELL.guard.closed, ("127.0.0.1:4001 node",))
+    assert what(stage, state="failed", guard=guard)[0] == (
+        "node listens on 127.0.0.1:4001, and it is not billing_stage.service"
+    )
+
+
+NIGHT = datetime(2026, 11, 25, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        (
+            End(1, "oom-kill", NIGHT),
+            "once unasked; the last time, at 2026-11-25 03:12 UTC it was killed for lack of memory (oom-kill)",
+        ),
+        (End(3, "new-word", NIGHT), "3 times unasked; the last time, at 2026-11-25 03:12 UTC systemd says new-word"),
+        (End(2, "unknown", None), "2 times unasked; the last time, the journal does not say why"),
+    ],
+)
+def test_restarts_that_nobody_asked_for(stage: Environment, end: End, found: str) -> None:
+    assert what(stage, end=end) == [f"systemd has restarted billing_stage.service {found}"]
+
+
+def test_a_memory_kill_names_the_limit(stage: Environment) -> None:
+    [found] = findings(stage, SECRETS, WELL._replace(end=End(1, "oom-kill", NIGHT)), NOW)
+    assert found.mend.startswith(f"memory_limit = {stage.memory_limit} MiB is all that it may use")
+
+
+def test_the_reason_of_a_failed_unit(stage: Environment) -> None:
+    assert what(stage, state="failed", end=End(0, "oom-kill", NIGHT)) == [
+        "billing_stage.service is failed: at 2026-11-25 03:12 UTC it was killed for lack of memory (oom-kill)"
+    ]
+
+
+PROVIDED = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "sent", "found"),
+    [
+        ({}, ["max-age=31536000"], "max-age=31536000, not none"),
+        (PROVIDED | {"hsts": True, "hsts_max_age": 0}, ["max-age=0"], None),
+        (
+            PROVIDED | {"hsts": True, "hsts_max_age": 0},
+            ["max-age=31536000", "max-age=0"],
+            "max-age=31536000 and max-age=0, not max-age=0",
+        ),
+        (PROVIDED | {"hsts": True}, [], "none, not max-age=31536000"),
+        (PROVIDED | {"hsts": True}, None, None),
+    ],
+)
+def test_the_hsts_that_a_site_sends(
+    environment: Callable[..., Environment], settings: dict[str, object], sent: list[str] | None, found: str | None
+) -> None:
+    seen = what(environment(**settings), site_hsts=sent, certificate_ends=int(NOW.timestamp()) + 90 * 86400)
+    assert seen == (
+        [f"nginx sends another Strict-Transport-Security than the group data says: {found}"] if found else []
+    )
 
 
 def test_one_cookie_for_both_or_an_old_one(stage: Environment) -> None:
