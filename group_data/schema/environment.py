@@ -236,6 +236,11 @@ class Environment(Settings):
         return 80 if self.tls == "none" else 443
 
     @property
+    def websocket_port(self) -> int:
+        """Port on the host where a websocket is tried: nginx, unless it asks for a login or an address."""
+        return self.port if self.basic_auth_user or self.allowed_addresses else self.url_port
+
+    @property
     def url(self) -> str:
         """Address of the site in a browser."""
         return f"{self.scheme}://{self.domain}"

@@ -20,12 +20,14 @@ umask 077
 
 # For shellcheck; the settings set all of these.
 app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
-url='' url_port='' port='' open_ports='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database=''
-eval='' rpc='' running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
+url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
+health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
+running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 # shellcheck source=/dev/null
 . "$0.conf"
 . ./health.sh
 . ./network.sh
+. ./websocket.sh
 
 # The progress of the action, one `name=value` a line; the last line of a name counts. The file exists from the beginning of an
 # action to its end, also after a power failure.
@@ -299,7 +301,17 @@ restart_and_check() {
         [ "$(noted action)" != release ] || fail "$reason"
         say "ATTENTION: $reason"
     fi
+    say_origins
     say "$1 runs and answers."
+}
+
+# A page without its websocket is no reason to go back: the release before may have had none either.
+say_origins() {
+    local names refused
+    read -ra names <<< "$server_names"
+    refused=$(origins_refused "$scheme" "$websocket_port" "${names[@]}" | sort | joined) || return 0
+    [ -z "$refused" ] || say "ATTENTION: the application refuses websockets from $refused: pages load there, and LiveView does" \
+        "not work. List the name in check_origin of the endpoint"
 }
 
 # --- The actions -----------------------------------------------------------------------------------------------------
