@@ -23,6 +23,7 @@ from inspection.ask import ask
 from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
 from inspection.finding import Finding
+from inspection.health_page import health_findings
 from inspection.websocket import websocket_findings
 from preflight.inventory import read_inventory
 from preflight.selection import select
@@ -56,7 +57,8 @@ def _vault(environment: Environment) -> Secrets:
 
 def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Finding]:
     found = findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
-    return [*found, *crash_findings(host, environment), *websocket_findings(host, environment)]
+    further = (health_findings, crash_findings, websocket_findings)
+    return [*found, *(finding for ask_further in further for finding in ask_further(host, environment))]
 
 
 def _print(told: Mapping[str, list[Finding]]) -> None:

@@ -75,11 +75,13 @@ class Answer(NamedTuple):
     + well: whether it shows that the application works; operations/programs/answer.sh decides it
     + status: three digits; empty without an answer
     + leads_to: the page that a redirect leads to; empty otherwise
+    + advice: what to do about an answer that is not well, if the answer tells
     """
 
     well: bool
     status: str
-    leads_to: str
+    leads_to: str = ""
+    advice: str = ""
 
 
 class HealthAnswer(FactBase[Answer | None]):
@@ -91,13 +93,13 @@ class HealthAnswer(FactBase[Answer | None]):
         return None
 
     @override
-    def command(self, domain: str, port: int, url: str) -> StringCommand:
-        return program.command("ask_health.sh", domain, str(port), url)
+    def command(self, domain: str, port: int, url: str, path: str) -> StringCommand:
+        return program.command("ask_health.sh", domain, str(port), url, path)
 
     @override
     def process(self, output: list[str]) -> Answer | None:
-        verdict, status, leads_to = output[0].split("\t")
-        return Answer(verdict == "well", status, leads_to)
+        verdict, status, leads_to, advice = output[0].split("\t")
+        return Answer(verdict == "well", status, leads_to, advice)
 
 
 class HstsHeaders(FactBase[dict[str, str]]):
@@ -189,8 +191,14 @@ def health_answer(host: Host, environment: Environment) -> Answer | None:
 
     Raises PyinfraError when the question to the host fails.
     """
-    url = f"{environment.url}{environment.health_path}"
-    return fact(host, HealthAnswer, domain=environment.domain, port=environment.url_port, url=url)
+    return fact(
+        host,
+        HealthAnswer,
+        domain=environment.domain,
+        port=environment.url_port,
+        url=environment.url,
+        path=environment.health_path,
+    )
 
 
 def site_hsts(host: Host, environment: Environment) -> list[str] | None:

@@ -9,6 +9,7 @@
 #                                     host and port, such as a login page
 #                            refusal  any other redirect, and 400 to 499: the same request gets the same answer again
 #                            waiting  no answer, 500 to 599, 408, 425, 429: the next request may get another answer
+#   advice SITE PATH         prints what to do about the last answer, if the answer tells
 #   request DOMAIN PORT …    the request itself; the rest are arguments of curl, among them the URL
 
 answer() {
@@ -26,6 +27,32 @@ answer() {
         3?? | 4??) verdict=refusal ;;
         5??) ;;
         *) status='' ;;
+    esac
+}
+
+advice() {
+    [ "$verdict" != well ] || return 0
+    case $status:$leads_to in
+        3??:https://*)
+            if [ "${1#http://}" != "$1" ]; then
+                echo "the application redirects to https (force_ssl), and tls = \"none\" here: set tls in group data, or leave" \
+                    "force_ssl out of the application's settings"
+            elif same_page "$1$2" "$leads_to"; then
+                echo "this is the page itself, so no browser gets it. The application does not notice that the visitor came by" \
+                    "https: force_ssl needs rewrite_on: [:x_forwarded_proto]"
+            else
+                echo "this is not $1: name a page in health_path that stays on the site"
+            fi
+            ;;
+        3??:?*)
+            if same_page "$1$2" "$leads_to"; then
+                echo "this is the page itself, so no browser gets it: name another page in health_path"
+            else
+                echo "this is not $1: name a page in health_path that stays on the site"
+            fi
+            ;;
+        401: | 403:) echo "name a page in health_path that needs no login" ;;
+        404:) echo "name a page in health_path that the application has" ;;
     esac
 }
 

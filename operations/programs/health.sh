@@ -29,7 +29,7 @@ healthy() {
     ask_page
     same_process "$process" || return 1
     if [ "$verdict" != well ]; then
-        say "$(answered) after $settle_time seconds$(advice)"
+        say "$(answered) after $settle_time seconds$(advised)"
         return 1
     fi
 }
@@ -45,11 +45,11 @@ answers() {
         fi
         count=$((count + 1))
         if [ "$verdict" = refusal ] && ((count >= refusal_count && SECONDS - since >= refusal_time)); then
-            say "$(answered), the same $count times in $((SECONDS - since)) seconds$(advice)"
+            say "$(answered), the same $count times in $((SECONDS - since)) seconds$(advised)"
             return 1
         fi
         if ((SECONDS >= deadline)); then
-            say "$(answered), still after $health_timeout seconds$(advice)"
+            say "$(answered), still after $health_timeout seconds$(advised)"
             return 1
         fi
         sleep 0.3
@@ -60,32 +60,10 @@ ask_page() { answer "$domain" "$url_port" "$url$health_path"; }
 
 answered() { say "$health_path answered ${status:-nothing} through nginx${leads_to:+ and leads to $leads_to}"; }
 
-# What to do about the last answer, if the answer tells.
-advice() {
-    case $status:$leads_to in
-        3??:https://*)
-            if [[ $url == http://* ]]; then
-                say ": the application redirects to https (force_ssl), and tls = \"none\" here: set tls in group data, or" \
-                    "leave force_ssl out of the application's settings"
-            elif same_page "$url$health_path" "$leads_to"; then
-                say ": this is the page itself, so no browser gets it. The application does not notice that the visitor came" \
-                    "by https: force_ssl needs rewrite_on: [:x_forwarded_proto]"
-            else
-                elsewhere
-            fi
-            ;;
-        3??:?*) elsewhere ;;
-        401:* | 403:*) say ": name a page in health_path that needs no login" ;;
-        404:*) say ": name a page in health_path that the application has" ;;
-    esac
-}
-
-elsewhere() {
-    if same_site "$url$health_path" "$leads_to"; then
-        say ": this is the page itself, so no browser gets it: name another page in health_path"
-    else
-        say ": this is not $url: name a page in health_path that stays on the site"
-    fi
+advised() {
+    local words
+    words=$(advice "$url" "$health_path")
+    say "${words:+: $words}"
 }
 
 same_process() {

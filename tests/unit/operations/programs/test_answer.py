@@ -78,8 +78,7 @@ def ask(sandbox: Sandbox) -> Callable[..., list[str]]:
     """Runs ask_health.sh for the page / of a port; its output, split at tabs."""
 
     def run(port: int, path: str = "/") -> list[str]:
-        url = f"{SITE.format(port=port)}{path}"
-        done = sandbox.run("ask_health.sh", "stage.example.com", str(port), url)
+        done = sandbox.run("ask_health.sh", "stage.example.com", str(port), SITE.format(port=port), path)
         assert done.returncode == 0, done.stderr
         return done.stdout.removesuffix("\n").split("\t")
 
@@ -100,7 +99,7 @@ def test_the_page_that_a_redirect_leads_to_is_told(
 ) -> None:
     monkeypatch.setattr(Page, "status", 302)
     monkeypatch.setattr(Page, "location", "log_in")
-    assert ask(port, "/users/") == ["well", "302", f"{SITE.format(port=port)}/users/log_in"]
+    assert ask(port, "/users/") == ["well", "302", f"{SITE.format(port=port)}/users/log_in", ""]
 
 
 @pytest.mark.parametrize("location", ["/a\x1b[31m\tb", "/\x9b31m", "/" + "c" * 500])
@@ -109,7 +108,7 @@ def test_a_redirect_is_printed_without_control_characters_and_cut(
 ) -> None:
     monkeypatch.setattr(Page, "status", 302)
     monkeypatch.setattr(Page, "location", location)
-    _, status, leads_to = ask(port)
+    _, status, leads_to, _ = ask(port)
     assert (status, leads_to == "" or leads_to.isprintable()) == ("302", True)
     assert len(leads_to) <= 300
 
@@ -117,23 +116,29 @@ def test_a_redirect_is_printed_without_control_characters_and_cut(
 def test_nobody_listens(ask: Callable[..., list[str]]) -> None:
     with HTTPServer(("127.0.0.1", 0), Page) as server:
         free = server.server_address[1]
-    assert ask(free) == ["waiting", "", ""]
+    assert ask(free) == ["waiting", "", "", ""]
 
 
 def test_curl_is_missing(sandbox: Sandbox) -> None:
     sandbox.environment["PATH"] = str(sandbox.bin)
     (sandbox.bin / "sh").symlink_to("/bin/sh")
-    assert sandbox.run("ask_health.sh", "stage.example.com", "80", "http://stage.example.com/").stdout == ""
+    assert sandbox.run("ask_health.sh", "stage.example.com", "80", "http://stage.example.com", "/").stdout == ""
+
+
+def test_what_to_do_is_told(monkeypatch: pytest.MonkeyPatch, ask: Callable[..., list[str]], port: int) -> None:
+    monkeypatch.setattr(Page, "status", 404)
+    monkeypatch.setattr(Page, "location", "")
+    assert ask(port)[3] == "name a page in health_path that the application has"
 
 
 @pytest.mark.parametrize(
     ("line", "answer"),
     [
-        ("well\t200\t", Answer(well=True, status="200", leads_to="")),
-        ("well\t302\thttp://a/b", Answer(well=True, status="302", leads_to="http://a/b")),
-        ("refusal\t404\t", Answer(well=False, status="404", leads_to="")),
-        ("waiting\t\t", Answer(well=False, status="", leads_to="")),
+        ("well\t200\t\t", Answer(well=True, status="200")),
+        ("well\t302\thttp://a/b\t", Answer(well=True, status="302", leads_to="http://a/b")),
+        ("refusal\t404\t\ttry another", Answer(well=False, status="404", advice="try another")),
+        ("waiting\t\t\t", Answer(well=False, status="")),
     ],
 )
-def test_status_reads_the_verdict(line: str, answer: Answer) -> None:
+def test_status_and_doctor_read_the_verdict(line: str, answer: Answer) -> None:
     assert HealthAnswer().process([line]) == answer
