@@ -14,8 +14,16 @@ OPEN = {22, 80, 443, 4444}
 IN_FORCE = {"Machine: closed ports: in force": ["stage"]}
 
 # A firewall beside ours that accepts everything before ours sees it, and one that begins as Debian's file does.
-ACCEPTS = "table inet other { chain input { type filter hook input priority -100; policy accept; accept; } }"
-FLUSHES = f"#!/usr/sbin/nft -f\nflush ruleset\n{ACCEPTS}\n"
+FLUSHES = """\
+#!/usr/sbin/nft -f
+flush ruleset
+table inet other {
+    chain input {
+        type filter hook input priority -100; policy accept;
+        accept
+    }
+}
+"""
 
 
 def listen(machine: Machine) -> None:

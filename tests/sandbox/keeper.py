@@ -125,6 +125,8 @@ def _command(slot: Slot, record: Record, root: Path) -> list[str]:
         f"--hostname={record.name}",
         f"--directory={root}",
         f"--network-namespace-path=/run/netns/{slot.label}",
+        # As on a real machine: for firewalls in that namespace.
+        "--capability=CAP_NET_ADMIN",
         "--kill-signal=SIGRTMIN+3",
         "--console=pipe",
         "--link-journal=no",
