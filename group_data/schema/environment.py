@@ -290,6 +290,11 @@ class Environment(Settings):
         return self.repo_module or f"{self.app_module_name}.Repo"
 
     @property
+    def migrations_connection(self) -> str:
+        """Name of a migration's connections in PostgreSQL (application_name), by which it tells them from others."""
+        return f"{self.full_name} migration"
+
+    @property
     def endpoint(self) -> str:
         """Phoenix endpoint."""
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"

@@ -159,7 +159,8 @@ class Settings(BaseModel):
     )
     repo_module: ModuleName | None = Field(
         default=None,
-        description="The Ecto repo; default <app_module>.Repo.",
+        description="The Ecto repo that the secret file configures; default <app_module>.Repo. Migrations are about every "
+        "repo in ecto_repos, and about this one if you set it.",
         examples=["Billing.Storage.Repo"],
     )
     endpoint_module: ModuleName | None = Field(
@@ -328,20 +329,32 @@ class Settings(BaseModel):
     )
     migrate_command: Elixir | None = Field(
         default=None,
-        description="Elixir that migrates; default <app_module>.Release.migrate(), as mix phx.gen.release writes it.",
+        description="Elixir that migrates. Default: <app_module>.Release.migrate() if the release has it, as mix "
+        "phx.gen.release writes it, and Ecto for every other repo.",
         examples=["Billing.Tasks.migrate()"],
     )
     migrate_down_command: Elixir | None = Field(
         default=None,
-        description="Elixir that takes migrations back, the newest first, down to {version} and including it; default "
-        "<app_module>.Release.rollback(<repo_module>, {version}).",
+        description="Elixir that takes migrations back, the newest first, down to {version} and including it; {repo} is the "
+        "repo where there are several. Default: <app_module>.Release.rollback({repo}, {version}) if the release has it, and "
+        "Ecto otherwise.",
         examples=["Billing.Tasks.rollback({version})"],
     )
     migrations_command: Elixir | None = Field(
         default=None,
-        description="Elixir that prints one line for each migration: up or down, version, name. Default: Ecto lists the "
-        "migrations of repo_module.",
+        description="Elixir that prints one line for each migration: up or down, version, name, and its repo in brackets, "
+        "[Billing.Audit], where there are several. Default: Ecto lists the migrations of every repo.",
         examples=["Billing.Release.migrations()"],
+    )
+    migration_lock_timeout: int = Field(
+        default=5,
+        ge=0,
+        le=3600,
+        description="How long a migration may wait for a lock of PostgreSQL, in seconds. Requests to the table wait behind "
+        "it, so it gives up and is tried again a few times. 0: for ever, for a connection pooler that refuses the parameter "
+        "lock_timeout. A migration with @disable_ddl_transaction has no limit.",
+        examples=[10],
+        json_schema_extra={"unit": "seconds"},
     )
     task_timeout: int = Field(
         default=900,

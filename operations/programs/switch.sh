@@ -6,7 +6,8 @@
 # docs/releases.md describes the steps.
 #
 #   switch release VERSION        migrate, switch, restart, check
-#   switch rollback VERSION [M]   take migrations back down to M with the running release, switch, restart, check
+#   switch rollback VERSION [M]   take migrations back down to M (a version, or repo:version) with the running release, switch,
+#                                 restart, check
 #   switch restart                restart, check
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
@@ -23,8 +24,11 @@ app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state=
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
+migration_lock_timeout='' migrations_connection=''
 # shellcheck source=/dev/null
 . "$0.conf"
+. ./unit_settings.sh
+. ./migrations.sh
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
@@ -48,6 +52,12 @@ fail() {
     exit 1
 }
 
+# Ends the action with a reason that says nothing against the version: the same one may do well next time.
+undecided() {
+    [ ! -e "$progress" ] || note outcome ended || true
+    fail "$@"
+}
+
 # Handles an unexpected failure of a command. BASH_COMMAND is the program's text, so it shows no values.
 trap 'unforeseen "$?" "$LINENO" "$BASH_COMMAND"' ERR
 unforeseen() {
@@ -61,28 +71,7 @@ readable() { perl -e "$readable_program"; }
 
 property() { systemctl show --property "$1" --value "$unit"; }
 
-# --- Commands of a release -------------------------------------------------------------------------------------------
-
-# Runs a command of a release in a unit of its own, with user, variables and sandbox of the application: it gets every setting of
-# the application's unit file except those for start and end. In arguments systemd reads $$ as $, and $NAME as a variable
-# (systemd.service(5)).
-task() {
-    local release=$1 settings options
-    shift
-    settings=$(sed -n '/^\[Service\]/,/^\[Install\]/{
-        /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
-        s/^[A-Z][A-Za-z]*=/--property=&/p
-    }' "$unit_path") || return
-    # Without these settings the command would run as root, outside the sandbox.
-    if [[ $'\n'$settings != *$'\n--property=User='* ]]; then
-        say "$unit_path names no user to run a command of ${release##*/} as: apply first" >&2
-        return 1
-    fi
-    readarray -t options <<< "$settings"
-    systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
-        --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${options[@]}" \
-        -- "$release/bin/$app" "${@//\$/\$\$}"
-}
+# --- The running release ---------------------------------------------------------------------------------------------
 
 # Runs a command of the running release, as the application user.
 node() {
@@ -96,138 +85,6 @@ node() {
     )
 }
 
-# --- Migrations ------------------------------------------------------------------------------------------------------
-
-# Prints the migrations, one a line: up or down, version, name.
-migrations() { task "$1" "$eval" "$migrations_expression"; }
-
-# The application prints the list: only numbers count as versions.
-applied() { awk '$1 == "up" && $2 ~ /^[0-9]+$/ { print $2 }'; }
-
-pending() { awk '$1 == "down" { print $2, $3 }'; }
-
-# Lines in one line, byte for byte: `echo` and `xargs` would interpret quotes and backslashes.
-joined() { awk '{ printf "%s%s", separator, $0; separator = " " } END { if (NR) print "" }'; }
-
-# Prints the applied migrations from version $1 on; $2 is a further awk condition.
-applied_since() { awk -v since="$1" "\$1 == \"up\" && \$2 + 0 >= since + 0 ${2:-} { print \$2 }"; }
-
-ask_migrations() {
-    migrations "$1" || fail "${1##*/} cannot say which migrations it has, for the reason above: mend it, or set" \
-        "migrations_command, or migrate = 'never'"
-}
-
-# Runs all pending migrations, after a backup.
-migrate() {
-    local release=$1 listed up left asked migration
-    listed=$(ask_migrations "$release")
-    # In assignments: a command that fails in "$(…)" as an argument would not end the action.
-    up=$(applied <<< "$listed" | joined)
-    left=$(pending <<< "$listed" | joined)
-    note migrations "$up"
-    if [ -z "$left" ]; then
-        say "No migration is pending."
-        return
-    fi
-    backup "${release##*/}"
-    say "Migrating: $left"
-    run_migration "$release" "$migrate_expression"
-    asked=$(pending <<< "$listed" | cut -d ' ' -f 1)
-    listed=$(ask_migrations "$release")
-    up=$(applied <<< "$listed")
-    left=''
-    for migration in $asked; do
-        [[ $'\n'$up$'\n' == *$'\n'$migration$'\n'* ]] || left+=" $migration"
-    done
-    [ -z "$left" ] || fail "the migration ended without an error, and these migrations are still pending:$left"
-}
-
-# Takes back migration $2 and every later one, after a backup.
-migrate_down() {
-    local release=$1 down_to=$2 listed up missing left
-    [[ $down_to =~ ^[0-9]+$ ]] || fail "the version of a migration is a number: $down_to is none"
-    listed=$(ask_migrations "$release")
-    up=$(applied <<< "$listed" | joined)
-    grep -q "^up $down_to " <<< "$listed" || fail "migration $down_to is not applied, or ${release##*/} does not know it;" \
-        "applied: $up"
-    missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
-    require_files "$release" "$missing"
-    note migrations "$up"
-    backup "${release##*/}"
-    say "Taking back migrations down to $down_to"
-    run_migration "$release" "${migrate_down_expression//\{version\}/$down_to}"
-    listed=$(ask_migrations "$release")
-    grep -qE '^(up|down) ' <<< "$listed" || fail "taking back ended without an error, and the release lists no migration"
-    left=$(applied_since "$down_to" <<< "$listed" | joined)
-    [ -z "$left" ] || fail "taking back ended without an error, and these migrations are still applied: $left"
-}
-
-# Ecto needs the file of a migration to take it back. It skips a migration if the release does not have the file.
-require_files() {
-    local release=$1 missing=$2 other having=''
-    [ -n "$missing" ] || return 0
-    for other in "$releases"/*/; do
-        ! has_files "${other%/}" "$missing" || having=$(basename "$other")
-    done
-    missing=$(joined <<< "$missing")
-    if [ -n "$having" ]; then
-        fail "${release##*/} cannot take back what it does not have the files of: $missing; $having has them:" \
-            "make release VERSION=$having, then make rollback MIGRATE_DOWN=${missing%% *}"
-    fi
-    fail "no release on this host has the files of the migrations to take back: $missing; release a version that has them"
-}
-
-has_files() {
-    local release=$1 migration
-    [ -x "$release/bin/$app" ] || return 1
-    for migration in $2; do
-        compgen -G "$release/lib/*/priv/*/migrations/${migration}_*.exs" > /dev/null || return 1
-    done
-}
-
-run_migration() {
-    note migrating "$1"
-    note migrating_since "$(date +%s)"
-    task "$1" "$eval" "$2" || fail "the migration failed, for the reason above"
-    note migrated yes
-}
-
-# PostgreSQL would finish the statements of an interrupted migration, although nobody waits for them. This also ends other
-# connections since then, such as the running release's; the release connects again.
-abandon_migration() {
-    systemctl stop "$task_unit" 2> /dev/null
-    [ -n "$(noted migrating)" ] && [ -z "$(noted migrated)" ] && [ -n "$database" ] || return 0
-    superuser "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-        WHERE datname = '$database' AND backend_start >= to_timestamp($(noted migrating_since))" > /dev/null
-}
-
-superuser() { runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command "$1"; }
-
-# Makes a copy of the database that only root can read. The file gets its name when it is complete.
-backup() {
-    local file need free
-    if [ -z "$database" ]; then
-        say "No backup: the database is managed elsewhere, and so are its backups."
-        return
-    fi
-    need=$(superuser "SELECT pg_database_size('$database')") || fail "PostgreSQL does not answer"
-    free=$(df --block-size=1 --output=avail "$state/backups" | tail -n 1)
-    ((free > need)) || fail "a backup of the database may need $((need >> 20)) MiB in $state, and $((free >> 20)) are free:" \
-        "make room there"
-    file=$state/backups/$(date -u +%Y%m%d-%H%M%S)-before-$1.dump
-    say "Backing up the database to $file"
-    if ! timeout "$task_timeout" runuser -u postgres -- pg_dump --format=custom "$database" > "$file.part"; then
-        rm -f "$file.part"
-        fail "the database could not be backed up, for the reason above; it was not touched"
-    fi
-    sync "$file.part"
-    mv "$file.part" "$file"
-    note backup "$file"
-    find "$state/backups" -name '*.dump' | sort -r | tail -n +"$((keep + 1))" | xargs -r rm -f --
-}
-
-# --- The running release ---------------------------------------------------------------------------------------------
-
 # Prints the linked version, or nothing. The application user can change the link, so a name that is no version is ignored.
 current() {
     local name
@@ -240,9 +97,9 @@ current() {
 # from then on a link cannot redirect it.
 link() {
     cd "$root"
-    [ "$(pwd -P)" = "$root" ] || fail "$root leads elsewhere: apply first"
-    ln -sfnT "releases/$1" ".$app.new" || fail "the link $root/.$app.new could not be made, for the reason above"
-    mv -fT ".$app.new" "$app" || fail "the link $root/$app could not be renamed into place, for the reason above"
+    [ "$(pwd -P)" = "$root" ] || undecided "$root leads elsewhere: apply first"
+    ln -sfnT "releases/$1" ".$app.new" || undecided "the link $root/.$app.new could not be made, for the reason above"
+    mv -fT ".$app.new" "$app" || undecided "the link $root/$app could not be renamed into place, for the reason above"
     cd /
 }
 
@@ -290,7 +147,7 @@ restart() {
 restart_and_check() {
     local reason
     restart
-    [ -z "$refused" ] || fail "systemd did not restart $unit, for the reason above"
+    [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
     if ! reason=$(healthy "$1"); then
         last_words
@@ -375,7 +232,7 @@ in_place() {
 
 # Success is what the program noted, not what systemd reports: systemd also counts a stopped unit as a success.
 end() {
-    local outcome=failed reason
+    local outcome reason
     [ -e "$progress" ] || return 0
     if [ -z "$(noted since)" ]; then
         say "$progress does not say which action it is about: it is removed, and nothing else is changed"
@@ -385,11 +242,16 @@ end() {
         [ "$(noted action)" != rollback ] || record left "$(noted before)"
         say "$(noted action) $(noted version): done"
     else
-        reason=$(noted reason)
+        reason=$(noted reason) outcome=$(noted outcome)
+        outcome=${outcome:-failed}
         # If memory or time ran out, a noted reason is only a consequence.
         if [ -z "$reason" ] || [[ ${SERVICE_RESULT:-} =~ ^(oom-kill|timeout)$ ]]; then
             [ "${SERVICE_RESULT:-}" = exit-code ] || outcome=ended
             reason=$(reason_of_systemd)
+        fi
+        if [ "$outcome" = failed ] && database_is_down; then
+            outcome=ended
+            reason="$reason; PostgreSQL does not answer, so this says nothing against $(noted version)"
         fi
         abandon_migration
         # A dump that was cut short.
@@ -399,7 +261,7 @@ end() {
         record "$outcome"
         say "$(noted action) $(noted version): FAILED: $reason"
     fi
-    rm -f "$progress"
+    rm -f "$progress" "$progress".errors "$progress".said "$progress".watch
 }
 
 # Prints a reason for an action that noted none. Without systemd's result, the machine went down in the middle.
@@ -440,22 +302,6 @@ go_back() {
             reason="$reason; and $before, which ran before, is not well either: $trouble"
         fi
     fi
-}
-
-# Prints the state of the database after a failure.
-database_stands() {
-    local release were are
-    release=$(noted migrating)
-    [ -n "$release" ] || return 0
-    were=$(noted migrations)
-    if ! are=$(migrations "$release" | applied | joined); then
-        say "Where the database stands could not be asked; before, these migrations were applied: ${were:-none}"
-    elif [ "$are" = "$were" ]; then
-        say "The database is as it was: applied are the migrations ${were:-none}."
-    else
-        say "THE DATABASE HAS CHANGED: applied are the migrations ${are:-none}; before, ${were:-none}."
-    fi
-    [ -z "$(noted backup)" ] || say "The backup taken before: $(noted backup)"
 }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds.

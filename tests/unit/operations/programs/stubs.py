@@ -14,7 +14,7 @@ from operations.release import switch
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
     "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "touch", "tr", "xargs",
+    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -26,6 +26,7 @@ CONTROL_GROUP = "/system.slice/billing_stage.service"
 _RELEASE = """\
 case "$*" in
     *LIST*)
+        echo migrations:
         for version in $(cat "$HOST/up"); do echo "up $version name_$version"; done
         for version in $(cat "$HOST/gone"); do echo "up $version ** FILE NOT FOUND **"; done
         for version in $(cat "$HOST/down"); do echo "down $version name_$version"; done ;;
@@ -121,7 +122,9 @@ class StubHost:
         """
         path = self.bin / name
         path.unlink(missing_ok=True)
-        path.write_text(f'#!/bin/bash\necho "{name} $*" >> "$HOST/calls"\n{body}')
+        # One line for each call, whatever an expression holds.
+        note = f"""printf '%s\\n' "{name} ${{*//$'\\n'/ }}" >> "$HOST/calls"\n"""
+        path.write_text(f"#!/bin/bash\n{note}{body}")
         path.chmod(0o755)
 
     def set(self, name: str, value: int) -> None:

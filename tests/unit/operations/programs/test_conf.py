@@ -70,7 +70,8 @@ EVIL = 'it\'s $HOME `id` "x" \\ $(id) é'
 
 def test_bash_reads_an_expression_back(environment: Callable[..., Environment], tmp_path: Path) -> None:
     conf = switch.conf(environment(migrate_command=f"IO.puts(~s|{EVIL}|)"))
-    assert read_by_bash(conf, tmp_path, "migrate_expression") == [f"IO.puts(~s|{EVIL}|)"]
+    [expression] = read_by_bash(conf, tmp_path, "migrate_expression")
+    assert expression.endswith(f"\nIO.puts(~s|{EVIL}|)")
     assert read_by_bash(conf, tmp_path, "releases") == ["/home/billing/stage/releases"]
 
 

@@ -27,14 +27,14 @@ def test_a_rollback_that_takes_a_migration_back_first(migrated: StubHost) -> Non
     migrated.link("0.2.0")
     words = migrated.run("rollback", "0.1.0", NEW)
     assert words.splitlines()[-1] == "rollback 0.1.0: done"
-    places = migrated.order("pg_dump", f"releases/0.2.0/bin/billing eval DOWN {NEW}", "systemctl restart")
+    places = migrated.order("pg_dump", f" DOWN {NEW}", "systemctl restart")
     assert places == sorted(places)
     assert migrated.current == "0.1.0"
 
 
 def test_taking_a_migration_back(migrated: StubHost) -> None:
     assert migrated.run("migrate-down", NEW).splitlines()[-1] == "migrate-down 0.1.0: done"
-    assert migrated.called(f"eval DOWN {NEW}") == 1
+    assert migrated.called(f" DOWN {NEW}") == 1
     assert migrated.log == ["migrate-down 0.1.0 good"]
     assert len(migrated.backups) == 1
 
