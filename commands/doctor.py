@@ -20,8 +20,11 @@ from group_data.schema.inventory import read_environments
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
 from inspection.ask import ask
+from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
 from inspection.finding import Finding
+from inspection.health_page import health_findings
+from inspection.websocket import websocket_findings
 from preflight.inventory import read_inventory
 from preflight.selection import select
 from vault.store import open_vault, vault_path
@@ -53,7 +56,9 @@ def _vault(environment: Environment) -> Secrets:
 
 
 def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Finding]:
-    return findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
+    found = findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
+    further = (health_findings, crash_findings, websocket_findings)
+    return [*found, *(finding for ask_further in further for finding in ask_further(host, environment))]
 
 
 def _print(told: Mapping[str, list[Finding]]) -> None:

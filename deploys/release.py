@@ -6,7 +6,7 @@ computer. Without both, the newest build is released. docs/releases.md describes
 
 from pathlib import Path
 
-from operations.release import artifacts, directories, history, pin, switch
+from operations.release import applied, artifacts, directories, history, pin, switch
 from operations.release.choice import choose_artifact
 from preflight import entry
 from preflight.options import option
@@ -28,6 +28,8 @@ pin.require_artifact(artifact.version, artifact.sha256)
 if tarball:
     pin.keep(tarball=str(tarball.path.absolute()))
 runs = present.current == artifact.version and present.outcome(artifact.version) == history.GOOD
+if not runs:
+    applied.require(environment)
 
 switch.prepare(environment, what=f"release of {environment.environment}")
 directories.prune(name="Release: room for it", environment=environment, coming=artifact.version)

@@ -8,5 +8,7 @@ appsignal = True
 repository = ".sandbox/billing"
 build_packages = ["erlang-p1-pgsql"]
 
+health_path = "/health"
+
 # Only examples/billing needs this, because it does without Ecto. Leave it out for an application with Ecto.
 migrations_command = "Billing.Release.migrations()"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import NamedTuple
 
 from pyinfra.api import Host
@@ -11,12 +12,14 @@ from group_data.schema.environment import Environment
 from inspection.ask import fact
 from inspection.end import End, UnaskedEnd
 from inspection.facts import DatabaseSize, DiskUse, UnitState
-from inspection.probe import CURL_MISSING, node_output, status_line
+from inspection.probe import CURL_MISSING, Answer, health_answer, node_output, status_line
 from operations.release.expressions import RUNNING_VERSION, migrations
 from operations.release.history import GOOD, LEFT, NEW, Releases, ReleasesOnHost, paths
 
 # In percent. Where Debian's monitoring plugins call it critical (check_all_disks: less than 10 % free).
 DISK_FULL = 90
+
+_PHRASES = {str(status.value): status.phrase for status in HTTPStatus}
 
 # The running node prints this after its migrations, so that a list that was cut off is no short list.
 _END = "end of migrations"
@@ -65,7 +68,7 @@ def read(host: Host, environment: Environment) -> Health:
         disk=_disk(fact(host, DiskUse, directory=environment.root)),
         release=_release(releases, said),
         node=Reading("answers" if said else "no answer", ok=bool(said)),
-        health=_health(status_line(host, environment, environment.health_path)),
+        health=_health(health_answer(host, environment)),
         migrations=_migrations(said, asked=environment.migrate != "never"),
         last=_last(releases),
     )
@@ -123,9 +126,11 @@ def _release(releases: Releases, said: Sequence[str]) -> Reading:
     return Reading(current, ok=releases.outcome(current) in (GOOD, NEW))
 
 
-def _health(line: str | None) -> Reading:
-    reading = _site(line)
-    return Reading(reading.text, ok=reading.text.startswith("2"))
+def _health(answer: Answer | None) -> Reading:
+    if answer is None:
+        return Reading(CURL_MISSING, ok=False)
+    words = [answer.status, _PHRASES.get(answer.status, "")] if answer.status else ["no answer"]
+    return Reading(" ".join(filter(None, words)), ok=answer.well)
 
 
 def _migrations(said: Sequence[str], *, asked: bool) -> Reading:

@@ -1,6 +1,7 @@
 """The two ways to reach what an environment serves: a command of its release, and a request by curl on its host."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pyinfra.api import FactBase, Host, QuoteString, StringCommand
 from typing_extensions import override
@@ -66,6 +67,39 @@ class StatusLine(FactBase[str | None]):
             return CURL_MISSING
         # The last one: an answer may be announced by others, such as 103 Early Hints.
         return next((line.strip() for line in reversed(output) if line.startswith("HTTP/")), None)
+
+
+class Answer(NamedTuple):
+    """The answer of a site's health page.
+
+    + well: whether it shows that the application works; operations/programs/answer.sh decides it
+    + status: three digits; empty without an answer
+    + leads_to: the page that a redirect leads to; empty otherwise
+    + advice: what to do about an answer that is not well, if the answer tells
+    """
+
+    well: bool
+    status: str
+    leads_to: str = ""
+    advice: str = ""
+
+
+class HealthAnswer(FactBase[Answer | None]):
+    """The answer of a site's health page, judged as a release judges it; None where curl is missing."""
+
+    @staticmethod
+    @override
+    def default() -> Answer | None:
+        return None
+
+    @override
+    def command(self, domain: str, port: int, url: str, path: str) -> StringCommand:
+        return program.command("ask_health.sh", domain, str(port), url, path)
+
+    @override
+    def process(self, output: list[str]) -> Answer | None:
+        verdict, status, leads_to, advice = output[0].split("\t")
+        return Answer(verdict == "well", status, leads_to, advice)
 
 
 class HstsHeaders(FactBase[dict[str, str]]):
@@ -150,6 +184,21 @@ def status_line(host: Host, environment: Environment, path: str) -> str | None:
     """
     url = f"{environment.url}{path}"
     return fact(host, StatusLine, domain=environment.domain, port=environment.url_port, url=url)
+
+
+def health_answer(host: Host, environment: Environment) -> Answer | None:
+    """The answer of the environment's health page, as `HealthAnswer` reads it.
+
+    Raises PyinfraError when the question to the host fails.
+    """
+    return fact(
+        host,
+        HealthAnswer,
+        domain=environment.domain,
+        port=environment.url_port,
+        url=environment.url,
+        path=environment.health_path,
+    )
 
 
 def site_hsts(host: Host, environment: Environment) -> list[str] | None:

@@ -32,6 +32,16 @@ def directories(environment: Environment) -> None:
     home.directory(name="Private directory", path=environment.private_path, user=user, mode="700", _sudo_user=user)
 
 
+def text(environment: Environment) -> str:
+    """The unit's file as the data says."""
+    return render("unit.service.j2", environment=environment)
+
+
+def variables(environment: Environment) -> str:
+    """The file with the unit's variables as the data says."""
+    return render("variables.j2", environment=environment)
+
+
 def service(environment: Environment) -> list[OperationMeta]:
     """Write the unit as the data says, remove drop-ins, enable it, reload systemd.
 
@@ -39,13 +49,13 @@ def service(environment: Environment) -> list[OperationMeta]:
     """
     # The directories are part of Debian.
     as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644", "create_remote_dir": False}
-    variables = files.put(
+    environment_file = files.put(
         name="Unit: variables",
-        src=StringIO(render("variables.j2", environment=environment)),
+        src=StringIO(variables(environment)),
         dest=environment.variables_path,
         **as_root,
     )
-    content = render("unit.service.j2", environment=environment)
+    content = text(environment)
     unit = files.put(name="Unit", src=StringIO(content), dest=environment.unit_path, **as_root)
     drop_ins = without_drop_ins(name="Unit: without drop-ins", unit=environment.unit)
     reloaded = restart.daemon_reload(
@@ -62,7 +72,7 @@ def service(environment: Environment) -> list[OperationMeta]:
         dest=environment.polkit_rule_path,
         **as_root,
     )
-    return [variables, unit, reloaded]
+    return [environment_file, unit, reloaded]
 
 
 def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:

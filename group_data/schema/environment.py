@@ -93,6 +93,11 @@ class Environment(Settings):
         return f"{self.state_path}/revisions.log"
 
     @property
+    def revision_path(self) -> str:
+        """Variables with the revision of the running release; the switch writes them, and systemd reads them as root."""
+        return f"{self.state_path}/revision"
+
+    @property
     def switch_path(self) -> str:
         """Program on the host that switches to a release and, if it is bad, back."""
         return f"/usr/local/libexec/{self.full_name}-switch"
@@ -165,6 +170,11 @@ class Environment(Settings):
         return f"{self.private_path}/.erlang.cookie"
 
     @property
+    def crash_dump_path(self) -> str:
+        """File for the state of an Erlang VM that ends abnormally. The next start keeps it under another name."""
+        return f"{self.private_path}/erl_crash.dump"
+
+    @property
     def appsignal_path(self) -> str:
         """AppSignal's working directory."""
         return f"{self.root}/appsignal"
@@ -224,6 +234,11 @@ class Environment(Settings):
     def url_port(self) -> int:
         """Port of the site in nginx."""
         return 80 if self.tls == "none" else 443
+
+    @property
+    def websocket_port(self) -> int:
+        """Port on the host where a websocket is tried: nginx, unless it asks for a login or an address."""
+        return self.port if self.basic_auth_user or self.allowed_addresses else self.url_port
 
     @property
     def url(self) -> str:

@@ -290,9 +290,11 @@ class Settings(BaseModel):
     )
 
     health_path: UrlPath = Field(
-        default="/health",
-        description="Page with status 200 to 299 when the application works, requested on the host through nginx. Any other "
-        "answer takes a release back. On a restricted site, the host itself always gets this page.",
+        default="/",
+        description="Page that shows that the application works, requested on the host through nginx. It does with status "
+        "200 to 299, and with a redirect (301, 302, 303, 307, 308) to another page of the same scheme, host and port, such "
+        "as a login page. Any other answer takes a release back. On a restricted site, the host itself always gets this "
+        "page.",
         examples=["/api/health"],
     )
     health_timeout: int = Field(

@@ -20,7 +20,8 @@ set -Eeuo pipefail
 umask 077
 
 # For shellcheck; the settings set all of these.
-app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
+app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
+url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 migration_lock_timeout='' migrations_connection=''
@@ -28,6 +29,9 @@ migration_lock_timeout='' migrations_connection=''
 . "$0.conf"
 . ./unit_settings.sh
 . ./migrations.sh
+. ./health.sh
+. ./network.sh
+. ./websocket.sh
 
 # The progress of the action, one `name=value` a line; the last line of a name counts. The file exists from the beginning of an
 # action to its end, also after a power failure.
@@ -105,6 +109,26 @@ unlink_current() {
     cd /
 }
 
+# Gives the unit the revision of version $1. A release is not worth less without it.
+write_revision() {
+    local revision
+    revision=$(revision_of "$1" || true)
+    rm -f "$revision_path"
+    [[ $revision =~ ^[0-9a-f]{7,64}$ ]] || return 0
+    printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path" ||
+        say "The revision could not be written to $revision_path: APP_REVISION is not set"
+}
+
+# The log has the revisions of all releases but the one under way.
+revision_of() {
+    if [ "$(noted action) $(noted version)" = "release $1" ]; then
+        noted revision
+    elif [ -e "$state/revisions.log" ]; then
+        awk -F '\t' -v version="$1" '$3 == "release" && $4 == version { revision = $5 } END { print revision }' \
+            "$state/revisions.log"
+    fi
+}
+
 # Sets `refused` if systemd left the process from before running, which may answer as well as ever. Whether the release runs
 # otherwise, `healthy` says, with a reason.
 restart() {
@@ -114,62 +138,9 @@ restart() {
     local now
     now=$(date +%s)
     note restarted "$now"
+    write_revision "$(current)"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
-}
-
-# Prints nginx's status for the health page. The request stays on the host, so it needs no DNS and no route. It does not verify
-# the certificate: visitors do that.
-site_status() {
-    local status
-    status=$(curl --disable --globoff --silent --output /dev/null --write-out '%{http_code}' --max-time 10 --insecure --noproxy '*' \
-        --user-agent release --resolve "$domain:$url_port:127.0.0.1" "$url$health_path" || true)
-    [ "$status" = 000 ] || printf '%s\n' "$status"
-}
-
-# Succeeds if the release answers, has the requested version, and keeps running for a while. Otherwise prints the reason and
-# fails.
-healthy() {
-    local version=$1 process status deadline=$((SECONDS + health_timeout)) runs
-    process=$(property MainPID)
-    until status=$(site_status) && [[ $status == 2?? ]]; do
-        same_process "$process" || return 1
-        if ((SECONDS >= deadline)); then
-            say "$health_path answered ${status:-nothing} through nginx, still after $health_timeout seconds"
-            return 1
-        fi
-        sleep 0.3
-    done
-    # The node itself reports the version that it booted.
-    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
-        say "the site answers, and the node does not: bin/$app $rpc failed"
-        return 1
-    fi
-    if [ "$runs" != "$version" ]; then
-        say "version $runs runs, not $version: the release boots another one than it says"
-        return 1
-    fi
-    for ((second = 0; second < settle_time; second++)); do
-        sleep 1
-        same_process "$process" || return 1
-    done
-    status=$(site_status)
-    same_process "$process" || return 1
-    [[ $status == 2?? ]] && return
-    say "$health_path answered ${status:-nothing} through nginx after $settle_time seconds"
-    return 1
-}
-
-same_process() {
-    local now
-    now=$(property MainPID) && [ -n "$now" ] && [ "$now" = "$1" ] && [ "$1" != 0 ] && return
-    say "$unit ended by itself"
-    return 1
-}
-
-last_words() {
-    say "The journal's last lines:"
-    journalctl --quiet --unit "$unit" --since "@$(noted restarted)" --lines 20 --no-hostname | sed 's/^/    /'
 }
 
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
@@ -182,7 +153,22 @@ restart_and_check() {
         last_words
         fail "$reason"
     fi
+    if ! reason=$(listens_well); then
+        # A restart and a rollback run what ran before. To end them would help nobody.
+        [ "$(noted action)" != release ] || fail "$reason"
+        say "ATTENTION: $reason"
+    fi
+    say_origins
     say "$1 runs and answers."
+}
+
+# A page without its websocket is no reason to go back: the release before may have had none either.
+say_origins() {
+    local names refused
+    read -ra names <<< "$server_names"
+    refused=$(origins_refused "$scheme" "$websocket_port" "${names[@]}" | sort | joined) || return 0
+    [ -z "$refused" ] || say "ATTENTION: the application refuses websockets from $refused: pages load there, and LiveView does" \
+        "not work. List the name in check_origin of the endpoint"
 }
 
 # --- The actions -----------------------------------------------------------------------------------------------------

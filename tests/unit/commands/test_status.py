@@ -15,6 +15,7 @@ from inspection.ask import ask
 from inspection.end import End
 from inspection.health import Health, Reading
 from inspection.plan import Change
+from inspection.probe import Answer
 from operations.release.history import Releases, Revision
 from tests.unit.conftest import PROD, STAGE
 
@@ -233,10 +234,18 @@ def test_last(known: Releases, text: str, ok: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "ok"), [("HTTP/1.1 204 No Content", True), ("HTTP/1.1 302 Found", False), (None, False)]
+    ("answer", "text"),
+    [
+        (Answer(well=True, status="204", leads_to=""), "204 No Content"),
+        (Answer(well=True, status="302", leads_to="http://stage.example.com/log_in"), "302 Found"),
+        (Answer(well=False, status="301", leads_to="https://stage.example.com/"), "301 Moved Permanently"),
+        (Answer(well=False, status="599", leads_to=""), "599"),
+        (Answer(well=False, status="", leads_to=""), "no answer"),
+        (None, "curl is missing"),
+    ],
 )
-def test_health(line: str | None, ok: bool) -> None:
-    assert health._health(line).ok is ok
+def test_health(answer: Answer | None, text: str) -> None:
+    assert health._health(answer) == Reading(text, ok=answer is not None and answer.well)
 
 
 def test_disk_is_full_at_the_bound() -> None:

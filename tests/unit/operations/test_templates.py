@@ -1,7 +1,10 @@
 """The effect of each setting on a file. nginx and systemd judge the files in tests/host."""
 
 import re
+import shlex
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,6 +151,10 @@ def test_http2_is_said_in_the_words_of_each_nginx(environment: Callable[..., Env
     assert "http2 on;" not in older
 
 
+def unit_lines(environment: Environment) -> list[str]:
+    return render("unit.service.j2", environment=environment).splitlines()
+
+
 def unit(environment: Environment) -> dict[str, str]:
     return dict(re.findall(r"^([A-Za-z]+)=(.*)$", render("unit.service.j2", environment=environment), re.MULTILINE))
 
@@ -187,3 +194,29 @@ def test_variables(environment: Callable[..., Environment]) -> None:
     distillery = variables(environment(release_tool="distillery"))
     assert "RELEASE_MUTABLE_DIR=/home/billing/stage/private/var" in distillery
     assert not any(line.startswith(("RELEASE_NODE", "APPSIGNAL", "DEPLOYMENT_CONFIG")) for line in distillery)
+
+
+@pytest.mark.parametrize("tool", ["mix", "distillery"])
+def test_the_revision_is_read_from_a_directory_that_is_roots_alone(
+    environment: Callable[..., Environment], tool: str
+) -> None:
+    """systemd reads the file as root: the application must not be able to put a link in its place."""
+    text = render("unit.service.j2", environment=environment(release_tool=tool))
+    read = re.findall(r"^EnvironmentFile=-?(.*)$", text, re.MULTILINE)
+    assert "/var/lib/billing_stage/revision" in read
+    assert not [path for path in read if path.startswith("/home/")]
+
+
+def test_the_two_newest_crash_dumps_stay(environment: Callable[..., Environment], tmp_path: Path) -> None:
+    given = environment()
+    step = next(line for line in unit_lines(given) if "erl_crash.dump" in line)
+    assert step.startswith("ExecStartPre=-")
+    assert f"ERL_CRASH_DUMP={given.crash_dump_path}" in variables(given)
+    command = step.removeprefix("ExecStartPre=-").replace(given.private_path, str(tmp_path))
+    for number in range(5):
+        done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        (tmp_path / "erl_crash.dump").write_text(str(number))
+    subprocess.run(shlex.split(command), check=True)
+    kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert kept == {"erl_crash.dump.last": "4", "erl_crash.dump.last.before": "3"}

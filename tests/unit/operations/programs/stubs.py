@@ -1,5 +1,6 @@
 """The real switch.sh on a host that is a folder: stub commands on a PATH of their own, a link, releases, a log."""
 
+import re
 import resource
 import shutil
 import subprocess
@@ -13,11 +14,13 @@ from operations.release import switch
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
     "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "xargs",
+    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
 PID = "7"
+
+CONTROL_GROUP = "/system.slice/billing_stage.service"
 
 # What the stub of systemd-run answers, by the expression that the release is to run: lists of versions in files.
 _RELEASE = """\
@@ -31,6 +34,12 @@ case "$*" in
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
 esac
 """
+_SYSTEMCTL = f"""\
+case "$*" in
+    *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;;
+    *ControlGroup*) echo {CONTROL_GROUP} ;;
+esac
+"""
 _DATABASE = 'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; esac\n'
 _AS_USER = 'shift 5; exec "$@"\n'
 _TIMEOUT = 'shift; exec "$@"\n'
@@ -40,6 +49,7 @@ SETTINGS = {
     "environment": "stage",
     "domain": "stage.example.com",
     "port": 4001,
+    "health_path": "/health",
     "health_timeout": 5,
     "settle_time": 1,
     "keep_releases": 3,
@@ -92,7 +102,10 @@ class StubHost:
     def _write_commands(self) -> None:
         for name in REAL:
             (self.bin / name).symlink_to(shutil.which(name) or name)
-        self.stub("systemctl", f'case "$*" in *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;; esac\n')
+        self.stub("systemctl", _SYSTEMCTL)
+        self.listen("127.0.0.1:4001")
+        self.stub("ss", 'cat "$HOST/sockets"\n')
+        self.stub("nft", 'case "$*" in *"{ "*) grep -qxF "$6" "$HOST/closed" ;; *) cat "$HOST/chain" ;; esac\n')
         self.stub("systemd-run", _RELEASE)
         self.stub("runuser", _DATABASE)
         self.stub("setpriv", _AS_USER)
@@ -113,6 +126,30 @@ class StubHost:
         note = f"""printf '%s\\n' "{name} ${{*//$'\\n'/ }}" >> "$HOST/calls"\n"""
         path.write_text(f"#!/bin/bash\n{note}{body}")
         path.chmod(0o755)
+
+    def set(self, name: str, value: int) -> None:
+        """Another number in the program or in its settings.
+
+        + name: as they call it
+        + value: the number
+        """
+        for path in (self.switch, self.switch.with_name("switch.conf")):
+            path.write_text(re.sub(rf"\b{name}=[0-9]+", f"{name}={value}", path.read_text()))
+
+    def listen(self, *addresses: str, group: str = CONTROL_GROUP) -> None:
+        """The unit listens there; so does nginx on every interface.
+
+        + addresses: as ss writes them
+        + group: control group of the processes
+        """
+        sockets = [("0.0.0.0:80", "/system.slice/nginx.service"), *((address, group) for address in addresses)]
+        lines = [f"LISTEN 0      128    {address} *:*    ino:1 sk:1 cgroup:{where}" for address, where in sockets]
+        (self.path / "sockets").write_text("".join(f"{line}\n" for line in lines))
+
+    def close(self, *ports: int) -> None:
+        """The kernel drops what reaches these ports from the network."""
+        (self.path / "closed").write_text("".join(f"{{ {port} }}\n" for port in ports))
+        (self.path / "chain").write_text('iif != "lo" tcp dport @ports tcp flags & (syn | ack) == syn drop\n')
 
     def unpack(self, version: str, *migrations: str) -> None:
         """A release is on the host, which says of itself that it is this version.

@@ -80,8 +80,7 @@ def test_a_version_that_is_not_there(host: StubHost) -> None:
 
 def bad(host: StubHost, wrong: str) -> StubHost:
     """The host, on which something is wrong with every release, and which does not wait for one."""
-    conf = host.switch.with_name("switch.conf")
-    conf.write_text(conf.read_text().replace("health_timeout=5", "health_timeout=0"))
+    host.set("health_timeout", 0)
     for name, body in BAD[wrong][0].items():
         host.stub(name, body)
     return host
@@ -104,6 +103,86 @@ def test_a_release_that_is_slow_to_start_is_waited_for(host: StubHost) -> None:
     host.stub("curl", '[ "$(grep -c ^curl "$HOST/calls")" -gt 4 ] && printf 200 || printf 502\n')
     assert "release 0.2.0: done" in host.run("release", "0.2.0")
     assert host.called("sleep 0.3") > 2
+
+
+# By what the page answers, and settings of group data: words of the reason.
+REFUSALS: dict[str, tuple[str, dict[str, object], str]] = {
+    "force_ssl without TLS": (
+        "301 https://stage.example.com/health",
+        {},
+        'the application redirects to https (force_ssl), and tls = "none" here: set tls in group data, or leave force_ssl '
+        "out of the application's settings",
+    ),
+    "force_ssl that does not know of TLS": (
+        "301 https://stage.example.com/health",
+        {"tls": "self_signed"},
+        "this is the page itself, so no browser gets it. The application does not notice that the visitor came by https: "
+        "force_ssl needs rewrite_on: [:x_forwarded_proto]",
+    ),
+    "a loop": (
+        "302 http://stage.example.com/health",
+        {},
+        "this is the page itself, so no browser gets it: name another page in health_path",
+    ),
+    "another site": (
+        "302 https://example.com/health",
+        {"tls": "self_signed"},
+        "this is not https://stage.example.com: name a page in health_path that stays on the site",
+    ),
+    "another site by http": (
+        "302 http://example.com/",
+        {},
+        "this is not http://stage.example.com: name a page in health_path that stays on the site",
+    ),
+    "a login by basic auth": ("401", {}, "name a page in health_path that needs no login"),
+    "no such page": ("404", {}, "name a page in health_path that the application has"),
+}
+
+
+@pytest.mark.parametrize("wrong", REFUSALS)
+def test_a_refusal_that_does_not_change_ends_the_wait(stub_host: Callable[..., StubHost], wrong: str) -> None:
+    answer, settings, words = REFUSALS[wrong]
+    host = stub_host(**settings | {"health_timeout": 3600})
+    host.set("refusal_time", 0)
+    host.stub("curl", f"printf '%s' '{answer}'\n")
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    status, _, leads_to = answer.partition(" ")
+    leading = f" and leads to {leads_to}" * bool(leads_to)
+    assert last.startswith(
+        f"release 0.2.0: FAILED: /health answered {status} through nginx{leading}, the same 10 times in "
+    )
+    assert f"seconds: {words}" in last
+    assert host.log == ["release 0.2.0 failed"]
+
+
+@pytest.mark.parametrize("answer", ["502", "503", "504", "500", "429", "000"])
+def test_an_answer_that_may_pass_is_waited_for(host: StubHost, answer: str) -> None:
+    host.set("refusal_time", 0)
+    host.stub("curl", f'[ "$(grep -c ^curl "$HOST/calls")" -gt 30 ] && printf 200 || printf {answer}\n')
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+
+
+def test_a_refusal_that_changes_is_waited_for(host: StubHost) -> None:
+    """A page that answers 404 and 401 in turn is none that the application decided on."""
+    host.set("refusal_time", 0)
+    host.stub(
+        "curl",
+        'asked=$(grep -c ^curl "$HOST/calls")\n[ "$asked" -le 30 ] || { printf 200; exit; }\n'
+        "[ $((asked / 5 % 2)) = 0 ] && printf 404 || printf 401\n",
+    )
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+
+
+def test_a_login_page_of_the_site_is_an_answer(host: StubHost) -> None:
+    host.stub("curl", "printf '302 http://stage.example.com/users/log_in'\n")
+    assert "release 0.2.0: done" in host.run("release", "0.2.0")
+
+
+def test_a_number_that_is_used_once_makes_no_other_redirect(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host(health_timeout=3600)
+    host.set("refusal_time", 0)
+    host.stub("curl", 'printf "302 https://login.example.org/authorize?state=$RANDOM$RANDOM"\n')
+    assert "leads to https://login.example.org/authorize?state=" in host.run("release", "0.2.0").splitlines()[-1]
 
 
 def test_the_site_is_asked_on_the_host_itself_by_its_name(stub_host: Callable[..., StubHost]) -> None:

@@ -1,0 +1,96 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154
+# Decides whether the running release is well: it answers, has the requested version, listens where it should, and keeps
+# running for a while. For switch.sh, whose settings and functions it uses.
+. ./answer.sh
+
+# A refusal is final when the application itself repeated it this often, for this many seconds: its routes and its settings
+# are in force with its first answer. Ten answers take three seconds, so a single slow answer decides nothing.
+refusal_count=10 refusal_time=5
+
+# Succeeds if the release is well. Otherwise prints the reason and fails.
+healthy() {
+    local version=$1 process runs second
+    process=$(property MainPID)
+    answers "$process" || return 1
+    # The node itself reports the version that it booted.
+    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
+        say "the site answers, and the node does not: bin/$app $rpc failed"
+        return 1
+    fi
+    if [ "$runs" != "$version" ]; then
+        say "version $runs runs, not $version: the release boots another one than it says"
+        return 1
+    fi
+    for ((second = 0; second < settle_time; second++)); do
+        sleep 1
+        same_process "$process" || return 1
+    done
+    ask_page
+    same_process "$process" || return 1
+    if [ "$verdict" != well ]; then
+        say "$(answered) after $settle_time seconds$(advised)"
+        return 1
+    fi
+}
+
+# Waits until the health page answers. Otherwise prints the reason and fails.
+answers() {
+    local process=$1 deadline=$((SECONDS + health_timeout)) before='' count=0 since=$SECONDS
+    while ask_page && [ "$verdict" != well ]; do
+        same_process "$process" || return 1
+        # Without its query, which may hold a number that is used once.
+        if [ "$verdict $status ${leads_to%%[?#]*}" != "$before" ]; then
+            before="$verdict $status ${leads_to%%[?#]*}" count=0 since=$SECONDS
+        fi
+        count=$((count + 1))
+        if [ "$verdict" = refusal ] && ((count >= refusal_count && SECONDS - since >= refusal_time)); then
+            say "$(answered), the same $count times in $((SECONDS - since)) seconds$(advised)"
+            return 1
+        fi
+        if ((SECONDS >= deadline)); then
+            say "$(answered), still after $health_timeout seconds$(advised)"
+            return 1
+        fi
+        sleep 0.3
+    done
+}
+
+ask_page() { answer "$domain" "$url_port" "$url$health_path"; }
+
+answered() { say "$health_path answered ${status:-nothing} through nginx${leads_to:+ and leads to $leads_to}"; }
+
+advised() {
+    local words
+    words=$(advice "$url" "$health_path")
+    say "${words:+: $words}"
+}
+
+same_process() {
+    local now
+    now=$(property MainPID) && [ -n "$now" ] && [ "$now" = "$1" ] && [ "$1" != 0 ] && return
+    say "$unit ended by itself"
+    return 1
+}
+
+# Shows what the application says about itself. Its failure is no reason to end an action.
+last_words() {
+    page_words || true
+    say "The journal's last lines:"
+    journalctl --quiet --all --unit "$unit" --since "@$(noted restarted)" --lines 1000 --no-hostname | readable |
+        tail -n 20 | sed 's/^/    /' || say "    (it could not be read)"
+}
+
+# Shows the page that refuses or fails. nginx makes the pages for 502 and 504 itself.
+page_words() {
+    local words
+    ask_page
+    [[ $status =~ ^[45] && $status != 50[24] ]] || return 0
+    words=$(request "$domain" "$url_port" "$url$health_path" | head -c 65536 | text_of_page | readable | head -n 10)
+    [ -n "$words" ] || return 0
+    say "$health_path answered $status with:"
+    sed 's/^/    /; s/^\(.\{300\}\).*/\1.../' <<< "$words"
+}
+
+# A page without its tags and its empty lines.
+text_of_page() { sed 's/<[^>]*>/ /g; s/[[:space:]]\+/ /g; s/^ //; /^ *$/d'; }

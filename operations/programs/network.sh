@@ -1,0 +1,53 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154
+# Decides whether the running release listens where it should: nginx passes requests to its port, and the network reaches none
+# of its listeners past nginx. For switch.sh, whose settings and functions it uses.
+#
+# TCP alone: every socket that sends UDP, for a name or for metrics, looks like one that listens.
+. ./closed_port.sh
+
+# Succeeds if the release listens where it should. Otherwise prints the reason and fails.
+listens_well() {
+    local addresses address port_of_address open=''
+    if ! addresses=$(listeners); then
+        say "ss cannot tell where $unit listens, for the reason above"
+        return 1
+    fi
+    if ! grep -qxE "(127\.0\.0\.1|0\.0\.0\.0|\*|\[::ffff:127\.0\.0\.1\]):$port" <<< "$addresses"; then
+        addresses=$(joined <<< "${addresses:-no port}")
+        say "the site answers, and not from $unit: nginx passes requests to 127.0.0.1:$port, and the application listens on" \
+            "$addresses. End the other program, or have the application listen on port $port"
+        return 1
+    fi
+    for address in $addresses; do
+        port_of_address=${address##*:}
+        case $address in 127.* | '[::1]':* | '[::ffff:127.'*) continue ;; esac
+        [[ " $open_ports " != *" $port_of_address "* ]] || continue
+        closed "$port_of_address" || open+=" $address"
+    done
+    [ -z "$open" ] || {
+        reaches "$open"
+        return 1
+    }
+}
+
+# Prints the addresses that processes of the unit listen on, one a line, as ss writes them: 127.0.0.1:4001, *:4000, [::1]:4369.
+listeners() {
+    local group
+    group=$(property ControlGroup)
+    # The empty name of a unit that does not run would begin the name of any other.
+    [ -n "$group" ] || return 0
+    ss --no-header --listening --tcp --numeric --cgroup |
+        awk -v group="cgroup:$group" '$NF == group || index($NF, group "/") == 1 { print $4 }' | sort -u
+}
+
+# $1: the addresses that the network reaches, each with a space before it
+reaches() {
+    local address mend=''
+    [[ "$1 " != *":$port "* ]] || mend="make apply closes port $port to the network"
+    for address in $1; do
+        [ "${address##*:}" = "$port" ] ||
+            mend="${mend:+$mend; }have it listen on 127.0.0.1, or name port ${address##*:} in open_ports"
+    done
+    say "the network reaches the application past nginx, its TLS and its access rules, on$1: $mend"
+}

@@ -1,0 +1,53 @@
+"""Whether an environment is as its data says, as far as a release starts with it.
+
+An application reads its port, its build mode and its addresses from the unit. A release that starts with the unit of before
+would run with those of before, and may answer all the same.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from pyinfra import host
+from pyinfra.api.exceptions import DeployError
+from pyinfra.facts.files import Sha256File
+
+from group_data.schema.environment import Environment
+from operations import unit
+from operations.host.unit_state import properties
+
+
+def require(environment: Environment) -> None:
+    """Refuse a release if the unit or its variables are not as the data says, or systemd has not read them.
+
+    + environment: of the release
+
+    Raises DeployError.
+    """
+    found = {path: host.get_fact(Sha256File, path=path) for path in _texts(environment)}
+    reload_needed = properties(environment.unit).get("NeedDaemonReload") == "yes"
+    if reason := refusal(environment, found, reload_needed=reload_needed):
+        raise DeployError(f"{reason}. First `make apply ENV={environment.environment}`. Nothing was changed")
+
+
+def refusal(environment: Environment, found: Mapping[str, str | None], *, reload_needed: bool) -> str | None:
+    """The reason why a release cannot start, or None.
+
+    + environment: of the release
+    + found: SHA-256 of the files on the host, by path; None for one that is not there
+    + reload_needed: whether systemd runs another unit than its file says
+    """
+    name = environment.environment
+    if not found[environment.unit_path]:
+        # switch.prepare says that this environment is not prepared.
+        return None
+    texts = _texts(environment)
+    stale = [path for path, text in texts.items() if found[path] != sha256(text.encode()).hexdigest()]
+    if stale:
+        return f"{name} is not as its data says, and a release would start with {' and '.join(stale)} of before"
+    return (
+        f"{name} is not as its data says: systemd has not read {environment.unit_path} anew" if reload_needed else None
+    )
+
+
+def _texts(environment: Environment) -> dict[str, str]:
+    return {environment.unit_path: unit.text(environment), environment.variables_path: unit.variables(environment)}

@@ -1,0 +1,60 @@
+"""A release into an environment whose unit or variables are those of before is refused."""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+
+from group_data.schema.environment import Environment
+from operations import unit
+from operations.release import applied
+
+Make = Callable[..., Environment]
+
+
+def on_host(environment: Environment) -> dict[str, str | None]:
+    """What an apply of the environment leaves: a digest of each file."""
+    texts = {environment.unit_path: unit.text(environment), environment.variables_path: unit.variables(environment)}
+    return {path: sha256(text.encode()).hexdigest() for path, text in texts.items()}
+
+
+def test_an_applied_environment_is_released_to(environment: Make) -> None:
+    assert applied.refusal(environment(), on_host(environment()), reload_needed=False) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "file"),
+    [
+        ({"mix_env": "stage"}, "/etc/default/billing_stage"),
+        ({"port": 4005}, "/etc/default/billing_stage"),
+        ({"unit_environment": {"STRIPE": "test"}}, "/etc/default/billing_stage"),
+        ({"memory_limit": 2048}, "/etc/systemd/system/billing_stage.service"),
+        (
+            {"release_tool": "distillery"},
+            "/etc/systemd/system/billing_stage.service and /etc/default/billing_stage",
+        ),
+    ],
+)
+def test_a_setting_that_is_not_applied_is_refused(environment: Make, changed: dict[str, object], file: str) -> None:
+    reason = applied.refusal(environment(**changed), on_host(environment()), reload_needed=False)
+    assert reason == f"stage is not as its data says, and a release would start with {file} of before"
+
+
+def test_a_setting_that_no_release_starts_with_is_not_compared(environment: Make) -> None:
+    changed = environment(health_path="/up", keep_releases=3, request_body_limit=9)
+    assert applied.refusal(changed, on_host(environment()), reload_needed=False) is None
+
+
+def test_an_apply_that_was_interrupted_before_systemd_read_the_unit_is_refused(environment: Make) -> None:
+    reason = applied.refusal(environment(), on_host(environment()), reload_needed=True)
+    assert (
+        reason == "stage is not as its data says: systemd has not read /etc/systemd/system/billing_stage.service anew"
+    )
+
+
+def test_variables_that_are_missing_are_named(environment: Make) -> None:
+    found = on_host(environment()) | {"/etc/default/billing_stage": None}
+    reason = applied.refusal(environment(), found, reload_needed=False)
+    assert (
+        reason == "stage is not as its data says, and a release would start with /etc/default/billing_stage of before"
+    )
