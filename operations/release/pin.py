@@ -34,7 +34,7 @@ def choice() -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise _unusable(path, str(error)) from None
     if not isinstance(chosen, dict) or not all(isinstance(value, str) for value in chosen.values()):
-        raise _unusable(path, "it holds something else than names and texts")
+        raise _unusable(path, "other content")
     return chosen
 
 
