@@ -91,8 +91,18 @@ node() {
 
 # --- Migrations ------------------------------------------------------------------------------------------------------
 
-# Prints the migrations, one a line: up or down, version, name.
-migrations() { task "$1" "$eval" "$migrations_expression"; }
+# Prints the migrations, one a line: up or down, version, name. Fails for words that are no list: nobody knows then whether a
+# migration is pending.
+migrations() {
+    local listed
+    listed=$(task "$1" "$eval" "$migrations_expression") || return
+    [ -n "$listed" ] || return 0
+    if ! grep -qE '^(up|down) ' <<< "$listed"; then
+        say "This is no list of migrations: $listed" >&2
+        return 1
+    fi
+    say "$listed"
+}
 
 # The application prints the list: only numbers count as versions.
 applied() { awk '$1 == "up" && $2 ~ /^[0-9]+$/ { print $2 }'; }
@@ -144,7 +154,7 @@ migrate_down() {
     grep -q "^up $down_to " <<< "$listed" || fail "migration $down_to is not applied, or ${release##*/} does not know it;" \
         "applied: $up"
     missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
-    require_files "$release" "$missing"
+    require_files "$release" "$missing" "$down_to"
     note migrations "$up"
     backup "${release##*/}"
     say "Taking back migrations down to $down_to"
@@ -160,12 +170,13 @@ require_files() {
     local release=$1 missing=$2 other having=''
     [ -n "$missing" ] || return 0
     for other in "$releases"/*/; do
-        ! has_files "${other%/}" "$missing" || having=$(basename "$other")
+        other=$(basename "$other")
+        ! is_version "$other" || ! has_files "$releases/$other" "$missing" || having=$other
     done
     missing=$(joined <<< "$missing")
     if [ -n "$having" ]; then
         fail "${release##*/} cannot take back what it does not have the files of: $missing; $having has them:" \
-            "make release VERSION=$having, then make rollback MIGRATE_DOWN=${missing%% *}"
+            "make release ENV=${root##*/} VERSION=$having, then make rollback ENV=${root##*/} MIGRATE_DOWN=$3"
     fi
     fail "no release on this host has the files of the migrations to take back: $missing; release a version that has them"
 }
@@ -180,7 +191,9 @@ has_files() {
 
 run_migration() {
     note migrating "$1"
-    note migrating_since "$(date +%s)"
+    local now
+    now=$(date +%s)
+    note migrating_since "$now"
     task "$1" "$eval" "$2" || fail "the migration failed, for the reason above"
     note migrated yes
 }
@@ -226,8 +239,10 @@ current() {
     local name
     name=$(readlink "$root/$app") || return 0
     name=${name##*/}
-    [[ ! $name =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || printf '%s\n' "$name"
+    ! is_version "$name" || printf '%s\n' "$name"
 }
+
+is_version() { [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]]; }
 
 # Sets the link with one rename. The directory belongs to the application user, so root enters it and then checks where it is:
 # from then on a link cannot redirect it.
@@ -319,6 +334,8 @@ restart_and_check() {
     [ -z "$refused" ] || fail "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
     if ! reason=$(healthy "$1"); then
+        # Whatever becomes of the journal's lines, this is the reason.
+        note reason "$reason"
         last_words
         fail "$reason"
     fi
@@ -329,15 +346,16 @@ restart_and_check() {
 
 # $1: action, $2: version; the default is the running version.
 begin() {
-    local now
+    local now since
     [ ! -e "$progress" ] || take_up
     now=$(current)
+    since=$(date +%s)
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
         [ "$BEFORE" != - ] || BEFORE="no release"
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # The file appears complete or not at all, so on a full disk no action begins.
-    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
+    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
         revision "${REVISION:--}" > "$progress.new"
     mv -f "$progress.new" "$progress"
 }
@@ -345,8 +363,10 @@ begin() {
 # An earlier action that nothing ended: the machine went down meanwhile. When the machine came up, systemd started the linked
 # release. So the action counts as one that restarted.
 take_up() {
+    local now
     say "$(noted action) $(noted version) was cut off: ending that first"
-    [ -z "$(noted since)" ] || note restarted "$(date +%s)"
+    now=$(date +%s)
+    [ -z "$(noted since)" ] || note restarted "$now"
     "$0" end
 }
 
