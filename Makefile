@@ -5,7 +5,7 @@
 PYTHON := .venv/bin/python
 VENV := .venv/installed
 BENCH_VENV := .venv-bench/installed
-PROGRAMS := bench/*.sh commands/*.sh connectors/*.sh operations/programs/*.sh tests/sandbox/*.sh
+PROGRAMS = .ci/run $$(find . -path './.*' -prune -o -name '*.sh' -print)
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
@@ -111,6 +112,22 @@ def test_flags_of_the_shell_set_no_variable(variable: str, flags: str, *, refuse
 def test_a_command_for_the_sandbox_arrives() -> None:
     words = recipe("sandbox-ssh", "CMD=echo 'a  b' \"$x\"")
     assert words[-2:] == ["ssh", "echo 'a  b' \"$x\""]
+
+
+def test_shellcheck_sees_programs_at_every_depth(tmp_path: Path) -> None:
+    spy = tmp_path / "shellcheck"
+    spy.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    spy.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--silent", "lint-shell"],
+        cwd=CHECKOUT,
+        env=shell(PATH=f"{tmp_path}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    programs = [str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("[!.]*/**/*.sh")]
+    assert [name for name in [".ci/run", *programs] if name not in done.stdout.replace("./", "").split()] == []
 
 
 def test_size() -> None:
