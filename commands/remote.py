@@ -1,6 +1,8 @@
-"""Commands of a running release: this process becomes ssh."""
+"""Commands on an environment's host: this process becomes ssh, or waits for it."""
 
 import os
+import signal
+import subprocess
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -31,3 +33,21 @@ def become_ssh(host: Host, command: Sequence[str], *, terminal: bool = False) ->
     + terminal: whether the command gets a terminal
     """
     os.execvp("ssh", ssh(host, command, terminal=terminal))  # noqa: S606
+
+
+def wait_for_ssh(host: Host, command: Sequence[str]) -> int:
+    """The exit code of a command on a host. A signal ends ssh, and then this process: ssh itself would make 255 of it.
+
+    + host: host of the inventory
+    + command: program and arguments
+    """
+    with subprocess.Popen(ssh(host, command)) as run:
+
+        def end(number: int, _: object) -> None:
+            run.terminate()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, end)
+        return run.wait()

@@ -1,4 +1,4 @@
-"""The files in group_data are plain literals, which import-linter does not see: pyinfra executes them, nobody imports them."""
+"""The files in group_data are plain literals. pyinfra executes them, so import-linter does not see them."""
 
 import ast
 import sys
