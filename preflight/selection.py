@@ -6,6 +6,7 @@ from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
+from group_data.schema.problem import no_environment
 from preflight.inventory import load
 
 
@@ -24,8 +25,8 @@ def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str
     known = {host: {environments[host.name].environment, host.name, *host.groups} for host in inventory}
     for name in names:
         if not any(name in own for own in known.values()):
-            existing = ", ".join(environment.environment for environment in environments.values())
-            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {existing}")
+            existing = [environment.environment for environment in environments.values()]
+            raise UnknownEnvironmentError(no_environment(name, existing))
     return [host for host, own in known.items() if not names or own & set(names)]
 
 
@@ -39,5 +40,5 @@ def choose(names: Sequence[str]) -> list[Environment]:
     known = load()
     for name in names:
         if name not in known:
-            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {', '.join(known)}")
+            raise UnknownEnvironmentError(no_environment(name, known))
     return [environment for name, environment in known.items() if not names or name in names]
