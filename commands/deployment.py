@@ -90,7 +90,7 @@ class Deployment:
         except (KeyError, TypeError, ValueError):
             operations = None
         if operations is None:
-            click.echo("\nThe plan was not finished, for the reason above. Nothing was changed.", err=True)
+            click.echo("\nThe plan was not finished, for the reason above.", err=True)
             raise click.exceptions.Exit(1)
         lines = plan_text.summary(operations)
         click.echo("\n".join(["", "This would change:", *lines]) if lines else "\nNothing would change.")

@@ -9,10 +9,8 @@ from typing import NoReturn
 from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import read_environments
 from operations.host.ssh import ssh
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 
 def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
@@ -20,9 +18,8 @@ def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
 
     + names: names of environments; none means all
     """
-    inventory = read_inventory()
-    environments = read_environments(inventory)
-    return [(host, environments[host.name]) for host in select(names, inventory, environments)]
+    _, environments, hosts = select_committed(names)
+    return [(host, environments[host.name]) for host in hosts]
 
 
 def become_ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> NoReturn:

@@ -15,11 +15,10 @@ from pyinfra.api.exceptions import PyinfraError
 from commands import options
 from commands.deployment import ask as ask_operator
 from commands.deployment import on_interruption
-from group_data.schema.inventory import environments_on, machine_of, read_environments
+from group_data.schema.inventory import environments_on, machine_of
 from inspection.ask import address, ask, fact
 from operations.host.lock import Holder, breaking
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 WARNING = "What is at work there goes back."
 
@@ -33,9 +32,7 @@ def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bo
     """Ask the machine, ask the operator, break."""
     if not (environments or show):
         raise click.UsageError("Say which environment: make unlock ENV=stage", ctx)
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     machines = list({machine_of(host): host for host in reversed(hosts)}.values())
     holders = _answers(inventory, machines, lambda host: fact(host, Holder))
     for host, holder in holders.items():

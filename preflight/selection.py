@@ -1,17 +1,44 @@
 """The inventory hosts of named environments."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
+from group_data.schema.inventory import read_environments
 from group_data.schema.problem import no_environment
-from preflight.inventory import load
+from preflight.inventory import load, read_inventory
 
 
 class UnknownEnvironmentError(PyinfraError):
     """The inventory has no environment of this name."""
+
+
+class Selection(NamedTuple):
+    """The environments that a command is about.
+
+    + inventory: the committed one
+    + environments: all of it, by host name
+    + hosts: those that were chosen, in the order of the inventory
+    """
+
+    inventory: Inventory
+    environments: Mapping[str, Environment]
+    hosts: list[Host]
+
+
+def select_committed(names: Sequence[str]) -> Selection:
+    """The named environments of the committed inventory.
+
+    + names: as for `select`
+
+    Raises UnknownEnvironmentError, and the errors of `load`.
+    """
+    inventory = read_inventory()
+    environments = read_environments(inventory)
+    return Selection(inventory, environments, select(names, inventory, environments))
 
 
 def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str, Environment]) -> list[Host]:
