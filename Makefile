@@ -1,20 +1,25 @@
 # Each target makes .venv from the lock file if needed, and calls one command. `deploy --help` lists the commands, too.
-# Only variables on the command line count. A shell's own ENV, VERSION or YES has no effect.
+# Only variables on the command line count. A shell's own ENV, VERSION or YES has no effect, and MAKEFLAGS may set none.
 .SILENT:
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 VENV := .venv/installed
 BENCH_VENV := .venv-bench/installed
-PROGRAMS := bench/*.sh commands/*.sh connectors/*.sh operations/programs/*.sh tests/sandbox/*.sh
+PROGRAMS = .ci/run $$(find . -path './.*' -prune -o -name '*.sh' -print)
 
 quoted = '$(subst ','\'',$(1))'
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))
 option = $(if $(call given,$(1)),--$(2)=$(call quoted,$(call given,$(1))))
 flag = $(if $(filter 1,$(call given,$(1))),--$(2))
 text = $(if $(call given,$(1)),$(call quoted,$(call given,$(1))))
-ENVIRONMENTS = $(foreach name,$(call given,ENV),$(call quoted,$(name)))
+each = $(foreach word,$(call given,$(1)),$(call quoted,$(word)))
+ENVIRONMENTS = $(if $(call given,ENV),-- $(call each,ENV))
 ANSWER = $(call flag,YES,yes)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch)
+
+# MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
+STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
+$(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
 
 .PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
 .PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
@@ -29,7 +34,7 @@ check: $(VENV) ## Check inventory, group data and vaults, without a host
 plan: $(VENV) ## Show what apply would change: ENV=stage, or all
 	$(PYTHON) -m commands.plan $(ENVIRONMENTS)
 apply: $(VENV) ## Plan, ask, carry out: ENV=stage, or all; YES=1 answers
-	$(PYTHON) -m commands.apply $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.apply $(ANSWER) $(ENVIRONMENTS)
 drift: $(VENV) ## List differences of hosts and data: ENV=stage, or all
 	$(PYTHON) -m commands.drift $(ENVIRONMENTS)
 status: $(VENV) ## Show every environment's state: ENV=stage, or all
@@ -39,17 +44,17 @@ doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
 
 # --- Releasing -------------------------------------------------------------------------------------------------------
 build: $(VENV) ## Build REF=… (main) into the store: ENV=stage; FETCH=1
-	$(PYTHON) -m commands.build $(ENVIRONMENTS) $(BUILD)
+	$(PYTHON) -m commands.build $(BUILD) $(ENVIRONMENTS)
 update: $(VENV) ## Build, and release what was built: ENV=stage
-	$(PYTHON) -m commands.update $(ENVIRONMENTS) $(BUILD) $(ANSWER)
+	$(PYTHON) -m commands.update $(BUILD) $(ANSWER) $(ENVIRONMENTS)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage
-	$(PYTHON) -m commands.release $(ENVIRONMENTS) $(call option,VERSION,version) $(call option,TARBALL,tarball) $(ANSWER)
+	$(PYTHON) -m commands.release $(call option,VERSION,version) $(call option,TARBALL,tarball) $(ANSWER) $(ENVIRONMENTS)
 rollback: $(VENV) ## Go back, to VERSION=…; MIGRATE_DOWN=… first: ENV=stage
-	$(PYTHON) -m commands.rollback $(ENVIRONMENTS) $(call option,VERSION,version) $(call option,MIGRATE_DOWN,migrate-down) $(ANSWER)
+	$(PYTHON) -m commands.rollback $(call option,VERSION,version) $(call option,MIGRATE_DOWN,migrate-down) $(ANSWER) $(ENVIRONMENTS)
 migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage
-	$(PYTHON) -m commands.migrate $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.migrate $(ANSWER) $(ENVIRONMENTS)
 migrate-down: $(VENV) ## Back up, and take back down to VERSION=…: ENV=stage
-	$(PYTHON) -m commands.migrate_down $(ENVIRONMENTS) $(call option,VERSION,version) $(ANSWER)
+	$(PYTHON) -m commands.migrate_down $(call option,VERSION,version) $(ANSWER) $(ENVIRONMENTS)
 restart: $(VENV) ## Restart, and check the health: ENV=stage
 	$(PYTHON) -m commands.restart $(ENVIRONMENTS)
 releases: $(VENV) ## List releases and their log: ENV=stage, or all
@@ -58,12 +63,14 @@ ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
 	$(PYTHON) -m commands.ping $(ENVIRONMENTS)
 console: $(VENV) ## A shell in the running node: ENV=stage
 	$(PYTHON) -m commands.console $(ENVIRONMENTS)
+# Over the environment: a newline in a recipe would end the command.
+rpc: export EXPRESSION = $(call given,EXPR)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
-	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),'') -- $(call text,EXPR)
+	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
 logs: $(VENV) ## Follow the journal, from SINCE=-1h on: ENV=stage
-	$(PYTHON) -m commands.logs $(ENVIRONMENTS) $(call option,SINCE,since)
+	$(PYTHON) -m commands.logs $(call option,SINCE,since) $(ENVIRONMENTS)
 unlock: $(VENV) ## Show the lock's holder, and break it: ENV=stage
-	$(PYTHON) -m commands.unlock $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.unlock $(ANSWER) $(ENVIRONMENTS)
 
 # --- The application's side ------------------------------------------------------------------------------------------
 app-check: $(VENV) ## Compare a checkout with the data: APP=../billing
@@ -71,13 +78,13 @@ app-check: $(VENV) ## Compare a checkout with the data: APP=../billing
 app-plan: $(VENV) ## Show the changes of app-apply: APP=../billing
 	$(PYTHON) -m commands.app_plan $(call option,APP,app) $(ENVIRONMENTS)
 app-apply: $(VENV) ## Plan, ask, change a checkout: APP=../billing
-	$(PYTHON) -m commands.app_apply $(call option,APP,app) $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.app_apply $(call option,APP,app) $(ANSWER) $(ENVIRONMENTS)
 
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
-	$(PYTHON) -m commands.vault_init $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.vault_init $(ANSWER) $(ENVIRONMENTS)
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
-	$(PYTHON) -m commands.vault_edit $(ENVIRONMENTS) $(ANSWER)
+	$(PYTHON) -m commands.vault_edit $(ANSWER) $(ENVIRONMENTS)
 vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
 	$(PYTHON) -m commands.vault_recipients $(ANSWER)
 
@@ -101,7 +108,7 @@ test-all: lint sandbox-packages ## The same on both Debians, and the differentia
 soak: $(VENV) sandbox-packages ## Try 100,000 new random inputs, or N=…
 	$(PYTHON) -m tests.inputs.soak $(call text,N)
 bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
-	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call given,SECTIONS)
+	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call each,SECTIONS)
 bench-restart: $(VENV) sandbox-packages ## Measure a restart's time without an answer
 	$(PYTHON) -m bench.restart
 differential: $(VENV) sandbox-packages ## Compare the connectors on 200 deploys, or N=…

@@ -6,18 +6,15 @@ Exit code 0: printed. 1: the host is unknown, and standard error says why.
 import click
 
 from commands import options
-from group_data.schema.inventory import read_environments
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 
 @options.command(__doc__)
 @options.environment
 def command(environment: str) -> None:
     """Print."""
-    inventory = read_inventory()
-    environments = read_environments(inventory)
-    for host in select([environment], inventory, environments):
+    _, environments, hosts = select_committed([environment])
+    for host in hosts:
         click.echo(environments[host.name].build_host or host.name)
 
 

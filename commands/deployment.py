@@ -22,6 +22,9 @@ HALF_RELEASED = "Interrupted: what has begun on the host ends there on its own, 
 HALF_BUILT = "Interrupted: what was built before is as it was. A build that had begun ends on its own."
 HALF_WRITTEN = "Interrupted: run make app-apply again to finish."
 
+# pyinfra as `python -m pyinfra` runs it, but Ctrl-C ends it at once while it is imported: Python would show a traceback.
+PYINFRA = ("-c", "from signal import *; signal(SIGINT, SIG_DFL); from pyinfra_cli.main import main; main()")
+
 # Seconds in which an interrupted pyinfra must end.
 PATIENCE = 5
 
@@ -87,7 +90,7 @@ class Deployment:
         except (KeyError, TypeError, ValueError):
             operations = None
         if operations is None:
-            click.echo("\nThe plan was not finished, for the reason above. Nothing was changed.", err=True)
+            click.echo("\nThe plan was not finished, for the reason above.", err=True)
             raise click.exceptions.Exit(1)
         lines = plan_text.summary(operations)
         click.echo("\n".join(["", "This would change:", *lines]) if lines else "\nNothing would change.")
@@ -118,7 +121,7 @@ class Deployment:
     def _pyinfra(self, *arguments: str, **options: str) -> tuple[int, str]:
         """Exit code and JSON of pyinfra. Raises Interruption if a signal ends this process or pyinfra; both then end."""
         limits = [word for name in self.limits for word in ("--limit", name)]
-        command = [sys.executable, "-m", "pyinfra", self.inventory, self.entry, *limits, *arguments]
+        command = [sys.executable, *PYINFRA, self.inventory, self.entry, *limits, *arguments]
         variables = process_environment({**self.options, **options}) | (
             {} if animated() else {"PYINFRA_PROGRESS": "off"}
         )

@@ -16,7 +16,6 @@ from pyinfra.api.exceptions import PyinfraError
 
 from commands import options
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import read_environments
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
 from inspection.ask import ask
@@ -25,8 +24,7 @@ from inspection.diagnosis import findings
 from inspection.finding import Finding
 from inspection.health_page import health_findings
 from inspection.websocket import websocket_findings
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 from vault.store import open_vault, vault_path
 
 
@@ -35,9 +33,7 @@ from vault.store import open_vault, vault_path
 @options.as_json
 def command(environments: Sequence[str], as_json: bool) -> int:
     """Ask and show."""
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     vaults = {host.name: _vault(known[host.name]) for host in hosts}
     answers = ask(inventory, hosts, lambda host: _examined(host, known[host.name], vaults[host.name]))
     told = {known[name].environment: answer for name, answer in answers.items() if isinstance(answer, list)}

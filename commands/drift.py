@@ -12,11 +12,9 @@ from collections.abc import Sequence
 import click
 
 from commands import options
-from group_data.schema.inventory import read_environments
 from inspection.drift import Drift, find
 from inspection.plan import PlanError
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 
 @options.command(__doc__)
@@ -25,9 +23,7 @@ from preflight.selection import select
 @click.option("--quiet", is_flag=True, help="Say nothing when in sync, for cron.")
 def command(environments: Sequence[str], as_json: bool, quiet: bool) -> int:
     """Look and report."""
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     try:
         drifted = find(inventory, known, hosts, show_progress=sys.stderr.isatty() and not quiet)
     except PlanError as error:

@@ -1,6 +1,6 @@
 """Follow the journal of the application and its switches.
 
-Exit code: that of journalctl on the host. 1: also if it cannot run there, and standard error says why.
+Exit code: that of journalctl on the host. 1: also if it cannot run there, and standard error says why. 130: interrupted.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from commands import options
-from commands.remote import become_ssh, targets
+from commands.remote import targets, wait_for_ssh
 
 
 @options.command(__doc__)
@@ -16,10 +16,14 @@ from commands.remote import become_ssh, targets
 @click.option("--since", metavar="TIME", help="All of it from then on; as journalctl takes it, e.g. -1h.")
 @click.option("--lines", type=int, default=100, metavar="N", show_default=True, help="The last lines of it.")
 @click.option("--no-follow", is_flag=True, help="End after what there is.")
-def command(environment: str, since: str | None, lines: int, no_follow: bool) -> None:
+def command(environment: str, since: str | None, lines: int, no_follow: bool) -> int:
     """Show the journal."""
     [(host, chosen), *_] = targets([environment])
-    become_ssh(host, journal((chosen.unit, chosen.switch_unit), since=since, lines=lines, follow=not no_follow))
+    units = (chosen.unit, chosen.switch_unit)
+    code = wait_for_ssh(host, journal(units, since=since, lines=lines, follow=not no_follow))
+    if code == 1 and since:
+        click.echo(f"SINCE={since}: journalctl takes times such as -1h, yesterday or '2026-01-31 14:00'.", err=True)
+    return code
 
 
 def journal(units: Sequence[str], *, since: str | None, lines: int, follow: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -45,6 +46,8 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> None:
         if self.ends_at_once:
             interruption.end_process()
+        else:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _enter_checkout(ctx)
         if os.environ.get("NO_COLOR"):
             ctx.color = False
@@ -61,6 +64,8 @@ class Command(click.Command):
                 raise
             click.echo(f"{self.prefix}{error}", err=True)
             code = 1
+        except KeyboardInterrupt:
+            code = 130
         ctx.exit(code or 0)
 
 
@@ -76,13 +81,6 @@ class VaultCommand(Command):
     misuse = 2
     prefix = "vault: "
     ends_at_once = False
-
-    @override
-    def invoke(self, ctx: click.Context) -> None:
-        try:
-            super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(130)
 
 
 class EnvironmentName(click.ParamType):  # type: ignore[type-arg]

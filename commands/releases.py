@@ -10,16 +10,15 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 
 from commands import options
-from group_data.schema.inventory import read_environments
 from inspection.ask import ask, fact
 from operations.release.choice import describe
 from operations.release.history import Releases, ReleasesOnHost, paths
 from preflight import interruption
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 # Number of lines from the log of revisions, the newest ones.
 LOGGED = 10
+COLUMNS = 80
 
 
 @options.command(__doc__)
@@ -27,9 +26,7 @@ LOGGED = 10
 @options.as_json
 def command(environments: Sequence[str], as_json: bool) -> int:
     """Ask and show."""
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     answers = ask(inventory, hosts, lambda host: fact(host, ReleasesOnHost, **paths(known[host.name])))
     told = {known[name].environment: answer for name, answer in answers.items() if isinstance(answer, Releases)}
     for name, answer in answers.items():
@@ -67,8 +64,10 @@ def _print(environment: str, releases: Releases) -> None:
     if not releases.present:
         click.echo("  no release")
     for revision in list(reversed(releases.revisions))[:LOGGED]:
-        click.echo(f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}", nl=False)
-        click.echo(f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)")
+        what = f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}"
+        about = f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)"
+        # A version with its stamp leaves no room for the rest on a terminal of 80 columns.
+        click.echo(f"{what}{about}" if len(what + about) <= COLUMNS else f"{what}\n{' ' * 24}{about}")
     if (older := len(releases.revisions) - LOGGED) > 0:
         click.echo(f"    and {older} older: --json shows all")
 

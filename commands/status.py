@@ -15,12 +15,10 @@ from pyinfra.api.exceptions import PyinfraError
 from commands import options, status_table
 from commands.status_table import UNKNOWN, Status
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import read_environments
 from inspection import health, plan
 from inspection.ask import address, ask
 from inspection.health import Reading
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
 
 @options.command(__doc__)
@@ -28,9 +26,7 @@ from preflight.selection import select
 @options.as_json
 def command(environments: Sequence[str], as_json: bool) -> int:
     """Ask and show."""
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     answers = ask(inventory, hosts, lambda host: health.read(host, known[host.name]))
     table = _table(hosts, known, answers)
     if as_json:

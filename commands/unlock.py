@@ -2,10 +2,11 @@
 
 A release that is being switched goes back.
 
-Exit code 0: the lock is free. 1: declined, or no answer from the host. 2: with --show, the lock is held. 130: interrupted.
+Exit code 0: the lock is free. 1: declined, no answer from the host, or somebody else holds the lock by now. 2: with
+--show, the lock is held. 130: interrupted.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import click
 from pyinfra.api import Host, Inventory
@@ -14,14 +15,12 @@ from pyinfra.api.exceptions import PyinfraError
 from commands import options
 from commands.deployment import ask as ask_operator
 from commands.deployment import on_interruption
-from group_data.schema.environment import Environment
-from group_data.schema.inventory import environments_on, machine_of, read_environments
+from group_data.schema.inventory import environments_on, machine_of
 from inspection.ask import address, ask, fact
 from operations.host.lock import Holder, breaking
-from preflight.inventory import read_inventory
-from preflight.selection import select
+from preflight.selection import select_committed
 
-QUESTION = "Break it? What is at work there goes back."
+WARNING = "What is at work there goes back."
 
 
 @options.command(__doc__)
@@ -33,49 +32,46 @@ def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bo
     """Ask the machine, ask the operator, break."""
     if not (environments or show):
         raise click.UsageError("Say which environment: make unlock ENV=stage", ctx)
-    inventory = read_inventory()
-    known = read_environments(inventory)
-    hosts = select(environments, inventory, known)
+    inventory, known, hosts = select_committed(environments)
     machines = list({machine_of(host): host for host in reversed(hosts)}.values())
-    holders = _answers(inventory, machines, known, breaks=False)
-    for host in machines:
-        click.echo(f"{address(host)}: {_said(holders[host], broken=False)}")
-    if not any(holders.values()) or show:
-        return 2 if any(holders.values()) else 0
+    holders = _answers(inventory, machines, lambda host: fact(host, Holder))
+    for host, holder in holders.items():
+        said = f"the lock is held by {holder}" if holder else "the lock is free"
+        click.echo(f"{address(host)}: {said}")
+    held = {host: holder for host, holder in holders.items() if holder}
+    if not held or show:
+        return 2 if held else 0
+    click.echo(WARNING)
     with on_interruption("Interrupted before the answer: nothing was changed."):
-        ask_operator(QUESTION, yes=yes)
-    held = [host for host in machines if holders[host]]
-    for host, holder in _answers(inventory, held, known, breaks=True).items():
-        click.echo(f"{address(host)}: {_said(holder, broken=True)}")
-    return 0
+        ask_operator("Break it?", yes=yes)
+
+    def broken(host: Host) -> str | None:
+        units = [other.switch_unit for other in environments_on(machine_of(host), inventory, known)]
+        done, output = host.run_shell_command(breaking(held[host], units), _sudo=True)
+        return None if done else output.stderr
+
+    refusals = _answers(inventory, list(held), broken)
+    for host, refusal in refusals.items():
+        said = refusal or f"the lock was held by {held[host]}; it is broken"
+        click.echo(f"{address(host)}: {said}", err=bool(refusal))
+    return 1 if any(refusals.values()) else 0
 
 
 def _answers(
-    inventory: Inventory, hosts: Sequence[Host], environments: Mapping[str, Environment], *, breaks: bool
+    inventory: Inventory, hosts: Sequence[Host], question: Callable[[Host], str | None]
 ) -> dict[Host, str | None]:
-    """The holder of each machine's lock. With `breaks` the lock is free afterwards."""
+    """The answer of each machine.
 
-    def question(host: Host) -> str | None:
-        holder = fact(host, Holder)
-        if holder and breaks:
-            neighbours = environments_on(machine_of(host), inventory, environments)
-            host.run_shell_command(breaking([other.switch_unit for other in neighbours]), _sudo=True)
-        return holder
-
+    Raises PyinfraError if one does not answer.
+    """
     answers = ask(inventory, hosts, question)
-    holders: dict[Host, str | None] = {}
+    found: dict[Host, str | None] = {}
     for host in hosts:
         answer = answers[host.name]
         if isinstance(answer, PyinfraError):
             raise PyinfraError(f"{address(host)}: {answer}")
-        holders[host] = answer
-    return holders
-
-
-def _said(holder: str | None, *, broken: bool) -> str:
-    if not holder:
-        return "the lock is free"
-    return f"the lock was held by {holder}; it is broken" if broken else f"the lock is held by {holder}"
+        found[host] = answer
+    return found
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The paths of the inventory's vaults."""
 
+from group_data.schema.problem import no_environment
 from group_data.schema.secrets import REQUIRED_KEYS
 from preflight.inventory import load
 from vault import store
@@ -28,5 +29,5 @@ def place(environment: str) -> Place:
     """
     known = places()
     if environment not in known:
-        raise VaultError(f"there is no environment {environment!r}: give ENV as one of {', '.join(sorted(known))}")
+        raise VaultError(no_environment(environment, known))
     return known[environment]

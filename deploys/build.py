@@ -42,7 +42,9 @@ else:
     store = f"{environment.build_path}/artifacts"
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
 known = build.find_known(environment, revision, store, distribution)
-if known and option("REBUILD") != "1":
+rebuild = option("REBUILD") == "1"
+result = build.Result(known.version if known and not rebuild else "")
+if known and not rebuild:
     pin.keep(version=known.version, sha256=known.sha256)
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)
 else:
@@ -55,8 +57,13 @@ else:
         arrived=arrived,
         store=store,
         distribution=distribution,
+        result=result,
     )
 if not at_home or option("FETCH") == "1":
     build.fetch(
-        name="Build: tarball here", environment=environment, store=store, directory=RELEASES / environment.environment
+        name="Build: tarball here",
+        environment=environment,
+        store=store,
+        directory=RELEASES / environment.environment,
+        result=result,
     )

@@ -12,12 +12,13 @@ from checkout import compare
 from checkout.changes import bring_in_step
 from checkout.files import with_line_ends_of
 from operations.source_file import source_file
-from preflight import interruption
+from preflight import interruption, noise
 from preflight.options import option
 from preflight.selection import choose
 
-# Usually inventory.py calls this, but here the inventory is @local.
+# Usually inventory.py calls these, but here the inventory is @local.
 interruption.end_pyinfra()
+noise.silence()
 path = Path(option("APP") or ".").resolve()
 environments = choose((option("ENV") or "").split())
 read = compare.checkout(path, environments)

@@ -3,7 +3,8 @@
 If the variable DEPLOY_MIGRATE_DOWN holds a migration's version, this takes back that migration and all later ones instead.
 """
 
-from operations.release import choice, history, pin, switch
+from operations.host.report import announce
+from operations.release import choice, history, migrations, pin, switch
 from preflight import entry
 from preflight.options import option
 
@@ -11,6 +12,12 @@ environment = entry.one_environment()
 present = history.read(environment)
 pin.require_running(present.current)
 migration = choice.read_migration(option("MIGRATE_DOWN"))
+listed = migrations.of_node(environment)
+idle = not migration and listed is not None and "down" not in listed.values()
+if migration:
+    migrations.require_applied(listed, migration)
+if idle:
+    announce("No migration is pending")
 
 switch.prepare(environment, what=f"migration of {environment.environment}")
 switch.run(
@@ -20,5 +27,6 @@ switch.run(
     summary=f"Will take back migrations of {environment.environment} down to {migration}, after a backup"
     if migration
     else f"Will migrate the database of {environment.environment}, after a backup, if a migration is pending",
+    needed=not idle,
     before=present.current or pin.NOTHING,
 )

@@ -4,7 +4,7 @@ The variable DEPLOY_VERSION names the release to go back to; the default is the 
 DEPLOY_MIGRATE_DOWN holds a migration's version, the running release first takes back that migration and all later ones.
 """
 
-from operations.release import choice, history, pin, switch
+from operations.release import choice, history, migrations, pin, switch
 from preflight import entry
 from preflight.options import option
 
@@ -13,6 +13,8 @@ present = history.read(environment)
 pin.require_running(present.current)
 version = choice.choose_rollback(environment, pin.choice().get("version") or option("VERSION"), present)
 migration = choice.read_migration(option("MIGRATE_DOWN"))
+if migration:
+    migrations.require_applied(migrations.of_node(environment), migration)
 pin.keep(version=version)
 
 switch.prepare(environment, what=f"rollback of {environment.environment}")

@@ -99,7 +99,7 @@ def _traces_of_former(host: Host, example: Environment, here: set[str], built: s
         trace = TRACES[int(number)]
         if short := short_name(trace, example, name):
             former = namesake(example, short)
-            if former.full_name not in (built if trace.of_build else here):
+            if trace.always or former.full_name not in (built if trace.of_build else here):
                 shown = trace.shown or trace.name
                 yield Leftover(f"{trace.thing} {shown(former)}", trace.removal(former))
 
@@ -111,7 +111,7 @@ def short_name(trace: Trace, example: Environment, name: str) -> str | None:
     + example: any environment of the application
     + name: as the host says it
     """
-    pattern = re.escape(trace.name(namesake(example, "*"))).replace(r"\*", f"({_NAME})")
+    pattern = re.escape(trace.name(namesake(example, "*"))).replace(r"\*", f"({_NAME})").replace(r"\?", "[0-9A-Za-z]")
     match = re.fullmatch(pattern, name)
     return match[1] if match else None
 

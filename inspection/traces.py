@@ -14,11 +14,12 @@ class Trace(NamedTuple):
     """How one thing of an environment is recognised.
 
     + thing: what it is
-    + name: its path or name; of an environment called "*", a pattern of all there are
+    + name: its path or name; of an environment called "*", a pattern of all there are. "?" stands for a letter or digit
     + test: function of leftovers.sh that holds for ours alone
     + removal: shell command, in one line
     + shown: for people, when it is not the name
     + of_build: whether it is on the host that builds the environment, which may be another than the environment's
+    + always: whether it is left over also where the environment exists
     """
 
     thing: str
@@ -27,6 +28,7 @@ class Trace(NamedTuple):
     removal: Callable[[Environment], str]
     shown: Callable[[Environment], str] | None = None
     of_build: bool = False
+    always: bool = False
 
 
 def namesake(example: Environment, name: str) -> Environment:
@@ -57,6 +59,15 @@ def _end(environment: Environment) -> str:
 
 def _site(environment: Environment) -> str:
     return f"/etc/nginx/sites-available/{environment.full_name}"
+
+
+def _unfinished(thing: str, path: Callable[[Environment], str], test: str = "file") -> Trace:
+    """What operations/programs/stage_secret.sh leaves if it is killed."""
+
+    def staged(environment: Environment) -> str:
+        return f"{path(environment)}.new.??????"
+
+    return Trace(f"unfinished {thing}", staged, test, lambda e: f"rm -f {staged(e)}", always=True)
 
 
 # In the order in which they are best removed.
@@ -113,6 +124,9 @@ TRACES = (
         lambda e: f"of {e.full_name}",
     ),
     Trace("secret file", lambda e: e.secret_path, "secrets", lambda e: f"rm {e.secret_path}"),
+    _unfinished("secret file", lambda e: e.secret_path, "secrets"),
+    _unfinished("password file", lambda e: e.htpasswd_path),
+    _unfinished("cookie", lambda e: e.cookie_path),
     Trace("variables", lambda e: e.variables_path, "ours", lambda e: f"rm {e.variables_path}"),
     Trace("root directory", lambda e: e.cookie_path, "file", lambda e: f"rm -r {e.root}", lambda e: e.root),
     Trace("group", lambda e: e.group, "group", lambda e: f"groupdel {e.group}"),

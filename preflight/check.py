@@ -19,7 +19,6 @@ environments of the run need their vaults; the check opens the others if the ope
 `debug-inventory` shows right and wrong data alike.
 """
 
-import difflib
 import re
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -32,7 +31,7 @@ from pyinfra.api import Inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from group_data.schema.inventory import FILE_GROUP, describe, examine
-from group_data.schema.problem import Problem, Subject
+from group_data.schema.problem import Problem, Subject, no_environment
 from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
 from vault.keys import shown
@@ -105,17 +104,12 @@ def option_problems(inventory: Inventory, options: Mapping[str, Any]) -> Iterato
             name = f"--{option.replace('_', '-')}"
             text = "breaks the order of steps: a machine must be ready before any of its environments; leave it out"
             yield Problem(name, text, "command line")
-    names = sorted({host.name for host in inventory} | {group for group, hosts in inventory.groups.items() if hosts})
+    groups = (group for group, hosts in inventory.groups.items() if hosts and group != FILE_GROUP)
+    names = dict.fromkeys([*(host.name for host in inventory), *groups])
     for option in ("limit", "exclude"):
         for pattern in options[option]:
             if not _matches(inventory, pattern):
-                near = difflib.get_close_matches(pattern, names, n=1)
-                yield Problem(
-                    f"--{option} {pattern}",
-                    f"matches no host or group{f'; did you mean {near[0]}?' if near else '.'} There are: "
-                    + ", ".join(name for name in names if name != FILE_GROUP),
-                    "command line",
-                )
+                yield Problem(f"--{option} {pattern}", no_environment(pattern, names), "command line")
     if not _in_run(inventory, options) and all(_matches(inventory, pattern) for pattern in options["limit"]):
         yield Problem("the run", "no host is left: nothing would be done; change --limit or --exclude", "command line")
 

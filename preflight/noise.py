@@ -1,7 +1,9 @@
-"""Hides a warning of pyinfra about itself: nobody here can act on it."""
+"""Takes away from pyinfra's output what nobody asked for: a warning about itself, and colours where NO_COLOR is set."""
 
 import logging
+import os
 
+import click
 from pyinfra import logger
 
 # pyinfra/operations/files.py logs this at each use of `files.block`.
@@ -13,5 +15,8 @@ def _worth_reading(record: logging.LogRecord) -> bool:
 
 
 def silence() -> None:
-    """Hide this one line; every other warning stays. A second call changes nothing."""
+    """Hide this one line, and with NO_COLOR all styles. A second call changes nothing."""
     logger.addFilter(_worth_reading)
+    if os.environ.get("NO_COLOR"):
+        # click asks this of every text. Its own setting is one of a context, which pyinfra's greenlets do not have.
+        click.utils.should_strip_ansi = lambda *_: True  # type: ignore[attr-defined]

@@ -1,16 +1,44 @@
 """The inventory hosts of named environments."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from pyinfra.api import Host, Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
-from preflight.inventory import load
+from group_data.schema.inventory import read_environments
+from group_data.schema.problem import no_environment
+from preflight.inventory import load, read_inventory
 
 
 class UnknownEnvironmentError(PyinfraError):
     """The inventory has no environment of this name."""
+
+
+class Selection(NamedTuple):
+    """The environments that a command is about.
+
+    + inventory: the committed one
+    + environments: all of it, by host name
+    + hosts: those that were chosen, in the order of the inventory
+    """
+
+    inventory: Inventory
+    environments: Mapping[str, Environment]
+    hosts: list[Host]
+
+
+def select_committed(names: Sequence[str]) -> Selection:
+    """The named environments of the committed inventory.
+
+    + names: as for `select`
+
+    Raises UnknownEnvironmentError, and the errors of `load`.
+    """
+    inventory = read_inventory()
+    environments = read_environments(inventory)
+    return Selection(inventory, environments, select(names, inventory, environments))
 
 
 def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str, Environment]) -> list[Host]:
@@ -24,8 +52,8 @@ def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str
     known = {host: {environments[host.name].environment, host.name, *host.groups} for host in inventory}
     for name in names:
         if not any(name in own for own in known.values()):
-            existing = ", ".join(environment.environment for environment in environments.values())
-            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {existing}")
+            existing = [environment.environment for environment in environments.values()]
+            raise UnknownEnvironmentError(no_environment(name, existing))
     return [host for host, own in known.items() if not names or own & set(names)]
 
 
@@ -39,5 +67,5 @@ def choose(names: Sequence[str]) -> list[Environment]:
     known = load()
     for name in names:
         if name not in known:
-            raise UnknownEnvironmentError(f"there is no environment {name!r}: give ENV as one of {', '.join(known)}")
+            raise UnknownEnvironmentError(no_environment(name, known))
     return [environment for name, environment in known.items() if not names or name in names]

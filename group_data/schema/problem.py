@@ -1,5 +1,6 @@
 """One problem in the data, and one environment as the rules see it."""
 
+import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
@@ -20,6 +21,17 @@ class Problem(NamedTuple):
     host: str
     text: str
     where: str
+
+
+def no_environment(name: str, known: Iterable[str]) -> str:
+    """The answer to a misspelt name of an environment, the same everywhere.
+
+    + name: the name as typed
+    + known: the names that there are
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"there is no environment {name!r}{f' (did you mean {near[0]}?)' if near else ''}; there are: {', '.join(names)}"
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,13 @@ import socket
 from collections.abc import Generator, Sequence
 
 from pyinfra import host, logger, state
-from pyinfra.api import FactBase, FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from typing_extensions import override
 
 from operations.host import program
-
-LOCK = "/run/deploy.lock"
 
 
 class Holder(FactBase[str | None]):
@@ -39,14 +37,13 @@ class Holder(FactBase[str | None]):
         return output[0] or None
 
 
-def breaking(units: Sequence[str]) -> StringCommand:
-    """A command for root: it frees the lock, and a release that is being switched goes back.
+def breaking(holder: str, units: Sequence[str]) -> StringCommand:
+    """A command for root: it frees the lock, and a release that is being switched goes back. Fails for another holder.
 
+    + holder: as the fact `Holder` told
     + units: the units that switch releases
     """
-    return StringCommand(
-        "rm -f", LOCK, "&& systemctl stop", *[QuoteString(unit) for unit in units], "2>/dev/null || true"
-    )
+    return program.command("break_lock.sh", holder, *units)
 
 
 def operator() -> str:

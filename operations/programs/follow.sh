@@ -1,8 +1,11 @@
 # shellcheck shell=sh
 # Follows a transient unit of systemd.
 #
-#   follow UNIT IDENTIFIER SINCE   prints the journal's lines with the unit's identifier until the unit has ended, and leaves
-#                                  all of them in the file "$seen"
+#   follow SINCE UNIT [OTHER]   prints the journal's lines of UNIT with its identifier, and of OTHER with the same identifier,
+#                               until UNIT has ended, and leaves all of them in the file "$seen"
+#   said_by_root SINCE UNIT     prints the last line that root wrote in UNIT
+#
+# The identifier alone proves nothing: every local user may write lines with it. Unit and user come from the kernel.
 #
 # `journalctl --follow` is not used: it shows lines up to a quarter of a second late, and does not tell when it has shown all.
 # Cursors are not used: Debian 12 leaves out the first line after one.
@@ -10,17 +13,26 @@
 seen=$(mktemp) shown=0
 trap 'rm -f "$seen"' EXIT
 
+# $1: since, $2: unit, the rest: further matches
+journal() {
+    since=$1 identifier=${2%.service}
+    shift 2
+    journalctl --quiet --output=cat --since="@$since" SYSLOG_IDENTIFIER="$identifier" _TRANSPORT=stdout "$@"
+}
+
 news() {
-    journalctl --quiet --output=cat --since="@$2" SYSLOG_IDENTIFIER="$1" _TRANSPORT=stdout > "$seen"
+    journal "$1" "$2" _SYSTEMD_UNIT="$2" ${3:+_SYSTEMD_UNIT="$3"} > "$seen"
     tail -n +"$((shown + 1))" "$seen"
     shown=$(wc -l < "$seen")
 }
 
 follow() {
-    while systemctl show --property ActiveState --value "$1" | grep -qE '^(active|activating|deactivating|reloading)$'; do
-        news "$2" "$3"
+    while systemctl show --property ActiveState --value "$2" | grep -qE '^(active|activating|deactivating|reloading)$'; do
+        news "$@"
         sleep 0.3
     done
     journalctl --sync
-    news "$2" "$3"
+    news "$@"
 }
+
+said_by_root() { journal "$1" "$2" _SYSTEMD_UNIT="$2" _UID=0 | tail -n 1; }

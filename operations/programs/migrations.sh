@@ -120,7 +120,7 @@ migrate_down() {
     up=$(applied <<< "$listed" | joined)
     down_to=$(meant "$release" "$down_to" "$listed")
     missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
-    require_files "$release" "$missing"
+    require_files "$release" "$missing" "$down_to"
     note migrations "$up"
     backup "${release##*/}"
     say "Taking back migrations down to $down_to"
@@ -152,12 +152,13 @@ require_files() {
     local release=$1 missing=$2 other having=''
     [ -n "$missing" ] || return 0
     for other in "$releases"/*/; do
-        ! has_files "${other%/}" "$missing" || having=$(basename "$other")
+        other=$(basename "$other")
+        ! is_version "$other" || ! has_files "$releases/$other" "$missing" || having=$other
     done
     missing=$(joined <<< "$missing")
     if [ -n "$having" ]; then
         fail "${release##*/} cannot take back what it does not have the files of: $missing; $having has them:" \
-            "make release VERSION=$having, then make rollback MIGRATE_DOWN=${missing%% *}"
+            "make release ENV=${root##*/} VERSION=$having, then make rollback ENV=${root##*/} MIGRATE_DOWN=$3"
     fi
     fail "no release on this host has the files of the migrations to take back: $missing; release a version that has them"
 }
@@ -189,9 +190,10 @@ limit() {
 
 # Runs an expression that migrates, and again if it gave up waiting for a lock.
 run_migration() {
-    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch=''
+    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch='' now
+    now=$(date +%s)
     note migrating "$release"
-    note migrating_since "$(date +%s)"
+    note migrating_since "$now"
     for pause in 5 10 20 ''; do
         watch_locks
         # A full disk must not end a migration.

@@ -29,7 +29,7 @@ build() {
         --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \
         --property=RuntimeMaxSec="$patience" --property=WorkingDirectory="$builds/scratch/source" \
         --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program"
-    follow "$unit" "${unit%.service}" "$begin"
+    follow "$begin" "$unit"
 }
 
 store() {
@@ -56,7 +56,8 @@ build
 # shellcheck disable=SC2154
 version=$(sed -n '$s/^Built //p' "$seen")
 rm -f "$archive"
-[ -n "$version" ] || {
+# The application's own build steps may print such a line, and root makes a path of it.
+[[ $version =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || {
     systemctl reset-failed "$unit" 2> /dev/null
     exit 1
 }

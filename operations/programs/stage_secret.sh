@@ -5,9 +5,13 @@
 #                           content. A connection that breaks in the middle ends the input early; the digest then shows that
 #                           the file is incomplete. The digest is not an argument: every local user could read it there, and
 #                           try guesses on it.
+#
+# The staged file is FILE.new.XXXXXX. A run that was killed leaves its own behind, and the next run removes it
+# (inspection/traces.py names it).
 stage() {
     umask 077
-    new=$(mktemp "$1.XXXXXX")
+    rm -f "$1".new.??????
+    new=$(mktemp "$1.new.XXXXXX")
     trap 'rm -f "$new"' EXIT
     trap 'exit 1' HUP INT TERM
     read -r digest || true

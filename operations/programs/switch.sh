@@ -90,8 +90,10 @@ current() {
     local name
     name=$(readlink "$root/$app") || return 0
     name=${name##*/}
-    [[ ! $name =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || printf '%s\n' "$name"
+    ! is_version "$name" || printf '%s\n' "$name"
 }
+
+is_version() { [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]]; }
 
 # Sets the link with one rename. The directory belongs to the application user, so root enters it and then checks where it is:
 # from then on a link cannot redirect it.
@@ -150,6 +152,8 @@ restart_and_check() {
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
     if ! reason=$(healthy "$1"); then
+        # Whatever becomes of the journal's lines, this is the reason.
+        note reason "$reason"
         last_words
         fail "$reason"
     fi
@@ -175,15 +179,16 @@ say_origins() {
 
 # $1: action, $2: version; the default is the running version.
 begin() {
-    local now
+    local now since
     [ ! -e "$progress" ] || take_up
     now=$(current)
+    since=$(date +%s)
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
         [ "$BEFORE" != - ] || BEFORE="no release"
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # The file appears complete or not at all, so on a full disk no action begins.
-    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$(date +%s)" who "${WHO:--}" \
+    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
         revision "${REVISION:--}" > "$progress.new"
     mv -f "$progress.new" "$progress"
 }
@@ -191,8 +196,10 @@ begin() {
 # An earlier action that nothing ended: the machine went down meanwhile. When the machine came up, systemd started the linked
 # release. So the action counts as one that restarted.
 take_up() {
+    local now
     say "$(noted action) $(noted version) was cut off: ending that first"
-    [ -z "$(noted since)" ] || note restarted "$(date +%s)"
+    now=$(date +%s)
+    [ -z "$(noted since)" ] || note restarted "$now"
     "$0" end
 }
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Generator
+from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -27,6 +28,17 @@ PACKAGES = ("elixir", "erlang-dev", "git")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
+
+
+@dataclass
+class Result:
+    """The version that the run leaves in the store.
+
+    + version: known before the run, or empty until it is built
+    """
+
+    version: str
+
 
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
@@ -141,7 +153,7 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
 
 @operation(is_idempotent=False)
 def run(
-    environment: Environment, source: Source, arrived: str, store: str, distribution: str
+    environment: Environment, source: Source, arrived: str, store: str, distribution: str, result: Result
 ) -> Generator[FunctionCommand]:
     """Build a tarball of the revision, show the compiler's output, and store the tarball with its checksum and notes.
 
@@ -150,6 +162,7 @@ def run(
     + arrived: path of the sources, from `send_sources`
     + store: directory of tarballs
     + distribution: of the host, such as Debian 13
+    + result: gets the version
     """
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
@@ -157,38 +170,42 @@ def run(
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
     ]  # fmt: skip
-    yield FunctionCommand(_start_and_follow, [environment, store, arguments], {})
+    yield FunctionCommand(_start_and_follow, [environment, store, arguments, result], {})
 
 
-def _start_and_follow(state: State, host: Host, environment: Environment, store: str, arguments: list[str]) -> bool:
+def _start_and_follow(
+    state: State, host: Host, environment: Environment, store: str, arguments: list[str], result: Result
+) -> bool:
     succeeded, output = host.run_shell_command(
         program.command("run_build.sh", *arguments), print_output=True, _sudo=True
     )
-    if succeeded and pin.is_asked_for():
+    if succeeded:
         # Another build may be the newest of the store by now.
-        version = _BUILT.findall(output.stdout)[-1]
-        built = next(artifact for artifact in in_store(environment, store) if artifact.version == version)
-        pin.keep(version=version, sha256=built.sha256)
+        result.version = _BUILT.findall(output.stdout)[-1]
+    if succeeded and pin.is_asked_for():
+        built = next(artifact for artifact in in_store(environment, store) if artifact.version == result.version)
+        pin.keep(version=built.version, sha256=built.sha256)
     return succeeded
 
 
 @operation(is_idempotent=False)
-def fetch(environment: Environment, store: str, directory: Path) -> Generator[FunctionCommand]:
-    """Fetch the newest tarball of the store and the files beside it to a private directory of this computer.
+def fetch(environment: Environment, store: str, directory: Path, result: Result) -> Generator[FunctionCommand]:
+    """Fetch the tarball of this run and the files beside it to a private directory of this computer.
 
     + environment: environment of the tarball
     + store: directory of tarballs on the host
     + directory: directory on this computer
+    + result: of the build
     """
     announce(f"Will bring the tarball to {directory}")
-    yield FunctionCommand(_fetch, [environment, store, directory], {})
+    yield FunctionCommand(_fetch, [environment, store, directory, result], {})
 
 
-def _fetch(state: State, host: Host, environment: Environment, store: str, directory: Path) -> bool:
+def _fetch(state: State, host: Host, environment: Environment, store: str, directory: Path, result: Result) -> bool:
     # The way leads through a private directory of the SSH user. pyinfra with sudo would use a file in /tmp, and everybody
     # could read it.
     handed, output = host.run_shell_command(
-        program.command("hand_over_build.sh", store, environment.app, UPLOADS), _sudo=True
+        program.command("hand_over_build.sh", store, environment.tarball_name(result.version), UPLOADS), _sudo=True
     )
     if not handed:
         host.log_styled(output.stderr, fg="red", log_func=logger.error)

@@ -8,6 +8,7 @@ from pyinfra.api.exceptions import DeployError
 
 from group_data.schema.environment import Environment
 from group_data.schema.paths import RELEASES
+from group_data.schema.problem import no_environment
 from operations.release import tarball
 from operations.release.artifacts import Artifact
 from operations.release.history import ENDED, FAILED, GOOD, LEFT, Releases
@@ -44,8 +45,8 @@ def choose_build(name: str | None, host: Host, environments: Mapping[str, Enviro
         if environment.environment == (name or environments[host.name].environment)
     ]
     if not found:
-        there = ", ".join(environment.environment for environment in environments.values())
-        raise DeployError(f"BUILD={name} is no environment; there are: {there}. Nothing was changed")
+        known = [environment.environment for environment in environments.values()]
+        raise DeployError(f"BUILD={name}: {no_environment(name or '', known)}. Nothing was changed")
     target, environment = found[0]
     builder = environment.build_host or target.name
     if builder != host.name:

@@ -8,6 +8,7 @@ from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from group_data.schema.version import is_version
 from operations.host import program
 
 GOOD, FAILED, LEFT, ENDED, NEW = "good", "failed", "left", "ended", "new"
@@ -122,9 +123,9 @@ class ReleasesOnHost(FactBase[Releases]):
         current, present, revisions = None, {}, []
         for line in output:
             kind, *fields = line.split("\t")
-            if kind == "current":
+            if kind == "current" and is_version(fields[0]):
                 current = fields[0]
-            elif kind == "present":
+            elif kind == "present" and is_version(fields[0]):
                 present[fields[0]] = fields[1]
             elif kind == "log" and len(fields) == len(Revision._fields):
                 revisions.append(Revision(*fields))

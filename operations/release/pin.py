@@ -22,20 +22,42 @@ def is_asked_for() -> bool:
 
 
 def choice() -> dict[str, str]:
-    """The choices so far, by name; empty without one."""
+    """The choices so far, by name; empty without one.
+
+    Raises DeployError if the file is none that a plan wrote.
+    """
     path = os.environ.get(VARIABLE)
     if not path or not Path(path).exists():
         return {}
-    return dict(json.loads(Path(path).read_text()))
+    try:
+        chosen = json.loads(Path(path).read_text())
+    except (OSError, ValueError) as error:
+        raise _unusable(path, str(error)) from None
+    if not isinstance(chosen, dict) or not all(isinstance(value, str) for value in chosen.values()):
+        raise _unusable(path, "other content")
+    return chosen
 
 
 def keep(**chosen: str) -> None:
     """Add choices for the next process.
 
     + chosen: values by name; they replace earlier ones
+
+    Raises DeployError if the file is none that a plan wrote, or cannot be written.
     """
     if path := os.environ.get(VARIABLE):
-        Path(path).write_text(json.dumps(choice() | chosen))
+        text = json.dumps(choice() | chosen)
+        try:
+            Path(path).write_text(text)
+        except OSError as error:
+            raise _unusable(path, str(error)) from None
+
+
+def _unusable(path: str, reason: str) -> DeployError:
+    return DeployError(
+        f"{VARIABLE}={path} is not the file of a plan ({reason}): leave the variable out, or name a file that does not "
+        "exist yet. Nothing was changed"
+    )
 
 
 def require_running(running: str | None) -> None:

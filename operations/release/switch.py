@@ -109,7 +109,10 @@ def run(
         pyinfra.host.noop(summary)
         return
     announce(summary)
-    started = [environment.switch_unit, environment.switch_path, lock.operator(), revision, before or "", *action]
+    started = [
+        environment.switch_unit, environment.task_unit, environment.switch_path, lock.operator(), revision, before or "",
+        *action,
+    ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [started], {})
 
 

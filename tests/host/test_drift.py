@@ -233,7 +233,7 @@ def test_errors(host: Host) -> None:
     unknown = drift(project, "nowhere")
     assert (unknown.exit_code, unknown.output) == (
         1,
-        "there is no environment 'nowhere': give ENV as one of stage, prod\n",
+        "there is no environment 'nowhere'; there are: stage, prod\n",
     )
     assert drift(project, "--nope").exit_code == 1
     vault = project.sandbox / "vault/stage.age"

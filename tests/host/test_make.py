@@ -79,7 +79,7 @@ def test_ctrl_c_ends_pyinfra_itself_by_the_signal(changed: Host, moment: str) ->
 
 
 def test_pyinfra_itself_ends_with_0_when_declined(changed: Host) -> None:
-    """As the README's table says; make apply is for who wants to know."""
+    """As docs/commands.md says; make apply is for who wants to know."""
     with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
         pyinfra.wait_until_asked(PYINFRAS_QUESTION)
         pyinfra.type("n\n")

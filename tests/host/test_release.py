@@ -284,7 +284,13 @@ def test_migrating_down_and_up_with_the_running_release(on_new: Host) -> None:
     assert migrations(on_new.machine, "stage") == [FIRST]
     on_new.project.make("migrate", "ENV=stage", "YES=1").require_success()
     assert migrations(on_new.machine, "stage") == [FIRST, SECOND]
-    assert "No migration is pending." in entry_point(on_new, "deploys/migrate.py", "stage").require_success().output
+    logged = log(on_new.machine, "stage")
+    idle = on_new.project.make("migrate", "ENV=stage").require_success().output
+    assert "No migration is pending" in idle
+    assert "Nothing would change." in idle
+    wrong = on_new.project.make("migrate-down", "ENV=stage", "VERSION=20260102000000")
+    assert f"migration 20260102000000 is not applied; applied: {FIRST}, {SECOND}. Nothing was changed" in wrong.output
+    assert log(on_new.machine, "stage") == logged
 
 
 @pytest.mark.everything

@@ -80,13 +80,13 @@ def test_logs(running: Host) -> None:
         assert follow.stdout
         assert re.search("billing", follow.stdout.readline())
         follow.send_signal(2)
-        assert follow.wait(20) in (-2, 130, 255)
+        assert follow.wait(20) == -2
 
 
 def test_misuse(host: Host) -> None:
     unknown = remote(host, "ping", "nowhere")
     assert (unknown.exit_code, unknown.output) == (
-        1, "there is no environment 'nowhere': give ENV as one of stage, prod\n",
+        1, "there is no environment 'nowhere'; there are: stage, prod\n",
     )  # fmt: skip
     assert remote(host, "dance").exit_code == 1
     assert "Say what to run: make rpc ENV=stage" in host.project.make("rpc", "ENV=stage").output

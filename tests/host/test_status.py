@@ -89,6 +89,6 @@ def test_the_documented_keys_are_those_of_the_json(host: Host) -> None:
 def test_errors(host: Host) -> None:
     unknown = status(host, "nowhere")
     assert (unknown.exit_code, unknown.output) == (
-        1, "there is no environment 'nowhere': give ENV as one of stage, prod\n",
+        1, "there is no environment 'nowhere'; there are: stage, prod\n",
     )  # fmt: skip
     assert status(host, "--nope").exit_code == 1

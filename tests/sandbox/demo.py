@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shlex
 import socket
 import ssl
@@ -21,14 +22,18 @@ SSH = ["ssh", "-F", str(CHECKOUT / ".sandbox/ssh_config"), "sandbox"]
 NEXT = """\
 The machine stays up. What to type next:
 
-  make plan ENV=stage          see that nothing would change, or edit group_data/stage.py first and see what would
-  make apply ENV=stage         do it
-  make status                  how both are doing; make releases: what is there, and how it came there
-  make rollback ENV=stage      back to the first version, and make release ENV=stage VERSION=… to the second again
-  make sandbox-ssh             log in to the machine
-  make sandbox-down            remove it
+  make plan ENV=stage       nothing would change; edit group_data/stage.py, and
+                            see what would
+  make apply ENV=stage      do it
+  make status               how both are doing
+  make releases             the releases on the machine, and how each ended
+  make rollback ENV=stage   back to the first version; make release ENV=stage
+                            VERSION=… brings the second one again
+  make sandbox-ssh          log in to the machine
+  make sandbox-down         remove it
 
-Your own server: change HOST in inventory.py; the README's "Your first real server" has the rest."""
+Your own server: change HOST in inventory.py. The rest is in the README, "Your
+first real server"."""
 
 
 def main() -> int:
@@ -46,8 +51,8 @@ def main() -> int:
         return 1
     address = _address()
     _show_sites(f"From outside, before the first release: HTTP to {address}", address, environments)
-    print(f"  {'http://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=False)}")
-    print(f"  {'https://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=True)}")
+    for scheme in ("http", "https"):
+        _show_answer(f"{scheme}://unknown.example.org", ask(address, "unknown.example.org", tls=scheme == "https"))
     repository = example.make_repository(CHECKOUT / ".sandbox/billing")
     for name in environments:
         if _make("update", name):
@@ -71,7 +76,12 @@ def main() -> int:
 def _show_sites(title: str, address: str, environments: Mapping[str, Environment]) -> None:
     heading(title)
     for environment in environments.values():
-        print(f"  {environment.url:<40} {ask(address, environment.domain, tls=environment.tls != 'none')}")
+        _show_answer(environment.url, ask(address, environment.domain, tls=environment.tls != "none"))
+
+
+def _show_answer(url: str, answer: str) -> None:
+    # Below each other: a version with its stamp leaves no room on a terminal of 80 columns.
+    print(f"  {url}\n{indented(answer, 6)}")
 
 
 def _make(target: str, environment: str) -> int:
@@ -112,7 +122,7 @@ def ask(address: str, name: str, *, tls: bool) -> str:
     if response.status == 502:
         return f"{response.status} {response.reason} (the page shown until a release answers)"
     # The example's page begins with its version, its environment and its node.
-    return f"{response.status} {response.reason}: {', '.join(text.splitlines()[:3])}"
+    return "\n".join([f"{response.status} {response.reason}", *text.splitlines()[:3]])
 
 
 def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
@@ -142,13 +152,17 @@ def on_machine(command: str) -> str:
 
 
 def heading(title: str) -> None:
-    """One section's title, bold on a terminal."""
-    print(f"\n\033[1m{title}\033[0m" if sys.stdout.isatty() else f"\n{title}")
+    """One section's title, bold on a terminal unless NO_COLOR is set."""
+    bold = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    print(f"\n\033[1m{title}\033[0m" if bold else f"\n{title}")
 
 
-def indented(text: str) -> str:
-    """Every line moved in by two."""
-    return "\n".join(f"  {line}" for line in text.splitlines())
+def indented(text: str, columns: int = 2) -> str:
+    """Every line moved in.
+
+    + columns: how far
+    """
+    return "\n".join(f"{' ' * columns}{line}" for line in text.splitlines())
 
 
 def _address() -> str:

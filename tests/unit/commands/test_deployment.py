@@ -19,6 +19,9 @@ PLANNING = "Interrupted while planning: nothing was changed."
 ASKING = "Interrupted before the answer: nothing was changed."
 CHANGE = '{"plan": [{"name": "Site", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []}]}'
 
+# A module that takes as long as it needs until Ctrl-C has arrived.
+SLOW_IMPORT = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(20)"
+
 HANGS = "echo at work >&2; exec sleep 60"
 
 DRIVER = """
@@ -83,7 +86,7 @@ def test_a_plan_that_is_not_finished(pyinfra: Double, plan: str) -> None:
     pyinfra.does(plan or ":", "exit 9")
     run = pyinfra.run("--yes")
     assert (run.returncode, run.stderr) == (
-        1, "\nThe plan was not finished, for the reason above. Nothing was changed.\n",
+        1, "\nThe plan was not finished, for the reason above.\n",
     )  # fmt: skip
 
 
@@ -154,6 +157,36 @@ def test_interrupted_before_the_answer(pyinfra: Double, number: signal.Signals) 
         os.kill(command.process.pid, number)
         run = command.finish()
     assert (run.exit_code, run.output.count(ASKING)) == (130, 1)
+
+
+@pytest.mark.parametrize("module", ["click", "json"])
+@pytest.mark.parametrize(
+    "words", [["-m", "commands.apply"], ["-m", "commands.vault_edit", "stage"], ["-m", "commands", "status"]]
+)
+def test_interrupted_while_the_command_is_imported(tmp_path: Path, words: list[str], module: str) -> None:
+    (tmp_path / f"{module}.py").write_text(SLOW_IMPORT)
+    run = subprocess.run(
+        [sys.executable, *words],
+        cwd=CHECKOUT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "\nInterrupted: nothing was changed.\n")
+
+
+def test_interrupted_while_pyinfra_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "pyinfra_cli").mkdir()
+    (tmp_path / "pyinfra_cli" / "__init__.py").touch()
+    (tmp_path / "pyinfra_cli" / "main.py").write_text(SLOW_IMPORT)
+    run = subprocess.run(
+        [sys.executable, "-m", "commands.apply"],
+        cwd=CHECKOUT,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", f"\n{PLANNING}\n")
 
 
 def test_pyinfra_takes_an_early_signal_for_its_end(pyinfra: Double) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
@@ -17,13 +18,18 @@ STRAY = {
 }  # fmt: skip
 
 
+def shell(**variables: str) -> dict[str, str]:
+    """The variables of a shell that no make has started."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    return kept | variables
+
+
 def recipe(*arguments: str, **variables: str) -> list[str]:
     """The words of the command that a target runs, as the shell would read them; nothing is run."""
     done = subprocess.run(
         ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/installed", *arguments],
         cwd=CHECKOUT,
-        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
-        | variables,
+        env=shell(**variables),
         capture_output=True,
         text=True,
         check=True,
@@ -44,16 +50,14 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
     ("arguments", "words"),
     [
         (["plan"], ["commands.plan"]),
-        (["plan", "ENV=stage"], ["commands.plan", "stage"]),
-        (["apply", "ENV=stage prod", "YES=1"], ["commands.apply", "stage", "prod", "--yes"]),
+        (["plan", "ENV=stage"], ["commands.plan", "--", "stage"]),
+        (["apply", "ENV=stage prod", "YES=1"], ["commands.apply", "--yes", "--", "stage", "prod"]),
+        (["apply", "ENV=--yes"], ["commands.apply", "--", "--yes"]),
         (["apply", "YES=no"], ["commands.apply"]),
-        (["release", "ENV=stage", "TARBALL=/a b/c'd.tgz"], ["commands.release", "stage", "--tarball=/a b/c'd.tgz"]),
-        (["release", "ENV=stage", "VERSION=0.2.0"], ["commands.release", "stage", "--version=0.2.0"]),
-        (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "stage", "--ref=x y", "--fetch"]),
-        (["rpc", "ENV=stage", "EXPR=f(\"$HOME `id` $(id) 'q' \\ # %\")"],
-         ["commands.rpc", "stage", "--", "f(\"$HOME `id` $(id) 'q' \\ # %\")"]),
-        (["rpc", "EXPR=1"], ["commands.rpc", "", "--", "1"]),
-        (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "stage", "--since=-1h"]),
+        (["release", "ENV=stage", "TARBALL=/a b/c'd.tgz"], ["commands.release", "--tarball=/a b/c'd.tgz", "--", "stage"]),
+        (["release", "ENV=stage", "VERSION=0.2.0"], ["commands.release", "--version=0.2.0", "--", "stage"]),
+        (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "--ref=x y", "--fetch", "--", "stage"]),
+        (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "--since=-1h", "--", "stage"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
         (["test-all"], ["pytest", "--everything"]),
@@ -63,9 +67,67 @@ def test_words_of_the_command_line_arrive(arguments: list[str], words: list[str]
     assert recipe(*arguments) == [".venv/bin/python", "-m", *words]
 
 
+@pytest.mark.parametrize("target", targets())
+def test_no_environment_is_taken_for_an_option(target: str) -> None:
+    words = recipe(target, "ENV=--quiet", "VERSION=1", "YES=1", "APP=a")
+    if "--quiet" in words:
+        assert words.index("--") == words.index("--quiet") - 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "expression"),
+    [
+        (["ENV=stage"], "f(\"$HOME `id` $(id) 'q' \\ # %\")"),
+        (["ENV=stage"], "a = 1\n\nif a, do: 'b'\n"),
+        ([], "--help"),
+    ],
+)
+def test_an_expression_arrives(environment: list[str], expression: str) -> None:
+    done = subprocess.run(
+        ["make", "--assume-old=.venv/installed", "PYTHON=printf '%s|'", "rpc", *environment, f"EXPR={expression}"],
+        cwd=CHECKOUT,
+        env=shell(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"-m|commands.rpc|--|{'stage' if environment else ''}|{expression}|"
+
+
+@pytest.mark.parametrize("variable", ["MAKEFLAGS", "GNUMAKEFLAGS"])
+@pytest.mark.parametrize(("flags", "refused"), [("YES=1", True), ("-s YES=1", True), ("--output-sync=target", False)])
+def test_flags_of_the_shell_set_no_variable(variable: str, flags: str, *, refused: bool) -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "--assume-old=.venv/installed", "apply", "ENV=stage"],
+        cwd=CHECKOUT,
+        env=shell(**{variable: flags}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ("MAKEFLAGS in your shell sets variables: unset it" in done.stderr) == refused
+    assert (done.returncode == 2) == refused
+
+
 def test_a_command_for_the_sandbox_arrives() -> None:
     words = recipe("sandbox-ssh", "CMD=echo 'a  b' \"$x\"")
     assert words[-2:] == ["ssh", "echo 'a  b' \"$x\""]
+
+
+def test_shellcheck_sees_programs_at_every_depth(tmp_path: Path) -> None:
+    spy = tmp_path / "shellcheck"
+    spy.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    spy.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--silent", "lint-shell"],
+        cwd=CHECKOUT,
+        env=shell(PATH=f"{tmp_path}:{os.environ['PATH']}"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    programs = [str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("[!.]*/**/*.sh")]
+    assert [name for name in [".ci/run", *programs] if name not in done.stdout.replace("./", "").split()] == []
 
 
 def test_size() -> None:

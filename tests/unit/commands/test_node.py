@@ -1,6 +1,11 @@
 """The commands of console, rpc and logs on the host."""
 
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +16,27 @@ from pyinfra.api import Inventory
 from commands import console, logs, rpc
 from commands.options import Command
 from group_data.schema.environment import Environment
+from group_data.schema.paths import CHECKOUT
+from tests.host.terminal import CTRL_C, terminal
 from tests.unit.conftest import STAGE
+
+FOLLOWER = """
+import sys
+from commands import logs
+from tests.unit.conftest import STAGE
+from group_data.schema.environment import Environment
+from pyinfra.api import Inventory
+host = Inventory((["stage"], {"ssh_hostname": "127.0.0.1"})).get_host("stage")
+logs.targets = lambda _: [(host, Environment.model_validate(STAGE))]
+logs.command(sys.argv[1:])
+"""
+
+
+def follower(tmp_path: Path, ssh: str) -> tuple[list[str], str]:
+    """The command `logs` with a stand-in for ssh: its argument list, and its PATH."""
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{ssh}\n")
+    (tmp_path / "ssh").chmod(0o755)
+    return [sys.executable, "-c", FOLLOWER, "stage"], f"{tmp_path}:/usr/bin:/bin"
 
 
 @pytest.mark.parametrize(
@@ -33,10 +58,44 @@ def test_the_words_that_arrive(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(module, "targets", lambda _: [(inventory(stage=STAGE).get_host("stage"), environment())])
-    monkeypatch.setattr(module, "become_ssh", lambda _, command, **__: ran.extend(command))
+    connects = "wait_for_ssh" if module is logs else "become_ssh"
+    monkeypatch.setattr(module, connects, lambda _, command, **__: ran.extend(command))
     # A runner is no terminal, without which there is no console.
     terminal: Any = type("sys", (), {"stdin": type("stdin", (), {"isatty": staticmethod(lambda: True)})})
     monkeypatch.setattr(console, "sys", terminal)
     command: Command = module.command
     assert CliRunner().invoke(command, ["stage", *arguments]).exit_code == 0
     assert ran[ran.index(words[0]) :][: len(words)] == list(words)
+
+
+def test_ctrl_c_ends_the_journal_as_it_ends_other_programs(tmp_path: Path) -> None:
+    # As OpenSSH does it.
+    command, path = follower(tmp_path, "trap 'exit 255' INT; echo a line; while :; do sleep 0.1; done")
+    with terminal(command, CHECKOUT, PATH=path) as run:
+        run.wait_for("a line")
+        run.type(CTRL_C)
+        done = run.finish()
+    assert done.exit_code == -signal.SIGINT
+    assert "Traceback" not in done.output
+
+
+def test_ssh_ends_with_the_command(tmp_path: Path) -> None:
+    command, path = follower(tmp_path, f"echo $$ > {tmp_path}/pid; echo a line; exec sleep 60")
+    with terminal(command, CHECKOUT, PATH=path) as run:
+        run.wait_for("a line")
+        run.process.terminate()
+        assert run.finish().exit_code == -signal.SIGTERM
+    process = Path("/proc", (tmp_path / "pid").read_text().strip())
+    deadline = time.monotonic() + 10
+    while process.exists():
+        assert time.monotonic() < deadline, "ssh was left behind"
+        time.sleep(0.02)
+
+
+def test_a_time_that_is_not_understood_gets_an_example(tmp_path: Path) -> None:
+    command, path = follower(tmp_path, "echo 'Failed to parse timestamp: nonsense' >&2; exit 1")
+    done = subprocess.run(
+        [*command, "--since=nonsense"], cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "SINCE=nonsense: journalctl takes times such as -1h, yesterday or" in done.stderr

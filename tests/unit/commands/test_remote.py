@@ -58,7 +58,11 @@ def test_the_build_host_of_an_environment(inventory: Callable[..., Inventory], n
     [
         ("qa", "qa", "qa is built on stage, not on qa: --limit stage"),
         ("prod", "stage", "prod is built on prod, not on stage"),
-        ("staging", "stage", "BUILD=staging is no environment; there are: stage, prod, qa"),
+        (
+            "staging",
+            "stage",
+            "BUILD=staging: there is no environment 'staging' .did you mean stage.*; there are: stage, prod, qa",
+        ),
     ],
 )
 def test_environments_without_a_possible_build_host(

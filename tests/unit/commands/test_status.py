@@ -17,6 +17,7 @@ from inspection.health import Health, Reading
 from inspection.plan import Change
 from inspection.probe import Answer
 from operations.release.history import Releases, Revision
+from preflight import selection
 from tests.unit.conftest import PROD, STAGE
 
 WELL_TEXTS = (
@@ -50,7 +51,7 @@ def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) ->
         columns: int = status_table.WIDTH,
     ) -> Result:
         hosts = inventory(stage=STAGE | {"ssh_hostname": address}, prod=PROD | {"ssh_port": 2222})
-        monkeypatch.setattr(status, "read_inventory", lambda: hosts)
+        monkeypatch.setattr(selection, "read_inventory", lambda: hosts)
         monkeypatch.setattr(status, "ask", lambda *_: {"stage": stage, "prod": prod})
         monkeypatch.setattr(plan, "changes", changes)
         monkeypatch.setattr(status_table, "width", lambda: columns)

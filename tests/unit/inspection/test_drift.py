@@ -108,7 +108,7 @@ def test_selection(inventory: Callable[..., Inventory]) -> None:
     environments = read_environments(hosts)
     assert [host.name for host in select([], hosts, environments)] == [host.name for host in hosts]
     assert [host.name for host in select(["prod"], hosts, environments)] == ["prod"]
-    with pytest.raises(UnknownEnvironmentError, match=r"no environment 'qa': give ENV as one of stage, prod"):
+    with pytest.raises(UnknownEnvironmentError, match=r"no environment 'qa'; there are: stage, prod"):
         select(["stage", "qa"], hosts, environments)
 
 

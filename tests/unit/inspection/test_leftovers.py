@@ -54,7 +54,7 @@ def test_the_settings_beside_a_program_have_a_trace(environment: Callable[..., E
 def test_a_name_is_told_from_its_pattern(environment: Callable[..., Environment], trace: traces.Trace) -> None:
     """One environment's trace is never taken for that of another thing."""
     example = environment()
-    name = trace.name(traces.namesake(example, "qa"))
+    name = trace.name(traces.namesake(example, "qa")).replace("?", "x")
     matching = [other.thing for other in traces.TRACES if leftovers.short_name(other, example, name) == "qa"]
     assert matching == [trace.thing]
 
@@ -66,11 +66,11 @@ STORE = "/var/cache/billing_{}-build"
 
 @pytest.fixture
 def on_machine(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> Callable[..., list[str]]:
-    """The things left over on the machine of the host `stage`, which has the build directories of stage, prod and qa."""
+    """The things left over on the machine of the host `stage`, which has one thing of stage, prod and qa each."""
 
-    def find(**hosts: dict[str, object]) -> list[str]:
-        number = [trace.thing for trace in traces.TRACES].index("build directory")
-        listed = [f"{number}\t{STORE.format(name)}" for name in ("stage", "prod", "qa", "Other", "a; rm")]
+    def find(thing: str = "build directory", name: str = STORE, **hosts: dict[str, object]) -> list[str]:
+        number = [trace.thing for trace in traces.TRACES].index(thing)
+        listed = [f"{number}\t{name.format(short)}" for short in ("stage", "prod", "qa", "Other", "a; rm")]
 
         def answer(host: Host, cls: type, **arguments: object) -> list[str]:
             return listed if "arguments" in arguments else []
@@ -81,6 +81,13 @@ def on_machine(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Invento
         return [found.thing for found in leftovers.find(inventory_of.get_host("stage"), environments, [])]
 
     return find
+
+
+def test_an_unfinished_secret_file_is_left_over_also_where_the_environment_exists(
+    on_machine: Callable[..., list[str]],
+) -> None:
+    found = on_machine("unfinished secret file", "/var/{}.secret.exs.new.a1B2c3", stage=STAGE, prod=PROD)
+    assert found == [f"unfinished secret file /var/{name}.secret.exs.new.??????" for name in ("stage", "prod", "qa")]
 
 
 def test_the_build_directory_of_a_removed_environment_is_left_over(on_machine: Callable[..., list[str]]) -> None:

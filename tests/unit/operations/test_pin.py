@@ -40,6 +40,23 @@ def test_what_was_planned_is_found(plan: Path) -> None:
     assert (pin.choice(), json.loads(plan.read_text())) == (wanted, wanted)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"a"', b'{"version": 1}', b"\xff", None], ids=repr)
+def test_a_file_that_no_plan_wrote_is_refused(plan: Path, content: bytes | None) -> None:
+    if content is None:
+        plan.mkdir()
+    else:
+        plan.write_bytes(content)
+    for ask in (pin.choice, lambda: pin.require_running("0.1.0")):
+        with pytest.raises(DeployError, match="is not the file of a plan"):
+            ask()
+
+
+def test_a_file_in_a_missing_folder_is_refused(plan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(pin.VARIABLE, str(plan / "missing" / "plan.json"))
+    with pytest.raises(DeployError, match="is not the file of a plan"):
+        pin.keep(version="0.2.0")
+
+
 @pytest.mark.parametrize(
     ("planned", "now", "problem"),
     [

@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Project:
     [
         (
             ["--limit", "stagee"],
-            "--limit stagee: matches no host or group; did you mean stage? There are: prod, stage (command line)",
+            "--limit stagee: there is no environment 'stagee' (did you mean stage?); there are: stage, prod (command line)",
         ),
         (["--serial"], f"--serial: {NO_ORDER}"),
         (["--no-wait"], f"--no-wait: {NO_ORDER}"),

@@ -357,15 +357,17 @@ OPTION_LINES: list[tuple[dict[str, Any], list[str]]] = [
     ({"limit": ("st*",)}, []),
     (
         {"limit": ("stagee",)},
-        ["--limit stagee: matches no host or group; did you mean stage? There are: prod, stage (command line)"],
+        [
+            "--limit stagee: there is no environment 'stagee' (did you mean stage?); there are: stage, prod (command line)"
+        ],
     ),
     (
         {"limit": ("stage", "nowhere")},
-        ["--limit nowhere: matches no host or group. There are: prod, stage (command line)"],
+        ["--limit nowhere: there is no environment 'nowhere'; there are: stage, prod (command line)"],
     ),
     (
         {"exclude": ("qqq",)},
-        ["--exclude qqq: matches no host or group. There are: prod, stage (command line)"],
+        ["--exclude qqq: there is no environment 'qqq'; there are: stage, prod (command line)"],
     ),
     (
         {"limit": ("stage",), "exclude": ("stage",)},

@@ -1,14 +1,27 @@
-"""One line of pyinfra is hidden, and no other."""
+"""One line of pyinfra is hidden, and no other; with NO_COLOR nothing is styled."""
 
 import inspect
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 from pyinfra import logger
 from pyinfra.operations import files
 
+from group_data.schema.paths import CHECKOUT
 from preflight import noise
+from tests.host.terminal import terminal
+
+# As pyinfra shows a line about a host: in a greenlet, where click has no context.
+STYLED = """
+import click, gevent.monkey
+gevent.monkey.patch_all()
+from preflight import noise
+noise.silence()
+with click.Context(click.Command("pyinfra")):
+    gevent.spawn(click.secho, "a styled word", fg="red", bold=True).join()
+"""
 
 
 @pytest.fixture
@@ -34,3 +47,10 @@ def test_every_other_warning_stays(heard: list[str]) -> None:
 def test_pyinfra_still_says_it() -> None:
     """Otherwise the module can go."""
     assert f'logger.warning("{noise.BETA}")' in inspect.getsource(files.block)
+
+
+@pytest.mark.parametrize(("variables", "styled"), [({}, True), ({"NO_COLOR": "1"}, False)], ids=["", "NO_COLOR"])
+def test_no_color_takes_the_styles_away(variables: dict[str, str], *, styled: bool) -> None:
+    with terminal([sys.executable, "-c", STYLED], CHECKOUT, **variables) as run:
+        output = run.finish().output
+    assert ("a styled word" in output, "\x1b" in output) == (True, styled), output

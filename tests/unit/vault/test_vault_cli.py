@@ -238,7 +238,7 @@ def test_init_with_malformed_recipients(desk: Desk) -> None:
 @pytest.mark.parametrize("command", ["init", "edit"])
 @pytest.mark.parametrize("name", ["nowhere", "../stage"])
 def test_unknown_environment(desk: Desk, command: str, name: str) -> None:
-    assert "give ENV as one of prod, stage" in desk.refused(command, name)
+    assert "; there are: stage, prod" in desk.refused(command, name)
 
 
 def test_wrong_usage(desk: Desk) -> None:

@@ -1,13 +1,18 @@
 """The secret file and the database password change together, or neither does."""
 
+import fnmatch
 import hashlib
 import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from group_data.schema.environment import Environment
+from inspection.traces import TRACES
 from tests.unit.operations.programs.sandboxed import Sandbox, wait_for
 
 OLD, NEW = "password: old\n", "password: new-secret\n"
@@ -179,6 +184,23 @@ def test_a_signal_within_the_transaction_keeps_nothing_apart(place: Place, numbe
     assert process.wait(20) == 0
     assert place.told() == [STATEMENTS, "COMMIT;"]
     assert place.kept_only(NEW)
+
+
+def test_the_next_run_removes_what_a_killed_one_left(place: Place, environment: Callable[..., Environment]) -> None:
+    reached = place.sandbox.directory / "reached"
+    place.sandbox.stub("sha256sum", f"touch {reached}; sleep 20")
+    process = begin(place)
+    wait_for(reached)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(20)
+    (staged,) = (path for path in place.home.iterdir() if path != place.file)
+    unfinished = next(trace for trace in TRACES if trace.thing == "unfinished secret file")
+    assert fnmatch.fnmatch(staged.name, Path(unfinished.name(environment(environment="prod"))).name)
+    (place.sandbox.bin / "sha256sum").unlink()
+    kept = place.home / "prod.secret.exs.backup"
+    kept.write_text(OLD)
+    assert place.run().returncode == 0
+    assert sorted(place.home.iterdir()) == [place.file, kept]
 
 
 def test_neither_arguments_nor_environments_hold_a_password(place: Place) -> None:

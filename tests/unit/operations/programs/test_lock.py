@@ -66,6 +66,45 @@ def test_a_broken_file_holds_nothing(sandbox: Sandbox, left: str) -> None:
     assert sandbox.over_ssh(take(sandbox)).returncode == 0
 
 
+HOLDER = "you@there since 2026-01-01 00:00:00 UTC (release)"
+UNIT = "billing-prod-switch.service"
+
+
+def test_the_lock_of_the_holder_that_was_shown_is_broken(sandbox: Sandbox) -> None:
+    held_by(sandbox, os.getpid())
+    sandbox.stub("systemctl", 'echo "$*" >> asked')
+    done = sandbox.run("break_lock.sh", HOLDER, UNIT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "stop" not in (sandbox.directory / "asked").read_text()
+    assert sandbox.over_ssh(take(sandbox)).returncode == 0
+
+
+def test_a_switch_that_holds_the_lock_is_stopped(sandbox: Sandbox) -> None:
+    (sandbox.directory / "lock").write_text("1|1|2026-01-01 00:00:00 UTC|you@there|release\n")
+    listed = f"{UNIT} loaded active running Switch\nother-switch.service loaded active running Switch"
+    sandbox.stub("systemctl", f'[ "$1" != list-units ] || echo "{listed}"\necho "$*" >> asked')
+    holder = sandbox.run("show_lock.sh").stdout.strip()
+    assert holder.startswith(f"{UNIT}, which you@there began at ")
+    done = sandbox.run("break_lock.sh", holder, "billing-stage-switch.service", UNIT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sandbox.directory / "asked").read_text().splitlines()[-1] == f"stop {UNIT}"
+
+
+@pytest.mark.parametrize("free", [False, True], ids=["held by somebody else", "free"])
+def test_a_lock_that_changed_hands_is_not_broken(sandbox: Sandbox, *, free: bool) -> None:
+    if not free:
+        held_by(sandbox, os.getpid())
+    sandbox.stub("systemctl", 'echo "$*" >> asked')
+    done = sandbox.run("break_lock.sh", HOLDER.replace("you@", "me@"), UNIT)
+    now = "nobody" if free else HOLDER
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"the lock changed hands meanwhile: it is held by {now} now, and nothing was changed\n",
+    )
+    assert "stop" not in (sandbox.directory / "asked").read_text()
+    assert free or sandbox.over_ssh(take(sandbox)).returncode == 1
+
+
 # $0: own name, $1: the program, $2: name of the other. A connection stays until both have asked.
 BOTH_ASK = 'sh -c "$1" take me apply; echo $? > "$0"; until [ -e "$2" ]; do sleep 0.02; done'
 

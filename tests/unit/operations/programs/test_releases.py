@@ -36,6 +36,26 @@ def test_releases_the_link_and_the_log_are_listed(sandbox: Sandbox) -> None:
     assert listed(sandbox) == Releases("0.2.0", {"0.1.0": "", "0.2.0": "abc"}, [Revision(*line)])
 
 
+NO_VERSIONS = ["lost+found and more", "-rf", ".unpacking.a", "..b", "x\ty", "x\ny", "ü", "a$(id)"]
+
+
+@pytest.mark.parametrize("name", NO_VERSIONS)
+def test_a_directory_that_is_no_release_is_left_out(sandbox: Sandbox, name: str) -> None:
+    releases = sandbox.directory / "releases"
+    (releases / "0.1.0+20260201-main-abc").mkdir(parents=True)
+    (releases / name).mkdir()
+    (sandbox.directory / "app").symlink_to(releases / name)
+    paths = [str(sandbox.directory / word) for word in ("app", "releases", "revisions.log")]
+    lines = sandbox.run("list_releases.sh", *paths).stdout.splitlines()
+    assert [line for line in lines if line.startswith("present")] == ["present\t0.1.0+20260201-main-abc\t"]
+
+
+@pytest.mark.parametrize("name", ["lost+found and more", "-rf", "a/../b", ""])
+def test_names_that_are_no_version_do_not_count(name: str) -> None:
+    output = [f"current\t{name}", f"present\t{name}\tabc", "present\t0.1.0\tabc"]
+    assert ReleasesOnHost().process(output) == Releases(None, {"0.1.0": "abc"}, [])
+
+
 def test_one_release_is_removed(sandbox: Sandbox) -> None:
     releases = sandbox.directory / "releases"
     for version in ("0.1.0", "0.2.0"):

@@ -128,12 +128,21 @@ def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
     assert "--setenv=TAKEN=0.1.0 0.1.1" in host.asked()
 
 
-@pytest.mark.parametrize("script", ["echo 'FAILED: no mix.exs'", ":", f"echo 'Built {VERSION}'; echo 'and killed'"])
+@pytest.mark.parametrize(
+    "script", ["echo 'FAILED: no mix.exs'", ":", f"echo 'Built {VERSION}'; echo 'and killed'", "echo 'Built ../../x'"]
+)
 def test_a_build_that_fails_stores_nothing(host: Host, script: str) -> None:
     host.builds_with(f"#!/bin/sh\n{script}\n")
     assert host.run().returncode == 1
     assert host.stored() == []
     assert not host.archive.exists()
+
+
+def test_only_lines_of_the_unit_count(host: Host) -> None:
+    # Every local user may write lines with the identifier.
+    matches = "SYSLOG_IDENTIFIER=billing-stage-build _TRANSPORT=stdout _SYSTEMD_UNIT=billing-stage-build.service"
+    host.sandbox.stub("journalctl", f'[ "$1" = --sync ] || case "$*" in *" {matches}") cat journal ;; esac')
+    assert host.run().returncode == 0
 
 
 def test_a_build_without_a_tarball_stores_nothing_of_its_name(host: Host) -> None:

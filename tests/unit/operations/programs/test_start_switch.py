@@ -1,4 +1,4 @@
-"""The start of a switch: only under the lock, followed to its end, and judged by the switch's own last line."""
+"""The start of a switch: only under the lock, followed to its end, and judged by root's last line in its unit."""
 
 import subprocess
 
@@ -11,6 +11,26 @@ printf '%s\\n' "$@" > asked
 [ ! -e "/proc/$$/fd/9" ] || echo 'descriptor 9 is open' >> asked
 """
 
+# The journal in a file: unit, user id and text. It answers as journalctl does: values of one field are alternatives, and
+# all fields must match.
+JOURNALCTL = """\
+[ "$1" != --sync ] || exit 0
+units=' ' users=' ' identifier=''
+for word; do
+    case $word in
+        _SYSTEMD_UNIT=*) units="$units${word#*=} " ;;
+        _UID=*) users="$users${word#*=} " ;;
+        SYSLOG_IDENTIFIER=*) identifier=${word#*=} ;;
+    esac
+done
+[ "$identifier" = billing-prod-switch ] || exit 1
+while read -r unit user line; do
+    case $units in ' ' | *" $unit "*) ;; *) continue ;; esac
+    case $users in ' ' | *" $user "*) echo "$line" ;; esac
+done < journal
+"""
+SWITCH, TASK = "billing-prod-switch.service", "billing-prod-task.service"
+
 
 @pytest.fixture(autouse=True)
 def systemd(sandbox: Sandbox) -> None:
@@ -21,14 +41,19 @@ def systemd(sandbox: Sandbox) -> None:
 
 
 def says(sandbox: Sandbox, *lines: str) -> None:
-    """What the journal holds of the switch."""
-    (sandbox.directory / "journal").write_text("".join(f"{line}\n" for line in lines))
-    sandbox.stub("journalctl", '[ "$1" = --sync ] || cat journal')
+    """What root writes in the unit of the switch."""
+    journal(sandbox, *[(SWITCH, 0, line) for line in lines])
+
+
+def journal(sandbox: Sandbox, *lines: tuple[str, int, str]) -> None:
+    """What the journal holds with the identifier of the switch: unit, user and text of each line."""
+    (sandbox.directory / "journal").write_text("".join(f"{unit} {user} {text}\n" for unit, user, text in lines))
+    sandbox.stub("journalctl", JOURNALCTL)
 
 
 def start(sandbox: Sandbox, *, locked: bool = True) -> subprocess.CompletedProcess[str]:
     switch = sandbox.command(
-        "start_switch.sh", "billing-prod-switch.service", "/usr/local/libexec/switch-prod", "me@here", "abc", "0.1.0",
+        "start_switch.sh", SWITCH, TASK, "/usr/local/libexec/switch-prod", "me@here", "abc", "0.1.0",
         "release", "0.2.0",
     )  # fmt: skip
     return sandbox.over_ssh(*[sandbox.command("take_lock.sh", "me@here", "release")] * locked, switch)
@@ -38,6 +63,24 @@ def test_the_switch_is_shown_and_done(sandbox: Sandbox) -> None:
     says(sandbox, "switching", "release 0.2.0: done")
     done = start(sandbox)
     assert (done.returncode, done.stdout, done.stderr) == (0, "switching\nrelease 0.2.0: done\n", "")
+
+
+def test_the_output_of_a_migration_is_shown(sandbox: Sandbox) -> None:
+    journal(sandbox, (TASK, 1001, "a table is made"), (SWITCH, 0, "release 0.2.0: done"))
+    done = start(sandbox)
+    assert (done.returncode, done.stdout) == (0, "a table is made\nrelease 0.2.0: done\n")
+
+
+@pytest.mark.parametrize("unit", [SWITCH, TASK, "user@1001.service", "billing-prod.service"])
+def test_the_application_user_cannot_report_success(sandbox: Sandbox, unit: str) -> None:
+    journal(sandbox, (SWITCH, 0, "release 0.2.0: FAILED: no memory"), (unit, 1001, "release 0.2.0: done"))
+    assert start(sandbox).returncode == 1
+
+
+def test_the_application_user_cannot_hide_a_success(sandbox: Sandbox) -> None:
+    journal(sandbox, (SWITCH, 0, "release 0.2.0: done"), ("user@1001.service", 1001, "release 0.2.0: FAILED: forged"))
+    done = start(sandbox)
+    assert (done.returncode, done.stdout) == (0, "release 0.2.0: done\n")
 
 
 def test_the_unit_ends_by_itself_and_knows_who_asks(sandbox: Sandbox) -> None:
@@ -56,7 +99,14 @@ def test_the_unit_does_not_inherit_the_locked_file(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "lines", [["release 0.2.0: FAILED: it was not done"], ["release 0.2.0: done", "FAILED: gone back"], []]
+    "lines",
+    [
+        ["release 0.2.0: FAILED: it was not done"],
+        ["release 0.2.0: done", "FAILED: gone back"],
+        # A release can list a migration that is called "done".
+        ["release 0.2.0: FAILED: these migrations are still pending: done"],
+        [],
+    ],
 )
 def test_a_switch_that_does_not_say_so_is_not_done(sandbox: Sandbox, lines: list[str]) -> None:
     says(sandbox, *lines)

@@ -18,6 +18,8 @@ UNFORESEEN = {
     "setpriv": "the node does not",
 }
 
+DATE = 'exec /bin/date "$@"\n'
+
 
 @pytest.mark.parametrize("command", UNFORESEEN)
 def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: str) -> None:
@@ -40,6 +42,21 @@ def test_the_line_and_the_command_are_the_programs_own(host: StubHost) -> None:
     last = host.run("release", "0.2.0").splitlines()[-1]
     number, _, command = last.partition("FAILED: line ")[2].partition(" of switch failed with status 9: ")
     assert command in host.switch.read_text().splitlines()[int(number) - 1]
+
+
+def test_a_journal_that_cannot_be_read_hides_no_reason(host: StubHost) -> None:
+    host.stub("journalctl", "exit 9\n")
+    host.stub("curl", "printf 500\n")
+    assert "answered 500 through nginx" in host.run("release", "0.2.0").splitlines()[-1]
+
+
+@pytest.mark.parametrize(("action", "call"), [("release 0.2.0", 1), ("release 0.2.0", 2), ("migrate", 2)])
+def test_a_time_that_cannot_be_told_ends_the_action(host: StubHost, action: str, call: int) -> None:
+    host.migrations("down", NEW)
+    host.stub("date", f'[ "$*" != +%s ] || [ "$(grep -c "^date +%s" "$HOST/calls")" != {call} ] || exit 9\n{DATE}')
+    last = host.run(*action.split()).splitlines()[-1]
+    assert " failed with status " in last
+    assert "date +%s" in last
 
 
 def test_a_root_that_leads_elsewhere(host: StubHost) -> None:

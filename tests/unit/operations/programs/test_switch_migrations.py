@@ -102,6 +102,14 @@ def test_a_release_that_cannot_list_its_migrations(host: StubHost) -> None:
     assert host.log == ["release 0.2.0 failed"]
 
 
+def test_words_that_are_no_list_are_not_taken_for_none_pending(host: StubHost) -> None:
+    host.stub("systemd-run", "echo 'status: unknown'\n")
+    words = host.run("release", "0.2.0")
+    assert "This is no list of migrations: status: unknown" in words
+    assert "0.2.0 cannot say which migrations it has, for the reason above" in words
+    assert host.log == ["release 0.2.0 failed"]
+
+
 # By what is wrong: the stub of runuser, and words of the reason.
 @pytest.mark.parametrize(
     ("stub", "reason"),

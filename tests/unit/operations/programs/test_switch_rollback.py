@@ -58,11 +58,23 @@ def test_a_migration_without_its_file_is_refused_with_the_release_that_has_it(ho
     host.unpack("0.3.0", OLD, NEW)
     last = host.run("migrate-down", NEW).splitlines()[-1]
     assert "0.1.0 cannot take back what it does not have the files of" in last
-    assert f"{NEW}; 0.3.0 has them: make release VERSION=0.3.0, then make rollback MIGRATE_DOWN={NEW}" in last
+    assert (
+        f"{NEW}; 0.3.0 has them: make release ENV=root VERSION=0.3.0, then make rollback ENV=root MIGRATE_DOWN={NEW}"
+        in last
+    )
     assert (host.backups, host.called("DOWN"), host.log) == ([], 0, ["migrate-down 0.1.0 failed"])
 
 
-def test_nor_is_one_taken_back_below_a_later_one_without_its_file(host: StubHost) -> None:
+def test_the_advice_names_the_asked_migration_and_a_version(host: StubHost) -> None:
+    host.migrations("up", NEW)
+    host.migrations("gone", NEWER)
+    for version in ("0.3.0", "copy of 0.3.0"):
+        host.unpack(version, NEW, NEWER)
+    last = host.run("migrate-down", NEW).splitlines()[-1]
+    assert last.endswith(f"make release ENV=root VERSION=0.3.0, then make rollback ENV=root MIGRATE_DOWN={NEW}")
+
+
+def test_a_migration_below_one_without_its_file_is_refused(host: StubHost) -> None:
     host.migrations("up", NEW)
     host.migrations("gone", NEWER)
     host.unpack("0.3.0", NEW)

@@ -110,13 +110,17 @@ def test_a_store_without_tarballs_lists_none(sandbox: Sandbox, store: Path, *, m
     assert listed(sandbox, store if made else store / "missing") == []
 
 
-def test_the_newest_build_is_handed_over_with_its_files(sandbox: Sandbox, store: Path) -> None:
-    user = pwd.getpwuid(os.getuid())
-    sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
-    put(store, "0.1.0", 20, notes=NOTES)
-    put(store, "0.2.0", 10, notes=NOTES)
-    put(store, "0.3.0", 5, app="other", notes=NOTES)
-    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+def hand_over(sandbox: Sandbox, store: Path, version: str) -> subprocess.CompletedProcess[str]:
+    user = pwd.getpwuid(os.getuid()).pw_name
+    sandbox.stub("getent", f"echo '{user}:x:0:0::{sandbox.directory}:/bin/sh'")
+    return sandbox.run("hand_over_build.sh", str(store), f"billing-{version}.tar.gz", ".uploads", SUDO_USER=user)
+
+
+def test_the_build_of_this_run_is_handed_over_with_its_files(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.2.0", 20, notes=NOTES)
+    # Somebody else's build is newer.
+    put(store, "0.3.0", 10, notes=NOTES)
+    done = hand_over(sandbox, store, "0.2.0")
     expected = ["billing-0.2.0.tar.gz.sha256", "billing-0.2.0.tar.gz.build", "billing-0.2.0.tar.gz"]
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
     uploads = sandbox.directory / ".uploads"
@@ -125,8 +129,7 @@ def test_the_newest_build_is_handed_over_with_its_files(sandbox: Sandbox, store:
     assert {path.stat().st_mode & 0o777 for path in uploads.iterdir()} == {0o600}
 
 
-def test_without_a_build_nothing_is_handed_over(sandbox: Sandbox, store: Path) -> None:
-    user = pwd.getpwuid(os.getuid())
-    sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
-    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+def test_without_this_build_nothing_is_handed_over(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.3.0", 10, notes=NOTES)
+    done = hand_over(sandbox, store, "0.2.0")
     assert (done.returncode, done.stdout) == (1, "")

@@ -1,0 +1,70 @@
+"""The migrations of an environment as the running node lists them, so that a plan can tell what there is to do."""
+
+from collections.abc import Mapping
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api.exceptions import DeployError
+from typing_extensions import override
+
+from group_data.schema.environment import Environment
+from operations.host import program
+from operations.release import expressions
+
+# The node prints this after the list: without it the list was cut off.
+_END = "end of migrations"
+
+# Seconds: a plan does not wait longer for a node that hangs.
+_PATIENCE = 10
+
+Migrations = Mapping[str, str]
+
+
+class MigrationsOfNode(FactBase[Migrations | None]):
+    """The state of each migration, up or down, by its version; None if the running node cannot tell."""
+
+    @staticmethod
+    @override
+    def default() -> Migrations | None:
+        return None
+
+    @override
+    def command(self, variables_path: str, app_path: str, words: list[str]) -> StringCommand:
+        timeout = StringCommand("timeout", str(_PATIENCE), *[QuoteString(word) for word in words])
+        return StringCommand(program.command("in_release.sh", variables_path, app_path), timeout, "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> Migrations | None:
+        if _END not in output:
+            return None
+        rows = [line.split() for line in output]
+        return {row[1]: row[0] for row in rows if len(row) > 1 and row[0] in ("up", "down") and row[1].isdecimal()}
+
+
+def of_node(environment: Environment) -> Migrations | None:
+    """The migrations of the running release; None if nobody can tell without starting the release a second time.
+
+    + environment: environment of the database
+    """
+    expression = f'{expressions.migrations(environment)}; IO.puts("{_END}")'
+    migrations: Migrations | None = host.get_fact(
+        MigrationsOfNode,
+        variables_path=environment.variables_path,
+        app_path=environment.app_path,
+        words=[f"bin/{environment.app}", environment.tool.rpc, expression],
+        _sudo_user=environment.user,
+    )
+    return migrations
+
+
+def require_applied(migrations: Migrations | None, version: str) -> None:
+    """Refuse to take back a migration that is not applied. Unknown migrations are left to the host.
+
+    + migrations: from `of_node`
+    + version: of the first migration to take back
+
+    Raises DeployError.
+    """
+    if migrations is not None and migrations.get(version) != "up":
+        applied = ", ".join(other for other, state in migrations.items() if state == "up") or "none"
+        raise DeployError(f"migration {version} is not applied; applied: {applied}. Nothing was changed")
