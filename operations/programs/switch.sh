@@ -19,8 +19,8 @@ set -Eeuo pipefail
 umask 077
 
 # For shellcheck; the settings set all of these.
-app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url='' url_port=''
-health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
+app='' script='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' task_unit='' domain='' url=''
+url_port='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression=''
 # shellcheck source=/dev/null
 . "$0.conf"
@@ -74,7 +74,7 @@ task() {
     readarray -t options <<< "$settings"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
         --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${options[@]}" \
-        -- "$release/bin/$app" "${@//\$/\$\$}"
+        -- "$release/$script" "${@//\$/\$\$}"
 }
 
 # Runs a command of the running release, as the application user.
@@ -85,7 +85,7 @@ node() {
         # shellcheck source=/dev/null
         . "$variables_path"
         cd "$root/$app"
-        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "bin/$app" "$@"
+        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "$script" "$@"
     )
 }
 
@@ -172,7 +172,7 @@ require_files() {
 
 has_files() {
     local release=$1 migration
-    [ -x "$release/bin/$app" ] || return 1
+    [ -x "$release/$script" ] || return 1
     for migration in $2; do
         compgen -G "$release/lib/*/priv/*/migrations/${migration}_*.exs" > /dev/null || return 1
     done
@@ -282,7 +282,7 @@ healthy() {
     done
     # The node itself reports the version that it booted.
     if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
-        say "the site answers, and the node does not: bin/$app $rpc failed"
+        say "the site answers, and the node does not: $script $rpc failed"
         return 1
     fi
     if [ "$runs" != "$version" ]; then
@@ -352,7 +352,7 @@ take_up() {
 
 release() {
     begin release "$1"
-    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ "$migrate" != before ] || migrate "$releases/$1"
     link "$1"
     restart_and_check "$1"
@@ -363,7 +363,7 @@ release() {
 
 rollback() {
     begin rollback "$1"
-    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ -z "${2:-}" ] || migrate_down "$releases/$(current)" "$2"
     link "$1"
     restart_and_check "$1"

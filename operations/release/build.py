@@ -22,8 +22,14 @@ from operations.release import pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import Source
 
-# Elixir, the parts of Erlang that a build needs, and git for dependencies from repositories.
-PACKAGES = ("elixir", "erlang-dev", "git")
+# Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
+OTP = (
+    "asn1", "crypto", "dev", "edoc", "eldap", "eunit", "ftp", "inets", "mnesia", "os-mon", "parsetools",
+    "public-key", "runtime-tools", "snmp", "ssh", "ssl", "syntax-tools", "tftp", "tools", "xmerl",
+)  # fmt: skip
+
+# git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
+PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), "git", "gcc", "libc6-dev", "make")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -73,14 +79,21 @@ def _conf(environment: Environment) -> str:
         "build.conf.j2",
         environment=environment,
         toolchain_path=f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else "",
-        assembled=tool.assembled.format(mix_env=environment.mix_env, app=environment.app),
+        assembled=tool.assembled.format(mix_env=environment.mix_env, release=environment.release),
         assemble=[word.replace("{environment}", environment.environment) for word in tool.build.split()],
     )
 
 
 def recipe(environment: Environment) -> str:
-    """SHA-256 of the build program and its settings. The same revision and recipe give the same build."""
-    return sha256(f"{program.text('build.sh')}\0{_conf(environment)}".encode()).hexdigest()
+    """SHA-256 of everything but the sources that decides about a build: the programs and the settings.
+
+    The same revision and recipe give the same build, in another environment too. So the path of the secret file is left out:
+    a build that has secrets in it is never used again.
+
+    + environment: environment of the build
+    """
+    settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
+    return sha256("\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
@@ -90,6 +103,7 @@ def install_program(environment: Environment) -> None:
     """
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
+        ("Build: program that reads mix.exs", environment.project_program_path, program.text("read_project.exs"), "644"),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
         files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
@@ -156,6 +170,7 @@ def run(
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
+        environment.build_directory or ".",
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [environment, store, arguments], {})
 
