@@ -131,8 +131,8 @@ class Settings(BaseModel):
     )
     release_name: Name | None = Field(
         default=None,
-        description="Name of the release, so of its script bin/<release>; default: the app. For a mix.exs whose releases: have "
-        "other names. Distillery: of the release in rel/config.exs.",
+        description="Name of the release, so of its script bin/<release>; default: the app. For a mix.exs whose releases: "
+        "have other names. Distillery: of the release in rel/config.exs.",
         examples=["billing_umbrella"],
     )
     mix_env: Name = Field(
@@ -357,8 +357,8 @@ class Settings(BaseModel):
     )
     build_directory: RelativePath | None = Field(
         default=None,
-        description="Directory of the application in its repository, with its mix.exs; default: the repository's own. All of "
-        "the repository is sent to the build, because dependencies by path may lie beside the application.",
+        description="Directory of the application in its repository, with its mix.exs; default: the repository's own. All "
+        "of the repository is sent to the build, because dependencies by path may lie beside the application.",
         examples=["services/billing"],
     )
     build_host: HostName | None = Field(
@@ -369,8 +369,8 @@ class Settings(BaseModel):
     build_packages: tuple[PackageName, ...] = Field(
         default=(),
         strict=False,
-        description="Debian packages for a build besides Elixir, all of Erlang, a C compiler, make and git; installed on the "
-        "build host.",
+        description="Debian packages for a build besides Elixir, Erlang, git, make and a C compiler; installed on the build "
+        "host.",
         examples=[["nodejs", "npm", "g++"]],
     )
     build_commands: tuple[SingleLine, ...] = Field(

@@ -93,7 +93,9 @@ def recipe(environment: Environment) -> str:
     + environment: environment of the build
     """
     settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
-    return sha256("\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()).hexdigest()
+    return sha256(
+        "\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()
+    ).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
@@ -103,7 +105,12 @@ def install_program(environment: Environment) -> None:
     """
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
-        ("Build: program that reads mix.exs", environment.project_program_path, program.text("read_project.exs"), "644"),
+        (
+            "Build: program that reads mix.exs",
+            environment.project_program_path,
+            program.text("read_project.exs"),
+            "644",
+        ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
         files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)

@@ -63,6 +63,7 @@ def unpack(environment: Environment, artifact: Artifact) -> Generator[StringComm
         return
     announce(f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}")
     arguments = [
-        environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.app, environment.release,
+        environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.user,
+        environment.release,
     ]  # fmt: skip
     yield program.command("unpack_release.sh", *arguments)

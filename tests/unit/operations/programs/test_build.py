@@ -73,7 +73,13 @@ class Scratch:
         + told: lines that mix.exs says
         + variables: for the program and the stand-ins
         """
-        given = {"REVISION": REVISION, "BRANCH": "main", "TAKEN": "", "WITH_ERTS": "yes", "TOLD": "\n".join(told)} | variables
+        given = {
+            "REVISION": REVISION,
+            "BRANCH": "main",
+            "TAKEN": "",
+            "WITH_ERTS": "yes",
+            "TOLD": "\n".join(told),
+        } | variables
         return subprocess.run(
             [self.program], cwd=self.source, env=given, capture_output=True, text=True, check=False, timeout=60
         )
@@ -197,7 +203,9 @@ def test_a_mix_exs_that_raises_is_shown_with_its_own_words(scratch: Callable[...
     place.sandbox.stub("elixir", 'echo "** (RuntimeError) boom" >&2\nexit 1')
     done = place.build()
     assert done.stderr == "** (RuntimeError) boom\n"
-    failed(place, done, "mix.exs cannot be read, for the reason above: MIX_ENV=prod mix help shows it in a fresh checkout")
+    failed(
+        place, done, "mix.exs cannot be read, for the reason above: MIX_ENV=prod mix help shows it in a fresh checkout"
+    )
 
 
 def test_a_checkout_without_a_version_is_refused(scratch: Callable[..., Scratch]) -> None:
@@ -264,7 +272,11 @@ def test_an_application_in_a_directory_of_its_repository_is_built_there(scratch:
     place = scratch(build_directory="services/billing")
     inside = place.source / "services/billing"
     inside.mkdir(parents=True)
-    failed(place, place.build(), "there is no mix.exs in services/billing: set build_directory to the application's directory")
+    failed(
+        place,
+        place.build(),
+        "there is no mix.exs in services/billing: set build_directory to the application's directory",
+    )
     shutil.move(place.source / "mix.exs", inside / "mix.exs")
     place.sandbox.stub("mix", f"{RELEASE}{MIX}".replace("../calls", "../../../calls"))
     done = place.build()
@@ -273,7 +285,9 @@ def test_an_application_in_a_directory_of_its_repository_is_built_there(scratch:
     assert "./bin/billing" in place.built()
 
 
-def test_a_repository_without_mix_exs_at_its_top_names_the_directories_with_one(scratch: Callable[..., Scratch]) -> None:
+def test_a_repository_without_mix_exs_at_its_top_names_the_directories_with_one(
+    scratch: Callable[..., Scratch],
+) -> None:
     place = scratch()
     for name in ("backend", "deps/other"):
         (place.source / name).mkdir(parents=True)
@@ -291,7 +305,11 @@ def test_a_build_directory_that_is_missing_is_named(scratch: Callable[..., Scrat
 
 def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scratch]) -> None:
     place = scratch()
-    failed(place, place.build("fetches=true"), "mix.exs has dependencies and there is no mix.lock: run mix deps.get in the ")
+    failed(
+        place,
+        place.build("fetches=true"),
+        "mix.exs has dependencies and there is no mix.lock: run mix deps.get in the ",
+    )
     (place.source / "deps").mkdir()
     assert place.build("fetches=true").returncode == 0
 
@@ -306,14 +324,20 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
         ),
         (
             '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set',
-            "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application has it",
+            "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application ",
         ),
         (
-            '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please make sure it is right',
+            '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it',
             "the build needs the program make: add Debian's package make to build_packages",
         ),
-        ("make: g++: No such file or directory", "the build needs the program g++: add Debian's package g++ to build_packages"),
-        ("/bin/sh: 1: node: not found", "the build needs the program node: add Debian's package nodejs to build_packages"),
+        (
+            "make: g++: No such file or directory",
+            "the build needs the program g++: add Debian's package g++ to build_packages",
+        ),
+        (
+            "/bin/sh: 1: node: not found",
+            "the build needs the program node: add Debian's package nodejs to build_packages",
+        ),
     ],
 )
 @pytest.mark.parametrize("step", ["release", "deps.get", "assets.deploy"])

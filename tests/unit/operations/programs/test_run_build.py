@@ -99,8 +99,10 @@ def test_a_build_is_shown_and_stored(host: Host) -> None:
 
 
 def test_a_build_with_secrets_in_it_is_noted(host: Host) -> None:
-    host.builds_with(f"{BUILDING}mkdir -p builds/scratch/source/config\nln -s /var/x builds/scratch/source/config/x.secret.exs\n"
-                     f'echo "Built {VERSION}"\n')
+    host.builds_with(
+        f"{BUILDING}mkdir -p builds/scratch/source/config\nln -s /var/x builds/scratch/source/config/x.secret.exs\n"
+        f'echo "Built {VERSION}"\n'
+    )
     assert host.run().returncode == 0
     assert (host.store / f"billing-{VERSION}.tar.gz.build").read_text().splitlines()[-1] == "secrets=built in"
 
