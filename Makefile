@@ -16,8 +16,8 @@ ENVIRONMENTS = $(foreach name,$(call given,ENV),$(call quoted,$(name)))
 ANSWER = $(call flag,YES,yes)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch)
 
-.PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
-.PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
+.PHONY: help check plan apply drift status doctor build update release promote rollback migrate migrate-down restart
+.PHONY: releases ping console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
 .PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
@@ -44,6 +44,8 @@ update: $(VENV) ## Build, and release what was built: ENV=stage
 	$(PYTHON) -m commands.update $(ENVIRONMENTS) $(BUILD) $(ANSWER)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage
 	$(PYTHON) -m commands.release $(ENVIRONMENTS) $(call option,VERSION,version) $(call option,TARBALL,tarball) $(ANSWER)
+promote: $(VENV) ## Release what is good in FROM=stage: ENV=prod
+	$(PYTHON) -m commands.promote $(ENVIRONMENTS) $(call option,FROM,from) $(ANSWER)
 rollback: $(VENV) ## Go back, to VERSION=…; MIGRATE_DOWN=… first: ENV=stage
 	$(PYTHON) -m commands.rollback $(ENVIRONMENTS) $(call option,VERSION,version) $(call option,MIGRATE_DOWN,migrate-down) $(ANSWER)
 migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage

@@ -7,7 +7,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import read_environments
+from group_data.schema.inventory import machine_of, read_environments
 from operations.host import lock
 from operations.release.choice import require_one_environment
 from preflight.access import require_sudo
@@ -33,6 +33,22 @@ def one_environment() -> Environment:
     """
     require_one_environment(host.inventory)
     return environments()[host.name]
+
+
+def neighbour(name: str | None) -> Environment | None:
+    """Another environment of the machine; None if no name is given.
+
+    + name: short name
+
+    Raises DeployError when the machine of this host has no such environment.
+    """
+    if not name:
+        return None
+    known = environments()
+    for other, environment in known.items():
+        if environment.environment == name and machine_of(host.inventory.get_host(other)) == machine_of(host):
+            return environment
+    raise DeployError(f"FROM={name} is no environment of this machine. Nothing was changed")
 
 
 def free_environment() -> Environment:

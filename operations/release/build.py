@@ -195,22 +195,28 @@ def _start_and_follow(state: State, host: Host, environment: Environment, store:
 
 
 @operation(is_idempotent=False)
-def fetch(environment: Environment, store: str, directory: Path) -> Generator[FunctionCommand]:
-    """Fetch the newest tarball of the store and the files beside it to a private directory of this computer.
+def fetch(
+    environment: Environment, store: str, directory: Path, version: str | None = None
+) -> Generator[FunctionCommand]:
+    """Fetch a tarball of the store and the files beside it to a private directory of this computer.
 
     + environment: environment of the tarball
     + store: directory of tarballs on the host
     + directory: directory on this computer
+    + version: of the tarball; default: the one that the plan or the build chose, or the newest
     """
     announce(f"Will bring the tarball to {directory}")
-    yield FunctionCommand(_fetch, [environment, store, directory], {})
+    yield FunctionCommand(_fetch, [environment, store, directory, version], {})
 
 
-def _fetch(state: State, host: Host, environment: Environment, store: str, directory: Path) -> bool:
+def _fetch(
+    state: State, host: Host, environment: Environment, store: str, directory: Path, version: str | None
+) -> bool:
+    version = version or pin.choice().get("version", "")
     # The way leads through a private directory of the SSH user. pyinfra with sudo would use a file in /tmp, and everybody
     # could read it.
     handed, output = host.run_shell_command(
-        program.command("hand_over_build.sh", store, environment.app, UPLOADS), _sudo=True
+        program.command("hand_over_build.sh", store, environment.app, UPLOADS, version), _sudo=True
     )
     if not handed:
         host.log_styled(output.stderr, fg="red", log_func=logger.error)

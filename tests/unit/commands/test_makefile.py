@@ -11,7 +11,8 @@ import pytest
 from group_data.schema.paths import CHECKOUT
 
 STRAY = {
-    "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
+    "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "FROM": "f",
+    "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
 }  # fmt: skip
@@ -49,6 +50,7 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["apply", "YES=no"], ["commands.apply"]),
         (["release", "ENV=stage", "TARBALL=/a b/c'd.tgz"], ["commands.release", "stage", "--tarball=/a b/c'd.tgz"]),
         (["release", "ENV=stage", "VERSION=0.2.0"], ["commands.release", "stage", "--version=0.2.0"]),
+        (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "prod", "--from=stage", "--yes"]),
         (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "stage", "--ref=x y", "--fetch"]),
         (["rpc", "ENV=stage", "EXPR=f(\"$HOME `id` $(id) 'q' \\ # %\")"],
          ["commands.rpc", "stage", "--", "f(\"$HOME `id` $(id) 'q' \\ # %\")"]),
