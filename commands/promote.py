@@ -1,6 +1,6 @@
-"""Release to an environment what runs in another one and is good there.
+"""Release what is good in another environment.
 
-It is the same tarball, by its checksum; nothing is built. Between two machines it comes through this computer.
+It is the tarball that runs there, by its checksum; nothing is built. Between two machines it comes through this computer.
 
 Exit code 0: done, or nothing to do. 1: declined, refused or failed. 130: interrupted.
 """

@@ -44,11 +44,22 @@ def neighbour(name: str | None) -> Environment | None:
     """
     if not name:
         return None
-    known = environments()
-    for other, environment in known.items():
-        if environment.environment == name and machine_of(host.inventory.get_host(other)) == machine_of(host):
+    for environment in neighbours():
+        if environment.environment == name:
             return environment
     raise DeployError(f"FROM={name} is no environment of this machine. Nothing was changed")
+
+
+def neighbours(besides: Environment | None = None) -> list[Environment]:
+    """The environments of this machine.
+
+    + besides: environment to leave out
+    """
+    return [
+        environment
+        for name, environment in environments().items()
+        if environment != besides and machine_of(host.inventory.get_host(name)) == machine_of(host)
+    ]
 
 
 def free_environment() -> Environment:

@@ -136,6 +136,11 @@ class Environment(Settings):
         """Directory on the build host with sources, dependencies and compiled code of earlier builds."""
         return f"/var/cache/{self.full_name}-build"
 
+    @property
+    def build_store_path(self) -> str:
+        """Tarballs on a build host for an environment of another machine. Mode 0700."""
+        return f"{self.build_path}/artifacts"
+
     def release_path(self, version: str) -> str:
         """Directory of one release.
 

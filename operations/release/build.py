@@ -1,7 +1,7 @@
 """Build of a release on a host: toolchain, sources, compilation, and the tarball's way to the store or this computer."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from group_data.schema.environment import Environment
 from operations.host import packages, program
 from operations.host.rendering import render
 from operations.host.report import announce
-from operations.release import pin, tarball
+from operations.release import artifacts, history, pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import Source
 
@@ -131,20 +131,56 @@ def send_sources(environment: Environment, source: Source) -> str:
 def find_known(environment: Environment, source: Source, store: str, distribution: str) -> Artifact | None:
     """A tarball of the same revision and recipe, which makes a build unnecessary; None without one.
 
-    A tarball of Distillery never counts: it contains secrets, and these may have changed.
+    A tarball with secrets in it, as Distillery's, never counts: they may have changed, or be another environment's.
 
     + environment: environment of the build
     + source: sources of the revision
     + store: directory of tarballs
     + distribution: of the host, such as Debian 13
     """
-    wanted = (source.revision, distribution, environment.built_for, recipe(environment))
-    same = (
-        artifact
-        for artifact in in_store(environment, store)
-        if (artifact.revision, artifact.distribution, artifact.built_for, artifact.recipe) == wanted
-    )
-    return next(same, None) if environment.secrets_read_at_start else None
+    if not environment.secrets_read_at_start:
+        return None
+    facts = (source.revision, distribution, environment.built_for, recipe(environment))
+    for artifact in in_store(environment, store):
+        if artifact == Artifact(artifact.version, artifact.sha256, artifact.size, *facts):
+            return artifact
+    return None
+
+
+def find_elsewhere(
+    environment: Environment, neighbours: Iterable[Environment], source: Source, store: str, distribution: str
+) -> tuple[Artifact, str] | None:
+    """A tarball as in `find_known` that other environments of the machine have, and its store; None without one.
+
+    A version that the environment has already with other content does not count.
+
+    + environment: environment of the build
+    + neighbours: other environments of the machine
+    + source: sources of the revision
+    + store: the environment's own directory of tarballs
+    + distribution: of the host, such as Debian 13
+    """
+    taken = {artifact.version for artifact in in_store(environment, store)} | set(history.read(environment).present)
+    for other in neighbours:
+        if (other.app, other.built_for, recipe(other)) != (environment.app, environment.built_for, recipe(environment)):
+            continue
+        for directory in (other.artifacts_path, other.build_store_path):
+            known = find_known(environment, source, directory, distribution)
+            if known and known.version not in taken:
+                return known, directory
+    return None
+
+
+def take(environment: Environment, artifact: Artifact, store: str, into: str) -> None:
+    """Take a tarball that another environment of the machine has, instead of building it.
+
+    + environment: environment of the build
+    + artifact: the tarball
+    + store: directory of tarballs that has it
+    + into: directory of tarballs that gets it
+    """
+    announce(f"Will take {artifact.version} from {store}, which is the same build")
+    artifacts.take(name="Build: tarball", environment=environment, artifact=artifact, store=store, into=into)
 
 
 @operation(is_idempotent=False)

@@ -89,7 +89,7 @@ def listed(sandbox: Sandbox, store: Path) -> list[Artifact]:
 
 
 def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None:
-    notes = "revision=abc\nbranch=main\ndistribution=Debian 13\nbuilt_for=prod\nrecipe=def\nbuilt=2026-01-01\n"
+    notes = "revision=abc\nbranch=main\ndistribution=Debian 13\nbuilt_for=prod\nrecipe=def\nsecrets=built in\n"
     put(store, "0.1.0", 30, notes=notes)
     put(store, "0.2.0+20260201-main-abc", 10)
     put(store, "0.1.1", 20, checked=False)
@@ -99,7 +99,7 @@ def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None
     assert listed(sandbox, store) == [
         Artifact("0.2.0+20260201-main-abc", DIGEST, size),
         Artifact("0.1.1", "", size),
-        Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def"),
+        Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def", "built in"),
     ]
 
 
@@ -116,7 +116,7 @@ def test_the_newest_build_is_handed_over_with_its_files(sandbox: Sandbox, store:
     put(store, "0.1.0", 20, notes=NOTES)
     put(store, "0.2.0", 10, notes=NOTES)
     put(store, "0.3.0", 5, app="other", notes=NOTES)
-    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", "", SUDO_USER=user.pw_name)
     expected = ["billing-0.2.0.tar.gz.sha256", "billing-0.2.0.tar.gz.build", "billing-0.2.0.tar.gz"]
     assert (done.returncode, done.stdout.splitlines(), done.stderr) == (0, expected, "")
     uploads = sandbox.directory / ".uploads"
@@ -128,5 +128,45 @@ def test_the_newest_build_is_handed_over_with_its_files(sandbox: Sandbox, store:
 def test_without_a_build_nothing_is_handed_over(sandbox: Sandbox, store: Path) -> None:
     user = pwd.getpwuid(os.getuid())
     sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
-    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", SUDO_USER=user.pw_name)
+    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", "", SUDO_USER=user.pw_name)
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_one_version_is_handed_over(sandbox: Sandbox, store: Path) -> None:
+    user = pwd.getpwuid(os.getuid())
+    sandbox.stub("getent", f"echo '{user.pw_name}:x:0:0::{sandbox.directory}:/bin/sh'")
+    put(store, "0.1.0", 20, notes=NOTES)
+    put(store, "0.2.0", 10, notes=NOTES)
+    done = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", "0.1.0", SUDO_USER=user.pw_name)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "billing-0.1.0.tar.gz")
+    missing = sandbox.run("hand_over_build.sh", str(store), "billing", ".uploads", "0.3.0", SUDO_USER=user.pw_name)
+    assert missing.returncode != 0
+
+
+def take(sandbox: Sandbox, store: Path, digest: str = DIGEST) -> tuple[int, str, Path]:
+    """A tarball goes to another store: exit code, error, and that store."""
+    other = sandbox.directory / "other"
+    other.mkdir(exist_ok=True)
+    names_ = [str(directory / "billing-0.1.0.tar.gz") for directory in (store, other)]
+    done = sandbox.run("take_artifact.sh", *names_, digest)
+    return done.returncode, done.stderr, other
+
+
+def test_a_tarball_of_another_store_comes_with_its_notes(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.1.0", 20, notes=NOTES)
+    code, error, other = take(sandbox, store)
+    assert (code, error) == (0, "")
+    expected = ["billing-0.1.0.tar.gz", "billing-0.1.0.tar.gz.build", "billing-0.1.0.tar.gz.sha256"]
+    assert names(other) == names(store) == expected
+    assert [(other / name).read_bytes() for name in expected] == [(store / name).read_bytes() for name in expected]
+    assert {path.stat().st_mode & 0o777 for path in other.iterdir()} == {0o600}
+    # It is the newest there.
+    assert (other / expected[0]).stat().st_mtime > (store / expected[0]).stat().st_mtime
+
+
+def test_a_tarball_of_another_store_that_was_changed_is_refused(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.1.0", 20, notes=NOTES)
+    (store / "billing-0.1.0.tar.gz").write_bytes(b"changed")
+    code, error, other = take(sandbox, store)
+    assert (code, names(other)) == (1, [])
+    assert "is not what was built, its checksum differs: build it anew; nothing was changed" in error

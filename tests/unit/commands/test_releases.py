@@ -1,0 +1,33 @@
+"""The list of releases names the other environments that have the same tarball."""
+
+from commands.releases import elsewhere, everything
+from operations.release.history import Releases, Revision
+
+
+def releases(current: str, present: dict[str, str], *outcomes: str) -> Releases:
+    revisions = [
+        Revision("2026", "me", "release", *(pair.split("=")[0], "-", pair.split("=")[1]), "1") for pair in outcomes
+    ]
+    return Releases(current, present, revisions)
+
+
+TOLD = {
+    "stage": releases("3", {"1": "a", "2": "b", "3": "c", "4": ""}, "1=good", "2=good", "3=good"),
+    "prod": releases("1", {"1": "a", "2": "other", "3": "c", "4": ""}, "3=failed", "1=good"),
+    "qa": releases("3", {"3": "c"}, "3=good"),
+}
+
+
+def test_the_same_tarball_is_named_with_its_state() -> None:
+    assert elsewhere("stage", TOLD) == {"1": {"prod": "runs"}, "2": {}, "3": {"prod": "failed", "qa": "runs"}, "4": {}}
+    assert elsewhere("qa", TOLD) == {"3": {"stage": "runs", "prod": "failed"}}
+
+
+def test_json_has_it_too() -> None:
+    shown = everything(TOLD["prod"], elsewhere("prod", TOLD))
+    assert shown["releases"] == [
+        {"version": "1", "state": "good", "elsewhere": {"stage": "good"}},
+        {"version": "2", "state": "new", "elsewhere": {}},
+        {"version": "3", "state": "failed", "elsewhere": {"stage": "runs", "qa": "runs"}},
+        {"version": "4", "state": "new", "elsewhere": {}},
+    ]
