@@ -85,12 +85,22 @@ require_release() {
 # Distillery reads the secrets in config/ while it builds. A mix release reads them when it starts, unless its configuration
 # imports them as Distillery's does.
 link_secrets() {
-    if [ "$secrets_built_in" = yes ] && ! { [ -d config ] && [ -r "$secrets" ]; }; then
+    if [ -d config ] && [ -r "$secrets" ]; then
+        ln -sfn "$secrets" "config/${secrets##*/}"
+    elif [ "$secrets_built_in" = yes ]; then
         fail "Distillery builds the secrets in, and $secrets cannot be read on this host: build where the environment lives"
     fi
-    [ -r "$secrets" ] || return 0
-    [ "$secrets_built_in" = yes ] || grep -rqs --include='*.exs' 'secret\.exs' config || return 0
-    ln -sfn "$secrets" "config/${secrets##*/}"
+}
+
+# Leaves a note for run_build.sh if the secrets are in the release, which then fits one environment alone. One secret that each
+# secret file has stands for all. It is no argument: every local user reads those.
+note_secrets() {
+    rm -f "$scratch/notes"
+    if [ "$secrets_built_in" = yes ] ||
+        sed -n 's/.*secret_key_base: "\([^"]\{8,\}\)".*/\1/p' "$secrets" 2> /dev/null |
+        grep -qsFf - "$assembled/releases/$version/sys.config"; then
+        say "secrets=built in" > "$scratch/notes"
+    fi
 }
 
 # Runs a command, shows its output, and says how to go on after an error that has a known remedy.
@@ -219,6 +229,7 @@ say "Building $version with ${assemble[1]}"
 rm -rf "$assembled"
 run "${assemble[@]//\{version\}/$version}"
 check_release
+note_secrets
 add_sources
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
 mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"

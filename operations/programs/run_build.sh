@@ -33,19 +33,13 @@ build() {
     follow "$unit" "${unit%.service}" "$begin"
 }
 
-# A build with secrets in it belongs to one environment.
-secrets() {
-    [ -z "$(as_user find "$builds/scratch/source/$directory/config" -name '*.secret.exs' -print -quit 2> /dev/null)" ] ||
-        echo "secrets=built in"
-}
-
 store() {
     umask 077
     tarball=$store/$app-$version.tar.gz
     as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
-    secrets >> "$tarball.build"
+    as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
     echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     mv "$tarball.part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"

@@ -66,7 +66,7 @@ def choose(source: Environment, target: Environment, releases: Releases, tarball
         )
     if found[0].secrets != "-":
         raise DeployError(
-            f"the build of {version} has the secrets of {here} in it, because its config/*.exs imports them: make update "
+            f"the build of {version} has the secrets of {here} in it, because its configuration imports them: make update "
             f"ENV={there}. Nothing was changed"
         )
     return found[0]

@@ -93,7 +93,7 @@ def test_environments_that_share_no_build(settings: dict[str, Any], reason: str)
         (
             host("+1"),
             [tarball("1", secrets="built in")],
-            "the build of 1 has the secrets of stage in it, because its config/",
+            "the build of 1 has the secrets of stage in it, because its config",
         ),
     ],
 )

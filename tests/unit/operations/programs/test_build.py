@@ -362,18 +362,28 @@ def test_former_versions_are_not_in_the_release(scratch: Callable[..., Scratch])
     assert "./releases/0.1.0" not in place.built()
 
 
-def test_a_mix_release_gets_the_secrets_only_where_its_configuration_imports_them(
-    scratch: Callable[..., Scratch],
+@pytest.mark.parametrize(
+    ("settings", "configuration", "noted"),
+    [
+        ({}, '[{billing,[{secret_key_base,<<"a long word of its own">>}]}].', True),
+        ({}, "[{billing,[{port,4000}]}].", False),
+        ({"release_tool": "distillery"}, "[].", True),
+    ],
+)
+def test_a_release_with_the_secrets_in_it_is_noted(
+    scratch: Callable[..., Scratch], settings: dict[str, Any], configuration: str, *, noted: bool
 ) -> None:
-    place = scratch()
-    place.secrets.write_text("secret")
-    link = place.source / "config" / place.secrets.name
-    (place.source / "config/config.exs").write_text('import_config "#{config_env()}.exs"\n')
-    assert place.build().returncode == 0
-    assert not link.is_symlink()
-    (place.source / "config/prod.exs").write_text('import_config "#{config_env()}.secret.exs"\n')
-    assert place.build().returncode == 0
-    assert link.readlink() == place.secrets
+    place = scratch(**settings)
+    place.secrets.write_text('config :billing, BillingWeb.Endpoint,\n  secret_key_base: "a long word of its own"\n')
+    making = RELEASE.removesuffix("}\n")
+    making += f"mkdir -p $made/releases/$1; printf '%s' '{configuration}' > $made/releases/$1/sys.config\n}}\n"
+    place.sandbox.stub("mix", f"{making}{MIX}")
+    notes = place.source.parent / "notes"
+    notes.write_text("of the build before\n")
+    done = place.build()
+    assert done.returncode == 0, done.stdout
+    assert (place.source / "config" / place.secrets.name).readlink() == place.secrets
+    assert (notes.read_text() if notes.exists() else "") == ("secrets=built in\n" if noted else "")
 
 
 def test_each_application_of_an_umbrella_has_its_sources(scratch: Callable[..., Scratch]) -> None:
