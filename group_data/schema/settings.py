@@ -376,8 +376,9 @@ class Settings(BaseModel):
     build_commands: tuple[SingleLine, ...] = Field(
         default=(),
         strict=False,
-        description="Shell commands for the checkout before the release is assembled, such as building assets.",
-        examples=[["mix assets.deploy"]],
+        description="Shell commands for the checkout before the release is assembled, such as building assets. Phoenix 1.8 "
+        "needs mix compile before them: LiveView's compiler writes a part of the JavaScript.",
+        examples=[["mix compile", "mix assets.deploy"]],
     )
     include_erts: bool = Field(default=True, description="Include the Erlang runtime in the release.")
     include_src: bool = Field(default=False, description="Include the sources in the release.")

@@ -126,6 +126,8 @@ advice() {
     elif name=$(found "s/.*\"\\($programs\\)\" not found in the path.*/\\1/p
         s/.*: \\($programs\\): \\(command not found\\|not found\\|No such file or directory\\)\$/\\1/p"); then
         say "the build needs the program $name: add Debian's package $(package_of "$name") to build_packages"
+    elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
+        say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
     elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
         say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
     fi

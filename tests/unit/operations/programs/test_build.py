@@ -331,6 +331,10 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
             "the build needs the program make: add Debian's package make to build_packages",
         ),
         (
+            '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"',
+            'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
+        ),
+        (
             "make: g++: No such file or directory",
             "the build needs the program g++: add Debian's package g++ to build_packages",
         ),
