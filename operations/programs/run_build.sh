@@ -56,7 +56,8 @@ flock -n 9 || {
 as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" "$directory" < "$archive"
 build
 # shellcheck disable=SC2154
-version=$(sed -n '$s/^Built //p' "$seen")
+# The application prints this line: nothing else than a version gets into a path. group_data/schema/version.py has the pattern.
+version=$(sed -n '$s/^Built \([0-9A-Za-z][0-9A-Za-z.+_-]\{0,127\}\)$/\1/p' "$seen")
 rm -f "$archive"
 [ -n "$version" ] || {
     systemctl reset-failed "$unit" 2> /dev/null

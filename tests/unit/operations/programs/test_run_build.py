@@ -138,7 +138,15 @@ def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
     assert "--setenv=TAKEN=0.1.0 0.1.1" in host.asked()
 
 
-@pytest.mark.parametrize("script", ["echo 'FAILED: no mix.exs'", ":", f"echo 'Built {VERSION}'; echo 'and killed'"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo 'FAILED: no mix.exs'",
+        ":",
+        "touch release.tar.gz ../x; echo 'Built ../x'",
+        f"echo 'Built {VERSION}'; echo 'and killed'",
+    ],
+)
 def test_a_build_that_fails_stores_nothing(host: Host, script: str) -> None:
     host.builds_with(f"#!/bin/sh\n{script}\n")
     assert host.run().returncode == 1
