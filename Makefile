@@ -21,8 +21,8 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
 
-.PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
-.PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
+.PHONY: help check plan apply drift status doctor build update release promote rollback migrate migrate-down restart
+.PHONY: releases ping console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
 .PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
@@ -49,6 +49,8 @@ update: $(VENV) ## Build, and release what was built: ENV=stage
 	$(PYTHON) -m commands.update $(BUILD) $(ANSWER) $(ENVIRONMENTS)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage
 	$(PYTHON) -m commands.release $(call option,VERSION,version) $(call option,TARBALL,tarball) $(ANSWER) $(ENVIRONMENTS)
+promote: $(VENV) ## Release what is good in FROM=stage: ENV=prod
+	$(PYTHON) -m commands.promote $(call option,FROM,from) $(ANSWER) $(ENVIRONMENTS)
 rollback: $(VENV) ## Go back, to VERSION=…; MIGRATE_DOWN=… first: ENV=stage
 	$(PYTHON) -m commands.rollback $(call option,VERSION,version) $(call option,MIGRATE_DOWN,migrate-down) $(ANSWER) $(ENVIRONMENTS)
 migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage

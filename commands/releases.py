@@ -3,7 +3,7 @@
 Exit code 0: shown. 1: some answers are missing, and standard error says why.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -34,33 +34,54 @@ def command(environments: Sequence[str], as_json: bool) -> int:
             click.echo(f"{name}: {answer}", err=True)
     interruption.end_process_on_closed_output()
     if as_json:
-        options.print_json({name: everything(releases) for name, releases in told.items()})
+        options.print_json({name: everything(releases, elsewhere(name, told)) for name, releases in told.items()})
     else:
         for name, releases in told.items():
-            _print(name, releases)
+            _print(name, releases, elsewhere(name, told))
     return 0 if len(told) == len(answers) else 1
 
 
-def everything(releases: Releases) -> dict[str, Any]:
+def elsewhere(name: str, told: Mapping[str, Releases]) -> dict[str, dict[str, str]]:
+    """The other environments that have the same tarball, by its checksum, and its state there; by version.
+
+    + name: of an environment
+    + told: the releases of each environment
+    """
+    return {
+        version: {
+            other: describe(releases, version)
+            for other, releases in told.items()
+            if other != name and releases.present.get(version) == digest != ""
+        }
+        for version, digest in told[name].present.items()
+    }
+
+
+def everything(releases: Releases, elsewhere: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """The releases and the log as JSON, the newest first.
 
     + releases: releases of one environment
+    + elsewhere: the state of each version in other environments
     """
     fallback = releases.fallback()
     return {
         "current": releases.current,
         "fallback": fallback,
-        "releases": [{"version": name, "state": releases.outcome(name)} for name in releases.newest_first()],
+        "releases": [
+            {"version": name, "state": releases.outcome(name), "elsewhere": elsewhere[name]}
+            for name in releases.newest_first()
+        ],
         "log": [revision._asdict() for revision in reversed(releases.revisions)],
     }
 
 
-def _print(environment: str, releases: Releases) -> None:
+def _print(environment: str, releases: Releases, elsewhere: Mapping[str, Mapping[str, str]]) -> None:
     click.secho(environment, bold=True)
     fallback = releases.fallback()
     for version in releases.newest_first():
         note = ", the one to go back to" if version == fallback else ""
-        click.echo(f"  {version}  {describe(releases, version)}{note}")
+        others = "".join(f"; {name}: {state}" for name, state in elsewhere[version].items())
+        click.echo(f"  {version}  {describe(releases, version)}{note}{others}")
     if not releases.present:
         click.echo("  no release")
     for revision in list(reversed(releases.revisions))[:LOGGED]:

@@ -39,14 +39,21 @@ if at_home:
     store = environment.artifacts_path
 else:
     # A build for another machine stays on the build host. A release sends it from this computer.
-    store = f"{environment.build_path}/artifacts"
+    store = environment.build_store_path
     files.directory(name="Build: directory of tarballs", path=store, user="root", group="root", mode="700")
-known = build.find_known(environment, revision, store, distribution)
-rebuild = option("REBUILD") == "1"
-result = build.Result(known.version if known and not rebuild else "")
-if known and not rebuild:
+anew = option("REBUILD") == "1"
+known = None if anew else build.find_known(environment, revision, store, distribution)
+elsewhere = None
+if not (known or anew):
+    elsewhere = build.find_elsewhere(environment, entry.neighbours(environment), revision, store, distribution)
+result = build.Result((known or elsewhere[0]).version if known or elsewhere else "")
+if known:
     pin.keep(version=known.version, sha256=known.sha256)
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)
+elif elsewhere:
+    pin.keep(version=elsewhere[0].version, sha256=elsewhere[0].sha256)
+    directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
+    build.take(environment, *elsewhere, into=store)
 else:
     directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
     arrived = build.send_sources(environment, revision)

@@ -2,6 +2,8 @@
 
 The variable DEPLOY_VERSION names a version on the host or in .releases/<environment>/, DEPLOY_TARBALL a file on this
 computer. Without both, the newest build is released. docs/releases.md describes the steps.
+
+The variable DEPLOY_FROM names an environment of the same machine whose tarballs count too; `make promote` sets it.
 """
 
 from pathlib import Path
@@ -12,21 +14,27 @@ from preflight import entry
 from preflight.options import option
 
 environment = entry.free_environment()
+origin = entry.neighbour(option("FROM"))
 present = history.read(environment)
 pin.require_running(present.current)
 chosen = pin.choice()
 path = chosen.get("tarball") or option("TARBALL")
+own = artifacts.in_store(environment)
+offered = [*own, *(artifacts.in_store(origin) if origin else [])]
 artifact, tarball = choose_artifact(
     environment,
     version=chosen.get("version") or option("VERSION"),
     path=Path(path) if path else None,
-    in_store=artifacts.in_store(environment),
+    # Two environments may each have built a version of one name: what was chosen comes first.
+    in_store=sorted(offered, key=lambda offer: offer.sha256 != chosen.get("sha256")),
     present=present,
     here=entry.distribution(),
 )
 pin.require_artifact(artifact.version, artifact.sha256)
 if tarball:
     pin.keep(tarball=str(tarball.path.absolute()))
+stored = [(one.version, one.sha256) for one in own]
+taken = origin if artifact in offered and (artifact.version, artifact.sha256) not in stored else None
 runs = present.current == artifact.version and present.outcome(artifact.version) == history.GOOD
 if not runs:
     applied.require(environment)
@@ -42,11 +50,15 @@ directories.prune_tarballs(
 artifacts.require_space(
     environment,
     artifact,
-    upload=tarball is not None,
+    upload=tarball is not None or taken is not None,
     going=present.superfluous(environment.keep_releases, artifact.version),
 )
 if tarball:
     artifacts.upload(environment, tarball)
+elif taken:
+    artifacts.take(
+        name="Release: tarball in the store", environment=environment, artifact=artifact, store=taken.artifacts_path
+    )
 directories.unpack(name="Release: unpacked", environment=environment, artifact=artifact)
 switch.run(
     name=f"Release: {artifact.version} runs",

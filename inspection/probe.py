@@ -154,9 +154,9 @@ class SiteHsts(FactBase[list[str] | None]):
 def in_release(environment: Environment, *arguments: str) -> list[str]:
     """The argument list that runs a command of the running release, as the application user, with the unit's variables.
 
-    + arguments: of `bin/<app>`
+    + arguments: of `bin/<release>`
     """
-    return ["sudo", "-n", "-u", environment.user, *_in_directory(environment, f"bin/{environment.app}", *arguments)]
+    return ["sudo", "-n", "-u", environment.user, *_in_directory(environment, environment.release_script, *arguments)]
 
 
 def node_output(host: Host, environment: Environment, expression: str, *, while_starting: bool = False) -> list[str]:
@@ -168,7 +168,7 @@ def node_output(host: Host, environment: Environment, expression: str, *, while_
     Raises PyinfraError when the question to the host fails.
     """
     words = _in_directory(
-        environment, "timeout", str(PATIENCE), f"bin/{environment.app}", environment.tool.rpc, expression
+        environment, "timeout", str(PATIENCE), environment.release_script, environment.tool.rpc, expression
     )
     if while_starting:
         words = shell_program("while_starting.sh", environment.unit, str(PATIENCE), *words)

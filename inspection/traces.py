@@ -93,6 +93,13 @@ TRACES = (
         of_build=True,
     ),
     Trace(
+        "program that reads mix.exs",
+        lambda e: e.project_program_path,
+        "file",
+        lambda e: f"rm {e.project_program_path}",
+        of_build=True,
+    ),
+    Trace(
         "settings of the build program",
         lambda e: settings(e.build_program_path),
         "file",

@@ -63,7 +63,7 @@ def console(environment: Environment) -> str:
     It refuses to run without a terminal: the end of its input would end the node (seen with OTP 27).
     """
     refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
-    program = f"bin/{environment.app} {environment.tool.console}"
+    program = f"{environment.release_script} {environment.tool.console}"
     return f"( {refusal}; set -a; . {environment.variables_path}; cd {environment.app_path} && exec {program} )"
 
 

@@ -7,7 +7,7 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
 from group_data.schema.environment import Environment
-from group_data.schema.inventory import read_environments
+from group_data.schema.inventory import machine_of, read_environments
 from operations.host import lock
 from operations.release.choice import require_one_environment
 from preflight.access import require_sudo
@@ -33,6 +33,33 @@ def one_environment() -> Environment:
     """
     require_one_environment(host.inventory)
     return environments()[host.name]
+
+
+def neighbour(name: str | None) -> Environment | None:
+    """Another environment of the machine; None if no name is given.
+
+    + name: short name
+
+    Raises DeployError when the machine of this host has no such environment.
+    """
+    if not name:
+        return None
+    for environment in neighbours():
+        if environment.environment == name:
+            return environment
+    raise DeployError(f"FROM={name} is no environment of this machine. Nothing was changed")
+
+
+def neighbours(besides: Environment | None = None) -> list[Environment]:
+    """The environments of this machine.
+
+    + besides: environment to leave out
+    """
+    return [
+        environment
+        for name, environment in environments().items()
+        if environment != besides and machine_of(host.inventory.get_host(name)) == machine_of(host)
+    ]
 
 
 def free_environment() -> Environment:

@@ -133,9 +133,19 @@ class Environment(Settings):
         return f"{self.build_program_path}.conf"
 
     @property
+    def project_program_path(self) -> str:
+        """Elixir program beside the build program that reads the application's mix.exs."""
+        return f"{self.build_program_path}.exs"
+
+    @property
     def build_path(self) -> str:
         """Directory on the build host with sources, dependencies and compiled code of earlier builds."""
         return f"/var/cache/{self.full_name}-build"
+
+    @property
+    def build_store_path(self) -> str:
+        """Tarballs on a build host for an environment of another machine. Mode 0700."""
+        return f"{self.build_path}/artifacts"
 
     def release_path(self, version: str) -> str:
         """Directory of one release.
@@ -305,9 +315,19 @@ class Environment(Settings):
         return RELEASE_TOOLS[self.release_tool]
 
     @property
+    def release(self) -> str:
+        """Name of the release."""
+        return self.release_name or self.app
+
+    @property
+    def release_script(self) -> str:
+        """The release's own script, relative to its directory."""
+        return f"bin/{self.release}"
+
+    @property
     def start_command(self) -> str:
         """Command that runs the release in the foreground, for systemd."""
-        return f"{self.app_path}/bin/{self.app} {self.tool.start}"
+        return f"{self.app_path}/{self.release_script} {self.tool.start}"
 
     @property
     def secrets_read_at_start(self) -> bool:

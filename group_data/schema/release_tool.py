@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class ReleaseTool(NamedTuple):
-    """Arguments of a release's `bin/<app>`, and the command that builds a release.
+    """Arguments of a release's `bin/<release>`, and the command that builds a release.
 
     + start: runs in the foreground, as systemd requires
     + console: opens a shell inside the running node
@@ -33,7 +33,7 @@ RELEASE_TOOLS: dict[str, ReleaseTool] = {
         eval="eval",
         rpc="rpc",
         build="mix release --overwrite --version {version}",
-        assembled="_build/{mix_env}/rel/{app}",
+        assembled="_build/{mix_env}/rel/{release}",
     ),
     "distillery": ReleaseTool(
         start="foreground",
@@ -42,6 +42,6 @@ RELEASE_TOOLS: dict[str, ReleaseTool] = {
         eval="eval",
         rpc="rpc",
         build="mix distillery.release --env={environment}",
-        assembled="_build/{mix_env}/rel/{app}",
+        assembled="_build/{mix_env}/rel/{release}",
     ),
 }

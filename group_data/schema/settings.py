@@ -17,6 +17,7 @@ from group_data.schema.types import (
     Name,
     PackageName,
     Port,
+    RelativePath,
     RepositoryUrl,
     Sha256,
     SingleLine,
@@ -136,9 +137,16 @@ class Settings(BaseModel):
         default="mix",
         description="The tool that builds the release. It decides start command, node settings and secret file.",
     )
+    release_name: Name | None = Field(
+        default=None,
+        description="Name of the release, so of its script bin/<release>; default: the app. For a mix.exs whose releases: "
+        "have other names. Distillery: of the release in rel/config.exs.",
+        examples=["billing_umbrella"],
+    )
     mix_env: Name = Field(
         default="prod",
-        description="MIX_ENV the release is built with; the unit sets it too.",
+        description="MIX_ENV the release is built with; the unit sets it too. Environments with the same one share their "
+        "builds: what ran on stage can be promoted to prod.",
         examples=["stage"],
     )
     deployment_config: Name | None = Field(
@@ -370,6 +378,12 @@ class Settings(BaseModel):
         description="Git repository for `make build`: a URL, or a path on this computer.",
         examples=["git@github.com:example/billing.git", "../billing"],
     )
+    build_directory: RelativePath | None = Field(
+        default=None,
+        description="Directory of the application in its repository, with its mix.exs; default: the repository's own. All "
+        "of the repository is sent to the build, because dependencies by path may lie beside the application.",
+        examples=["services/billing"],
+    )
     build_host: HostName | None = Field(
         default=None,
         description="Inventory host that builds; default: the environment's own. It must run the same Debian.",
@@ -378,21 +392,23 @@ class Settings(BaseModel):
     build_packages: tuple[PackageName, ...] = Field(
         default=(),
         strict=False,
-        description="Debian packages for a build besides Elixir, installed on the build host.",
-        examples=[["nodejs", "build-essential"]],
+        description="Debian packages for a build besides Elixir, Erlang, git, make and a C compiler; installed on the build "
+        "host.",
+        examples=[["nodejs", "npm", "g++"]],
     )
     build_commands: tuple[SingleLine, ...] = Field(
         default=(),
         strict=False,
-        description="Shell commands for the checkout before the release is assembled, such as building assets.",
-        examples=[["mix assets.deploy"]],
+        description="Shell commands for the checkout before the release is assembled, such as building assets. Phoenix 1.8 "
+        "needs mix compile before them: LiveView's compiler writes a part of the JavaScript.",
+        examples=[["mix compile", "mix assets.deploy"]],
     )
     include_erts: bool = Field(default=True, description="Include the Erlang runtime in the release.")
     include_src: bool = Field(default=False, description="Include the sources in the release.")
     toolchain: ToolchainUrl | None = Field(
         default=None,
         description="Archive (.tar.gz) with Elixir and Erlang, unpacked on the build host; its bin directories come first "
-        "in PATH. Default: Debian's packages elixir and erlang-dev.",
+        "in PATH. Default: Debian's packages of Elixir and Erlang.",
         examples=["https://downloads.example.com/elixir-1.18-otp-27.tar.gz"],
     )
     toolchain_sha256: Sha256 | None = Field(

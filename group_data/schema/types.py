@@ -48,6 +48,10 @@ def _absolute_path(value: str) -> str:
 
 AbsolutePath = Annotated[str, AfterValidator(_absolute_path)]
 
+# A directory below another one. No part begins with a dot or a dash: that would be "..", .git, or an option.
+_RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}(/[A-Za-z0-9_][A-Za-z0-9._+-]{0,99}){0,9}$"
+RelativePath = Annotated[str, StringConstraints(pattern=_RELATIVE_PATH)]
+
 # Elixir's module names, as Macro.camelize/1 makes them from application names. They are atoms of at most 255 characters
 # (Erlang Efficiency Guide, "System Limits"); 200 leave room for the text that Elixir and the defaults add.
 _MODULE = r"^[A-Z][A-Za-z0-9_]*(\.[A-Z][A-Za-z0-9_]*)*$"
@@ -142,6 +146,7 @@ WORDS = {
     _URL_PATH: "must be a path such as /health, of letters, digits and . _ -",
     _PACKAGE: "must be the name of a Debian package",
     _HOST: "must be the name of a host in inventory.py",
+    _RELATIVE_PATH: "must be a directory of the repository such as services/billing, of letters, digits and . _ + -",
     _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",

@@ -3,17 +3,23 @@
 #
 # Builds a release from the sources in the working directory. systemd runs it as the application user (run_build.sh).
 #
-# Settings of the environment: the file with the same name and .conf at its end (templates/build.conf.j2).
+# No step evaluates config/runtime.exs: it may ask for variables that only the application's unit has.
+#
+# Settings of the environment: the file with the same name and .conf at its end (templates/build.conf.j2). The file with .exs at
+# its end reads mix.exs (read_project.exs).
 #
 # Environment: REVISION and BRANCH of the sources, TAKEN: existing versions.
 set -euo pipefail
 
 # For shellcheck; the settings set all of these.
-app='' scratch='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
-secrets_built_in='' release_tool='' assembled='' assemble=() build_commands=()
+app='' release='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
+secrets_built_in='' release_tool='' build_directory='' assembled='' assemble=() build_commands=()
 # shellcheck source=/dev/null
 . "$0.conf"
 
+scratch=${PWD%/*}
+project=$scratch/project
+log=$scratch/log
 export LANG=C.UTF-8 HOME=$scratch
 export PATH=$toolchain_path/usr/local/bin:/usr/bin:/bin
 export MIX_ENV=$mix_env
@@ -28,7 +34,56 @@ fail() {
     exit 1
 }
 
-# Distillery reads the secrets in config/ while it builds. A mix release reads them when it starts.
+# --- The application's mix.exs ---------------------------------------------------------------------------------------
+
+enter_project() {
+    local found
+    cd "${build_directory:-.}" 2> /dev/null ||
+        fail "the repository has no directory $build_directory: build_directory names the application's"
+    [ ! -f mix.exs ] || return 0
+    found=$(find . -maxdepth 4 -name mix.exs -not -path '*/deps/*' -printf '%P\n' | sort | xargs)
+    fail "there is no mix.exs in ${build_directory:-the repository}: set build_directory to the application's directory" \
+        "${found:+(there are: $found)}"
+}
+
+# Prints what mix.exs says.
+told() { sed -n "s/^$1=//p" "$project"; }
+
+read_project() {
+    local required
+    rm -f "$project"
+    elixir "$0.exs" "$project" "$release" ||
+        fail "mix.exs cannot be read, for the reason above: MIX_ENV=$MIX_ENV mix help shows it in a fresh checkout"
+    required=$(told required)
+    [ "$(told outdated)" != true ] ||
+        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a newer" \
+            "one, or use a newer Debian"
+    [ -n "$(told version)" ] || fail "mix.exs has no version: add version: to its project, or to its release" \
+        "${release}"
+}
+
+# Host names come from group data, so both must name the same release.
+require_release() {
+    local names app_there
+    [ "$release_tool" = mix ] || return 0
+    names=$(told releases) app_there=$(told app)
+    if [ -n "$names" ]; then
+        [[ " $names " != *" $release "* ]] || return 0
+        [[ $names == *' '* ]] || fail "mix.exs has the release $names, and group data expects $release:" \
+            "set release_name = \"$names\" in group_data/all.py, then apply"
+        fail "mix.exs has the releases $names, and group data expects $release: set release_name in group_data/all.py to" \
+            "one of them, then apply"
+    fi
+    [ -z "$(told umbrella)" ] || fail "mix.exs of an umbrella must name the release and its applications:" \
+        "releases: [$release: [applications: [${app}_web: :permanent]]]"
+    [ "$app_there" = "$release" ] || fail "mix.exs names no release, so it is called $app_there, and group data expects" \
+        "$release: set release_name = \"$app_there\" in group_data/all.py, then apply"
+}
+
+# --- Steps -----------------------------------------------------------------------------------------------------------
+
+# Distillery reads the secrets in config/ while it builds. A mix release reads them when it starts, unless its configuration
+# imports them as Distillery's does.
 link_secrets() {
     if [ -d config ] && [ -r "$secrets" ]; then
         ln -sfn "$secrets" "config/${secrets##*/}"
@@ -37,29 +92,82 @@ link_secrets() {
     fi
 }
 
+# Leaves a note for run_build.sh if the secrets are in the release, which then fits one environment alone. One secret that each
+# secret file has stands for all. It is no argument: every local user reads those.
+note_secrets() {
+    rm -f "$scratch/notes"
+    if [ "$secrets_built_in" = yes ] ||
+        sed -n 's/.*secret_key_base: "\([^"]\{8,\}\)".*/\1/p' "$secrets" 2> /dev/null |
+        grep -qsFf - "$assembled/releases/$version/sys.config"; then
+        say "secrets=built in" > "$scratch/notes"
+    fi
+}
+
+# Runs a command, shows its output, and says how to go on after an error that has a known remedy.
+run() {
+    local remedy
+    # Line by line, so that the journal shows a long step while it runs.
+    "$@" 2>&1 | tee "$log" || {
+        remedy=$(advice)
+        [ -z "$remedy" ] || fail "$remedy"
+        return 1
+    }
+}
+
+# Prints the remedy for what the log says; nothing for an unknown error.
+advice() {
+    local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
+    if name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
+        say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
+            "erlang-${name//_/-}"
+    elif name=$(found 's/.*could not fetch environment variable "\([^"]*\)".*/\1/p'); then
+        say "the configuration asks for the variable $name while it is compiled, and only the running application has it:" \
+            "read it in config/runtime.exs, which a build does not evaluate"
+    elif name=$(found "s/.*\"\\($programs\\)\" not found in the path.*/\\1/p
+        s/.*: \\($programs\\): \\(command not found\\|not found\\|No such file or directory\\)\$/\\1/p"); then
+        say "the build needs the program $name: add Debian's package $(package_of "$name") to build_packages"
+    elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
+        say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
+    elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
+        say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
+    fi
+}
+
+# $1: sed's commands that print a name. Prints the first one.
+found() { sed -n "$1" "$log" | head -n 1 | grep .; }
+
+package_of() {
+    case $1 in
+    cc | gcc) say gcc ;;
+    g++ | c++) say g++ ;;
+    node) say nodejs ;;
+    *) say "$1" ;;
+    esac
+}
+
 fetch_dependencies() {
+    [ "$(told fetches)" != true ] || [ -f mix.lock ] || [ -d deps ] ||
+        fail "mix.exs has dependencies and there is no mix.lock: run mix deps.get in the application's checkout, and commit" \
+            "mix.lock"
     [ -f mix.lock ] || return 0
     say "Fetching dependencies"
     mix local.hex --force --if-missing
     mix local.rebar --force --if-missing
-    mix deps.get --only "$MIX_ENV"
+    run mix deps.get --only "$MIX_ENV"
 }
 
 run_build_commands() {
     local command
     for command in "${build_commands[@]}"; do
         say "+ $command"
-        bash -c "$command" || fail "build_commands: $command failed, for the reason above"
+        run bash -c "$command" || fail "build_commands: $command failed, for the reason above"
     done
 }
 
 # Sets `version`: the version in mix.exs with date, branch and revision, and with a number if that version exists.
 stamp() {
     local base stamped number
-    # Nothing is compiled yet, and mix would complain about that.
-    base=$(mix run --no-compile --no-deps-check --no-start \
-        -e 'IO.puts(["version ", Mix.Project.config()[:version]])' 2> /dev/null | sed -n 's/^version //p') || true
-    [ -n "$base" ] || fail "mix run cannot tell the version in mix.exs: try it in a fresh checkout"
+    base=$(told version)
     stamped=$base+$(date -u +%Y%m%d)${BRANCH:+-$BRANCH}-${REVISION:0:7}
     version=$stamped
     for ((number = 2; ; number++)); do
@@ -71,6 +179,15 @@ stamp() {
     sed -i "s/version: \"$base\"/version: \"$version\"/" mix.exs
     grep -qF "version: \"$version\"" mix.exs ||
         fail "mix.exs has no line version: \"$base\", which the build could stamp"
+}
+
+# Adds the release's name to the command. Without `releases:`, Mix takes no name.
+name_release() {
+    if [ "$release_tool" = distillery ]; then
+        [ "$release" = "$app" ] || assemble+=("--name=$release")
+    elif [ -n "$(told releases)" ]; then
+        assemble+=("$release")
+    fi
 }
 
 check_release() {
@@ -85,23 +202,37 @@ check_release() {
     fi
 }
 
+# In an umbrella each application has sources.
 add_sources() {
-    local library
+    local sources name library
     [ "$include_src" = true ] || return 0
-    for library in "$assembled/lib/$app"-*; do
-        mkdir -p "$library/src"
-        cp -r lib "$library/src/"
+    for sources in lib apps/*/lib; do
+        name=${sources%/lib} name=${name##*/}
+        [ "$sources" != lib ] || name=$app
+        for library in "$assembled/lib/$name"-*; do
+            if [ -d "$sources" ] && [ -d "$library" ]; then
+                mkdir -p "$library/src"
+                cp -r "$sources" "$library/src/"
+            fi
+        done
     done
 }
 
+enter_project
+read_project
+require_release
 link_secrets
 fetch_dependencies
 run_build_commands
 stamp
+name_release
 say "Building $version with ${assemble[1]}"
-"${assemble[@]//\{version\}/$version}"
+# Release tools add to this directory: former versions would get into the tarball.
+rm -rf "$assembled"
+run "${assemble[@]//\{version\}/$version}"
 check_release
+note_secrets
 add_sources
-tar -C "$assembled" -czf ../release.tar.gz.part .
-mv ../release.tar.gz.part ../release.tar.gz
+tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
+mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 say "Built $version"

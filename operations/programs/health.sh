@@ -15,7 +15,7 @@ healthy() {
     answers "$process" || return 1
     # The node itself reports the version that it booted.
     if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
-        say "the site answers, and the node does not: bin/$app $rpc failed"
+        say "the site answers, and the node does not: $script $rpc failed"
         return 1
     fi
     if [ "$runs" != "$version" ]; then

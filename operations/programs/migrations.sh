@@ -21,7 +21,7 @@ task() {
     verbatim "$@"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
         --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${settings[@]}" \
-        -- "$release/bin/$app" "${arguments[@]}"
+        -- "$release/$script" "${arguments[@]}"
 }
 
 # --- The list --------------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ require_files() {
 # Whether a release has the file of each migration, in whatever folder of the application's own.
 has_files() {
     local release=$1 migration
-    [ -x "$release/bin/$app" ] || return 1
+    [ -x "$release/$script" ] || return 1
     for migration in $2; do
         [ -n "$(find "$release"/lib/*/priv -path '*/migrations/*' -name "${migration##*:}_*.exs" -print -quit)" ] || return 1
     done

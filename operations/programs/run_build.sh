@@ -4,12 +4,13 @@
 #
 # $1: unit, $2: program that builds, $3: user, $4: group that may read the secret file, $5: directory of builds, $6: revision,
 # $7: branch, $8: seconds that a build may take, $9: directory of the store, $10: application, $11: distribution, $12: built_for,
-# $13: recipe, $14: directory of releases, $15: archive of the sources, $16: program that unpacks them
+# $13: recipe, $14: directory of releases, $15: archive of the sources, $16: program that unpacks them, $17: directory of the
+# application in the sources
 set -eu
 . ./follow.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
-app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7
+app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8
 trap 'rm -f "$seen" "$archive"' EXIT
 
 as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }
@@ -38,6 +39,7 @@ store() {
     as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
+    as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
     echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     mv "$tarball.part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"
@@ -51,10 +53,11 @@ flock -n 9 || {
     echo "a build of this environment is at work: wait for it to end" >&2
     exit 1
 }
-as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" < "$archive"
+as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" "$directory" < "$archive"
 build
 # shellcheck disable=SC2154
-version=$(sed -n '$s/^Built //p' "$seen")
+# The application prints this line: nothing else than a version gets into a path. group_data/schema/version.py has the pattern.
+version=$(sed -n '$s/^Built \([0-9A-Za-z][0-9A-Za-z.+_-]\{0,127\}\)$/\1/p' "$seen")
 rm -f "$archive"
 # The application's own build steps may print such a line, and root makes a path of it.
 [[ $version =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]] || {

@@ -20,7 +20,7 @@ set -Eeuo pipefail
 umask 077
 
 # For shellcheck; the settings set all of these.
-app='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
+app='' script='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
@@ -81,7 +81,7 @@ node() {
         # shellcheck source=/dev/null
         . "$variables_path"
         cd "$root/$app"
-        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "bin/$app" "$@"
+        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "$script" "$@"
     )
 }
 
@@ -205,7 +205,7 @@ take_up() {
 
 release() {
     begin release "$1"
-    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ "$migrate" != before ] || migrate "$releases/$1"
     link "$1"
     restart_and_check "$1"
@@ -216,7 +216,7 @@ release() {
 
 rollback() {
     begin rollback "$1"
-    [ -x "$releases/$1/bin/$app" ] || fail "there is no release $1"
+    [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ -z "${2:-}" ] || migrate_down "$releases/$(current)" "$2"
     link "$1"
     restart_and_check "$1"

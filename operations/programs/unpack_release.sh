@@ -2,11 +2,11 @@
 # Unpacks a release into a directory of its own, which belongs to root. The directory gets its name after all checks. GNU tar
 # itself only writes below its working directory.
 #
-# $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: application and its user
+# $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: the application's user and group, $6: name of the release
 set -eu
 umask 027
 . ./lock.sh
-root=$1 version=$2 tarball=$3 digest=$4 app=$5
+root=$1 version=$2 tarball=$3 digest=$4 app=$5 release=$6
 
 refuse() {
     echo "$tarball $1: build it anew; nothing was released" >&2
@@ -50,7 +50,7 @@ check() {
     find . -type l -exec realpath -mz {} + | tr '\0' '\n' | while IFS= read -r target; do
         case $target in "$here"/*) ;; *) refuse "holds a link that leads out of the release" ;; esac
     done
-    [ -x "bin/$app" ] || refuse "has no bin/$app"
+    [ -x "bin/$release" ] || refuse "has no bin/$release, which release_name in group data expects"
     boots=$(cut -d ' ' -f 2 releases/start_erl.data) || refuse "has no releases/start_erl.data"
     [ "$boots" = "$version" ] || refuse "would boot version $boots, not $version"
 }

@@ -38,6 +38,7 @@ class Artifact(NamedTuple):
     + distribution: of the build host, such as Debian 13, or "-"
     + built_for: marks of an environment in it (`Environment.built_for`), or "-"
     + recipe: SHA-256 of the program that built it, or "-"
+    + secrets: "built in" if it holds secrets of its environment, or "-"
     """
 
     version: str
@@ -47,6 +48,7 @@ class Artifact(NamedTuple):
     distribution: str = "-"
     built_for: str = "-"
     recipe: str = "-"
+    secrets: str = "-"
 
     def path(self, environment: Environment) -> str:
         """Its path in the store."""
@@ -168,6 +170,20 @@ def upload(environment: Environment, tarball: Tarball) -> None:
     files.directory(name="Release: directory for uploads", path=UPLOADS, mode="700", _sudo=False)
     send(name="Release: upload", src=tarball.path, dest=arrived, sha256=tarball.sha256, _sudo=False)
     store_upload(name="Release: tarball in the store", environment=environment, tarball=tarball, arrived=arrived)
+
+
+@operation()
+def take(environment: Environment, artifact: Artifact, store: str, into: str | None = None) -> Generator[StringCommand]:
+    """Copy a tarball from another store of the machine, with its notes. Its checksum is verified.
+
+    + environment: that gets the tarball
+    + artifact: the tarball
+    + store: directory of tarballs that has it
+    + into: directory of tarballs that gets it; default: the environment's artifact store
+    """
+    name = environment.tarball_name(artifact.version)
+    places = [f"{directory}/{name}" for directory in (store, into or environment.artifacts_path)]
+    yield program.command("take_artifact.sh", *places, artifact.sha256)
 
 
 @operation()

@@ -1,7 +1,7 @@
 """Build of a release on a host: toolchain, sources, compilation, and the tarball's way to the store or this computer."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from io import StringIO
@@ -19,12 +19,18 @@ from group_data.schema.environment import Environment
 from operations.host import packages, program
 from operations.host.rendering import render
 from operations.host.report import announce
-from operations.release import pin, tarball
+from operations.release import artifacts, history, pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import Source
 
-# Elixir, the parts of Erlang that a build needs, and git for dependencies from repositories.
-PACKAGES = ("elixir", "erlang-dev", "git")
+# Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
+OTP = (
+    "asn1", "crypto", "dev", "edoc", "eldap", "eunit", "ftp", "inets", "mnesia", "os-mon", "parsetools",
+    "public-key", "runtime-tools", "snmp", "ssh", "ssl", "syntax-tools", "tftp", "tools", "xmerl",
+)  # fmt: skip
+
+# git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
+PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), "git", "gcc", "libc6-dev", "make")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -85,14 +91,23 @@ def _conf(environment: Environment) -> str:
         "build.conf.j2",
         environment=environment,
         toolchain_path=f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else "",
-        assembled=tool.assembled.format(mix_env=environment.mix_env, app=environment.app),
+        assembled=tool.assembled.format(mix_env=environment.mix_env, release=environment.release),
         assemble=[word.replace("{environment}", environment.environment) for word in tool.build.split()],
     )
 
 
 def recipe(environment: Environment) -> str:
-    """SHA-256 of the build program and its settings. The same revision and recipe give the same build."""
-    return sha256(f"{program.text('build.sh')}\0{_conf(environment)}".encode()).hexdigest()
+    """SHA-256 of everything but the sources that decides about a build: the programs and the settings.
+
+    The same revision and recipe give the same build, in another environment too. So the path of the secret file is left out:
+    a build that has secrets in it is never used again.
+
+    + environment: environment of the build
+    """
+    settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
+    return sha256(
+        "\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()
+    ).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
@@ -102,6 +117,12 @@ def install_program(environment: Environment) -> None:
     """
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
+        (
+            "Build: program that reads mix.exs",
+            environment.project_program_path,
+            program.text("read_project.exs"),
+            "644",
+        ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
         files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
@@ -122,20 +143,56 @@ def send_sources(environment: Environment, source: Source) -> str:
 def find_known(environment: Environment, source: Source, store: str, distribution: str) -> Artifact | None:
     """A tarball of the same revision and recipe, which makes a build unnecessary; None without one.
 
-    A tarball of Distillery never counts: it contains secrets, and these may have changed.
+    A tarball with secrets in it, as Distillery's, never counts: they may have changed, or be another environment's.
 
     + environment: environment of the build
     + source: sources of the revision
     + store: directory of tarballs
     + distribution: of the host, such as Debian 13
     """
-    wanted = (source.revision, distribution, environment.built_for, recipe(environment))
-    same = (
-        artifact
-        for artifact in in_store(environment, store)
-        if (artifact.revision, artifact.distribution, artifact.built_for, artifact.recipe) == wanted
-    )
-    return next(same, None) if environment.secrets_read_at_start else None
+    if not environment.secrets_read_at_start:
+        return None
+    facts = (source.revision, distribution, environment.built_for, recipe(environment))
+    for artifact in in_store(environment, store):
+        if artifact == Artifact(artifact.version, artifact.sha256, artifact.size, *facts):
+            return artifact
+    return None
+
+
+def find_elsewhere(
+    environment: Environment, neighbours: Iterable[Environment], source: Source, store: str, distribution: str
+) -> tuple[Artifact, str] | None:
+    """A tarball as in `find_known` that other environments of the machine have, and its store; None without one.
+
+    A version that the environment has already with other content does not count.
+
+    + environment: environment of the build
+    + neighbours: other environments of the machine
+    + source: sources of the revision
+    + store: the environment's own directory of tarballs
+    + distribution: of the host, such as Debian 13
+    """
+    taken = {artifact.version for artifact in in_store(environment, store)} | set(history.read(environment).present)
+    for other in neighbours:
+        if (other.app, other.built_for, recipe(other)) != (environment.app, environment.built_for, recipe(environment)):
+            continue
+        for directory in (other.artifacts_path, other.build_store_path):
+            known = find_known(environment, source, directory, distribution)
+            if known and known.version not in taken:
+                return known, directory
+    return None
+
+
+def take(environment: Environment, artifact: Artifact, store: str, into: str) -> None:
+    """Take a tarball that another environment of the machine has, instead of building it.
+
+    + environment: environment of the build
+    + artifact: the tarball
+    + store: directory of tarballs that has it
+    + into: directory of tarballs that gets it
+    """
+    announce(f"Will take {artifact.version} from {store}, which is the same build")
+    artifacts.take(name="Build: tarball", environment=environment, artifact=artifact, store=store, into=into)
 
 
 @operation(is_idempotent=False)
@@ -169,6 +226,7 @@ def run(
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
+        environment.build_directory or ".",
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [environment, store, arguments, result], {})
 
@@ -190,12 +248,12 @@ def _start_and_follow(
 
 @operation(is_idempotent=False)
 def fetch(environment: Environment, store: str, directory: Path, result: Result) -> Generator[FunctionCommand]:
-    """Fetch the tarball of this run and the files beside it to a private directory of this computer.
+    """Fetch a tarball of the store and the files beside it to a private directory of this computer.
 
     + environment: environment of the tarball
     + store: directory of tarballs on the host
     + directory: directory on this computer
-    + result: of the build
+    + result: its version
     """
     announce(f"Will bring the tarball to {directory}")
     yield FunctionCommand(_fetch, [environment, store, directory, result], {})

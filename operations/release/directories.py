@@ -62,5 +62,8 @@ def unpack(environment: Environment, artifact: Artifact) -> Generator[StringComm
         host.noop(f"{artifact.version} is unpacked")
         return
     announce(f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}")
-    arguments = [environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.app]
+    arguments = [
+        environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.user,
+        environment.release,
+    ]  # fmt: skip
     yield program.command("unpack_release.sh", *arguments)

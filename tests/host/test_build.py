@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from operations.release.build import OTP
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import CHECKOUT, Run
 from tests.host.releases import wait_until
@@ -80,6 +81,9 @@ def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) ->
     assert (facts["branch"], facts["distribution"]) == ("main", "Debian 13")
     host.machine.run(f"cd {STORE} && sha256sum --check --status *.sha256")
     assert set(host.machine.run(f"stat -c '%U %a' {STORE} {STORE}/*").stdout.splitlines()) == {"root 700", "root 600"}
+    # Any of OTP's applications that a mix.exs may name is there.
+    names = "".join(f" {name.replace('-', '_')}" for name in OTP if name != "dev")
+    host.machine.run(f"elixir -e 'for name <- ~w({names})a, do: :ok = Application.ensure_loaded(name)'")
     release(host, "stage").require_success()
     assert version(host.machine, "stage") == stamped
     assert host.machine.run("cat /home/billing/stage/releases/*/lib/billing-*/priv/hook").stdout == "hooked\n"
@@ -192,6 +196,33 @@ def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
         second = build(host)
         assert (second.exit_code, "a build of this environment is at work" in second.output) == (2, True), second.output
         assert first.wait(60) == 0, output.read_text()
+
+
+def test_a_named_release_in_a_directory_of_the_repository(
+    host: Host, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What mix.exs says and group data does not is refused with the line for group data, before a build."""
+    whole = tmp_path_factory.mktemp("whole")
+    shutil.copytree(CHECKOUT / "examples/billing", whole / "services/billing", ignore=shutil.ignore_patterns("_build"))
+    mix_exs = whole / "services/billing/mix.exs"
+    mix_exs.write_text(mix_exs.read_text().replace("releases: [billing:", "releases: [demo:"))
+    git(whole, "init", "--quiet", "--initial-branch=main")
+    commit(whole)
+    host.project.edit("all", repository=str(whole))
+    elsewhere = build(host)
+    assert (
+        "set build_directory to the application's directory (there are: services/billing/mix.exs)" in elsewhere.output
+    )
+    host.project.edit("stage", build_directory="services/billing")
+    misnamed = build(host)
+    assert 'mix.exs has the release demo, and group data expects billing: set release_name = "demo"' in misnamed.output
+    host.project.edit("stage", release_name="demo")
+    host.project.apply("--limit", "stage").require_success()
+    host.project.make("update", "ENV=stage", "YES=1").require_success()
+    host.project.edit("all", repository=str(repository))
+    assert version(host.machine, "stage") == stored(host)[0]
+    assert host.project.make("ping", "ENV=stage").exit_code == 0
+    host.project.edit("stage", build_directory=None, release_name=None)
 
 
 def test_a_toolchain_from_elsewhere(host: Host, repository: Path) -> None:

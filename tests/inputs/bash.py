@@ -43,6 +43,7 @@ def _expected(environment: Environment) -> dict[bytes, bytes]:
     """The aliases by the words of the setting's description, not by the code that makes them."""
     root = f"/home/{environment.app}/{environment.environment}"
     app_path = f"{root}/{environment.app}"
+    release = environment.release_name or environment.app
     console = "remote" if environment.release_tool == "mix" else "remote_console"
     name = f"{environment.app}_{environment.environment}"
     values = {
@@ -50,7 +51,7 @@ def _expected(environment: Environment) -> dict[bytes, bytes]:
         "root": root,
         "app_path": app_path,
         "console": "( [ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }; "
-        f"set -a; . /etc/default/{name}; cd {app_path} && exec bin/{environment.app} {console} )",
+        f"set -a; . /etc/default/{name}; cd {app_path} && exec bin/{release} {console} )",
     }
     aliases = {environment.environment: f"cd {app_path} 2>/dev/null || cd {root}"}
     for alias, text in environment.aliases.items():

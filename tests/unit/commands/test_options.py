@@ -67,6 +67,7 @@ def test_an_unknown_command() -> None:
     ("arguments", "advice"),
     [
         (["release"], "Say which environment: make release ENV=stage"),
+        (["promote", "prod"], "Say from where: make promote FROM=stage ENV=prod"),
         (["vault-init"], "Say which environment: make vault-init ENV=stage"),
         (["unlock"], "Say which environment: make unlock ENV=stage"),
         (["migrate-down", "stage"], "Say which migration: make migrate-down ENV=stage VERSION="),

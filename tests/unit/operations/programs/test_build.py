@@ -17,12 +17,18 @@ from tests.unit.operations.programs.sandboxed import Sandbox
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 STAMPED = "0.2.0+20260201-main-0123456"
 
-# What the program needs of mix: the version in mix.exs, and a release. MIX_VERSION is one that mix.exs sets of its own.
+# What the program needs of Elixir: what mix.exs says. TOLD is what it says besides its version; mix.exs may print.
+ELIXIR = """\
+echo "version=from mix.exs"
+[ "${1##*/}" = build-stage.exs ] || exit 3
+printf '%s\\n' "version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)" app=billing elixir=1.18.3 "$TOLD" > "$2"
+"""
+
+# And of mix: a release. MIX_VERSION is one that mix.exs sets of its own.
 MIX = """\
 echo "mix $*" >> ../calls
 version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)
 case $1 in
-run) echo "a warning"; echo "version $version" ;;
 release) release "${MIX_VERSION:-$4}" ;;
 distillery.release) release "${MIX_VERSION:-$version}" ;;
 esac
@@ -31,7 +37,7 @@ esac
 # $1: version
 RELEASE = """\
 release() {
-    made=_build/$MIX_ENV/rel/billing
+    made=_build/$MIX_ENV/rel/${RELEASE:-billing}
     mkdir -p "$made/bin" "$made/releases" "$made/lib/billing-0.2.0"
     echo "15.2 $1" > "$made/releases/start_erl.data"
     touch "$made/bin/billing"
@@ -55,13 +61,25 @@ class Scratch:
         self.program.write_text(program.text("build.sh"))
         self.program.chmod(0o755)
         # The last word counts.
-        here = f"scratch={self.source.parent}\ntoolchain_path={sandbox.bin}:\nsecrets={self.secrets}\n"
+        here = f"toolchain_path={sandbox.bin}:\nsecrets={self.secrets}\n"
         Path(f"{self.program}.conf").write_text(build._conf(settings) + here)
+        sandbox.stub("elixir", ELIXIR)
         sandbox.stub("mix", f"{RELEASE}{MIX}")
         sandbox.stub("date", '[ "$*" = "-u +%Y%m%d" ] && echo 20260201')
 
-    def build(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        given = {"REVISION": REVISION, "BRANCH": "main", "TAKEN": "", "WITH_ERTS": "yes"} | variables
+    def build(self, *told: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """A build.
+
+        + told: lines that mix.exs says
+        + variables: for the program and the stand-ins
+        """
+        given = {
+            "REVISION": REVISION,
+            "BRANCH": "main",
+            "TAKEN": "",
+            "WITH_ERTS": "yes",
+            "TOLD": "\n".join(told),
+        } | variables
         return subprocess.run(
             [self.program], cwd=self.source, env=given, capture_output=True, text=True, check=False, timeout=60
         )
@@ -92,7 +110,7 @@ def test_a_release_gets_its_version_from_date_branch_and_revision(scratch: Calla
     place = scratch()
     done = place.build()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [f"Building {STAMPED} with release", f"Built {STAMPED}"]
+    assert done.stdout.splitlines()[1:] == [f"Building {STAMPED} with release", f"Built {STAMPED}"]
     assert place.calls()[-1] == f"mix release --overwrite --version {STAMPED}"
     assert {"./bin/billing", "./releases/start_erl.data", "./erts-15.2"} < set(place.built())
     assert not list(place.source.parent.glob("*.part"))
@@ -136,8 +154,8 @@ def failed(place: Scratch, done: subprocess.CompletedProcess[str], reason: str) 
 def test_a_version_that_distillery_would_not_find_is_refused(scratch: Callable[..., Scratch]) -> None:
     place = scratch(release_tool="distillery")
     place.secrets.write_text("secret")
-    (place.source / "mix.exs").write_text('  @version "0.2.0"\n  app: :billing, version: "0.2.0",\n')
-    place.sandbox.stub("mix", "echo 'version 0.9.9'")
+    (place.source / "mix.exs").write_text('  @version "0.9.9"\n  app: :billing, version: "0.2.0",\n')
+    place.sandbox.stub("elixir", 'echo version=0.9.9 > "$2"')
     failed(place, place.build(), 'mix.exs has no line version: "0.9.9", which the build could stamp')
 
 
@@ -153,7 +171,7 @@ def test_dependencies_are_fetched_and_build_commands_run_in_order(scratch: Calla
         "it's prod",
         "mix assets.deploy",
     ]
-    assert done.stdout.splitlines()[:3] == [
+    assert done.stdout.splitlines()[1:4] == [
         "Fetching dependencies", "+ echo it\\'s \"$MIX_ENV\" >> ../calls", "+ mix assets.deploy",
     ]  # fmt: skip
 
@@ -170,13 +188,216 @@ def test_where_mix_fails_nothing_is_built(scratch: Callable[..., Scratch], comma
     (place.source / "mix.lock").touch()
     place.sandbox.stub("mix", f'[ "$1" != {command} ] || {{ echo "** (Mix)" >&2; exit 1; }}\n{RELEASE}{MIX}')
     done = place.build()
-    assert (done.returncode, done.stderr, place.built()) == (1, "** (Mix)\n", [])
+    assert (done.returncode, done.stdout.splitlines()[-1], place.built()) == (1, "** (Mix)", [])
+
+
+def test_no_step_evaluates_the_configuration_of_a_running_release(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_commands=["mix assets.deploy"])
+    (place.source / "mix.lock").touch()
+    assert place.build().returncode == 0
+    assert not [call for call in place.calls() if call.startswith(("mix run", "mix app.", "mix eval"))]
+
+
+def test_a_mix_exs_that_raises_is_shown_with_its_own_words(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    place.sandbox.stub("elixir", 'echo "** (RuntimeError) boom" >&2\nexit 1')
+    done = place.build()
+    assert done.stderr == "** (RuntimeError) boom\n"
+    failed(
+        place, done, "mix.exs cannot be read, for the reason above: MIX_ENV=prod mix help shows it in a fresh checkout"
+    )
 
 
 def test_a_checkout_without_a_version_is_refused(scratch: Callable[..., Scratch]) -> None:
     place = scratch()
-    place.sandbox.stub("mix", "exit 1")
-    failed(place, place.build(), "mix run cannot tell the version in mix.exs: ")
+    place.sandbox.stub("elixir", 'echo version= > "$2"')
+    failed(place, place.build(), "mix.exs has no version: add version: to its project, or to its release billing")
+
+
+def test_an_elixir_that_is_too_old_is_named_before_anything_is_fetched(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    (place.source / "mix.lock").touch()
+    done = place.build("required=~> 1.19", "outdated=true")
+    failed(place, done, "mix.exs asks for Elixir ~> 1.19, and this host has 1.18.3: set toolchain to an archive ")
+    assert not (place.source.parent / "calls").exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (
+            ["releases=demo"],
+            'mix.exs has the release demo, and group data expects billing: set release_name = "demo" in group_data/all.py',
+        ),
+        (
+            ["releases=demo other"],
+            "mix.exs has the releases demo other, and group data expects billing: set release_name in group_data/all.py to",
+        ),
+        (
+            ["app=demo"],
+            'mix.exs names no release, so it is called demo, and group data expects billing: set release_name = "demo" in',
+        ),
+        (
+            ["umbrella=apps"],
+            "mix.exs of an umbrella must name the release and its applications: releases: [billing: [applications: "
+            "[billing_web: :permanent]]]",
+        ),
+    ],
+)
+def test_a_release_of_another_name_is_refused_with_the_line_for_group_data(
+    scratch: Callable[..., Scratch], told: list[str], reason: str
+) -> None:
+    place = scratch()
+    place.sandbox.stub("elixir", 'printf "%s\\n" version=0.2.0 "$TOLD" > "$2"')
+    failed(place, place.build(*told), reason)
+    assert not (place.source.parent / "calls").exists()
+
+
+def test_a_release_with_a_name_of_its_own_is_built_by_it(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(release_name="demo")
+    done = place.build("releases=other demo", RELEASE="demo")
+    assert done.returncode == 0, done.stdout
+    assert place.calls()[-1] == f"mix release --overwrite --version {STAMPED} demo"
+    assert "./bin/billing" in place.built()
+
+
+def test_distillery_is_told_the_name_of_the_release(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(release_tool="distillery", release_name="demo")
+    place.secrets.write_text("secret")
+    assert place.build(RELEASE="demo").returncode == 0
+    assert place.calls()[-1] == "mix distillery.release --env=stage --name=demo"
+
+
+def test_an_application_in_a_directory_of_its_repository_is_built_there(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_directory="services/billing")
+    inside = place.source / "services/billing"
+    inside.mkdir(parents=True)
+    failed(
+        place,
+        place.build(),
+        "there is no mix.exs in services/billing: set build_directory to the application's directory",
+    )
+    shutil.move(place.source / "mix.exs", inside / "mix.exs")
+    place.sandbox.stub("mix", f"{RELEASE}{MIX}".replace("../calls", "../../../calls"))
+    done = place.build()
+    assert done.returncode == 0, done.stdout
+    assert (inside / "_build").is_dir()
+    assert "./bin/billing" in place.built()
+
+
+def test_a_repository_without_mix_exs_at_its_top_names_the_directories_with_one(
+    scratch: Callable[..., Scratch],
+) -> None:
+    place = scratch()
+    for name in ("backend", "deps/other"):
+        (place.source / name).mkdir(parents=True)
+        (place.source / name / "mix.exs").touch()
+    (place.source / "mix.exs").unlink()
+    done = place.build()
+    failed(place, done, "there is no mix.exs in the repository: ")
+    assert done.stdout.endswith("(there are: backend/mix.exs)\n")
+
+
+def test_a_build_directory_that_is_missing_is_named(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_directory="backend")
+    failed(place, place.build(), "the repository has no directory backend: build_directory names the application's")
+
+
+def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    failed(
+        place,
+        place.build("fetches=true"),
+        "mix.exs has dependencies and there is no mix.lock: run mix deps.get in the ",
+    )
+    (place.source / "deps").mkdir()
+    assert place.build("fetches=true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (
+            "** (Mix) Could not find application :os_mon",
+            "the application os_mon is not on this host: it belongs into deps, or into build_packages as Debian's package "
+            "erlang-os-mon",
+        ),
+        (
+            '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set',
+            "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application ",
+        ),
+        (
+            '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it',
+            "the build needs the program make: add Debian's package make to build_packages",
+        ),
+        (
+            '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"',
+            'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
+        ),
+        (
+            "make: g++: No such file or directory",
+            "the build needs the program g++: add Debian's package g++ to build_packages",
+        ),
+        (
+            "/bin/sh: 1: node: not found",
+            "the build needs the program node: add Debian's package nodejs to build_packages",
+        ),
+    ],
+)
+@pytest.mark.parametrize("step", ["release", "deps.get", "assets.deploy"])
+def test_a_known_error_comes_with_its_remedy(
+    scratch: Callable[..., Scratch], words: str, remedy: str, step: str
+) -> None:
+    place = scratch(build_commands=["mix assets.deploy"])
+    (place.source / "mix.lock").touch()
+    (place.sandbox.directory / "words").write_text(f"{words}\n")
+    said = f"cat {place.sandbox.directory}/words >&2; echo more; exit 1"
+    place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ {said}; }}\n{RELEASE}{MIX}')
+    done = place.build()
+    assert words in done.stdout
+    failed(place, done, remedy)
+
+
+def test_former_versions_are_not_in_the_release(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    former = place.source / "_build/prod/rel/billing/releases/0.1.0"
+    former.mkdir(parents=True)
+    assert place.build().returncode == 0
+    assert "./releases/0.1.0" not in place.built()
+
+
+@pytest.mark.parametrize(
+    ("settings", "configuration", "noted"),
+    [
+        ({}, '[{billing,[{secret_key_base,<<"a long word of its own">>}]}].', True),
+        ({}, "[{billing,[{port,4000}]}].", False),
+        ({"release_tool": "distillery"}, "[].", True),
+    ],
+)
+def test_a_release_with_the_secrets_in_it_is_noted(
+    scratch: Callable[..., Scratch], settings: dict[str, Any], configuration: str, *, noted: bool
+) -> None:
+    place = scratch(**settings)
+    place.secrets.write_text('config :billing, BillingWeb.Endpoint,\n  secret_key_base: "a long word of its own"\n')
+    making = RELEASE.removesuffix("}\n")
+    making += f"mkdir -p $made/releases/$1; printf '%s' '{configuration}' > $made/releases/$1/sys.config\n}}\n"
+    place.sandbox.stub("mix", f"{making}{MIX}")
+    notes = place.source.parent / "notes"
+    notes.write_text("of the build before\n")
+    done = place.build()
+    assert done.returncode == 0, done.stdout
+    assert (place.source / "config" / place.secrets.name).readlink() == place.secrets
+    assert (notes.read_text() if notes.exists() else "") == ("secrets=built in\n" if noted else "")
+
+
+def test_each_application_of_an_umbrella_has_its_sources(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(include_src=True)
+    shutil.rmtree(place.source / "lib")
+    for name in ("billing", "absent"):
+        (place.source / f"apps/{name}/lib").mkdir(parents=True)
+        (place.source / f"apps/{name}/lib/{name}.ex").touch()
+    assert place.build("umbrella=apps", "releases=billing").returncode == 0
+    assert [name for name in place.built() if name.endswith(".ex")] == ["./lib/billing-0.2.0/src/lib/billing.ex"]
 
 
 def test_a_release_that_boots_another_version_is_refused(scratch: Callable[..., Scratch]) -> None:

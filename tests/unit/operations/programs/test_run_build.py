@@ -60,6 +60,7 @@ class Host:
             "run_build.sh", "billing-stage-build.service", str(self.directory / "build-stage"), "billing", "secrets",
             str(self.directory / "builds"), "abc", "main", "3600", str(self.store), "billing", "Debian 13",
             "MIX_ENV=prod", "def", str(self.directory / "releases"), str(self.archive), program.text("unpack_sources.sh"),
+            ".",
         )  # fmt: skip
 
     def asked(self) -> list[str]:
@@ -97,6 +98,15 @@ def test_a_build_is_shown_and_stored(host: Host) -> None:
     assert {path.stat().st_mode & 0o777 for path in host.store.iterdir()} == {0o600}
 
 
+def test_a_build_with_secrets_in_it_is_noted(host: Host) -> None:
+    host.builds_with(
+        f"{BUILDING}echo 'secrets=built in' > builds/scratch/notes\necho evil=1 >> builds/scratch/notes\n"
+        f'echo "Built {VERSION}"\n'
+    )
+    assert host.run().returncode == 0
+    assert (host.store / f"billing-{VERSION}.tar.gz.build").read_text().splitlines()[-1] == "secrets=built in"
+
+
 def test_sources_are_gone_afterwards_and_nothing_else_is_left(host: Host) -> None:
     host.run()
     assert not host.archive.exists()
@@ -129,7 +139,13 @@ def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["echo 'FAILED: no mix.exs'", ":", f"echo 'Built {VERSION}'; echo 'and killed'", "echo 'Built ../../x'"]
+    "script",
+    [
+        "echo 'FAILED: no mix.exs'",
+        ":",
+        "touch release.tar.gz ../x; echo 'Built ../x'",
+        f"echo 'Built {VERSION}'; echo 'and killed'",
+    ],
 )
 def test_a_build_that_fails_stores_nothing(host: Host, script: str) -> None:
     host.builds_with(f"#!/bin/sh\n{script}\n")
@@ -184,13 +200,27 @@ def test_sources_replace_the_former_ones_and_dependencies_stay(sandbox: Sandbox)
     (sandbox.directory / "release.tar.gz").touch()
     with archive.open("rb") as stdin:
         subprocess.run(
-            sandbox.command("unpack_sources.sh", str(sandbox.directory)),
+            sandbox.command("unpack_sources.sh", str(sandbox.directory), "."),
             stdin=stdin, env=sandbox.environment, check=True,
         )  # fmt: skip
     files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
     assert files == ["_build/b", "deps/a", "lib/new.ex", "mix.exs"]
     assert not (sandbox.directory / "release.tar.gz").exists()
     assert not (sandbox.directory / "new").exists()
+
+
+def test_dependencies_of_an_application_in_a_directory_stay(sandbox: Sandbox) -> None:
+    archive, source = sandbox.directory / "sources.tar.gz", sandbox.directory / "source"
+    pack(archive, "services/billing/mix.exs")
+    for name in ("services/billing/deps/a", "services/billing/lib/of_before.ex", "deps/of_before"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).touch()
+    subprocess.run(
+        sandbox.command("unpack_sources.sh", str(sandbox.directory), "services/billing"),
+        input=archive.read_bytes(), env=sandbox.environment, check=True,
+    )  # fmt: skip
+    files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
+    assert files == ["services/billing/deps/a", "services/billing/mix.exs"]
 
 
 @pytest.mark.parametrize("length", [0, 20])
@@ -200,7 +230,7 @@ def test_sources_that_are_cut_off_leave_the_former_ones(sandbox: Sandbox, length
     source.mkdir()
     (source / "of_before").touch()
     done = subprocess.run(
-        sandbox.command("unpack_sources.sh", str(sandbox.directory)),
+        sandbox.command("unpack_sources.sh", str(sandbox.directory), "."),
         input=archive.read_bytes()[:length], env=sandbox.environment, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode != 0

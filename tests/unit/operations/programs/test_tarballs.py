@@ -89,7 +89,7 @@ def listed(sandbox: Sandbox, store: Path) -> list[Artifact]:
 
 
 def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None:
-    notes = "revision=abc\nbranch=main\ndistribution=Debian 13\nbuilt_for=prod\nrecipe=def\nbuilt=2026-01-01\n"
+    notes = "revision=abc\nbranch=main\ndistribution=Debian 13\nbuilt_for=prod\nrecipe=def\nsecrets=built in\n"
     put(store, "0.1.0", 30, notes=notes)
     put(store, "0.2.0+20260201-main-abc", 10)
     put(store, "0.1.1", 20, checked=False)
@@ -99,7 +99,7 @@ def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None
     assert listed(sandbox, store) == [
         Artifact("0.2.0+20260201-main-abc", DIGEST, size),
         Artifact("0.1.1", "", size),
-        Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def"),
+        Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def", "built in"),
     ]
 
 
@@ -133,3 +133,32 @@ def test_without_this_build_nothing_is_handed_over(sandbox: Sandbox, store: Path
     put(store, "0.3.0", 10, notes=NOTES)
     done = hand_over(sandbox, store, "0.2.0")
     assert (done.returncode, done.stdout) == (1, "")
+
+
+def take(sandbox: Sandbox, store: Path, digest: str = DIGEST) -> tuple[int, str, Path]:
+    """A tarball goes to another store: exit code, error, and that store."""
+    other = sandbox.directory / "other"
+    other.mkdir(exist_ok=True)
+    names_ = [str(directory / "billing-0.1.0.tar.gz") for directory in (store, other)]
+    done = sandbox.run("take_artifact.sh", *names_, digest)
+    return done.returncode, done.stderr, other
+
+
+def test_a_tarball_of_another_store_comes_with_its_notes(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.1.0", 20, notes=NOTES)
+    code, error, other = take(sandbox, store)
+    assert (code, error) == (0, "")
+    expected = ["billing-0.1.0.tar.gz", "billing-0.1.0.tar.gz.build", "billing-0.1.0.tar.gz.sha256"]
+    assert names(other) == names(store) == expected
+    assert [(other / name).read_bytes() for name in expected] == [(store / name).read_bytes() for name in expected]
+    assert {path.stat().st_mode & 0o777 for path in other.iterdir()} == {0o600}
+    # It is the newest there.
+    assert (other / expected[0]).stat().st_mtime > (store / expected[0]).stat().st_mtime
+
+
+def test_a_tarball_of_another_store_that_was_changed_is_refused(sandbox: Sandbox, store: Path) -> None:
+    put(store, "0.1.0", 20, notes=NOTES)
+    (store / "billing-0.1.0.tar.gz").write_bytes(b"changed")
+    code, error, other = take(sandbox, store)
+    assert (code, names(other)) == (1, [])
+    assert "is not what was built, its checksum differs: build it anew; nothing was changed" in error

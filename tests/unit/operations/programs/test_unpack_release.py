@@ -64,10 +64,10 @@ class Root:
             change(archive)
 
     def unpack(
-        self, *, locked: bool = True, digest: str = "", version: str = VERSION
+        self, *, locked: bool = True, digest: str = "", version: str = VERSION, release: str = "billing"
     ) -> subprocess.CompletedProcess[str]:
         digest = digest or hashlib.sha256(self.tarball.read_bytes()).hexdigest()
-        arguments = [str(self.root), version, str(self.tarball), digest, "billing"]
+        arguments = [str(self.root), version, str(self.tarball), digest, "billing", release]
         take = self.sandbox.command("take_lock.sh", "me@here", "release")
         return self.sandbox.over_ssh(*[take] * locked, self.sandbox.command("unpack_release.sh", *arguments))
 
@@ -170,7 +170,12 @@ def test_another_version_is_refused(root: Root) -> None:
 
 def test_a_release_without_its_program_is_refused(root: Root) -> None:
     root.pack(without="bin/billing")
-    refused(root, root.unpack(), "has no bin/billing")
+    refused(root, root.unpack(), "has no bin/billing, which release_name in group data expects")
+
+
+def test_a_release_of_another_name_is_refused(root: Root) -> None:
+    root.pack()
+    refused(root, root.unpack(release="demo"), "has no bin/demo, which release_name in group data expects")
 
 
 def test_a_release_that_does_not_tell_its_version_is_refused(root: Root) -> None:

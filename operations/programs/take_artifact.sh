@@ -1,0 +1,15 @@
+#!/bin/sh
+# Copies a tarball from another store of this machine, with the notes of its build, if it is what was built.
+#
+# $1: the tarball, $2: its place in the store, $3: SHA-256
+set -eu
+umask 077
+trap 'rm -f "$2.part"' EXIT
+cp "$1" "$2.part"
+echo "$3  $2.part" | sha256sum --check --status || {
+    echo "$1 is not what was built, its checksum differs: build it anew; nothing was changed" >&2
+    exit 1
+}
+cat "$1.build" > "$2.build"
+echo "$3  ${2##*/}" > "$2.sha256"
+mv -f "$2.part" "$2"

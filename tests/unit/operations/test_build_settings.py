@@ -1,0 +1,31 @@
+"""The name of the release wherever its script is called, and the recipe of a build."""
+
+from collections.abc import Callable
+from typing import Any
+
+from group_data.schema.environment import Environment
+from inspection import probe
+from operations import aliases
+from operations.release import build, switch
+
+
+def test_a_release_with_a_name_of_its_own_is_run_by_it(environment: Callable[..., Environment]) -> None:
+    named = environment(release_name="demo", mix_env="prod")
+    assert named.start_command == "/home/billing/stage/billing/bin/demo start"
+    assert "cd /home/billing/stage/billing && exec bin/demo remote" in aliases.console(named)
+    assert probe.in_release(named, "pid")[-2:] == ["bin/demo", "pid"]
+    assert "script=bin/demo\n" in switch.conf(named)
+    assert {"release=demo", "assembled=_build/prod/rel/demo"} < set(build._conf(named).splitlines())
+    assert named.tarball_name("0.1.0") == "billing-0.1.0.tar.gz"
+
+
+def test_a_recipe_is_the_same_wherever_a_build_is_the_same(environment: Callable[..., Environment]) -> None:
+    stage = environment(mix_env="prod")
+    prod = environment(mix_env="prod", environment="prod", port=4000, domain="billing.example.com")
+    assert build.recipe(stage) == build.recipe(prod)
+    changes: tuple[dict[str, Any], ...] = (
+        {"mix_env": "stage"}, {"release_name": "demo"}, {"build_directory": "x"}, {"build_commands": ["make"]},
+        {"include_src": True}, {"release_tool": "distillery"}, {"deployment_config": "prod"},
+    )  # fmt: skip
+    for changed in changes:
+        assert build.recipe(environment(**{"mix_env": "prod"} | changed)) != build.recipe(stage)
