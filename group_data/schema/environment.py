@@ -42,6 +42,31 @@ class Environment(Settings):
         return f"/etc/default/{self.full_name}"
 
     @property
+    def secret_variables_path(self) -> str:
+        """File with the unit's secret variables, which systemd reads as root. Mode 0600."""
+        return f"{self.state_path}/variables.secret"
+
+    @property
+    def own_secret_variables(self) -> tuple[str, ...]:
+        """Secret variables that are made from other keys of the vault."""
+        if self.release_tool != "mix":
+            return ()
+        return ("DATABASE_URL", "SECRET_KEY_BASE", *(["APPSIGNAL_PUSH_API_KEY"] if self.appsignal else []))
+
+    @property
+    def has_secret_variables(self) -> bool:
+        """Whether the unit has secret variables."""
+        return bool(self.own_secret_variables or self.secret_variables)
+
+    @property
+    def database_variables(self) -> dict[str, str]:
+        """Variables about the database that are no secrets, as an application from Phoenix's generator reads them."""
+        if self.release_tool != "mix":
+            return {}
+        pool = {"POOL_SIZE": str(self.database_pool_size)} if self.database_pool_size else {}
+        return pool | ({"ECTO_IPV6": "true"} if self.database_is_ipv6 else {})
+
+    @property
     def polkit_rule_path(self) -> str:
         """Rule that allows the application user to start, stop and restart this unit."""
         return f"/etc/polkit-1/rules.d/50-{self.full_name}.rules"
@@ -242,7 +267,12 @@ class Environment(Settings):
     @property
     def database_is_local(self) -> bool:
         """Whether PostgreSQL runs on the machine itself, managed by this project or not."""
-        return self.database_host == "localhost" or self.database_host.startswith("127.")
+        return self.database_host in ("localhost", "::1") or self.database_host.startswith("127.")
+
+    @property
+    def database_is_ipv6(self) -> bool:
+        """Whether PostgreSQL has an IPv6 address, to which Postgrex connects only when told so."""
+        return ":" in self.database_host
 
     @property
     def database_ca_path(self) -> str:
@@ -300,4 +330,5 @@ class Environment(Settings):
     def start_files(self) -> list[str]:
         """Files that a release reads at start; it is out of date when one of them is newer."""
         files = [self.unit_path, self.variables_path, self.cookie_path]
-        return [*files, self.secret_path] if self.secrets_read_at_start else files
+        files += [self.secret_path] if self.secrets_read_at_start else []
+        return [*files, self.secret_variables_path] if self.has_secret_variables else files

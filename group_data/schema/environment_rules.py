@@ -13,7 +13,7 @@ def problems_of_environment(subject: Subject) -> Iterator[Problem]:
 
     + subject: the environment
     """
-    for rule in (_names, _port, _tls, _hsts, _database, _database_tls, _variables, _migrations, _toolchain):
+    for rule in _RULES:
         for key, text in subject.read(rule):
             yield subject.problem(key, text)
     yield from _login(subject)
@@ -121,6 +121,40 @@ def _variables(e: Environment) -> Iterator[tuple[str, str]]:
             "unit_environment",
             f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
         )
+    for name in sorted({*e.own_secret_variables, *e.database_variables} & e.unit_environment.keys()):
+        yield "unit_environment", f"unit_environment: {name} is made from {_source(name)}: take it out"
+
+
+# The sources of the variables that the project makes itself.
+_SOURCES = {
+    "DATABASE_URL": "the vault's database_password and the settings of the database",
+    "SECRET_KEY_BASE": "the vault's secret_key_base",
+    "APPSIGNAL_PUSH_API_KEY": "the vault's appsignal_push_api_key",
+    "POOL_SIZE": "database_pool_size",
+    "ECTO_IPV6": "database_host",
+}
+
+
+def _source(variable: str) -> str:
+    return _SOURCES.get(variable, "the settings, or the release's own scripts set it")
+
+
+def _secret_variables(e: Environment) -> Iterator[tuple[str, str]]:
+    key = "secret_variables"
+    made = RESERVED_VARIABLES | {*e.own_secret_variables, *e.database_variables}
+    for name in dict.fromkeys(e.secret_variables):
+        if name in made:
+            yield key, f"secret_variables: {name} is made from {_source(name)}: take it out"
+        if e.secret_variables.count(name) > 1:
+            yield key, f"secret_variables: {name} is there twice: take one out"
+        if name in e.unit_environment:
+            yield key, f"secret_variables: {name} is in unit_environment too, where everybody can read it: keep one"
+        if name == name.lower():
+            yield (
+                key,
+                f"secret_variables: {name} has no capital letter: such a key of a vault becomes a setting in the secret "
+                "file, and no variable; take it out",
+            )
 
 
 def _migrations(e: Environment) -> Iterator[tuple[str, str]]:
@@ -146,3 +180,17 @@ def _login(subject: Subject) -> Iterator[Problem]:
         if user == subject.ssh_user:
             text = f"app = {user!r} is also the user SSH logs in as, who has sudo: rename one of them"
             yield subject.problem("app", text)
+
+
+_RULES = (
+    _names,
+    _port,
+    _tls,
+    _hsts,
+    _database,
+    _database_tls,
+    _variables,
+    _secret_variables,
+    _migrations,
+    _toolchain,
+)
