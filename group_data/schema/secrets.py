@@ -6,7 +6,7 @@ No value is ever part of a message, a repr or an error's text: a rule that refus
 import re
 import stringprep
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Self
 
@@ -133,6 +133,15 @@ def is_variable(name: str) -> bool:
     + name: the key
     """
     return bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", name)) and name != name.lower()
+
+
+def group_data_line(names: Iterable[str]) -> str:
+    """The line of group data that names these variables.
+
+    + names: of the variables; each counts once
+    """
+    quoted = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+    return f"secret_variables = [{quoted}]"
 
 
 def _key(name: str) -> str:
