@@ -85,13 +85,13 @@ def test_no_value_in_repr_or_dump() -> None:
 
 def test_all_problems_at_once() -> None:
     with pytest.raises(ValidationError) as caught:
-        Secrets.model_validate({"database_password": "a\0", "cookie": "short", "Mailer": "m", "port": 4})
+        Secrets.model_validate({"database_password": "a\0", "cookie": "short", "Mail-er": "m", "port": 4})
     lines = describe_problems(caught.value)
     assert [line.split(":")[0] for line in lines] == [
         "database_password",
         "secret_key_base",
         "cookie",
-        "Mailer",
+        "'Mail-er'",
         "port",
     ]
     assert "NUL" in lines[0]
