@@ -17,8 +17,9 @@ ANSWER = $(call flag,YES,yes)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch)
 
 .PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
-.PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
-.PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
+.PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-set vault-show vault-rotate
+.PHONY: vault-import vault-recipients demo sandbox-up sandbox-down sandbox-ssh sandbox-packages test test-all soak bench
+.PHONY: bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,14 @@ vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
 	$(PYTHON) -m commands.vault_init $(ENVIRONMENTS) $(ANSWER)
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
 	$(PYTHON) -m commands.vault_edit $(ENVIRONMENTS) $(ANSWER)
+vault-set: $(VENV) ## Store a value, from standard input: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_set $(ENVIRONMENTS) $(call option,KEY,key) $(ANSWER)
+vault-show: $(VENV) ## Show a value: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_show $(ENVIRONMENTS) $(call option,KEY,key)
+vault-rotate: $(VENV) ## Make a new strong value: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_rotate $(ENVIRONMENTS) $(call option,KEY,key) $(ANSWER)
+vault-import: $(VENV) ## Store the variables of a file: ENV=stage FILE=.env
+	$(PYTHON) -m commands.vault_import $(ENVIRONMENTS) $(call option,FILE,file) $(ANSWER)
 vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
 	$(PYTHON) -m commands.vault_recipients $(ANSWER)
 

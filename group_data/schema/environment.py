@@ -1,6 +1,7 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
+from group_data.schema.reserved import RESERVED_VARIABLES
 from group_data.schema.settings import Settings
 from group_data.schema.version import is_version
 
@@ -57,6 +58,13 @@ class Environment(Settings):
     def has_secret_variables(self) -> bool:
         """Whether the unit has secret variables."""
         return bool(self.own_secret_variables or self.secret_variables)
+
+    def makes_variable(self, name: str) -> bool:
+        """Whether the project or the release's own scripts set a variable, so that nobody else may.
+
+        + name: of the variable
+        """
+        return name in RESERVED_VARIABLES or name in self.own_secret_variables or name in self.database_variables
 
     @property
     def database_variables(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from group_data.schema.addresses import is_address
 from group_data.schema.environment import Environment
 from group_data.schema.problem import Problem, Subject
-from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS
+from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS, source_of
 
 
 def problems_of_environment(subject: Subject) -> Iterator[Problem]:
@@ -122,29 +122,14 @@ def _variables(e: Environment) -> Iterator[tuple[str, str]]:
             f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
         )
     for name in sorted({*e.own_secret_variables, *e.database_variables} & e.unit_environment.keys()):
-        yield "unit_environment", f"unit_environment: {name} is made from {_source(name)}: take it out"
-
-
-# The sources of the variables that the project makes itself.
-_SOURCES = {
-    "DATABASE_URL": "the vault's database_password and the settings of the database",
-    "SECRET_KEY_BASE": "the vault's secret_key_base",
-    "APPSIGNAL_PUSH_API_KEY": "the vault's appsignal_push_api_key",
-    "POOL_SIZE": "database_pool_size",
-    "ECTO_IPV6": "database_host",
-}
-
-
-def _source(variable: str) -> str:
-    return _SOURCES.get(variable, "the settings, or the release's own scripts set it")
+        yield "unit_environment", f"unit_environment: {name} is made from {source_of(name)}: take it out"
 
 
 def _secret_variables(e: Environment) -> Iterator[tuple[str, str]]:
     key = "secret_variables"
-    made = RESERVED_VARIABLES | {*e.own_secret_variables, *e.database_variables}
     for name in dict.fromkeys(e.secret_variables):
-        if name in made:
-            yield key, f"secret_variables: {name} is made from {_source(name)}: take it out"
+        if e.makes_variable(name):
+            yield key, f"secret_variables: {name} is made from {source_of(name)}: take it out"
         if e.secret_variables.count(name) > 1:
             yield key, f"secret_variables: {name} is there twice: take one out"
         if name in e.unit_environment:

@@ -14,6 +14,7 @@ STRAY = {
     "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+    "KEY": "cookie", "FILE": "/etc/passwd",
 }  # fmt: skip
 
 
@@ -56,6 +57,8 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "stage", "--since=-1h"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
+        (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "stage", "--key=STRIPE_KEY"]),
+        (["vault-import", "ENV=stage", "FILE=../a b/.env"], ["commands.vault_import", "stage", "--file=../a b/.env"]),
         (["test-all"], ["pytest", "--everything"]),
     ],
 )  # fmt: skip
@@ -70,7 +73,7 @@ def test_a_command_for_the_sandbox_arrives() -> None:
 
 def test_size() -> None:
     lines = (CHECKOUT / "Makefile").read_text().splitlines()
-    assert len(lines) <= 130
+    assert len(lines) <= 140
     recipes = [index for index, line in enumerate(lines) if line.startswith("\t")]
     assert not any(index + 1 in recipes or lines[index].endswith("\\") for index in recipes)
 
