@@ -1,4 +1,6 @@
-"""Make a new strong value for one key of the vault, after saying what it costs.
+"""Make a new strong value for one key.
+
+It says what that costs, and asks.
 
 Exit code 0: done, or nothing to do. 1: refused or failed, with one message on standard error. 2: wrong usage. 130:
 interrupted, and the vault is as it was.

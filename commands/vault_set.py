@@ -1,6 +1,6 @@
-"""Store one value in the vault, from standard input or a hidden prompt.
+"""Store one value in the vault.
 
-A newline at the end of the input is left out. The value is never an argument: every user of a computer can read those.
+It comes from standard input or, on a terminal, from a prompt that does not show it. A newline at its end is left out. The value is never an argument: every user of a computer can read those.
 
 Exit code 0: done, or nothing to do. 1: refused or failed, with one message on standard error. 2: wrong usage. 130:
 interrupted, and the vault is as it was.
