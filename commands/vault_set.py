@@ -1,6 +1,7 @@
 """Store one value in the vault.
 
-It comes from standard input or, on a terminal, from a prompt that does not show it. A newline at its end is left out. The value is never an argument: every user of a computer can read those.
+It comes from standard input or, on a terminal, from a prompt that does not show it: every user of a computer can read
+arguments. A newline at its end is left out.
 
 Exit code 0: done, or nothing to do. 1: refused or failed, with one message on standard error. 2: wrong usage. 130:
 interrupted, and the vault is as it was.
