@@ -151,7 +151,7 @@ def secret_file_and_database_password(environment: Environment, secrets: Secrets
     """
     changed = [_exs_file(environment, secrets)]
     if environment.secrets_read_at_start:
-        changed.append(_variables_file(environment, secrets))
+        changed.append(variables_file(environment, secrets))
     together = secret_files_and_password(
         name="Secret file and database password",
         files=changed,
@@ -166,7 +166,7 @@ def secret_file_and_database_password(environment: Environment, secrets: Secrets
         return [
             secret_files_and_password(
                 name="Secret variables",
-                files=[_variables_file(environment, secrets)],
+                files=[variables_file(environment, secrets)],
                 needs="a running release restarts",
                 role=environment.database,
                 password=None,
@@ -182,7 +182,12 @@ def _exs_file(environment: Environment, secrets: Secrets) -> SecretFile:
     return SecretFile(environment.secret_path, content, environment.group, "640", digests, "key")
 
 
-def _variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
+def variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
+    """The file of the secret variables.
+
+    + environment: owner of the file
+    + secrets: its vault
+    """
     variables = secret_variables.values(environment, secrets)
     digests = _digests(environment, secrets, {**variables, KEY: ""})
     content = secret_variables.text(environment, variables, digests)

@@ -99,7 +99,7 @@ NASTY = "-----BEGIN\nKEY-----\r\n \"'`$HOME $(id) %h \\ \\n #{1} # é\u2028\x01\
 
 def test_a_shell_reads_every_value_back(environment: Callable[..., Environment]) -> None:
     chosen = environment(secret_variables=["NASTY"])
-    file = secret_file._variables_file(chosen, secrets(NASTY=NASTY))
+    file = secret_file.variables_file(chosen, secrets(NASTY=NASTY))
     script = "set -a; . /dev/stdin; exec env -0"
     done = subprocess.run(
         ["env", "-i", "sh", "-c", script], input=file.content.encode(), capture_output=True, check=True
@@ -113,7 +113,7 @@ def test_digests_name_what_differs(environment: Callable[..., Environment]) -> N
     chosen = environment(secret_variables=["STRIPE_KEY"])
 
     def file(**changes: str) -> secret_file.SecretFile:
-        return secret_file._variables_file(chosen, secrets(**{"STRIPE_KEY": "s", **changes}))
+        return secret_file.variables_file(chosen, secrets(**{"STRIPE_KEY": "s", **changes}))
 
     there = secret_file.SecretDigests().process(re.findall("^# digest (.*)$", file().content, re.MULTILINE))
     assert there == file().digests
