@@ -22,8 +22,8 @@ STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEF
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
 
 .PHONY: help check plan apply drift status doctor build update release promote rollback migrate migrate-down restart
-.PHONY: releases ping console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
-.PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
+.PHONY: releases ping console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-set
+.PHONY: vault-show vault-rotate vault-import vault-recipients demo sandbox-up sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,14 @@ vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
 	$(PYTHON) -m commands.vault_init $(ANSWER) $(ENVIRONMENTS)
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
 	$(PYTHON) -m commands.vault_edit $(ANSWER) $(ENVIRONMENTS)
+vault-set: $(VENV) ## Store a value, from standard input: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_set $(call option,KEY,key) $(ANSWER) $(ENVIRONMENTS)
+vault-show: $(VENV) ## Show a value: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_show $(call option,KEY,key) $(ENVIRONMENTS)
+vault-rotate: $(VENV) ## Make a new strong value: ENV=stage KEY=…
+	$(PYTHON) -m commands.vault_rotate $(call option,KEY,key) $(ANSWER) $(ENVIRONMENTS)
+vault-import: $(VENV) ## Store the variables of a file: ENV=stage FILE=.env
+	$(PYTHON) -m commands.vault_import $(call option,FILE,file) $(ANSWER) $(ENVIRONMENTS)
 vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
 	$(PYTHON) -m commands.vault_recipients $(ANSWER)
 

@@ -39,4 +39,4 @@ aliases.bash_aliases(environment)
 # The last steps, without others between them: until the restart the running release only knows the old database password.
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
-unit.restart_if_stale(environment, after=[*changes, cookie, *([secret] if environment.secrets_read_at_start else [])])
+unit.restart_if_stale(environment, after=[*changes, cookie, *secret])

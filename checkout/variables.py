@@ -19,6 +19,14 @@ _DEFAULTED = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
 _EEX = re.compile(r"<%=?\s*(.*?)\s*%>")
 
 
+# Set by the release's own script, and by systemd. A variable without a value that is known here stands for itself.
+_RELEASE = (
+    "RELEASE_NAME", "RELEASE_VSN", "RELEASE_ROOT", "RELEASE_PROG", "RELEASE_COMMAND", "RELEASE_MODE", "RELEASE_SYS_CONFIG",
+    "RELEASE_VM_ARGS", "RELEASE_REMOTE_VM_ARGS", "RELEASE_BOOT_SCRIPT", "RELEASE_BOOT_SCRIPT_CLEAN",
+)  # fmt: skip
+_SYSTEMD = ("PATH", "USER", "LOGNAME", "SHELL", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID")
+
+
 def build_variables(environment: Environment) -> dict[str, str]:
     """The environment variables of a build that configuration may read."""
     chosen = {"DEPLOYMENT_CONFIG": environment.deployment_config} if environment.deployment_config else {}
@@ -29,7 +37,9 @@ def start_variables(environment: Environment) -> dict[str, str]:
     """The environment variables that the unit sets for a release."""
     lines = render("variables.j2", environment=environment).splitlines()
     words = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: shlex.split(value)[0] if value else "" for name, value in words}
+    known = {name: shlex.split(value)[0] if value else "" for name, value in words}
+    secret = (*environment.own_secret_variables, *environment.secret_variables)
+    return {name: f"${name}" for name in (*_RELEASE, *_SYSTEMD, *secret)} | known
 
 
 def read_assignments(

@@ -16,7 +16,8 @@ from commands.options import end_with
 NAMES = (
     "check plan apply drift status doctor"
     " build update release promote rollback migrate migrate-down restart releases ping console rpc logs unlock"
-    " app-check app-plan app-apply vault-init vault-edit vault-recipients docs"
+    " app-check app-plan app-apply vault-init vault-edit vault-set vault-show vault-rotate vault-import"
+    " vault-recipients docs"
 ).split()
 
 

@@ -18,6 +18,7 @@ from preflight.check import (
     shared_cookies,
 )
 from preflight.inventory import InventoryError, read_inventory
+from preflight.secret_variables import different_variables
 from vault.keys import shown
 
 
@@ -35,6 +36,7 @@ def command() -> int:
         return report([error.problem])
     vaults = open_vaults(subjects)
     problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
+    problems += different_variables(subjects, vaults.opened)
     if problems:
         return report(problems, not_compared(vaults))
     machines = len({subject.machine for subject in subjects})

@@ -152,6 +152,17 @@ def _named(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
     return value
 
 
+def key(function: Function) -> Function:
+    """Add `--key`; a message asks for a missing one."""
+    return click.option("--key", metavar="NAME", callback=_key, help="Key of the vault, such as STRIPE_KEY.")(function)
+
+
+def _key(ctx: click.Context, _: click.Parameter, value: str | None) -> str:
+    if not value:
+        raise click.UsageError(f"Say which key: make {target(ctx)} ENV=stage KEY=STRIPE_KEY")
+    return value
+
+
 def target(ctx: click.Context) -> str:
     """The Makefile's name for the current command.
 

@@ -1,10 +1,15 @@
-"""The paths of the inventory's vaults."""
+"""The vaults of the inventory, and what their commands say about a key."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
+from group_data.schema.environment import Environment
 from group_data.schema.problem import no_environment
-from group_data.schema.secrets import REQUIRED_KEYS
+from group_data.schema.reserved import source_of
+from group_data.schema.secrets import REQUIRED_KEYS, Secrets, group_data_line, is_variable
 from preflight.inventory import load
 from vault import store
-from vault.keys import VaultError
+from vault.keys import VaultError, shown
 from vault.upkeep import Place
 
 
@@ -31,3 +36,45 @@ def place(environment: str) -> Place:
     if environment not in known:
         raise VaultError(no_environment(environment, known))
     return known[environment]
+
+
+def settings(environment: str) -> Environment:
+    """The settings of one environment.
+
+    + environment: name of the environment
+
+    Raises VaultError if there is no environment of this name.
+    """
+    known = load()
+    if environment not in known:
+        raise VaultError(no_environment(environment, known))
+    return known[environment]
+
+
+def require_free(environment: Environment, key: str) -> None:
+    """Refuse a variable that the project makes itself.
+
+    + environment: owner of the vault
+    + key: of the vault
+    """
+    if environment.makes_variable(key):
+        raise VaultError(f"{key} is made from {source_of(key)}: it has no value of its own")
+
+
+def stored(environment: Environment, path: Path, verb: str, keys: Sequence[str]) -> str:
+    """The sentences after a change of a vault: what was done, and what is left to do.
+
+    + environment: owner of the vault
+    + path: of the vault
+    + verb: what was done, e.g. "changed"
+    + keys: of the vault
+    """
+    lines = [f"{shown(path)}: {verb} {', '.join(keys)}"]
+    if unnamed := [key for key in keys if is_variable(key) and key not in environment.secret_variables]:
+        line = group_data_line([*environment.secret_variables, *unnamed])
+        lines.append(f"Write into group_data/{environment.environment}.py, so that the application gets it: {line}")
+    for key in keys:
+        if not is_variable(key) and key not in Secrets.model_fields:
+            lines.append(f"{key} becomes `config :{environment.app}, {key}: …` in {environment.secret_path}")
+    lines.append(f"make apply ENV={environment.environment} brings it to the host.")
+    return "\n".join(lines)

@@ -107,6 +107,7 @@ TRACES = (
         of_build=True,
     ),
     Trace("build directory", lambda e: e.build_path, "directory", lambda e: f"rm -r {e.build_path}", of_build=True),
+    Trace("secret variables", lambda e: e.secret_variables_path, "ours", lambda e: f"rm {e.secret_variables_path}"),
     Trace("tarballs and backups", lambda e: e.state_path, "state", lambda e: f"rm -r {e.state_path}"),
     Trace("polkit rule", lambda e: e.polkit_rule_path, "ours", lambda e: f"rm {e.polkit_rule_path}"),
     Trace(

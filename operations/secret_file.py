@@ -1,29 +1,34 @@
-"""Files with secrets: the environment's cookie, and its secret file together with the password of the database role.
+"""Files with secrets: the environment's cookie, and its secret file and variables together with the database password.
 
 pyinfra's `files.put` uploads to a world-readable temporary file and prints contents with `--diff`. Here the content goes
 over the SSH channel's standard input into a file that is private from its first byte.
 """
 
 import hmac
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from hashlib import sha256
+from typing import NamedTuple
 
 from pydantic import SecretStr
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import File, Sha256File
+from pyinfra.operations import files as pyinfra_files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import REQUIRED_KEYS, Secrets
-from operations import database
+from operations import database, secret_variables
 from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
 
 # Stands among the keys for the rest of the file. No key of a vault has parentheses.
 SETTINGS = "(settings)"
+
+# Stands among the variables for the key of the digests: secret_key_base.
+KEY = "(key)"
 
 # Number of hex digits of an HMAC-SHA-256: 64 bits tell values apart, and reveal none.
 DIGEST_DIGITS = 16
@@ -66,38 +71,61 @@ def secret_file(path: str, content: str, key: str, user: str, group: str, mode: 
     if difference == CONTENT:
         difference = f"key {key} differs"
     announce(f"Will change {path}: {difference} (contents are not shown)")
-    yield _install(path, content, f"{user}:{group}", mode)
+    yield StringCommand(program.command("install_secret.sh", path, f"{user}:{group}", mode), _stdin=_sent(content))
+
+
+class SecretFile(NamedTuple):
+    """A file of secrets that root owns.
+
+    + path: of the file; its directory exists
+    + content: the whole file, with a newline at its end
+    + group: owning group
+    + mode: octal permissions, e.g. "640"
+    + digests: those in `content`, to name what differs
+    + noun: what a name among the digests is: "key" or "variable"
+    """
+
+    path: str
+    content: str
+    group: str
+    mode: str
+    digests: Mapping[str, str]
+    noun: str
+
+    @property
+    def owner(self) -> str:
+        """Owner and group."""
+        return f"root:{self.group}"
 
 
 @operation()
-def secret_file_and_password(
-    path: str, content: str, group: str, digests: Mapping[str, str], needs: str, role: str, password: SecretStr | None
+def secret_files_and_password(
+    files: Sequence[SecretFile], needs: str, role: str, password: SecretStr | None
 ) -> Generator[StringCommand]:
-    """Write the secret file and set the role's password to the one in it: both change, or neither.
+    """Write files of secrets and set the role's password to the one in them: all of it changes, or nothing.
 
-    First the new file is written beside the old one, then PostgreSQL gets the password, then the file is renamed. Its owner
-    is root, its mode 0640.
+    First the new files are written beside the old ones, then PostgreSQL gets the password, then the files are renamed.
 
-    + path: of the secret file
-    + content: the whole file
-    + group: may read the file
-    + digests: those in `content`, to name the keys that differ
+    + files: the files
     + needs: consequence of a changed file, e.g. "a running release restarts"
     + role: PostgreSQL role
-    + password: password of the role; None if the database is managed elsewhere
+    + password: password of the role; None if the database is managed elsewhere, or no file has the password
     """
-    difference = _difference(path, content, "root", group, "640")
-    if difference == CONTENT:
-        difference = f"{_differing_keys(host.get_fact(SecretDigests, path=path), digests)}; {needs}"
+    changed = []
+    for file in files:
+        if difference := _difference(file.path, file.content, "root", file.group, file.mode):
+            if difference == CONTENT:
+                difference = f"{_differing(host.get_fact(SecretDigests, path=file.path), file)}; {needs}"
+            announce(f"Will change {file.path}: {difference}")
+            changed.append(file)
     statements = database.password_statements(role, password) if password else None
-    if difference:
-        announce(f"Will change {path}: {difference}")
-        yield _install(path, content, f"root:{group}", "640", statements)
+    if changed:
+        yield _install(changed, statements)
     elif statements:
         announce(f"Will change the password of PostgreSQL role {role}: it is not the vault's")
         yield StringCommand(database.PSQL_AS_POSTGRES, _stdin=f"{statements} COMMIT;")
     else:
-        host.noop(f"{path} is as it should be")
+        host.noop(f"{' and '.join(file.path for file in files)}: as it should be")
 
 
 def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
@@ -116,19 +144,54 @@ def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
     )
 
 
-def secret_file_and_database_password(environment: Environment, secrets: Secrets) -> OperationMeta:
-    """The secret file of the release, and the database password in it."""
-    digests = key_digests(environment, secrets)
-    return secret_file_and_password(
+def secret_file_and_database_password(environment: Environment, secrets: Secrets) -> list[OperationMeta]:
+    """The secret file of the release, its secret variables, and the database password in both.
+
+    Returns the steps that make a running application out of date.
+    """
+    changed = [_exs_file(environment, secrets)]
+    if environment.secrets_read_at_start:
+        changed.append(variables_file(environment, secrets))
+    together = secret_files_and_password(
         name="Secret file and database password",
-        path=environment.secret_path,
-        content=render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests),
-        group=environment.group,
-        digests=digests,
+        files=changed,
         needs=environment.needed_by_changed_secrets,
         role=environment.database,
         password=secrets.database_password if environment.database_managed else None,
     )
+    if environment.secrets_read_at_start:
+        return [together]
+    # A Distillery release has its secret file built in, and reads variables at start.
+    if environment.has_secret_variables:
+        return [
+            secret_files_and_password(
+                name="Secret variables",
+                files=[variables_file(environment, secrets)],
+                needs="a running release restarts",
+                role=environment.database,
+                password=None,
+            )
+        ]
+    pyinfra_files.file(name="Secret variables: none", path=environment.secret_variables_path, present=False)
+    return []
+
+
+def _exs_file(environment: Environment, secrets: Secrets) -> SecretFile:
+    digests = key_digests(environment, secrets)
+    content = render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests)
+    return SecretFile(environment.secret_path, content, environment.group, "640", digests, "key")
+
+
+def variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
+    """The file of the secret variables.
+
+    + environment: owner of the file
+    + secrets: its vault
+    """
+    variables = secret_variables.values(environment, secrets)
+    digests = _digests(environment, secrets, {**variables, KEY: ""})
+    content = secret_variables.text(environment, variables, digests)
+    return SecretFile(environment.secret_variables_path, content, "root", "600", digests, "variable")
 
 
 CONTENT = "its content differs"
@@ -146,11 +209,16 @@ def _difference(path: str, content: str, user: str, group: str, mode: str) -> st
     return None
 
 
-def _install(path: str, content: str, owner: str, mode: str, statements: str | None = None) -> StringCommand:
-    digest = sha256(content.encode()).hexdigest()
-    name = "install_secret_with_password.sh" if statements else "install_secret.sh"
-    given = [*([statements] if statements else []), digest, content]
-    return StringCommand(program.command(name, path, owner, mode), _stdin="\n".join(given))
+def _install(files: Sequence[SecretFile], statements: str | None) -> StringCommand:
+    arguments = [argument for file in files for argument in (file.path, file.owner, file.mode)]
+    given = "".join([f"{statements or ''}\n", *[_sent(file.content) for file in files]])
+    return StringCommand(program.command("install_secrets.sh", *arguments), _stdin=given)
+
+
+def _sent(content: str) -> str:
+    """The content as stage_secret.sh reads it."""
+    data = content.encode()
+    return f"{sha256(data).hexdigest()} {len(data)}\n{content}"
 
 
 def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
@@ -164,10 +232,14 @@ def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
     masked = _masked(environment, values)
     used = {name: value for name, value in values.items() if f"<{name}>" in masked}
     used[SETTINGS] = _masked(environment, REQUIRED_KEYS)
+    return _digests(environment, secrets, used)
+
+
+def _digests(environment: Environment, secrets: Secrets, values: Mapping[str, str]) -> dict[str, str]:
     key = secrets.secret_key_base.get_secret_value().encode()
     return {
         name: hmac.digest(key, f"{environment.full_name}\0{name}\0{value}".encode(), "sha256").hex()[:DIGEST_DIGITS]
-        for name, value in used.items()
+        for name, value in values.items()
     }
 
 
@@ -177,12 +249,14 @@ def _masked(environment: Environment, names: Iterable[str]) -> str:
     return render("secret.exs.j2", environment=environment, secrets=masks, digests={})
 
 
-def _differing_keys(on_host: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """The keys that differ, as a phrase without values."""
-    if on_host and on_host.get("secret_key_base") != wanted["secret_key_base"]:
+def _differing(on_host: Mapping[str, str], file: SecretFile) -> str:
+    """The names that differ, as a phrase without values."""
+    wanted = file.digests
+    anchor = KEY if KEY in wanted else "secret_key_base"
+    if on_host and on_host.get(anchor) != wanted[anchor]:
         return "key secret_key_base differs, and only by it could the others be compared"
     differing = {name for name in on_host.keys() | wanted.keys() if on_host.get(name) != wanted.get(name)}
-    said = [f"key {name} differs" for name in sorted(differing - {SETTINGS})]
+    said = [f"{file.noun} {name} differs" for name in sorted(differing - {SETTINGS, KEY})]
     if SETTINGS in differing:
         said.append("what group data says in it differs")
     return ", ".join(said) or "it was changed by hand"

@@ -34,6 +34,7 @@ from group_data.schema.inventory import FILE_GROUP, describe, examine
 from group_data.schema.problem import Problem, Subject, no_environment
 from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
+from preflight.secret_variables import different_variables
 from vault.keys import shown
 from vault.store import VaultError, open_vault, vault_path
 
@@ -87,7 +88,7 @@ def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[st
     vaults = open_vaults(subjects)
     problems += [*reserved_groups(Path(options["inventory"])), *found, *connection_problems(inventory, in_run)]
     problems += [*vault_problems(subjects, vaults, in_run), *shared_cookies(subjects, vaults)]
-    problems += missing_passwords(subjects, vaults)
+    problems += [*missing_passwords(subjects, vaults), *different_variables(subjects, vaults.opened)]
     return problems, not_compared(vaults, in_run)
 
 

@@ -22,7 +22,8 @@ _HEADER = """\
 #   cookie                   of the Erlang node; letters, digits, _ and -
 #   appsignal_push_api_key   only where the application reports to AppSignal
 #   basic_auth_password      only where group data sets basic_auth_user; 8 to 72 ASCII characters
-# Any other lower_snake_case key is the application's own.
+# Any other lower_snake_case key becomes a setting in the secret file. A key with capital letters, such as STRIPE_KEY, is an
+# environment variable of the application; secret_variables in group data names it.
 
 """
 
@@ -49,7 +50,7 @@ def init(place: Place, *, shut_out: bool = False) -> str:
     Returns a sentence with the names of the new keys. Raises VaultError like `vault.store.open_vault`, and when there is no
     recipient yet.
     """
-    recipients = _recipients_or_advice(place)
+    recipients = recipients_or_advice(place)
     identities = find_identities(place.identity)
     sealed = store.read_vault(place.path) if place.path.exists() else None
     if sealed is None:
@@ -59,7 +60,7 @@ def init(place: Place, *, shut_out: bool = False) -> str:
     try:
         present = store.read_values(plain)
         missing = [name for name in place.keys if name not in present]
-        added = "".join(f'{name} = "{_strong_value(name)}"\n' for name in missing).encode()
+        added = "".join(f'{name} = "{strong_value(name)}"\n' for name in missing).encode()
         if added and not plain.endswith(b"\n"):
             plain += b"\n"
         store.read_secrets(plain + added)
@@ -67,13 +68,16 @@ def init(place: Place, *, shut_out: bool = False) -> str:
         raise store.unusable(place.path, problems) from None
     if not missing:
         return f"{shown(place.path)} has every required key: nothing changed"
-    _require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
+    require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
     store.replace(place.path, store.seal(plain + added, recipients), sealed)
     return f"{shown(place.path)}: made {', '.join(missing)}"
 
 
-def _strong_value(name: str) -> str:
-    """A value with at least 240 random bits, in letters that need no quoting in TOML, Elixir, SQL or a shell."""
+def strong_value(name: str) -> str:
+    """A value with at least 240 random bits, in letters that need no quoting in TOML, Elixir, SQL or a shell.
+
+    + name: key of the vault
+    """
     if name in ("database_password", "basic_auth_password"):
         return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(43))
     if name == "cookie":
@@ -94,8 +98,8 @@ def edit(place: Place, *, shut_out: bool = False) -> str:
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
     plain = store.decrypt(sealed, place.path, identities)
-    recipients = _recipients_or_advice(place)
-    _require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
+    recipients = recipients_or_advice(place)
+    require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
     edited = edit_in_memory(plain, f"{place.path.stem}.toml", store.read_secrets)
     if edited == plain:
         return f"{shown(place.path)}: nothing changed"
@@ -142,13 +146,20 @@ def _open_for_all(place: Place, *, shut_out: bool) -> tuple[bytes, bytes, list[R
     identities = find_identities(place.identity)
     plain = store.decrypt(sealed, place.path, identities)
     readers = read_recipients(place.path.parent)
-    _require_own_access(place.path.parent, readers, identities, shut_out=shut_out)
+    require_own_access(place.path.parent, readers, identities, shut_out=shut_out)
     return sealed, plain, readers
 
 
-def _require_own_access(
+def require_own_access(
     directory: Path, readers: Sequence[Recipient], identities: Identities, *, shut_out: bool
 ) -> None:
+    """Refuse to store a vault that its author could not open.
+
+    + directory: of the vault and recipients.txt
+    + readers: everyone in recipients.txt
+    + identities: the author's keys
+    + shut_out: whether to store it all the same
+    """
     if not shut_out and not store.can_open(readers, identities):
         raise VaultError(
             f"{shown(directory / RECIPIENTS_FILE)} names no key you can use, so you would shut yourself out: add "
@@ -157,7 +168,11 @@ def _require_own_access(
         )
 
 
-def _recipients_or_advice(place: Place) -> list[Recipient]:
+def recipients_or_advice(place: Place) -> list[Recipient]:
+    """Everyone in recipients.txt. Raises VaultError, which names the commands for a first line if there is none.
+
+    + place: the vault
+    """
     try:
         return read_recipients(place.path.parent)
     except VaultError as error:

@@ -85,6 +85,7 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
         environment.switch_conf_path: switch.conf(environment),
         environment.cookie_path: f"{secrets.cookie.get_secret_value()}\n",
         environment.secret_path: render("secret.exs.j2", environment=environment, secrets=secrets, digests=digests),
+        environment.secret_variables_path: secret_file.variables_file(environment, secrets).content,
     }
 
 
@@ -98,8 +99,8 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "full_name", "user", "group", "home", "root", "private_path", "appsignal_path", "aliases_path", "variables_path",
         "unit", "unit_path", "polkit_rule_path", "switch_path", "switch_conf_path", "state_path", "artifacts_path",
         "backups_path",
-        "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "database", "hsts",
-        "database_connection_limit",
+        "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "secret_variables_path", "database",
+        "hsts", "database_connection_limit",
     )  # fmt: skip
     return {
         **{name: getattr(environment, name) for name in names},

@@ -58,12 +58,25 @@ def is_address(value: str) -> bool:
 
 
 def _database_host(value: str) -> str:
-    """A host name or an IPv4 address. Postgrex connects over IPv4 unless told otherwise, also to a name."""
-    if value.rpartition(".")[2].isdigit() and not is_address(value):
+    """A host name or an IP address. Postgrex connects to a name over IPv4 unless told otherwise."""
+    if value.rpartition(".")[2].isdigit() and ":" not in value and not is_address(value):
         raise ValueError("is no IPv4 address: four numbers up to 255, without leading zeros")
     if ":" in value:
-        raise ValueError("must be a host name or an IPv4 address: Postgrex connects over IPv4 unless told otherwise")
+        return _ipv6_address(value)
     return _host_name(value)
+
+
+def _ipv6_address(value: str) -> str:
+    """An IPv6 address in its canonical form, without a zone, which a URL could not hold."""
+    try:
+        address = ipaddress.IPv6Address(value.replace("%", " "))
+    except ValueError:
+        raise ValueError("must be a host name, or an IPv4 or IPv6 address without brackets, port and zone") from None
+    if address.ipv4_mapped:
+        raise ValueError(f"must be written as {address.ipv4_mapped}")
+    if value != str(address):
+        raise ValueError(f"must be written as {address}")
+    return value
 
 
 DatabaseHost = Annotated[str, AfterValidator(_database_host)]

@@ -1,7 +1,7 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
-from group_data.schema.reserved import EPMD_PORT
+from group_data.schema.reserved import EPMD_PORT, RESERVED_VARIABLES
 from group_data.schema.settings import Settings
 from group_data.schema.version import is_version
 
@@ -41,6 +41,38 @@ class Environment(Settings):
     def variables_path(self) -> str:
         """File with the unit's environment variables. It holds no secrets, because the aliases read it too."""
         return f"/etc/default/{self.full_name}"
+
+    @property
+    def secret_variables_path(self) -> str:
+        """File with the unit's secret variables, which systemd reads as root. Mode 0600."""
+        return f"{self.state_path}/variables.secret"
+
+    @property
+    def own_secret_variables(self) -> tuple[str, ...]:
+        """Secret variables that are made from other keys of the vault."""
+        if self.release_tool != "mix":
+            return ()
+        return ("DATABASE_URL", "SECRET_KEY_BASE", *(["APPSIGNAL_PUSH_API_KEY"] if self.appsignal else []))
+
+    @property
+    def has_secret_variables(self) -> bool:
+        """Whether the unit has secret variables."""
+        return bool(self.own_secret_variables or self.secret_variables)
+
+    def makes_variable(self, name: str) -> bool:
+        """Whether the project or the release's own scripts set a variable, so that nobody else may.
+
+        + name: of the variable
+        """
+        return name in RESERVED_VARIABLES or name in self.own_secret_variables or name in self.database_variables
+
+    @property
+    def database_variables(self) -> dict[str, str]:
+        """Variables about the database that are no secrets, as an application from Phoenix's generator reads them."""
+        if self.release_tool != "mix":
+            return {}
+        pool = {"POOL_SIZE": str(self.database_pool_size)} if self.database_pool_size else {}
+        return pool | ({"ECTO_IPV6": "true"} if self.database_is_ipv6 else {})
 
     @property
     def polkit_rule_path(self) -> str:
@@ -282,7 +314,12 @@ class Environment(Settings):
     @property
     def database_is_local(self) -> bool:
         """Whether PostgreSQL runs on the machine itself, managed by this project or not."""
-        return self.database_host == "localhost" or self.database_host.startswith("127.")
+        return self.database_host in ("localhost", "::1") or self.database_host.startswith("127.")
+
+    @property
+    def database_is_ipv6(self) -> bool:
+        """Whether PostgreSQL has an IPv6 address, to which Postgrex connects only when told so."""
+        return ":" in self.database_host
 
     @property
     def database_ca_path(self) -> str:
@@ -355,4 +392,5 @@ class Environment(Settings):
     def start_files(self) -> list[str]:
         """Files that a release reads at start; it is out of date when one of them is newer."""
         files = [self.unit_path, self.variables_path, self.cookie_path]
-        return [*files, self.secret_path] if self.secrets_read_at_start else files
+        files += [self.secret_path] if self.secrets_read_at_start else []
+        return [*files, self.secret_variables_path] if self.has_secret_variables else files

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from group_data.schema.addresses import is_address
 from group_data.schema.environment import Environment
 from group_data.schema.problem import Problem, Subject
-from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS
+from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS, source_of
 
 
 def problems_of_environment(subject: Subject) -> Iterator[Problem]:
@@ -13,7 +13,7 @@ def problems_of_environment(subject: Subject) -> Iterator[Problem]:
 
     + subject: the environment
     """
-    for rule in (_names, _port, _tls, _hsts, _database, _database_tls, _variables, _migrations, _toolchain):
+    for rule in _RULES:
         for key, text in subject.read(rule):
             yield subject.problem(key, text)
     yield from _login(subject)
@@ -122,6 +122,25 @@ def _variables(e: Environment) -> Iterator[tuple[str, str]]:
             "unit_environment",
             f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
         )
+    for name in sorted({*e.own_secret_variables, *e.database_variables} & e.unit_environment.keys()):
+        yield "unit_environment", f"unit_environment: {name} is made from {source_of(name)}: take it out"
+
+
+def _secret_variables(e: Environment) -> Iterator[tuple[str, str]]:
+    key = "secret_variables"
+    for name in dict.fromkeys(e.secret_variables):
+        if e.makes_variable(name):
+            yield key, f"secret_variables: {name} is made from {source_of(name)}: take it out"
+        if e.secret_variables.count(name) > 1:
+            yield key, f"secret_variables: {name} is there twice: take one out"
+        if name in e.unit_environment:
+            yield key, f"secret_variables: {name} is in unit_environment too, where everybody can read it: keep one"
+        if name == name.lower():
+            yield (
+                key,
+                f"secret_variables: {name} has no capital letter: such a key of a vault becomes a setting in the secret "
+                "file, and no variable; take it out",
+            )
 
 
 def _migrations(e: Environment) -> Iterator[tuple[str, str]]:
@@ -155,3 +174,17 @@ def _ssh_port(subject: Subject) -> Iterator[Problem]:
     for port in subject.read(lambda e: [e.port]):
         if port == ssh_port:
             yield subject.problem("port", f"port = {port} is sshd's on this machine (ssh_port): take another")
+
+
+_RULES = (
+    _names,
+    _port,
+    _tls,
+    _hsts,
+    _database,
+    _database_tls,
+    _variables,
+    _secret_variables,
+    _migrations,
+    _toolchain,
+)

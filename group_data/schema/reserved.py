@@ -10,6 +10,24 @@ RESERVED_VARIABLES = frozenset(
     "APP_REVISION ERL_CRASH_DUMP".split()
 )
 
+# The sources of the variables that the project makes from settings and vault.
+_SOURCES: Mapping[str, str] = {
+    "DATABASE_URL": "the vault's database_password and the settings of the database",
+    "SECRET_KEY_BASE": "the vault's secret_key_base",
+    "APPSIGNAL_PUSH_API_KEY": "the vault's appsignal_push_api_key",
+    "POOL_SIZE": "database_pool_size",
+    "ECTO_IPV6": "database_host",
+}
+
+
+def source_of(variable: str) -> str:
+    """The source of a variable that the project makes, as the end of a sentence.
+
+    + variable: its name
+    """
+    return _SOURCES.get(variable, "the settings, or the release's own scripts set it")
+
+
 # Unix users and groups of Debian 12 and 13 that are also a valid `Name`: from passwd.master and group.master of
 # base-passwd, sysusers.d of systemd, and our packages (epmd, messagebus, polkitd, postgres).
 SYSTEM_USERS = frozenset(

@@ -6,12 +6,22 @@ No value is ever part of a message, a repr or an error's text: a rule that refus
 import re
 import stringprep
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from group_data.schema.types import systemd_carries
 
 # RFC 4013, 2.3 (prohibited output, RFC 3454 tables C.1.2 to C.9) and 2.5 (unassigned code points, table A.1).
 _SASLPREP_REFUSES = (
@@ -29,6 +39,9 @@ _SASLPREP_REFUSES = (
 
 # Far more than a key or a certificate needs; a file pasted by mistake is larger.
 _VALUE_BYTES = 64 * 1024
+
+# execve(2) takes 2 MiB of arguments and environment in all; half of it is left for everything else.
+_VARIABLES_BYTES = 1024 * 1024
 
 
 def is_saslprep_stable(value: str) -> bool:
@@ -58,6 +71,12 @@ def _text_problems(value: str) -> Iterator[str]:
         yield "holds a surrogate, which UTF-8 cannot carry"
     elif len(value.encode()) > _VALUE_BYTES:
         yield f"is larger than {_VALUE_BYTES // 1024} KiB"
+
+
+def _variable_problems(value: str) -> Iterator[str]:
+    # The text of a variable: NUL and surrogates are refused for every value.
+    if "\0" not in value and not re.search("[\ud800-\udfff]", value) and not systemd_carries(value):
+        yield "holds one of Unicode's noncharacters: systemd would read none of the variables"
 
 
 def _password_problems(value: str) -> Iterator[str]:
@@ -108,10 +127,29 @@ def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def is_variable(name: str) -> bool:
+    """Whether a key of a vault is the name of an environment variable: it has a capital letter.
+
+    + name: the key
+    """
+    return bool(re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,254}", name)) and name != name.lower()
+
+
+def group_data_line(names: Iterable[str]) -> str:
+    """The line of group data that names these variables.
+
+    + names: of the variables; each counts once
+    """
+    quoted = ", ".join(f'"{name}"' for name in dict.fromkeys(names))
+    return f"secret_variables = [{quoted}]"
+
+
 def _key(name: str) -> str:
     # 255: the limit of an atom, and the application reads the key as one.
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,254}", name):
-        raise PydanticCustomError("key", "is no key: keys are lower_snake_case")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,254}", name) and not is_variable(name):
+        raise PydanticCustomError(
+            "key", "is no key: keys are lower_snake_case, or the name of an environment variable such as STRIPE_KEY"
+        )
     return name
 
 
@@ -119,9 +157,10 @@ _Text = Annotated[SecretStr, _holds(_text_problems)]
 
 
 class Secrets(BaseModel):
-    """The content of a vault: the keys below, and any other lower_snake_case key for the application.
+    """The content of a vault: the keys below, any other lower_snake_case key for the secret file, and variables.
 
-    Every value is text of at most 64 KiB without NUL. Show the ValidationError of a refused vault through
+    A variable is a key with a capital letter; secret_variables in group data names it. Every value is text of at most
+    64 KiB without NUL. Show the ValidationError of a refused vault through
     `describe_problems` only: pydantic keeps the values in its `errors()`.
 
     + database_password: password of the environment's PostgreSQL role; 8 to 1024 characters that SASLprep does not change
@@ -135,15 +174,37 @@ class Secrets(BaseModel):
     __pydantic_extra__: dict[Annotated[str, AfterValidator(_key)], _Text]
 
     database_password: Annotated[SecretStr, _holds(_text_problems, _password_problems)]
-    secret_key_base: Annotated[SecretStr, _holds(_text_problems, _secret_key_base_problems)]
+    secret_key_base: Annotated[SecretStr, _holds(_text_problems, _variable_problems, _secret_key_base_problems)]
     cookie: Annotated[SecretStr, _holds(_text_problems, _cookie_problems)]
-    appsignal_push_api_key: _Text | None = None
+    appsignal_push_api_key: Annotated[SecretStr, _holds(_text_problems, _variable_problems)] | None = None
     basic_auth_password: Annotated[SecretStr, _holds(_text_problems, _basic_auth_password_problems)] | None = None
 
     @property
     def application(self) -> Mapping[str, SecretStr]:
-        """The application's own keys, in the order of the vault; read-only."""
-        return MappingProxyType(self.__pydantic_extra__)
+        """The application's own keys for the secret file, in the order of the vault; read-only."""
+        return MappingProxyType({key: value for key, value in self.__pydantic_extra__.items() if not is_variable(key)})
+
+    @property
+    def variables(self) -> Mapping[str, SecretStr]:
+        """The application's own variables, in the order of the vault; read-only."""
+        return MappingProxyType({key: value for key, value in self.__pydantic_extra__.items() if is_variable(key)})
+
+    @model_validator(mode="after")
+    def _reach_a_process(self) -> Self:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("secret", "{problem}", {"problem": problem}), loc=(name,), input=None
+            )
+            for name, value in self.variables.items()
+            for problem in _variable_problems(value.get_secret_value())
+        ]
+        sizes = [len(name) + len(value.get_secret_value().encode()) for name, value in self.variables.items()]
+        if sum(sizes) > _VARIABLES_BYTES:
+            problem = f"its variables are larger than {_VARIABLES_BYTES // 1024} KiB together: no process can start so"
+            problems.append(InitErrorDetails(type=PydanticCustomError("secret", problem), loc=(), input=None))
+        if problems:
+            raise ValidationError.from_exception_data(type(self).__name__, problems, hide_input=True)
+        return self
 
 
 REQUIRED_KEYS = tuple(name for name, field in Secrets.model_fields.items() if field.is_required())
@@ -156,10 +217,10 @@ def describe_problems(error: ValidationError) -> list[str]:
     """
     problems: dict[str, list[str]] = {}
     for item in error.errors(include_input=False, include_context=False, include_url=False):
-        name = str(item["loc"][0]) if item["loc"] else "the vault"
+        name = _shown(str(item["loc"][0])) if item["loc"] else "the vault"
         text = "is missing" if item["type"] == "missing" else item["msg"]
         problems.setdefault(name, []).append(text)
-    return [f"{_shown(name)}: {'; '.join(texts)}" for name, texts in problems.items()]
+    return [f"{name}: {'; '.join(texts)}" for name, texts in problems.items()]
 
 
 def _shown(name: str) -> str:

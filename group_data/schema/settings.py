@@ -189,8 +189,9 @@ class Settings(BaseModel):
     )
     database_host: DatabaseHost = Field(
         default="127.0.0.1",
-        description="Host name or IPv4 address of PostgreSQL. This setting and the next five need database_managed = "
-        "False for another value than the default.",
+        description="Host name or IP address of PostgreSQL. A name is looked up as an IPv4 address, unless unit_environment "
+        "has ECTO_IPV6 and the application reads it. This setting and the next five need database_managed = False for "
+        "another value than the default.",
         examples=["db.example.com"],
     )
     database_port: int = Field(
@@ -229,7 +230,7 @@ class Settings(BaseModel):
         ge=1,
         le=10_000,
         description="Connections the Ecto repo keeps open; None: the application's own configuration decides. With a "
-        "managed database at most database_connection_limit.",
+        "managed database at most database_connection_limit. With release_tool = 'mix' the unit gets it as POOL_SIZE, too.",
         examples=[20],
         json_schema_extra={"unit": "connections"},
     )
@@ -294,7 +295,16 @@ class Settings(BaseModel):
     unit_environment: dict[VariableName, Text] = Field(
         default_factory=dict,
         description="Further environment variables of the unit. Everybody on the machine can read them: no secrets here.",
-        examples=[{"POOL_SIZE": "10"}],
+        examples=[{"MAIL_FROM": "billing@example.com"}],
+    )
+    secret_variables: tuple[VariableName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Names of secret environment variables, with a capital letter in each. The vault has their values "
+        "under the same names. The unit and its one-off commands get them, and nobody else can read them. DATABASE_URL and "
+        "SECRET_KEY_BASE need no mention: with release_tool = 'mix' they are made from the vault and the settings of the "
+        "database.",
+        examples=[["STRIPE_KEY", "MAILGUN_API_KEY"]],
     )
 
     health_path: UrlPath = Field(

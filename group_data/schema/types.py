@@ -16,8 +16,16 @@ Name = Annotated[str, StringConstraints(pattern=_NAME)]
 _UNCARRIED = re.compile("[\0\ud800-\udfff\ufdd0-\ufdef]")
 
 
+def systemd_carries(value: str) -> bool:
+    """Whether systemd can give a process a variable with this value.
+
+    + value: any text
+    """
+    return not _UNCARRIED.search(value) and not any(ord(character) & 0xFFFE == 0xFFFE for character in value)
+
+
 def _text(value: str) -> str:
-    if _UNCARRIED.search(value) or any(ord(character) & 0xFFFE == 0xFFFE for character in value):
+    if not systemd_carries(value):
         raise ValueError(
             "must not contain a NUL character, a surrogate or one of Unicode's noncharacters: systemd would read none of "
             "the variables"

@@ -12,6 +12,7 @@ from tests.host.releases import main_pid, page, wait_for_page
 pytestmark = BOOKWORM
 
 SECRET = "/var/stage.secret.exs"
+VARIABLES = "/var/lib/billing_stage/variables.secret"
 STEP = "Secret file and database password"
 
 # The application's pool in one loop: it connects all the time with the password it read at its start, which is when the
@@ -45,10 +46,17 @@ def connecting(running: Host) -> Iterator[Host]:
 
 def test_a_plan_names_the_key_and_what_it_needs_and_no_value(running: Host) -> None:
     project = running.project
-    project.set_secrets("stage", database_password="correct-horse-battery", mailer_key="swordfish")
+    project.edit("stage", secret_variables=["STRIPE_KEY"])
+    project.set_secrets(
+        "stage", database_password="correct-horse-battery", mailer_key="swordfish", STRIPE_KEY="swordfish-2"
+    )
     output = project.make("plan", "ENV=stage").require_success().output
     assert (
         f"Will change {SECRET}: key database_password differs, key mailer_key differs; a running release restarts"
+        in output
+    )
+    assert (
+        f"Will change {VARIABLES}: variable DATABASE_URL differs, variable STRIPE_KEY differs; a running release restarts"
         in output
     )
     assert "Will restart billing_stage.service" in output
@@ -92,6 +100,7 @@ FAILURES = {
         "sudo -u postgres psql -qc 'ALTER SYSTEM RESET ALL' -c 'SELECT pg_reload_conf()'",
     ),
     "the secret file cannot be replaced": (f"mount --bind {SECRET} {SECRET}", f"umount {SECRET}"),
+    "the variables cannot be replaced": (f"mount --bind {VARIABLES} {VARIABLES}", f"umount {VARIABLES}"),
     "there is no room for it": (
         "mount -t tmpfs -o size=4k,nr_inodes=3 none /mnt && cp -p /var/stage.secret.exs /mnt && mount --bind /mnt /var",
         "umount /var && umount /mnt",
@@ -100,23 +109,24 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES)
-def test_file_and_password_change_together_or_not_at_all(running: Host, failure: str) -> None:
+def test_files_and_password_change_together_or_not_at_all(running: Host, failure: str) -> None:
     machine, project = running.machine, running.project
     fail, mend = FAILURES[failure]
     login = "psql --no-psqlrc -qAt -h 127.0.0.1 -U billing_stage -d billing_stage -c 'SELECT current_user'"
     command = f"PGPASSWORD=$(sed -n 's/^  password: \"\\(.*\\)\",$/\\1/p' {SECRET}) {login}"
-    before = machine.run(f"cat {SECRET}").stdout
+    before = machine.run(f"cat {SECRET} {VARIABLES}").stdout
     project.set_secrets("stage", database_password=f"password-{len(failure)}")
     machine.run(fail)
     run = project.apply("--limit", "stage")
-    there = machine.run(f"cat {SECRET}").stdout
+    there = machine.run(f"cat {SECRET} {VARIABLES}").stdout
     inside = machine.run(command, check=False).stdout
     machine.run(mend)
     assert run.exit_code == 1, run.output
     assert there == before
     assert inside == "billing_stage\n"
-    assert "ls: cannot access" in machine.run(f"ls {SECRET}.* 2>&1", check=False).stdout
+    assert machine.run(f"ls -d {SECRET}.* {VARIABLES}.*", check=False).stdout == ""
     project.apply("--limit", "stage").require_success()
     assert machine.run(command).stdout == "billing_stage\n"
-    assert f"password-{len(failure)}" in machine.run(f"cat {SECRET}").stdout
+    for file in (SECRET, VARIABLES):
+        assert f"password-{len(failure)}" in machine.run(f"cat {file}").stdout
     wait_for_page(machine, "stage")

@@ -14,12 +14,21 @@ import pytest
 from operations.host import program
 from tests.host.conftest import Host
 from tests.host.partial import planned_and_applied, with_steps
+from tests.inputs.machine_files import inside
 from tests.sandbox.image import image, run_in
 from tests.sandbox.machine import Machine
 
 SPY = (Path(__file__).parent / "spy.pl").read_text()
 STAGE = "/var/stage.secret.exs"
+VARIABLES = "/var/lib/billing_stage/variables.secret"
 COOKIE = "/home/billing/stage/private/.erlang.cookie"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _named(host: Host) -> None:
+    """Both environments have a secret variable."""
+    host.project.edit("all", secret_variables=["STRIPE_KEY"])
+    renew(host)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,7 @@ def files(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 def new_secrets() -> dict[str, str]:
     """Values nobody has seen before, for every key an environment may have."""
-    keys = ["database_password", "secret_key_base", "cookie", "appsignal_push_api_key", "mailer_key"]
+    keys = ["database_password", "secret_key_base", "cookie", "appsignal_push_api_key", "mailer_key", "STRIPE_KEY"]
     return {key: secrets.token_hex(32) for key in keys}
 
 
@@ -109,6 +118,8 @@ def test_a_local_user_never_sees_a_secret(host: Host, files: Host) -> None:
     assert sorted(left) == [
         "/home/billing/prod/private/.erlang.cookie",
         COOKIE,
+        "/var/lib/billing_prod/variables.secret",
+        VARIABLES,
         "/var/prod.secret.exs",
         STAGE,
     ]
@@ -166,6 +177,7 @@ def test_no_output_of_a_plan_and_an_apply_shows_a_secret(host: Host) -> None:
     values = renew(host)
     run = host.project.pyinfra("deploy.py", *LOUD, stdin="\n").require_success()
     assert f"Will change {STAGE}: key secret_key_base differs" in run.output
+    assert f"Will change {VARIABLES}: key secret_key_base differs" in run.output
     assert f"sha256sum {STAGE}" in run.output
     assert shown(run.output, values) == []
 
@@ -191,6 +203,7 @@ FAILURES = {
     # what makes it fail, and what takes that back
     "group missing": ("groupmod --new-name away billing_stage", "groupmod --new-name billing_stage away"),
     "directory in the way": (f"rm -f {STAGE} && mkdir {STAGE}", f"rmdir {STAGE}"),
+    "directory of the variables gone": ("mv /var/lib/billing_stage /root/away", "mv /root/away /var/lib/billing_stage"),
     "no room": ("mount -t tmpfs -o size=4k,mode=755 tmpfs /home/billing/stage/private && chown billing: "
                 "/home/billing/stage/private && dd if=/dev/zero of=/home/billing/stage/private/full bs=4k count=1 2>&1",
                 "umount /home/billing/stage/private"),
@@ -204,12 +217,13 @@ def test_no_output_of_a_failing_step_shows_a_secret(files: Host, failure: str) -
     break_it, mend_it = FAILURES[failure]
     machine.run(break_it)
     run = files.project.apply(*LOUD)
-    left = machine.run("ls -A /var /home/billing/stage/private").stdout
+    left = machine.run("ls -A /var /var/lib/billing_stage /home/billing/stage/private", check=False).stdout
     machine.run(mend_it)
     assert run.exit_code == 1
     assert shown(run.output, values) == []
     assert "secret.exs." not in left
     assert "cookie." not in left
+    assert "variables.secret." not in left
     files.project.apply().require_success()
 
 
@@ -299,18 +313,42 @@ def test_elixir_reads_every_value_back(files: Host, tool: str, tmp_path: Path) -
     assert set(read) - set(expected) <= {"billing mailer_key"}
 
 
+def test_systemd_reads_every_value_back(files: Host) -> None:
+    """Byte for byte, and into the unit's one-off commands, too: they have the same line of the unit."""
+    # systemd cannot carry noncharacters: the vault refuses them.
+    values = {f"V_{name.upper()}": value for name, value in NASTY.items() if name != "noncharacters"}
+    files.project.edit("stage", secret_variables=["STRIPE_KEY", *values])
+    files.project.set_secrets("stage", database_password="p:a/s@s?#%41 word", **values)
+    files.project.apply("--limit", "stage").require_success()
+    files.machine.run(
+        f"systemd-run --quiet --wait --property EnvironmentFile=/etc/default/billing_stage --property "
+        f"EnvironmentFile={VARIABLES} --property StandardOutput=truncate:/run/seen env -0"
+    )
+    seen = dict(
+        part.split("=", 1) for part in inside(files.machine, "/run/seen").read_bytes().decode().split("\0") if part
+    )
+    assert {name: seen.get(name) for name in values} == values
+    assert (
+        seen["DATABASE_URL"] == "postgres://billing_stage:p%3Aa%2Fs%40s%3F%23%2541%20word@127.0.0.1:5432/billing_stage"
+    )
+    assert seen["SECRET_KEY_BASE"] == files.project.secrets("stage")["secret_key_base"]
+    assert seen["PORT"] == "4001"
+    assert planned_and_applied(files.project, "stage") == [[], []]
+
+
 # --- The files -------------------------------------------------------------------------------------------------------
 
 
 def listing(machine: Machine) -> dict[str, str]:
     """Owner, group and mode of the secret files and the directory of the cookie."""
-    paths = f"{STAGE} {COOKIE} /home/billing/stage/private"
+    paths = f"{STAGE} {VARIABLES} {COOKIE} /home/billing/stage/private"
     lines = machine.run(f"stat --format '%n %U:%G %a' {paths}").stdout.splitlines()
     return dict(line.split(" ", 1) for line in lines)
 
 
 RIGHT = {
     STAGE: "root:billing_stage 640",
+    VARIABLES: "root:root 600",
     COOKIE: "billing:billing 400",
     "/home/billing/stage/private": "billing:billing 700",
 }
@@ -332,6 +370,9 @@ DRIFTS = {
     "edited": (f"echo '# by hand' >> {STAGE}", "Secret file and database password"),
     "gone": (f"rm {STAGE}", "Secret file and database password"),
     "a link": (f"mv {STAGE} /root/away && ln -s /root/away {STAGE}", "Secret file and database password"),
+    "variables readable by all": (f"chmod 644 {VARIABLES}", "Secret file and database password"),
+    "variables edited": (f"echo PORT=1 >> {VARIABLES}", "Secret file and database password"),
+    "variables gone": (f"rm {VARIABLES}", "Secret file and database password"),
     "cookie readable by all": (f"chmod 444 {COOKIE}", "Erlang cookie"),
     "cookie edited": (f"echo other > {COOKIE}", "Erlang cookie"),
 }
@@ -340,18 +381,18 @@ DRIFTS = {
 @pytest.mark.parametrize("drift", DRIFTS)
 def test_a_change_by_hand_is_listed_and_undone(files: Host, drift: str) -> None:
     statement, operation = DRIFTS[drift]
-    content = files.machine.run(f"sha256sum {STAGE} {COOKIE}").stdout
+    content = files.machine.run(f"sha256sum {STAGE} {VARIABLES} {COOKIE}").stdout
     files.machine.run(statement)
     assert planned_and_applied(files.project, "stage") == [[operation], [operation]]
     assert listing(files.machine) == RIGHT
-    assert files.machine.run(f"sha256sum {STAGE} {COOKIE}").stdout == content
+    assert files.machine.run(f"sha256sum {STAGE} {VARIABLES} {COOKIE}").stdout == content
 
 
 @pytest.mark.parametrize("kept", [0, 10, 64, 65, 100, -1])
 def test_a_connection_that_breaks_leaves_the_old_file(files: Host, kept: int) -> None:
     machine = files.machine
     content = "x" * 100_000 + "\n"
-    whole = f"{sha256(content.encode()).hexdigest()}\n{content}"
+    whole = f"{sha256(content.encode()).hexdigest()} {len(content)}\n{content}"
     install = f"sh -c {shlex.quote(program.text('install_secret.sh'))} sh /root/secret root:root 600"
     machine.run(install, stdin=whole)
     before = machine.run("ls -la --time-style=full-iso /root; sha256sum /root/secret").stdout

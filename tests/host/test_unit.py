@@ -328,6 +328,26 @@ def test_a_changed_secret_restarts_a_mix_release(running: Host) -> None:
     assert main_pid(running.machine, "prod") == prod
 
 
+def test_a_changed_secret_variable_restarts_once(running: Host) -> None:
+    machine, project = running.machine, running.project
+    value = " a \"b'\n$HOME %h #{x} # \\n é\t"
+    project.edit("stage", secret_variables=["STRIPE_KEY"])
+    project.set_secrets("stage", STRIPE_KEY=value)
+    before = int(prop(machine, "stage", "ExecMainStartTimestampMonotonic"))
+    expected = {"Secret file and database password": ["stage"], RESTARTS: ["stage"]}
+    assert project.applied("--limit", "stage") == expected
+    wait_for_page(machine, "stage")
+    assert int(prop(machine, "stage", "ExecMainStartTimestampMonotonic")) > before
+    assert prop(machine, "stage", "NRestarts") == "0"
+    assert rpc(machine, "stage", 'IO.puts(System.fetch_env!("STRIPE_KEY"))') == f"{value}\n"
+    password = project.secrets("stage")["database_password"]
+    url = rpc(machine, "stage", 'IO.puts(System.fetch_env!("DATABASE_URL"))')
+    assert url == f"postgres://billing_stage:{password}@127.0.0.1:5432/billing_stage\n"
+    assert project.planned() == {}
+    # The login shell of the application user has none of them.
+    assert machine.run("env; cat /etc/default/billing_stage", user="billing").stdout.count("STRIPE_KEY") == 0
+
+
 @pytest.mark.each_release
 def test_both_come_up_again_after_a_reboot(running: Host) -> None:
     running.machine.reboot()
@@ -351,6 +371,9 @@ def test_distillery(running: Host, tarballs: dict[str, Path]) -> None:
     wait_until(lambda: "billing_stage" in registered(machine), "the node is up")
     assert machine.run(f"readlink /proc/{main_pid(machine, 'stage')}/exe").stdout.endswith("/bin/beam.smp\n")
     assert release_command(machine, "stage", "ping") == "pong\n"
+    environ = machine.run(f"tr '\\0' '\\n' < /proc/{main_pid(machine, 'stage')}/environ").stdout
+    assert "STRIPE_KEY=" in environ
+    assert "DATABASE_URL=" not in environ
     assert ping(machine, "billing_stage@127.0.0.1", flags=f"-setcookie {WORD}") == "pang"
     assert machine.run("stat -c %a /home/billing/stage/private/var/vm.args").stdout == "640\n"
     assert machine.run("ls -A /home/billing/stage/releases/0.2.0-distillery").stdout.split() == [

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from group_data.schema.secrets import Secrets
+from group_data.schema.secrets import Secrets, is_variable
 from tests.inputs.text import hostile_text, seldom
 from tests.inputs.values import FIELDS, hostile, ordinary
 
@@ -79,7 +79,8 @@ class Case:
             "port": 10_000 + self.number,
             "appsignal": True,
         }
-        return usual | tls | _DATABASE[self.drawn.database] | self.drawn.settings
+        named = {"secret_variables": [key for key in self.drawn.secrets if is_variable(key)]}
+        return usual | tls | _DATABASE[self.drawn.database] | named | self.drawn.settings
 
     @cached_property
     def secrets(self) -> dict[str, Any]:
@@ -103,10 +104,12 @@ _PADDED = st.one_of(hostile_text.map(lambda text: text + _FILLER), hostile_text.
 _ASCII = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=40).map(lambda text: text + _FILLER)
 _NO_TEXT = st.sampled_from([5_318_008, True, 0.57721, [1234567890123], {"inner": "1234567890"}])
 _SECRET = seldom(_NO_TEXT, seldom(hostile_text, _PADDED | _ASCII, one_in=8), one_in=30)
-_ANY_KEY = st.sampled_from(["_a", "A", "a b", 'a"b', "a\nb", "a: 1, b", "\x1b[31m", "é", "", "a" * 256])
+_ANY_KEY = st.sampled_from(["_a", "A-B", "a b", 'a"b', "a\nb", "a: 1, b", "\x1b[31m", "é", "", "a" * 256])
 _WORDS = ["nil", "true", "do", "end", "fn", "when", "and", "in", "a" * 255, "api_key", "private_key"]
-_KEY = st.sampled_from([*_WORDS, *Secrets.model_fields, *["database_password"] * 3]) | st.from_regex(
-    r"[a-z][a-z0-9_]{0,30}", fullmatch=True
+_KEY = (
+    st.sampled_from([*_WORDS, *Secrets.model_fields, *["database_password"] * 3])
+    | st.from_regex(r"[a-z][a-z0-9_]{0,30}", fullmatch=True)
+    | st.from_regex(r"SECRET_[A-Za-z0-9_]{0,30}", fullmatch=True)
 )
 _SECRETS = st.dictionaries(seldom(_ANY_KEY, _KEY, one_in=20), _SECRET, max_size=3)
 

@@ -82,7 +82,11 @@ def _secrets(case: Case, vaults: Path) -> Secrets | None:
     except store.VaultError as error:
         refusal = str(error)
     else:
-        read = {**{name: getattr(secrets, name) for name in Secrets.model_fields}, **secrets.application}
+        read = {
+            **{name: getattr(secrets, name) for name in Secrets.model_fields},
+            **secrets.application,
+            **secrets.variables,
+        }
         if {key: value.get_secret_value() for key, value in read.items() if value is not None} != case.secrets:
             raise WrongError("the vault does not hold what was written into it")
         return secrets

@@ -1,9 +1,10 @@
 """systemd reads each unit and its file of variables as intended, and a POSIX shell reads the latter."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from group_data.schema.environment import Environment
+from operations import secret_variables
 from operations.host.rendering import render
 from tests.inputs.machine_files import fresh, inside, put, ran
 from tests.inputs.refusals import Accepted
@@ -18,6 +19,7 @@ StartLimitIntervalSec=0
 [Service]
 Type=oneshot
 EnvironmentFile={_DIRECTORY}/%i
+EnvironmentFile=-{_DIRECTORY}/%i.secret
 ExecStart=/usr/bin/env -0
 StandardOutput=truncate:{_DIRECTORY}/%i.systemd
 """
@@ -42,6 +44,12 @@ def variables_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str
         machine,
         {f"{_DIRECTORY}/{item.case.number}": render("variables.j2", environment=item.environment) for item in accepted},
     )
+    secret = {
+        f"{_DIRECTORY}/{item.case.number}.secret": secret_variables.text(item.environment, _secret(item), {})
+        for item in accepted
+        if item.environment.has_secret_variables
+    }
+    put(machine, secret)
     units = " ".join(f"inputs@{number}" for number in numbers)
     machine.run(f"systemctl daemon-reload; systemctl start {units}", check=False)
     machine.run(f"set -- {' '.join(numbers)}\n{_SOURCE}", check=False)
@@ -51,7 +59,10 @@ def variables_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str
         for reader in ("systemd", "shell"):
             output = inside(machine, f"{_DIRECTORY}/{item.case.number}.{reader}")
             seen = _environment(output.read_bytes()) if output.exists() else {}
-            complaints += [f"{reader}: {complaint}: {item.case}" for complaint in _differences(item.environment, seen)]
+            secrets = _secret(item) if reader == "systemd" else {}
+            complaints += [
+                f"{reader}: {complaint}: {item.case}" for complaint in _differences(item.environment, secrets, seen)
+            ]
     return complaints
 
 
@@ -93,9 +104,18 @@ def _loaded(environment: Environment) -> dict[str, str]:
         "LimitNOFILE": str(environment.file_limit),
         "Restart": environment.restart,
         "User": environment.app,
-        "EnvironmentFiles": f"/etc/default/{environment.full_name} (ignore_errors=no)",
+        # systemctl prints a line for each file; the last one counts here.
+        "EnvironmentFiles": f"{_last_file(environment)} (ignore_errors=no)",
         "ExecStart": environment.start_command,
     }
+
+
+def _last_file(environment: Environment) -> str:
+    return environment.secret_variables_path if environment.has_secret_variables else environment.variables_path
+
+
+def _secret(item: Accepted) -> dict[str, str]:
+    return secret_variables.values(item.environment, item.secrets)
 
 
 def _environment(output: bytes) -> dict[str, bytes]:
@@ -110,9 +130,10 @@ _OWN = frozenset(
 )
 
 
-def _differences(environment: Environment, seen: dict[str, bytes]) -> list[str]:
+def _differences(environment: Environment, secrets: Mapping[str, str], seen: dict[str, bytes]) -> list[str]:
     """How the variables that were read differ from the data."""
     wanted = {name: value.encode() for name, value in environment.unit_environment.items()}
+    wanted |= {name: value.encode() for name, value in secrets.items()}
     wanted |= {"PHX_HOST": environment.domain.encode(), "PORT": str(environment.port).encode()}
     differences = [
         f"{name} is {seen.get(name)!r:.200} instead of {value!r:.200}"

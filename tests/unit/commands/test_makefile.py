@@ -16,6 +16,7 @@ STRAY = {
     "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+    "KEY": "cookie", "FILE": "/etc/passwd",
 }  # fmt: skip
 
 
@@ -62,6 +63,8 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "--from=stage", "--yes", "--", "prod"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
+        (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "stage", "--key=STRIPE_KEY"]),
+        (["vault-import", "ENV=stage", "FILE=../a b/.env"], ["commands.vault_import", "stage", "--file=../a b/.env"]),
         (["test-all"], ["pytest", "--everything"]),
     ],
 )  # fmt: skip
@@ -134,7 +137,7 @@ def test_shellcheck_sees_programs_at_every_depth(tmp_path: Path) -> None:
 
 def test_size() -> None:
     lines = (CHECKOUT / "Makefile").read_text().splitlines()
-    assert len(lines) <= 130
+    assert len(lines) <= 140
     recipes = [index for index, line in enumerate(lines) if line.startswith("\t")]
     assert not any(index + 1 in recipes or lines[index].endswith("\\") for index in recipes)
 

@@ -30,6 +30,32 @@ def test_free_keys_are_the_applications() -> None:
     assert secrets.appsignal_push_api_key is None
 
 
+def test_keys_with_a_capital_letter_are_variables() -> None:
+    secrets = Secrets.model_validate({**GOOD, "mailer_key": "m", "STRIPE_KEY": "s", "Mixed_1": "x", "_A": "y"})
+    assert {name: value.get_secret_value() for name, value in secrets.variables.items()} == {
+        "STRIPE_KEY": "s", "Mixed_1": "x", "_A": "y",
+    }  # fmt: skip
+    assert list(secrets.application) == ["mailer_key"]
+
+
+@pytest.mark.parametrize("key", ["STRIPE_KEY", "secret_key_base", "appsignal_push_api_key"])
+@pytest.mark.parametrize("character", ["\ufffe", "\uffff", "\U0010ffff", "\ufdd0", "\ufdef"])
+def test_a_variable_holds_only_what_systemd_reads(key: str, character: str) -> None:
+    """Any other text arrives: tests/inputs asks systemd itself."""
+    assert refusal(**{key: "x" * 64 + character}) == [
+        f"{key}: holds one of Unicode's noncharacters: systemd would read none of the variables"
+    ]
+    Secrets.model_validate({**GOOD, "mailer_key": character})
+
+
+def test_all_variables_together_fit_into_a_process() -> None:
+    many = {f"V{number}": "x" * 60_000 for number in range(17)}
+    Secrets.model_validate({**GOOD, **many})
+    assert refusal(**many, V17="x" * 60_000) == [
+        "the vault: its variables are larger than 1024 KiB together: no process can start so"
+    ]
+
+
 def test_required_keys() -> None:
     assert REQUIRED_KEYS == ("database_password", "secret_key_base", "cookie")
 
@@ -59,13 +85,13 @@ def test_no_value_in_repr_or_dump() -> None:
 
 def test_all_problems_at_once() -> None:
     with pytest.raises(ValidationError) as caught:
-        Secrets.model_validate({"database_password": "a\0", "cookie": "short", "Mailer": "m", "port": 4})
+        Secrets.model_validate({"database_password": "a\0", "cookie": "short", "Mail-er": "m", "port": 4})
     lines = describe_problems(caught.value)
     assert [line.split(":")[0] for line in lines] == [
         "database_password",
         "secret_key_base",
         "cookie",
-        "Mailer",
+        "'Mail-er'",
         "port",
     ]
     assert "NUL" in lines[0]
@@ -94,7 +120,10 @@ def test_64_kib_is_allowed() -> None:
     Secrets.model_validate({**GOOD, "certificate": "x" * 64 * 1024})
 
 
-@pytest.mark.parametrize("name", ["Upper", "kebab-key", "a b", "1st", "_p", "", "é", "a" * 256, "x\n"])
+@pytest.mark.parametrize(
+    "name",
+    ["kebab-key", "Kebab-Key", "1A", "A b", "É", "A" * 256, "A\n", "a b", "1st", "_p", "", "é", "a" * 256, "x\n"],
+)
 def test_key_names(name: str) -> None:
     (line,) = refusal(**{name: "value"})
     assert "lower_snake_case" in line

@@ -100,8 +100,42 @@ REFUSED = [
     (EXTERNAL | {"database_tls": "unverified"}, "database_tls = 'unverified': input should be 'none' or 'verified'"),
     (EXTERNAL | {"database_host": "192.0.2.300"}, "database_host = '192.0.2.300': is no IPv4 address"),
     (
-        EXTERNAL | {"database_host": "2001:db8::1"},
-        "database_host = '2001:db8::1': must be a host name or an IPv4 address",
+        EXTERNAL | {"database_host": "[2001:db8::1]"},
+        "database_host = '[2001:db8::1]': must be a host name, or an IPv4 or IPv6 address without brackets",
+    ),
+    (
+        EXTERNAL | {"database_host": "fe80::1%eth0"},
+        "database_host = 'fe80::1%eth0': must be a host name, or an IPv4 or IPv6 address without brackets, port and zone",
+    ),
+    (EXTERNAL | {"database_host": "2001:DB8::1"}, "database_host = '2001:DB8::1': must be written as 2001:db8::1"),
+    (EXTERNAL | {"database_host": "::ffff:192.0.2.1"}, "'::ffff:192.0.2.1': must be written as 192.0.2.1"),
+    (EXTERNAL | {"database_tls": "verified", "database_host": "2001:db8::1"}, "and 2001:db8::1 is an address"),
+    (
+        {"unit_environment": {"DATABASE_URL": "ecto://"}},
+        "unit_environment: DATABASE_URL is made from the vault's database_password and the settings of the database",
+    ),
+    (
+        {"unit_environment": {"POOL_SIZE": "5"}, "database_pool_size": 5},
+        "unit_environment: POOL_SIZE is made from database_pool_size: take it out",
+    ),
+    ({"secret_variables": ["PORT"]}, "secret_variables: PORT is made from the settings, or the release's own scripts"),
+    (
+        {"secret_variables": ["SECRET_KEY_BASE"]},
+        "secret_variables: SECRET_KEY_BASE is made from the vault's secret_key_base",
+    ),
+    (
+        {"secret_variables": ["APPSIGNAL_PUSH_API_KEY"], "appsignal": True},
+        "secret_variables: APPSIGNAL_PUSH_API_KEY is made from the vault's appsignal_push_api_key: take it out",
+    ),
+    ({"secret_variables": ["A", "B", "A"]}, "secret_variables: A is there twice: take one out"),
+    (
+        {"secret_variables": ["A"], "unit_environment": {"A": "b"}},
+        "secret_variables: A is in unit_environment too, where everybody can read it: keep one",
+    ),
+    ({"secret_variables": ["stripe_key"]}, "secret_variables: stripe_key has no capital letter"),
+    (
+        {"secret_variables": ["A=hunter2"]},
+        "secret_variables[0] = (a secret by its name: not shown): must be up to 255 letters",
     ),
     (EXTERNAL | {"database_user": 'a"b'}, "database_user = 'a\"b': must be up to 128 letters"),
     ({"basic_auth_user": "a:b"}, "basic_auth_user = 'a:b': must be up to 64 letters, digits and"),

@@ -19,6 +19,7 @@ from preflight.check import (
     shared_cookies,
     vault_problems,
 )
+from preflight.secret_variables import different_variables
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from vault import store
@@ -451,6 +452,41 @@ def test_a_site_that_asks_for_a_password_has_one(inventory: Callable[..., Invent
             "inventory.py",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("named", "stored", "texts"),
+    [
+        (["STRIPE_KEY"], ["STRIPE_KEY"], []),
+        ([], [], []),
+        (
+            ["STRIPE_KEY", "SENTRY_DSN", "A"],
+            ["A"],
+            ["secret_variables names STRIPE_KEY, SENTRY_DSN, and FILE has no such key: `make vault-set ENV=stage "
+             "KEY=STRIPE_KEY` stores a value"],
+        ),
+        (
+            ["A"],
+            ["STRIPE_KY", "A"],
+            ["FILE has STRIPE_KY, and nothing names it in group data, so no process gets it: write secret_variables = "
+             '["A", "STRIPE_KY"], or take the key out with `make vault-edit ENV=stage`'],
+        ),
+    ],
+)  # fmt: skip
+def test_vault_and_group_data_name_the_same_variables(
+    inventory: Callable[..., Inventory], tmp_path: Path, named: list[str], stored: list[str], texts: list[str]
+) -> None:
+    make_vaults(tmp_path, ["stage"])
+    path = tmp_path / "stage.age"
+    plain = store.decrypt(path.read_bytes(), path, find_identities(str(tmp_path / IDENTITY)))
+    added = "".join(f'{name} = "hunter2"\n' for name in stored).encode()
+    path.write_bytes(store.seal(plain + added, read_recipients(tmp_path)))
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY), "secret_variables": named}
+    subjects, _ = examine(inventory(stage=STAGE | place), ["stage"])
+    found = list(different_variables(subjects, open_vaults(subjects).opened))
+    assert [problem.text.replace(str(path), "FILE") for problem in found] == texts
+    assert "hunter2" not in str(found)
+    assert list(different_variables(subjects, {})) == []
 
 
 ELSEWHERE = {"database_managed": False, "database_host": "db.example.com", "database_name": "billing"}

@@ -33,14 +33,19 @@ cookie = "{SECRET * 3}"
 # The command as it is, but for the inventory. pyinfra_cli is imported because reading the inventory does, and it patches
 # subprocess and signals for gevent.
 DRIVER = """
+import json
+import os
 import sys
 from pathlib import Path
 from commands import vault_places
+from group_data.schema.environment import Environment
 from commands.__main__ import main
 from vault.upkeep import Place
 import pyinfra_cli
 folder = Path(sys.argv[1])
 vault_places.places = lambda: {name: Place(folder / f"{name}.age", None) for name in ("stage", "prod")}
+data = {"app": "billing", "domain": "stage.example.com", "port": 4001}
+vault_places.settings = lambda name: Environment(environment=name, **data, **json.loads(os.environ.get("SETTINGS", "{}")))
 main([f"vault-{sys.argv[2]}", *sys.argv[3:]])
 """
 
@@ -73,18 +78,21 @@ class Desk:
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-c", DRIVER, str(self.folder), *arguments]
 
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run a command, and check that it shows neither a value nor a traceback."""
-        done = subprocess.run(
+    def start(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
             self.command(*arguments),
             cwd=CHECKOUT,
             env=self.environment | environment,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
-            text=True,
             timeout=60,
             start_new_session=True,  # without a terminal, whoever runs the tests
         )
+
+    def run(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, and check that it shows neither a value nor a traceback."""
+        raw = self.start(*arguments, stdin=stdin, **environment)
+        done = subprocess.CompletedProcess(raw.args, raw.returncode, raw.stdout.decode(), raw.stderr.decode())
         output = done.stdout + done.stderr
         assert "Traceback" not in output
         assert SECRET not in output
@@ -93,8 +101,8 @@ class Desk:
                 assert len(value) < 8 or value not in output
         return done
 
-    def refused(self, *arguments: str, **environment: str) -> str:
-        done = self.run(*arguments, **environment)
+    def refused(self, *arguments: str, stdin: bytes = b"", **environment: str) -> str:
+        done = self.run(*arguments, stdin=stdin, **environment)
         assert done.returncode == 1
         assert done.stdout == ""
         return done.stderr

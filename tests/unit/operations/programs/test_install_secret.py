@@ -1,8 +1,9 @@
-"""The secret file and the database password change together, or neither does."""
+"""The files of secrets and the database password change together, or none of them does."""
 
 import fnmatch
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -16,6 +17,7 @@ from inspection.traces import TRACES
 from tests.unit.operations.programs.sandboxed import Sandbox, wait_for
 
 OLD, NEW = "password: old\n", "password: new-secret\n"
+OLD_URL, NEW_URL = 'DATABASE_URL="old"\n', 'DATABASE_URL="new-secret\n$ü\r\x01 \\\\ %"\n'
 STATEMENTS = "SET log_statement = 'none'; BEGIN; ALTER ROLE \"billing\" PASSWORD 'SCRAM-SHA-256$verifier';"
 
 # psql, as far as the program needs it: it keeps statements, answers \echo, and ends with its input.
@@ -37,7 +39,7 @@ exit 3
 
 
 class Place:
-    """A secret file, and what PostgreSQL was told."""
+    """The secret file and the file of secret variables, and what PostgreSQL was told."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -45,14 +47,17 @@ class Place:
         self.home.mkdir()
         self.file = self.home / "prod.secret.exs"
         self.file.write_text(OLD)
+        self.variables = self.home / "variables.secret"
+        self.variables.write_text(OLD_URL)
         self.statements = sandbox.directory / "statements"
         sandbox.environment["STATEMENTS"] = str(self.statements)
         sandbox.stub("runuser", PSQL)
         # Root alone gives files away.
-        sandbox.stub("chown", f'echo "$1" > {sandbox.directory}/owner')
+        sandbox.stub("chown", f'echo "$1" >> {sandbox.directory}/owner')
 
     def command(self) -> list[str]:
-        return self.sandbox.command("install_secret_with_password.sh", str(self.file), "root:billing", "640")
+        files = [str(self.file), "root:billing", "640", str(self.variables), "root:root", "600"]
+        return self.sandbox.command("install_secrets.sh", *files)
 
     def run(self, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return self.sandbox.execute(self.command(), given() if stdin is None else stdin)
@@ -61,19 +66,23 @@ class Place:
         # The program does not wait for a psql whose transaction it gives up.
         deadline = time.monotonic() + 10
         while self.statements.exists() and time.monotonic() < deadline:
-            lines = self.statements.read_text().splitlines()
+            lines = self.statements.read_bytes().decode().split("\n")[:-1]
             if lines[-1:] == ["end"]:
                 return lines[:-1]
             time.sleep(0.02)
         return []
 
-    def kept_only(self, content: str) -> bool:
-        """Whether the file holds this, and nothing lies beside it."""
-        return [path.read_text() for path in self.home.iterdir()] == [content]
+    def kept_only(self, *contents: str) -> bool:
+        """Whether the files hold this, and nothing lies beside them."""
+        return [path.read_bytes().decode() for path in sorted(self.home.iterdir())] == list(contents)
 
 
-def given(content: str = NEW, statements: str = STATEMENTS) -> str:
-    return f"{statements}\n{hashlib.sha256(content.encode()).hexdigest()}\n{content}"
+def sent(content: str) -> str:
+    return f"{hashlib.sha256(content.encode()).hexdigest()} {len(content.encode())}\n{content}"
+
+
+def given(statements: str = STATEMENTS) -> str:
+    return f"{statements}\n{sent(NEW)}{sent(NEW_URL)}"
 
 
 @pytest.fixture
@@ -81,27 +90,46 @@ def place(sandbox: Sandbox) -> Place:
     return Place(sandbox)
 
 
-def test_both_change(place: Place) -> None:
+def test_all_change(place: Place) -> None:
     done = place.run()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert place.told() == [STATEMENTS, "COMMIT;"]
-    assert place.kept_only(NEW)
+    assert place.kept_only(NEW, NEW_URL)
     assert place.file.stat().st_mode & 0o777 == 0o640
-    assert (place.sandbox.directory / "owner").read_text() == "root:billing\n"
+    assert place.variables.stat().st_mode & 0o777 == 0o600
+    assert (place.sandbox.directory / "owner").read_text() == "root:billing\nroot:root\n"
 
 
-def test_the_file_is_in_place_before_the_commit(place: Place) -> None:
-    place.sandbox.stub("runuser", PSQL.replace("    *) ", f"    COMMIT*) cat {place.file} >> $STATEMENTS ;;\n    *) "))
+def test_files_change_without_a_password(place: Place) -> None:
+    done = place.run(given(statements=""))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert not place.statements.exists()
+    assert place.kept_only(NEW, NEW_URL)
+
+
+@pytest.mark.parametrize("missing", [["file"], ["variables"], ["file", "variables"]], ids=" and ".join)
+def test_missing_files_are_made(place: Place, missing: list[str]) -> None:
+    for name in missing:
+        getattr(place, name).unlink()
     assert place.run().returncode == 0
-    assert place.told() == [STATEMENTS, NEW.strip()]
+    assert place.kept_only(NEW, NEW_URL)
+
+
+def test_the_files_are_in_place_before_the_commit(place: Place) -> None:
+    place.sandbox.stub(
+        "runuser",
+        PSQL.replace("    *) ", f"    COMMIT*) cat {place.file} {place.variables} >> $STATEMENTS ;;\n    *) "),
+    )
+    assert place.run().returncode == 0
+    assert "\n".join(place.told()) == f"{STATEMENTS}\n{NEW}{NEW_URL}".rstrip("\n")
 
 
 @pytest.mark.parametrize("psql", [REFUSING, "exit 2", "echo 'could not connect' >&2; exit 2"])
-def test_where_psql_refuses_the_file_stays(place: Place, psql: str) -> None:
+def test_where_psql_refuses_the_files_stay(place: Place, psql: str) -> None:
     place.sandbox.stub("runuser", psql)
     done = place.run()
     assert done.returncode != 0
-    assert place.kept_only(OLD)
+    assert place.kept_only(OLD, OLD_URL)
 
 
 def test_psql_itself_says_why_it_refuses(place: Place) -> None:
@@ -112,6 +140,38 @@ def test_psql_itself_says_why_it_refuses(place: Place) -> None:
 def test_a_commit_that_fails_is_a_failure(place: Place) -> None:
     place.sandbox.stub("runuser", PSQL.replace("    *) ", "    COMMIT*) exit 3 ;;\n    *) "))
     assert place.run().returncode == 3
+    assert place.kept_only(OLD, OLD_URL)
+
+
+# Called as `mv -fT FROM TO`.
+SECOND_MOVE_FAILS = """\
+if [ "${3##*/}" = variables.secret ] && [ "${2%.before}" = "$2" ]; then
+    echo "mv: cannot move" >&2
+    exit 1
+fi
+exec {mv} "$@"
+"""
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["there before", "new"])
+def test_where_the_second_file_cannot_be_renamed_the_first_comes_back(place: Place, before: bool) -> None:
+    if not before:
+        place.file.unlink()
+    place.sandbox.stub("mv", SECOND_MOVE_FAILS.replace("{mv}", str(shutil.which("mv"))))
+    done = place.run()
+    assert (done.returncode, done.stderr) == (1, "mv: cannot move\n")
+    assert place.told() == [STATEMENTS]
+    assert place.kept_only(*([OLD] if before else []), OLD_URL)
+
+
+def test_a_link_comes_back_as_a_link(place: Place) -> None:
+    target = place.sandbox.directory / "elsewhere"
+    place.file.rename(target)
+    place.file.symlink_to(target)
+    place.sandbox.stub("runuser", REFUSING)
+    assert place.run().returncode != 0
+    assert place.file.readlink() == target
+    assert place.kept_only(OLD, OLD_URL)
 
 
 def test_where_the_file_cannot_be_renamed_nothing_is_committed(place: Place) -> None:
@@ -119,23 +179,35 @@ def test_where_the_file_cannot_be_renamed_nothing_is_committed(place: Place) -> 
     done = place.run()
     assert (done.returncode, done.stderr) == (1, "mv: No space left on device\n")
     assert place.told() == [STATEMENTS]
-    assert place.kept_only(OLD)
+    assert place.kept_only(OLD, OLD_URL)
 
 
 WHOLE = given()
 
 
 @pytest.mark.parametrize(
-    "length", [0, 10, len(STATEMENTS), len(STATEMENTS) + 1, len(STATEMENTS) + 20, len(STATEMENTS) + 66, len(WHOLE) - 3]
+    "length",
+    [
+        0,
+        10,
+        len(STATEMENTS),
+        len(STATEMENTS) + 1,
+        len(STATEMENTS) + 20,
+        len(STATEMENTS) + 66,
+        len(WHOLE) - len(NEW_URL) - 75,
+        len(WHOLE) - len(NEW_URL) - 2,
+        len(WHOLE) - 3,
+    ],
 )
 def test_input_that_is_cut_off_changes_nothing(place: Place, length: int) -> None:
     done = place.run(WHOLE[:length])
+    cut = place.file if length < len(f"{STATEMENTS}\n{sent(NEW)}") else place.variables
     assert (done.returncode, done.stderr) == (
         1,
-        f"the content of {place.file} did not arrive whole: the file is as it was, apply again\n",
+        f"the content of {cut} did not arrive whole: the file is as it was, apply again\n",
     )
     assert not place.statements.exists()
-    assert place.kept_only(OLD)
+    assert place.kept_only(OLD, OLD_URL)
 
 
 WAITING = "touch {reached}; until [ -e {go} ]; do sleep 0.02; done\n"
@@ -169,7 +241,7 @@ def test_a_signal_before_the_transaction_changes_nothing(place: Place, number: s
     go.touch()
     assert process.wait(20) != 0
     assert not place.statements.exists()
-    assert place.kept_only(OLD)
+    assert place.kept_only(OLD, OLD_URL)
 
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
@@ -183,7 +255,7 @@ def test_a_signal_within_the_transaction_keeps_nothing_apart(place: Place, numbe
     go.touch()
     assert process.wait(20) == 0
     assert place.told() == [STATEMENTS, "COMMIT;"]
-    assert place.kept_only(NEW)
+    assert place.kept_only(NEW, NEW_URL)
 
 
 def test_the_next_run_removes_what_a_killed_one_left(place: Place, environment: Callable[..., Environment]) -> None:
@@ -204,12 +276,12 @@ def test_the_next_run_removes_what_a_killed_one_left(place: Place, environment: 
 
 
 def test_neither_arguments_nor_environments_hold_a_password(place: Place) -> None:
-    notes = place.sandbox.spy("mktemp", "cat", "sha256sum", "chmod", "mv", "rm")
+    notes = place.sandbox.spy("mktemp", "head", "sha256sum", "chmod", "mv", "rm")
     place.sandbox.stub("runuser", f'{{ echo "runuser $*"; env; }} >> {notes}\n{PSQL}')
     assert place.run().returncode == 0
-    assert place.kept_only(NEW)
+    assert place.kept_only(NEW, NEW_URL)
     noted = notes.read_text()
-    for command in ("mktemp", "cat", "sha256sum", "chmod", "mv", "runuser"):
+    for command in ("mktemp", "head", "sha256sum", "chmod", "mv", "runuser"):
         assert f"{command} " in noted, "the test does not see this command"
     for secret in ("new-secret", "verifier", hashlib.sha256(NEW.encode()).hexdigest()):
         assert secret not in noted

@@ -1,10 +1,13 @@
 """switch.sh: migrations, and the backup before them."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operations.programs.stubs import StubHost
+from group_data.schema.environment import Environment
+from operations.host.rendering import render
+from tests.unit.operations.programs.stubs import SETTINGS, StubHost
 
 OLD, NEW = "20260101000000", "20260201000000"
 
@@ -35,6 +38,16 @@ def test_a_migration_runs_as_the_application_in_its_sandbox(pending: StubHost) -
     assert "ExecStart" not in call
     assert f" -- {pending.root}/releases/0.2.0/bin/billing eval " in call
     assert call.endswith(" UP")
+
+
+def test_a_migration_gets_the_variables_and_the_secret_variables_of_the_unit(pending: StubHost) -> None:
+    """systemd takes the property twice, as it does the line of a unit."""
+    unit = render("unit.service.j2", environment=Environment.model_validate(SETTINGS))
+    (pending.path / "unit").write_text(unit)
+    pending.run("release", "0.2.0")
+    [call] = [call for call in pending.calls if "eval UP" in call]
+    files = ["/etc/default/billing_stage", "/var/lib/billing_stage/variables.secret"]
+    assert re.findall(r"--property=EnvironmentFile=(\S+)", call) == files
 
 
 def test_without_settings_of_the_unit_nothing_of_a_release_runs(pending: StubHost) -> None:
