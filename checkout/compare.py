@@ -8,6 +8,7 @@ from checkout.configuration import settings_file
 from checkout.difference import Difference
 from checkout.files import ApplicationError, Read, from_disk
 from checkout.project import read_project
+from checkout.way import takes_variables
 from group_data.schema.environment import Environment
 
 
@@ -30,13 +31,17 @@ def checkout(path: Path, chosen: Sequence[Environment]) -> Read:
                 f"APP={path} is the application {app}, and the group data is about {environment.app}: name its checkout, "
                 "or set app in group_data/all.py"
             )
+        if takes_variables(read, environment):
+            # Whatever differs comes from the unit.
+            continue
         file = settings_file(environment)
         # One file may be a link to the other.
         other = built.setdefault((path / file).resolve(), environment.environment)
         if other != environment.environment:
             raise ApplicationError(
                 f"{other} and {environment.environment} would both have their settings in {file} and could not differ: "
-                "set mix_env or deployment_config for one of them in group_data, or split the file"
+                "set mix_env or deployment_config for one of them in group_data, split the file, or read them from the unit's "
+                "variables in config/runtime.exs, as mix phx.new writes it"
             )
     return read
 

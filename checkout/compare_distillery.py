@@ -36,15 +36,15 @@ def _distillery(read: Read, environment: Environment) -> Iterator[Compared]:
     yield from compare_setting("include_erts", setting("include_erts"), environment.include_erts)
     yield from compare_setting("include_src", setting("include_src"), environment.include_src)
     for _, cookie in read_cookies(read, environment):
-        yield "cookie", LITERAL_COOKIE, COOKIE, "rel/config.exs", line_of(cookie)
+        yield Compared("cookie", LITERAL_COOKIE, COOKIE, "rel/config.exs", line_of(cookie))
     file = vm_args.value if isinstance(vm_args.value, str) else expected
     found = read_flags(read(file), file)
     name = found.get("-name") or found.get("-sname") or Setting(None, file, 1)
     if "-sname" in found or name.value != environment.node:
-        yield "node name", str(name.value or "not set"), environment.node, name.file, name.line
+        yield Compared("node name", str(name.value or "not set"), environment.node, name.file, name.line)
     yield from cookie_flag(found)
     if (smp := found.get("-smp")) and smp.value not in ("auto", "enable"):
-        yield "-smp", str(smp.value), "auto", smp.file, smp.line
+        yield Compared("-smp", str(smp.value), "auto", smp.file, smp.line)
 
 
 def _edeliver(read: Read, environment: Environment) -> Iterator[Compared]:
@@ -55,9 +55,9 @@ def _edeliver(read: Read, environment: Environment) -> Iterator[Compared]:
     found = read_assignments(read, ".deliver/config", {})
     yield from compare_setting(variable, found.get(variable, Setting(None, ".deliver/config", 1)), environment.root)
     if "BUILD_AT" not in found:
-        yield "BUILD_AT", "not set", build_at(environment), ".deliver/config", 1
+        yield Compared("BUILD_AT", "not set", build_at(environment), ".deliver/config", 1)
     if not (hook := hook_in(text)):
-        yield "hook for the secret file", "not set", f"{HOOK}()", ".deliver/config", 1
+        yield Compared("hook for the secret file", "not set", f"{HOOK}()", ".deliver/config", 1)
     elif "secret.exs" not in hook[0]:
         line = text[: hook.start()].count("\n") + 1
-        yield "hook for the secret file", f"{HOOK}() without a link", "a link", ".deliver/config", line
+        yield Compared("hook for the secret file", f"{HOOK}() without a link", "a link", ".deliver/config", line)

@@ -8,12 +8,27 @@ from tree_sitter import Node
 
 from checkout.evaluator import Evaluator
 from checkout.files import Read
+from checkout.project import read_project
 from checkout.syntax import arguments, called, line_of, pairs, parse
 from checkout.values import Missing, Setting
 from checkout.variables import build_variables, start_variables
 from group_data.schema.environment import Environment
 
 RUNTIME = "config/runtime.exs"
+
+# What mix release reads if there is no config/runtime.exs, as Elixir 1.9 and 1.10 wrote it.
+_OLD_RUNTIME = "config/releases.exs"
+
+
+def runtime_file(read: Read, environment: Environment) -> str:
+    """The configuration that a release reads when it starts, relative to the checkout; it may be missing.
+
+    + read: reads a file of the checkout
+    + environment: with the name of the release
+    """
+    if named := read_project(read, environment).runtime_file:
+        return named
+    return _OLD_RUNTIME if read(RUNTIME) is None and read(_OLD_RUNTIME) is not None else RUNTIME
 
 
 def settings_file(environment: Environment) -> str:
@@ -30,11 +45,15 @@ class Configuration(NamedTuple):
     + files: each file that was read or imported, with the place of the import; a secret file or one that is missing is here
       too, although nothing was read from it
     + missing: environment variables that a file needs and the unit does not set
+    + reads: environment variables that are read when the release starts
+    + runtime: the file that is evaluated when the release starts
     """
 
     settings: dict[tuple[str, ...], Setting]
     files: dict[str, Setting]
     missing: list[tuple[str, Missing]]
+    reads: set[str]
+    runtime: str
 
 
 def read_configuration(read: Read, environment: Environment) -> Configuration:
@@ -47,10 +66,11 @@ def read_configuration(read: Read, environment: Environment) -> Configuration:
 
     Raises ElixirError when a file is not Elixir.
     """
-    found = Configuration({}, {}, [])
+    runtime = runtime_file(read, environment)
+    found = Configuration({}, {}, [], set(), runtime)
     _Reader(read, environment.mix_env, build_variables(environment), found).file("config/config.exs", None)
-    if environment.secrets_read_at_start and read(RUNTIME) is not None:
-        _Reader(read, environment.mix_env, start_variables(environment), found).file(RUNTIME, None)
+    if environment.secrets_read_at_start and read(runtime) is not None:
+        _Reader(read, environment.mix_env, start_variables(environment), found).file(runtime, None)
     return found
 
 
@@ -73,7 +93,9 @@ class _Reader:
             return
         evaluator = Evaluator(self._mix_env, self._variables)
         self._statements(parse(text, name).named_children, name, evaluator)
-        self._found.missing.extend((name, missing) for missing in evaluator.missing)
+        self._found.missing.extend((name, missing) for missing in dict.fromkeys(evaluator.missing))
+        if name == self._found.runtime:
+            self._found.reads.update(evaluator.reads)
 
     def _statements(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
         for node in nodes:
@@ -84,7 +106,7 @@ class _Reader:
                     imported = evaluator.value(arguments(node)[0])
                     if isinstance(imported, str):
                         self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
-                case "if" | "unless":
+                case "if" | "unless" | "case" | "cond":
                     self._statements(evaluator.branch(node) or [], name, evaluator)
                 case _:
                     evaluator.value(node)
@@ -102,7 +124,7 @@ class _Reader:
         if not keywords or mixed:
             for known in [known for known in settings if known[: len(path)] == path]:
                 del settings[known]
-            settings[path] = Setting(evaluator.value(node), name, line_of(node))
+            settings[path] = Setting(evaluator.value(node), name, line_of(node), evaluator.unset(node))
         for length in range(1, len(path)):
             settings.pop(path[:length], None)
         if keywords and not mixed:

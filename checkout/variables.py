@@ -16,6 +16,11 @@ _ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)")
 
 _DEFAULTED = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
 
+# Variables without a value that is known here: secrets, and those that the release's own script sets.
+_SECRETS = ("DATABASE_URL", "SECRET_KEY_BASE")
+_RELEASE = ("RELEASE_NAME", "RELEASE_VSN", "RELEASE_ROOT", "RELEASE_PROG", "RELEASE_COMMAND", "RELEASE_SYS_CONFIG")
+_SET_AT_START = dict.fromkeys((*_SECRETS, *_RELEASE), "known at start")
+
 _EEX = re.compile(r"<%=?\s*(.*?)\s*%>")
 
 
@@ -29,7 +34,7 @@ def start_variables(environment: Environment) -> dict[str, str]:
     """The environment variables that the unit sets for a release."""
     lines = render("variables.j2", environment=environment).splitlines()
     words = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name: shlex.split(value)[0] if value else "" for name, value in words}
+    return _SET_AT_START | {name: shlex.split(value)[0] if value else "" for name, value in words}
 
 
 def read_assignments(

@@ -265,9 +265,19 @@ class Environment(Settings):
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
 
     @property
+    def web_app(self) -> str:
+        """OTP application whose configuration holds the endpoint; in an umbrella `billing_web`."""
+        return self.endpoint_app or self.app
+
+    @property
     def tool(self) -> ReleaseTool:
         """Commands of the release tool."""
         return RELEASE_TOOLS[self.release_tool]
+
+    @property
+    def release(self) -> str:
+        """Name of the release."""
+        return self.release_name or self.app
 
     @property
     def start_command(self) -> str:

@@ -128,6 +128,12 @@ class Settings(BaseModel):
         default="mix",
         description="The tool that builds the release. It decides start command, node settings and secret file.",
     )
+    release_name: Name | None = Field(
+        default=None,
+        description="Name of the release, so of its script bin/<release>; default: the app. For a mix.exs whose releases: have "
+        "other names. Distillery: of the release in rel/config.exs.",
+        examples=["billing_umbrella"],
+    )
     mix_env: Name = Field(
         default="prod",
         description="MIX_ENV the release is built with; the unit sets it too.",
@@ -158,6 +164,12 @@ class Settings(BaseModel):
         default=None,
         description="The Phoenix endpoint; default <app_module>Web.Endpoint.",
         examples=["BillingWeb.PublicEndpoint"],
+    )
+    endpoint_app: Name | None = Field(
+        default=None,
+        description="The OTP application whose configuration holds the endpoint; default: app. In an umbrella it is usually "
+        "another one than the repo's.",
+        examples=["billing_web"],
     )
     secret_file_extra: Text = Field(
         default="",

@@ -251,11 +251,8 @@ PLANTED = {
     ),
     "a variable nobody sets": (
         "mix", "config/runtime.exs", "import Config\n",
-        'import Config\nurl = System.get_env("DATABASE_URL") || raise "DATABASE_URL is missing"\n',
-        (
-            "DATABASE_URL", "needed",
-            "no such variable: leave it to the secret file, or, if it is no secret, set unit_environment",
-        ),
+        'import Config\nkey = System.get_env("STRIPE_KEY") || raise "STRIPE_KEY is missing"\n',
+        ("STRIPE_KEY", "needed", "no such variable"),
     ),
 }  # fmt: skip
 
@@ -271,7 +268,7 @@ LINES = {
     "another secret file": "config_providers",
     "every interface": "ip:",
     "mix cookie": "cookie:",
-    "a variable nobody sets": "DATABASE_URL",
+    "a variable nobody sets": "STRIPE_KEY",
 }
 
 
