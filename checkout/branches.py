@@ -33,31 +33,39 @@ def branch(node: Node, subject: object, value: Value, names: dict[str, object]) 
     return (block(node) or []) if holds else otherwise(node)
 
 
-def _clauses(node: Node) -> Iterator[tuple[Node | None, list[Node]]]:
-    """Pattern and body of each clause; no pattern for a clause with a guard or several arguments."""
+def _clauses(node: Node) -> Iterator[tuple[Node | None, Node | None, list[Node]]]:
+    """Pattern, guard and body of each clause; no pattern for a clause with several arguments."""
     found = child_of(node, "do_block")
     for clause in found.named_children if found else []:
         if clause.type == "stab_clause":
             left, right = clause.child_by_field_name("left"), clause.child_by_field_name("right")
+            guard = None
+            if left and left.type == "binary_operator":
+                left, guard = left.child_by_field_name("left"), left.child_by_field_name("right")
             patterns = code_of(left) if left and left.type == "arguments" else []
-            yield (patterns[0] if len(patterns) == 1 else None), (code_of(right) if right else [])
+            yield (patterns[0] if len(patterns) == 1 else None), guard, (code_of(right) if right else [])
 
 
 def _case(node: Node, subject: object, value: Value, names: dict[str, object]) -> list[Node] | None:
-    for pattern, body in _clauses(node):
+    for pattern, guard, body in _clauses(node):
         if pattern is None or pattern.type not in (*_LITERALS, "identifier"):
             return None
         if pattern.type == "identifier":
             names[text_of(pattern)] = subject
-            return body
-        literal = value(pattern)
-        if type(literal) is type(subject) and literal == subject:
+        else:
+            literal = value(pattern)
+            if type(literal) is not type(subject) or literal != subject:
+                continue
+        holds = value(guard) if guard else True
+        if isinstance(holds, Unknown):
+            return None
+        if holds:
             return body
     return None
 
 
 def _cond(node: Node, value: Value) -> list[Node] | None:
-    for condition, body in _clauses(node):
+    for condition, _, body in _clauses(node):
         holds = Unknown("") if condition is None else value(condition)
         if isinstance(holds, Unknown):
             return None

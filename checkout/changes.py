@@ -6,9 +6,11 @@ because they would contradict our lines: a cookie, and the node name in a vm.arg
 
 from collections.abc import Sequence
 
-from checkout import change_configuration, change_distillery, change_mix
+from checkout import change_configuration, change_distillery, change_mix, change_variables
 from checkout.blocks import Texts
+from checkout.compare import differences
 from checkout.files import Read
+from checkout.way import takes_variables
 from group_data.schema.environment import Environment
 
 
@@ -22,6 +24,12 @@ def bring_in_step(read: Read, environments: Sequence[Environment]) -> dict[str, 
     """
     texts = Texts(read)
     for environment in environments:
+        # What app-check does not name is in step, so app-apply leaves it alone.
+        if not differences(texts.read, environment):
+            continue
+        if takes_variables(texts.read, environment):
+            change_variables.change(texts, environment)
+            continue
         change_configuration.change(texts, environment)
         tool = change_mix if environment.secrets_read_at_start else change_distillery
         tool.change(texts, environment)

@@ -27,7 +27,7 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
     settings = read_configuration(without_blocks(read), environment).settings
     yield from compare_names.compare(read, settings, environment)
     # Under another name the endpoint is there, and only its name is wrong.
-    if variables and (there := compare_names.only_endpoint(settings, environment)):
+    if variables and (there := compare_names.likely_endpoint(settings, environment)):
         environment = environment.model_copy(update={"endpoint_app": there[0], "endpoint_module": there[1]})
     yield from compare_endpoint.compare(found, environment, variables=variables)
     yield from compare_endpoint.compare_with_prod(read, found, environment)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
+from checkout.assignments import read_assignments
 from checkout.difference import COOKIE, LITERAL_COOKIE, Compared, compare_setting, cookie_flag
 from checkout.distillery import read_cookies, read_environment
 from checkout.edeliver import DELIVERED, HOOK, build_at, hook_in
 from checkout.files import Read
 from checkout.syntax import line_of
 from checkout.values import Setting
-from checkout.variables import read_assignments
 from checkout.vm_args import read_flags
 from group_data.schema.environment import Environment
 

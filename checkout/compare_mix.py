@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 
+from checkout.assignments import read_assignments
 from checkout.difference import COOKIE, LITERAL_COOKIE, Compared, compare_setting, cookie_flag, shown_value
 from checkout.evaluator import Evaluator
 from checkout.files import Read
 from checkout.project import Project, provider_paths, read_project
 from checkout.syntax import line_of, pairs
 from checkout.values import Setting
-from checkout.variables import build_variables, read_assignments, start_variables
+from checkout.variables import build_variables, start_variables
 from checkout.vm_args import read_flags
 from checkout.way import NODE_FILE, takes_variables
 from group_data.schema.environment import Environment
+
+_UNIT_SETS_IT = "take the line out, because the unit sets it"
 
 
 def compare(read: Read, environment: Environment) -> Iterator[Compared]:
@@ -69,10 +72,11 @@ def _env_sh(read: Read, environment: Environment) -> Iterator[Compared]:
     variables = start_variables(environment)
     found = read_assignments(read, NODE_FILE, variables, conditions)
     for name in ("RELEASE_DISTRIBUTION", "RELEASE_NODE"):
-        if name in found:
-            yield from compare_setting(name, found[name], variables[name])
-    if "RELEASE_COOKIE" in found and found["RELEASE_COOKIE"].value != variables["RELEASE_COOKIE"]:
-        yield Compared("cookie", LITERAL_COOKIE, COOKIE, found["RELEASE_COOKIE"].file, found["RELEASE_COOKIE"].line)
+        for compared in compare_setting(name, found[name], variables[name]) if name in found else ():
+            yield compared._replace(hint=_UNIT_SETS_IT)
+    if (cookie := found.get("RELEASE_COOKIE")) and cookie.value != variables["RELEASE_COOKIE"]:
+        there = shown_value(cookie.value) if "$" in str(cookie.value) else LITERAL_COOKIE
+        yield Compared("cookie", there, COOKIE, cookie.file, cookie.line, _UNIT_SETS_IT)
 
 
 def _vm_args_eex(read: Read) -> Iterator[Compared]:

@@ -41,7 +41,7 @@ def endpoints(settings: Settings) -> dict[tuple[str, str], Setting]:
     return {
         (path[0], path[1]): setting
         for path, setting in settings.items()
-        if len(path) > 2 and path[1][:1].isupper() and path[1].rpartition(".")[2] == "Endpoint"
+        if len(path) > 1 and path[1][:1].isupper() and path[1].rpartition(".")[2] == "Endpoint"
     }
 
 
@@ -94,11 +94,11 @@ def _in_all(line: str) -> str:
     return f"set {line} in group_data/all.py"
 
 
-def only_endpoint(settings: Settings, environment: Environment) -> tuple[str, str] | None:
-    """Application and module of the only endpoint, if its name differs from the environment's; None otherwise.
+def likely_endpoint(settings: Settings, environment: Environment) -> tuple[str, str] | None:
+    """Application and module of the environment's endpoint, or of one that probably is meant; None if there is none.
 
     + settings: a configuration
     + environment: to compare with
     """
-    there = list(endpoints(settings))
-    return there[0] if len(there) == 1 and there[0] != (environment.web_app, environment.endpoint) else None
+    there = sorted(endpoints(settings), key=lambda key: (key != (environment.web_app, environment.endpoint), key[0] != environment.web_app))
+    return there[0] if there else None

@@ -9,8 +9,8 @@ from tree_sitter import Node
 from checkout.evaluator import Evaluator
 from checkout.files import Read
 from checkout.project import read_project
-from checkout.syntax import arguments, called, line_of, pairs, parse
-from checkout.values import Missing, Setting
+from checkout.syntax import arguments, called, line_of, pairs, parse, text_of
+from checkout.values import Missing, Setting, Unknown
 from checkout.variables import build_variables, start_variables
 from group_data.schema.environment import Environment
 
@@ -47,6 +47,7 @@ class Configuration(NamedTuple):
     + missing: environment variables that a file needs and the unit does not set
     + reads: environment variables that are read when the release starts
     + runtime: the file that is evaluated when the release starts
+    + unread: places of imports whose files only running the code would tell
     """
 
     settings: dict[tuple[str, ...], Setting]
@@ -54,6 +55,7 @@ class Configuration(NamedTuple):
     missing: list[tuple[str, Missing]]
     reads: set[str]
     runtime: str
+    unread: list[Setting]
 
 
 def read_configuration(read: Read, environment: Environment) -> Configuration:
@@ -67,7 +69,7 @@ def read_configuration(read: Read, environment: Environment) -> Configuration:
     Raises ElixirError when a file is not Elixir.
     """
     runtime = runtime_file(read, environment)
-    found = Configuration({}, {}, [], set(), runtime)
+    found = Configuration({}, {}, [], set(), runtime, [])
     _Reader(read, environment.mix_env, build_variables(environment), found).file("config/config.exs", None)
     if environment.secrets_read_at_start and read(runtime) is not None:
         _Reader(read, environment.mix_env, start_variables(environment), found).file(runtime, None)
@@ -79,6 +81,8 @@ class _Reader:
 
     def __init__(self, read: Read, mix_env: str, variables: Mapping[str, str], found: Configuration) -> None:
         self._read, self._mix_env, self._variables, self._found = read, mix_env, variables, found
+        # Whether only running the code would tell that a statement is reached.
+        self._in_doubt = False
 
     def file(self, name: str, origin: Setting | None) -> None:
         """Evaluate a file, at most once.
@@ -103,13 +107,31 @@ class _Reader:
                 case "config":
                     self._config(arguments(node), name, evaluator)
                 case "import_config":
-                    imported = evaluator.value(arguments(node)[0])
-                    if isinstance(imported, str):
-                        self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
-                case "if" | "unless" | "case" | "cond":
-                    self._statements(evaluator.branch(node) or [], name, evaluator)
+                    self._import(node, name, evaluator)
+                case "if" | "unless" | "case" | "cond" if (taken := evaluator.branch(node)) is not None:
+                    self._statements(taken, name, evaluator)
+                case "def" | "defp" | "defmodule":
+                    pass
                 case _:
                     evaluator.value(node)
+                    self._doubtful(node, name, evaluator)
+
+    def _import(self, node: Node, name: str, evaluator: Evaluator) -> None:
+        imported = evaluator.value(arguments(node)[0])
+        if not isinstance(imported, str) or self._in_doubt:
+            self._found.unread.append(Setting(imported, name, line_of(node)))
+        else:
+            self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
+
+    def _doubtful(self, node: Node, name: str, evaluator: Evaluator) -> None:
+        """The settings below a statement that may not be reached: their values are unknown from here on."""
+        before, self._in_doubt = self._in_doubt, True
+        for child in node.named_children:
+            if called(child) in ("config", "import_config"):
+                self._statements([child], name, evaluator)
+            else:
+                self._doubtful(child, name, evaluator)
+        self._in_doubt = before
 
     def _config(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
         *keys, last = nodes
@@ -124,11 +146,12 @@ class _Reader:
         if not keywords or mixed:
             for known in [known for known in settings if known[: len(path)] == path]:
                 del settings[known]
-            settings[path] = Setting(evaluator.value(node), name, line_of(node), evaluator.unset(node))
-        for length in range(1, len(path)):
-            settings.pop(path[:length], None)
-        if keywords and not mixed:
-            settings.pop(path, None)
+            value = Unknown(text_of(node)) if self._in_doubt else evaluator.value(node)
+            settings[path] = Setting(value, name, line_of(node), evaluator.replaceable(node))
+        # An unknown value may be a keyword list, into which this is merged.
+        for known in [path[:length] for length in range(1, len(path))] + ([path] if keywords and not mixed else []):
+            if known in settings and not isinstance(settings[known].value, Unknown):
+                del settings[known]
         for key, value in keywords.items():
             self._set((*path, key), value, name, evaluator)
 

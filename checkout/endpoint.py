@@ -57,12 +57,13 @@ def wrong_settings(found: Configuration, environment: Environment, *, variables:
 def _setting(found: Configuration, environment: Environment, path: tuple[str, ...]) -> Setting:
     if (known := found.settings.get(path)) is not None:
         return known
-    parent = found.settings.get(path[:-1])
-    for item in parent.value if parent and len(path) > 3 and isinstance(parent.value, list) else []:
-        if isinstance(item, tuple) and len(item) == 2 and item[0] == path[-1]:
-            return Setting(item[1], parent.file, parent.line, parent.unset) if parent else Setting(item[1], "", 1)
-    if parent and isinstance(parent.value, Unknown) and len(path) > 3:
-        return parent
+    for length in range(len(path) - 1, 1, -1):
+        parent = found.settings.get(path[:length])
+        if parent and isinstance(parent.value, Unknown):
+            return parent
+        for item in parent.value if parent and isinstance(parent.value, list) else []:
+            if parent and isinstance(item, tuple) and item[:1] == path[-1:] and len(item) == 2:
+                return parent._replace(value=item[1])
     near = [value for other, value in found.settings.items() if other[:2] == path[:2]]
     return Setting(None, near[-1].file, near[-1].line) if near else Setting(None, settings_file(environment), 1)
 
@@ -73,7 +74,7 @@ def _agrees(value: object, expected: Sequence[object]) -> bool:
 
 def _is_right(name: str, value: object, expected: object, found: Configuration) -> bool:
     """Whether a value of an application that takes variables serves as well as the expected one."""
-    if isinstance(value, Unknown) or value == (Atom("system"), "PORT"):
+    if isinstance(value, Unknown) or value == (Atom("system"), "PORT") or (value is None and found.unread):
         return True
     match name:
         case "bind address":

@@ -9,7 +9,7 @@ from tree_sitter import Node
 from checkout import branches
 from checkout.syntax import arguments, called, code_of, line_of, pairs, text_of
 from checkout.values import Atom, Missing, Unknown
-from checkout.variable_reads import converted, default_of, names_in
+from checkout.variable_reads import converted, default_of, is_plain_read, names_in
 
 _ESCAPES = {
     "n": "\n",
@@ -36,6 +36,7 @@ class Evaluator:
     + missing: the environment variables that were needed so far and are not set
     + reads: the names of the environment variables that were read so far
     + origins: for a variable of the file, the environment variables that its value was looked for in and that are not set
+    + computed: for a variable of the file, whether its value is more than the value of an environment variable
     """
 
     mix_env: str
@@ -45,6 +46,7 @@ class Evaluator:
     missing: list[Missing] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     origins: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    computed: dict[str, bool] = field(default_factory=dict)
 
     def value(self, node: Node) -> object:
         """The value of a node; `Unknown` if only running it would tell. A keyword list becomes a list of pairs."""
@@ -129,6 +131,7 @@ class Evaluator:
             if left.type == "identifier":
                 self.names[text_of(left)] = value
                 self.origins[text_of(left)] = self.unset(right)
+                self.computed[text_of(left)] = self._is_computed(right)
             return value
         if operator == "|>" and called(right) == "case":
             return self._branch_value(right, self.value(left), left)
@@ -174,6 +177,15 @@ class Evaluator:
         variables, words = names_in(text_of(node))
         found = [name for name in variables if name not in self.variables]
         return tuple(dict.fromkeys([*found, *(name for word in words for name in self.origins.get(word, ()))]))
+
+    def replaceable(self, node: Node) -> tuple[str, ...]:
+        """The environment variables that are not set and one of which would be the value of an expression if it were."""
+        return () if self._is_computed(node) else self.unset(node)
+
+    def _is_computed(self, node: Node) -> bool:
+        if node.type == "identifier":
+            return self.computed.get(text_of(node), True)
+        return not is_plain_read(text_of(node))
 
     def _apply(self, node: Node, values: Sequence[object]) -> object:
         name = called(node) or text_of(node)

@@ -47,7 +47,7 @@ def called(node: Node) -> str | None:
 def arguments(node: Node) -> list[Node]:
     """The arguments of a call; a keyword list without brackets is one argument."""
     found = child_of(node, "arguments")
-    return found.named_children if found else []
+    return code_of(found) if found else []
 
 
 def block(node: Node) -> list[Node] | None:

@@ -18,6 +18,18 @@ def names_in(text: str) -> tuple[list[str], list[str]]:
     return _READ.findall(text), _WORD.findall(text)
 
 
+# One variable or another, with or without a default, as text or as a number.
+_PLAIN = re.compile(r"\s*(?:String\.to_integer\(\s*)?(?:System\.|Dotenvy\.)?(?:get_env|fetch_env!|env!)\([^#<+]*", re.DOTALL)
+
+
+def is_plain_read(text: str) -> bool:
+    """Whether an expression is the value of an environment variable and nothing is added to it.
+
+    + text: source of the expression
+    """
+    return _PLAIN.fullmatch(text) is not None
+
+
 def converted(text: str, more: Sequence[object]) -> object:
     """The value of a variable that is set.
 

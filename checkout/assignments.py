@@ -1,0 +1,99 @@
+"""The variables that shell files of a checkout assign: rel/env.sh.eex and .deliver/config."""
+
+import re
+import shlex
+from collections.abc import Mapping
+
+from checkout.evaluator import Evaluator
+from checkout.files import Read
+from checkout.syntax import parse
+from checkout.values import Setting, Unknown
+
+# NAME=value, with or without export.
+_ASSIGNMENT = re.compile(r"\s*(?:export\s+)?([A-Z_][A-Z0-9_]*)=(.*)")
+
+_DEFAULTED = re.compile(r"\$\{([A-Z_]+):?-([^}]*)\}")
+
+_EEX = re.compile(r"<%=?\s*(.*?)\s*%>")
+
+# A command or a template in a value: only running the file would tell.
+_COMPUTED = re.compile(r"<%|\$\(|`")
+
+# The conditions of shell that are followed: a variable is empty, is not empty, equals a word, or differs from it.
+_IF = re.compile(r"\s*if \[ (-[zn]) \"?(\$\S+?)\"? \]\s*;?\s*(?:then)?|\s*if \[ \"?(\$\S+?)\"? (=|!=) \"?([^\"\s]*)\"? \]\s*;?\s*(?:then)?")
+
+
+def read_assignments(
+    read: Read, file: str, variables: Mapping[str, str], conditions: Evaluator | None = None
+) -> dict[str, Setting]:
+    """Reads the variables that a shell file assigns; the last assignment of a name counts.
+
+    An assignment under a condition that is not known counts as one that is not reached.
+
+    + read: reads a file of the checkout
+    + file: path of the shell file
+    + variables: set before it runs
+    + conditions: evaluates the conditions of an EEx template; None if the file is no template
+    """
+    found: dict[str, Setting] = {}
+    taken: list[bool] = []
+    reached: list[bool] = []
+    for number, line in enumerate((read(file) or "").splitlines(), 1):
+        known = {**variables, **{name: setting.value for name, setting in found.items() if isinstance(setting.value, str)}}
+        if conditions and (tag := _EEX.fullmatch(line.strip())):
+            taken = _nested(tag[1], taken, conditions)
+        elif re.match(r"\s*(if|elif|else|fi)\b", line):
+            reached = _nested_in_shell(line, reached, known)
+        elif all(taken) and all(reached) and (match := _ASSIGNMENT.fullmatch(line)):
+            found[match[1]] = Setting(_shell_value(match[2], known), file, number)
+    return found
+
+
+def _nested(tag: str, taken: list[bool], conditions: Evaluator) -> list[bool]:
+    if tag == "end":
+        return taken[:-1]
+    if tag == "else":
+        return [*taken[:-1], not taken[-1]]
+    condition = re.fullmatch(r"if (.*) do", tag)
+    if not condition:
+        return taken
+    value = conditions.value(parse(condition[1], tag).named_children[0])
+    return [*taken, not isinstance(value, Unknown) and value not in (None, False)]
+
+
+def _nested_in_shell(line: str, reached: list[bool], variables: Mapping[str, str]) -> list[bool]:
+    word = line.split()[0].rstrip(";")
+    if word == "if":
+        # `if …; then …; fi` in one line.
+        return reached if re.search(r"\bfi\s*$", line) else [*reached, _holds(line, variables)]
+    if word == "fi":
+        return reached[:-1]
+    # The opposite of an unknown condition is unknown, too, and so is each `elif`.
+    return [*reached[:-1], False] if word == "elif" or not reached else [*reached[:-1], not reached[-1]]
+
+
+def _holds(line: str, variables: Mapping[str, str]) -> bool:
+    match = _IF.fullmatch(line.rstrip())
+    if match is None:
+        return False
+    value = _shell_value(match[2] or match[3], variables)
+    if isinstance(value, str) and value.startswith("$"):
+        # What nobody sets is empty.
+        value = ""
+    if match[1]:
+        return (value == "") == (match[1] == "-z")
+    return (value == match[5]) == (match[4] == "=")
+
+
+def _shell_value(text: str, variables: Mapping[str, str]) -> object:
+    def known(match: re.Match[str]) -> str:
+        return variables.get(match[1]) or match[2]
+
+    text = re.sub(r"\$\{?([A-Z_]+)\}?", lambda m: variables.get(m[1], m[0]), _DEFAULTED.sub(known, text))
+    if _COMPUTED.search(text):
+        return Unknown(text)
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:
+        return Unknown(text)
+    return words[0] if words else ""
