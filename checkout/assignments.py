@@ -20,7 +20,9 @@ _EEX = re.compile(r"<%=?\s*(.*?)\s*%>")
 _COMPUTED = re.compile(r"<%|\$\(|`")
 
 # The conditions of shell that are followed: a variable is empty, is not empty, equals a word, or differs from it.
-_IF = re.compile(r"\s*if \[ (-[zn]) \"?(\$\S+?)\"? \]\s*;?\s*(?:then)?|\s*if \[ \"?(\$\S+?)\"? (=|!=) \"?([^\"\s]*)\"? \]\s*;?\s*(?:then)?")
+_IF = re.compile(
+    r"\s*if \[ (-[zn]) \"?(\$\S+?)\"? \]\s*;?\s*(?:then)?|\s*if \[ \"?(\$\S+?)\"? (=|!=) \"?([^\"\s]*)\"? \]\s*;?\s*(?:then)?"
+)
 
 
 def read_assignments(
@@ -39,7 +41,10 @@ def read_assignments(
     taken: list[bool] = []
     reached: list[bool] = []
     for number, line in enumerate((read(file) or "").splitlines(), 1):
-        known = {**variables, **{name: setting.value for name, setting in found.items() if isinstance(setting.value, str)}}
+        known = {
+            **variables,
+            **{name: setting.value for name, setting in found.items() if isinstance(setting.value, str)},
+        }
         if conditions and (tag := _EEX.fullmatch(line.strip())):
             taken = _nested(tag[1], taken, conditions)
         elif re.match(r"\s*(if|elif|else|fi)\b", line):

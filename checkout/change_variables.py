@@ -25,12 +25,15 @@ def change(texts: Texts, environment: Environment) -> None:
     if knows_prod_alone(texts.read, environment):
         environment = with_mix_env_prod(environment)
     file, name = runtime_file(texts.read, environment), environment.environment
-    theirs = read_configuration(lambda other: texts.without(other, name) if other == file else texts.read(other), environment)
+    theirs = read_configuration(
+        lambda other: texts.without(other, name) if other == file else texts.read(other), environment
+    )
     # A wrong name is for group data, so nothing is written under either name.
     if likely_endpoint(theirs.settings, environment) != (environment.web_app, environment.endpoint):
         return
-    wrong = list(wrong_settings(theirs, environment, variables=True))
-    texts.block(file, name, _block(wrong, environment))
+    wrong = wrong_settings(theirs, environment, variables=True)
+    # Where the application reads a variable that is not set yet, group data can set it: no edit here.
+    texts.block(file, name, _block([setting for setting in wrong if not setting.setting.unset], environment))
 
 
 def _block(wrong: Sequence[Wrong], environment: Environment) -> list[str]:
@@ -40,7 +43,9 @@ def _block(wrong: Sequence[Wrong], environment: Environment) -> list[str]:
     for _, (key, *below), _, expected in wrong:
         groups.setdefault(key, {})["".join(below)] = shown(expected)
     settings = [f"{key}: {_nested(values)}" for key, values in groups.items()]
-    condition = f'config_env() == :{environment.mix_env} and System.get_env("PHX_HOST") == {elixir_string(environment.domain)}'
+    condition = (
+        f'config_env() == :{environment.mix_env} and System.get_env("PHX_HOST") == {elixir_string(environment.domain)}'
+    )
     lines = [f"config :{environment.web_app}, {environment.endpoint},", *(f"  {setting}," for setting in settings)]
     lines[-1] = lines[-1].removesuffix(",")
     return [f"if {condition} do", *(f"  {line}" for line in lines), "end", ""]

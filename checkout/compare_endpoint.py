@@ -84,7 +84,11 @@ def settings_of_prod(read: Read, environment: Environment) -> dict[tuple[str, ..
     + read: reads a file of the checkout
     + environment: with a MIX_ENV of its own; others have none
     """
-    if settings_file(environment) == "config/prod.exs" or environment.deployment_config or read("config/prod.exs") is None:
+    if (
+        settings_file(environment) == "config/prod.exs"
+        or environment.deployment_config
+        or read("config/prod.exs") is None
+    ):
         return {}
     prod = read_configuration(read, with_mix_env_prod(environment)).settings
     wanted = ((environment.web_app, environment.endpoint, "cache_static_manifest"), ("logger", "level"))

@@ -39,7 +39,9 @@ def _release(project: Project, environment: Environment) -> Iterator[Compared]:
     if releases and there and environment.release not in there:
         hint = " or ".join(f'release_name = "{name}"' for name in there)
         place = line_of(releases)
-        yield Compared("release", ", ".join(there), environment.release, "mix.exs", place, f"set {hint} in group_data/all.py")
+        yield Compared(
+            "release", ", ".join(there), environment.release, "mix.exs", place, f"set {hint} in group_data/all.py"
+        )
     elif project.is_umbrella and "applications" not in project.release:
         # Only a literal list tells that the applications are not named.
         if releases or "releases" not in pairs(project.lists["project"]):

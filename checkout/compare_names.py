@@ -79,7 +79,11 @@ def _endpoint(settings: Settings, environment: Environment) -> Iterator[Compared
 
 def _repos(settings: Settings, environment: Environment) -> list[Atom]:
     setting = settings.get((environment.app, "ecto_repos"))
-    return [repo for repo in setting.value if isinstance(repo, Atom)] if setting and isinstance(setting.value, list) else []
+    return (
+        [repo for repo in setting.value if isinstance(repo, Atom)]
+        if setting and isinstance(setting.value, list)
+        else []
+    )
 
 
 def _repo(settings: Settings, environment: Environment) -> Iterator[Compared]:
@@ -100,5 +104,8 @@ def likely_endpoint(settings: Settings, environment: Environment) -> tuple[str, 
     + settings: a configuration
     + environment: to compare with
     """
-    there = sorted(endpoints(settings), key=lambda key: (key != (environment.web_app, environment.endpoint), key[0] != environment.web_app))
+    there = sorted(
+        endpoints(settings),
+        key=lambda key: (key != (environment.web_app, environment.endpoint), key[0] != environment.web_app),
+    )
     return there[0] if there else None

@@ -41,7 +41,12 @@ def wrong_settings(found: Configuration, environment: Environment, *, variables:
         ("bind address", ("http", "ip"), (127, 0, 0, 1), (Atom("loopback"),)),
         ("url host", ("url", "host"), environment.domain, ()),
         # Phoenix takes http for the scheme that is not set.
-        ("url scheme", ("url", "scheme"), environment.scheme, ("http", None) if variables and environment.tls == "none" else ()),
+        (
+            "url scheme",
+            ("url", "scheme"),
+            environment.scheme,
+            ("http", None) if variables and environment.tls == "none" else (),
+        ),
         ("url port", ("url", "port"), environment.url_port, ()),
         ("server", ("server",), True, ()),
         # Phoenix before 1.4 then takes the port from PORT and ignores the configuration.
@@ -49,7 +54,9 @@ def wrong_settings(found: Configuration, environment: Environment, *, variables:
     ]
     for name, keys, value, others in expected:
         setting = _setting(found, environment, (*path, *keys))
-        if not _agrees(setting.value, (value, *others)) and not (variables and _is_right(name, setting.value, value, found)):
+        if not _agrees(setting.value, (value, *others)) and not (
+            variables and _is_right(name, setting.value, value, found)
+        ):
             yield Wrong(name, keys, setting, value)
     yield from _check_origin(found, environment)
 
@@ -96,7 +103,9 @@ def _check_origin(found: Configuration, environment: Environment) -> Iterator[Wr
         case None | True if environment.additional_domains:
             yield Wrong("check_origin", ("check_origin",), setting, expected)
         case list() as origins if all(isinstance(origin, str) and not isinstance(origin, Atom) for origin in origins):
-            if not all(any(_covers(str(origin), name, environment) for origin in origins) for name in environment.server_names):
+            if not all(
+                any(_covers(str(origin), name, environment) for origin in origins) for name in environment.server_names
+            ):
                 yield Wrong("check_origin", ("check_origin",), setting, expected)
 
 

@@ -37,4 +37,6 @@ def _hint(file: str, missing: Missing, found: Configuration, environment: Enviro
     if not _SECRET.search(name):
         return f'set {plain}; or, if it is a secret, add "{name}" to secret_variables'
     vault = f"make vault-set ENV={environment.environment} KEY={name}"
-    return f'add "{name}" to secret_variables in {data}, and its value with {vault}; or, if it is no secret, set {plain}'
+    return (
+        f'add "{name}" to secret_variables in {data}, and its value with {vault}; or, if it is no secret, set {plain}'
+    )

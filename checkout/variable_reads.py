@@ -19,7 +19,9 @@ def names_in(text: str) -> tuple[list[str], list[str]]:
 
 
 # One variable or another, with or without a default, as text or as a number.
-_PLAIN = re.compile(r"\s*(?:String\.to_integer\(\s*)?(?:System\.|Dotenvy\.)?(?:get_env|fetch_env!|env!)\([^#<+]*", re.DOTALL)
+_PLAIN = re.compile(
+    r"\s*(?:String\.to_integer\(\s*)?(?:System\.|Dotenvy\.)?(?:get_env|fetch_env!|env!)\([^#<+]*", re.DOTALL
+)
 
 
 def is_plain_read(text: str) -> bool:
