@@ -20,9 +20,8 @@ _EEX = re.compile(r"<%=?\s*(.*?)\s*%>")
 _COMPUTED = re.compile(r"<%|\$\(|`")
 
 # The conditions of shell that are followed: a variable is empty, is not empty, equals a word, or differs from it.
-_IF = re.compile(
-    r"\s*if \[ (-[zn]) \"?(\$\S+?)\"? \]\s*;?\s*(?:then)?|\s*if \[ \"?(\$\S+?)\"? (=|!=) \"?([^\"\s]*)\"? \]\s*;?\s*(?:then)?"
-)
+_EMPTY = re.compile(r"\s*if \[ -([zn]) \"?(\$\S+?)\"? \]\s*;?\s*(?:then)?")
+_EQUAL = re.compile(r"\s*if \[ \"?(\$\S+?)\"? (!?=) \"?([^\"\s]*)\"? \]\s*;?\s*(?:then)?")
 
 
 def read_assignments(
@@ -78,16 +77,16 @@ def _nested_in_shell(line: str, reached: list[bool], variables: Mapping[str, str
 
 
 def _holds(line: str, variables: Mapping[str, str]) -> bool:
-    match = _IF.fullmatch(line.rstrip())
-    if match is None:
-        return False
-    value = _shell_value(match[2] or match[3], variables)
-    if isinstance(value, str) and value.startswith("$"):
+    def value(text: str) -> object:
+        known = _shell_value(text, variables)
         # What nobody sets is empty.
-        value = ""
-    if match[1]:
-        return (value == "") == (match[1] == "-z")
-    return (value == match[5]) == (match[4] == "=")
+        return "" if isinstance(known, str) and known.startswith("$") else known
+
+    if match := _EMPTY.fullmatch(line.rstrip()):
+        return (value(match[2]) == "") == (match[1] == "z")
+    if match := _EQUAL.fullmatch(line.rstrip()):
+        return (value(match[1]) == match[3]) == (match[2] == "=")
+    return False
 
 
 def _shell_value(text: str, variables: Mapping[str, str]) -> object:

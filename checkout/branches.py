@@ -41,7 +41,8 @@ def _clauses(node: Node) -> Iterator[tuple[Node | None, Node | None, list[Node]]
             left, right = clause.child_by_field_name("left"), clause.child_by_field_name("right")
             guard = None
             if left and left.type == "binary_operator":
-                left, guard = left.child_by_field_name("left"), left.child_by_field_name("right")
+                guard = left.child_by_field_name("right")
+                left = left.child_by_field_name("left")
             patterns = code_of(left) if left and left.type == "arguments" else []
             yield (patterns[0] if len(patterns) == 1 else None), guard, (code_of(right) if right else [])
 

@@ -40,8 +40,8 @@ def checkout(path: Path, chosen: Sequence[Environment]) -> Read:
         if other != environment.environment:
             raise ApplicationError(
                 f"{other} and {environment.environment} would both have their settings in {file} and could not differ: "
-                "set mix_env or deployment_config for one of them in group_data, split the file, or read them from the unit's "
-                "variables in config/runtime.exs, as mix phx.new writes it"
+                "set mix_env or deployment_config for one of them in group_data, split the file, or read them in "
+                "config/runtime.exs from the unit's variables, as mix phx.new writes it"
             )
     return read
 

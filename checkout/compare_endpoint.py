@@ -6,6 +6,7 @@ from checkout.configuration import Configuration, read_configuration, settings_f
 from checkout.difference import Compared, shown_value
 from checkout.endpoint import wrong_settings
 from checkout.files import Read
+from checkout.needed import unit_environment
 from checkout.values import Setting, Unknown
 from checkout.way import with_mix_env_prod
 from group_data.schema.environment import Environment
@@ -19,9 +20,11 @@ def compare(found: Configuration, environment: Environment, *, variables: bool) 
     + variables: whether the application takes variables
     """
     for name, _, setting, expected in wrong_settings(found, environment, variables=variables):
-        hint = ""
-        if variables and setting.unset:
-            hint = f'set unit_environment = {{"{setting.unset[0]}": "{expected}"}} in group_data/{environment.environment}.py'
+        hint = (
+            f"set {unit_environment(setting.unset[0], str(expected), environment)}"
+            if variables and setting.unset
+            else ""
+        )
         yield Compared(name, shown_value(setting.value), shown_value(expected), setting.file, setting.line, hint)
     yield from _force_ssl(found, environment)
 

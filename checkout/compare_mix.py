@@ -42,11 +42,14 @@ def _release(project: Project, environment: Environment) -> Iterator[Compared]:
         yield Compared(
             "release", ", ".join(there), environment.release, "mix.exs", place, f"set {hint} in group_data/all.py"
         )
-    elif project.is_umbrella and "applications" not in project.release:
-        # Only a literal list tells that the applications are not named.
-        if releases or "releases" not in pairs(project.lists["project"]):
-            place = line_of(releases or project.lists["project"])
-            yield Compared("applications of the release", "not set", applications(environment), "mix.exs", place)
+    # Only a literal list, or none, tells that the applications are not named.
+    elif (
+        project.is_umbrella
+        and "applications" not in project.release
+        and (releases or "releases" not in pairs(project.lists["project"]))
+    ):
+        place = line_of(releases or project.lists["project"])
+        yield Compared("applications of the release", "not set", applications(environment), "mix.exs", place)
     if "include_erts" in project.release:
         yield from compare_setting("include_erts", project.release["include_erts"], environment.include_erts)
 

@@ -263,4 +263,5 @@ def test_what_prod_says_comes_along(checkout: Checkout) -> None:
 
 
 def test_one_build_for_all_is_no_conflict(checkout: Checkout) -> None:
-    assert compare.checkout(checkout("phoenix_1_8"), environments())
+    read = compare.checkout(checkout("phoenix_1_8"), environments())
+    assert read("mix.exs")
