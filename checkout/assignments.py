@@ -38,7 +38,7 @@ def read_assignments(
     """
     found: dict[str, Setting] = {}
     taken: list[bool] = []
-    reached: list[bool] = []
+    reached: list[bool | None] = []
     for number, line in enumerate((read(file) or "").splitlines(), 1):
         known = {
             **variables,
@@ -48,7 +48,7 @@ def read_assignments(
             taken = _nested(tag[1], taken, conditions)
         elif re.match(r"\s*(if|elif|else|fi)\b", line):
             reached = _nested_in_shell(line, reached, known)
-        elif all(taken) and all(reached) and (match := _ASSIGNMENT.fullmatch(line)):
+        elif all([*taken, *reached]) and (match := _ASSIGNMENT.fullmatch(line)):
             found[match[1]] = Setting(_shell_value(match[2], known), file, number)
     return found
 
@@ -65,18 +65,21 @@ def _nested(tag: str, taken: list[bool], conditions: Evaluator) -> list[bool]:
     return [*taken, not isinstance(value, Unknown) and value not in (None, False)]
 
 
-def _nested_in_shell(line: str, reached: list[bool], variables: Mapping[str, str]) -> list[bool]:
+def _nested_in_shell(line: str, reached: list[bool | None], variables: Mapping[str, str]) -> list[bool | None]:
     word = line.split()[0].rstrip(";")
     if word == "if":
         # `if …; then …; fi` in one line.
         return reached if re.search(r"\bfi\s*$", line) else [*reached, _holds(line, variables)]
     if word == "fi":
         return reached[:-1]
-    # The opposite of an unknown condition is unknown, too, and so is each `elif`.
-    return [*reached[:-1], False] if word == "elif" or not reached else [*reached[:-1], not reached[-1]]
+    if word == "elif" or not reached or reached[-1] is None:
+        return [*reached[:-1], None]
+    return [*reached[:-1], not reached[-1]]
 
 
-def _holds(line: str, variables: Mapping[str, str]) -> bool:
+def _holds(line: str, variables: Mapping[str, str]) -> bool | None:
+    """Whether a condition of shell holds; None if only running it would tell."""
+
     def value(text: str) -> object:
         known = _shell_value(text, variables)
         # What nobody sets is empty.
@@ -86,7 +89,7 @@ def _holds(line: str, variables: Mapping[str, str]) -> bool:
         return (value(match[2]) == "") == (match[1] == "z")
     if match := _EQUAL.fullmatch(line.rstrip()):
         return (value(match[1]) == match[3]) == (match[2] == "=")
-    return False
+    return None
 
 
 def _shell_value(text: str, variables: Mapping[str, str]) -> object:

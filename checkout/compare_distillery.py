@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from checkout.assignments import read_assignments
 from checkout.difference import COOKIE, LITERAL_COOKIE, Compared, compare_setting, cookie_flag
-from checkout.distillery import read_cookies, read_environment
+from checkout.distillery import read_cookies, read_environment, read_releases
 from checkout.edeliver import DELIVERED, HOOK, build_at, hook_in
 from checkout.files import Read
 from checkout.syntax import line_of
@@ -19,8 +19,17 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
     + read: reads a file of the checkout
     + environment: to compare with
     """
+    yield from _release(read, environment)
     yield from _distillery(read, environment)
     yield from _edeliver(read, environment)
+
+
+def _release(read: Read, environment: Environment) -> Iterator[Compared]:
+    there = read_releases(read)
+    if there and environment.release not in there:
+        name, line = next(iter(there.items()))
+        hint = f'set release_name = "{name}" in group_data/all.py'
+        yield Compared("release", ", ".join(there), environment.release, "rel/config.exs", line, hint)
 
 
 def _distillery(read: Read, environment: Environment) -> Iterator[Compared]:

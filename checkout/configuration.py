@@ -70,17 +70,21 @@ def read_configuration(read: Read, environment: Environment) -> Configuration:
     """
     runtime = runtime_file(read, environment)
     found = Configuration({}, {}, [], set(), runtime, [])
-    _Reader(read, environment.mix_env, build_variables(environment), found).file("config/config.exs", None)
+    _Reader(read, environment, build_variables(environment), found).file("config/config.exs", None)
     if environment.secrets_read_at_start and read(runtime) is not None:
-        _Reader(read, environment.mix_env, start_variables(environment), found).file(runtime, None)
+        _Reader(read, environment, start_variables(environment), found).file(runtime, None)
     return found
 
 
 class _Reader:
     """One layer of configuration, with the environment variables of the build or those of the start."""
 
-    def __init__(self, read: Read, mix_env: str, variables: Mapping[str, str], found: Configuration) -> None:
-        self._read, self._mix_env, self._variables, self._found = read, mix_env, variables, found
+    def __init__(
+        self, read: Read, environment: Environment, variables: Mapping[str, str], found: Configuration
+    ) -> None:
+        self._read, self._variables, self._found = read, variables, found
+        self._mix_env = environment.mix_env
+        self._apps = dict.fromkeys([environment.app, environment.web_app, f"{environment.app}_web"])
         # Whether only running the code would tell that a statement is reached.
         self._in_doubt = False
 
@@ -121,7 +125,12 @@ class _Reader:
         if not isinstance(imported, str) or self._in_doubt:
             self._found.unread.append(Setting(imported, name, line_of(node)))
         else:
-            self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
+            for file in self._expanded(imported):
+                self.file(_beside(name, file), Setting(file, name, line_of(node)))
+
+    def _expanded(self, pattern: str) -> list[str]:
+        """The files of `../apps/*/config/config.exs`, as an umbrella of Phoenix before 1.5 imports them."""
+        return [pattern.replace("*", name) for name in self._apps] if "/*/" in pattern else [pattern]
 
     def _doubtful(self, node: Node, name: str, evaluator: Evaluator) -> None:
         """The settings below a statement that may not be reached: their values are unknown from here on."""

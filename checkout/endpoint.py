@@ -53,7 +53,7 @@ def wrong_settings(found: Configuration, environment: Environment, *, variables:
         ("load_from_system_env", ("load_from_system_env",), False, (None,)),
     ]
     for name, keys, value, others in expected:
-        setting = _setting(found, environment, (*path, *keys))
+        setting = _setting(found, (*path, *keys), settings_file(environment))
         if not _agrees(setting.value, (value, *others)) and not (
             variables and _is_right(name, setting.value, value, found)
         ):
@@ -61,7 +61,22 @@ def wrong_settings(found: Configuration, environment: Environment, *, variables:
     yield from _check_origin(found, environment)
 
 
-def _setting(found: Configuration, environment: Environment, path: tuple[str, ...]) -> Setting:
+def unknown_settings(found: Configuration, endpoint: tuple[str, str]) -> Iterator[tuple[str, Setting]]:
+    """The places of the endpoint's settings that only running the application would tell, by name.
+
+    + found: configuration of the application
+    + endpoint: its application and module
+    """
+    wanted = {"port": ("http", "port"), "url host": ("url", "host"), "url port": ("url", "port"), "server": ("server",)}
+    for name, keys in wanted.items():
+        setting = _setting(found, (*endpoint, *keys), "")
+        if isinstance(setting.value, Unknown):
+            yield name, setting
+        elif setting.value is None and found.unread:
+            yield name, found.unread[0]
+
+
+def _setting(found: Configuration, path: tuple[str, ...], file: str) -> Setting:
     if (known := found.settings.get(path)) is not None:
         return known
     for length in range(len(path) - 1, 1, -1):
@@ -72,7 +87,7 @@ def _setting(found: Configuration, environment: Environment, path: tuple[str, ..
             if parent and isinstance(item, tuple) and item[:1] == path[-1:] and len(item) == 2:
                 return parent._replace(value=item[1])
     near = [value for other, value in found.settings.items() if other[:2] == path[:2]]
-    return Setting(None, near[-1].file, near[-1].line) if near else Setting(None, settings_file(environment), 1)
+    return Setting(None, near[-1].file, near[-1].line) if near else Setting(None, file, 1)
 
 
 def _agrees(value: object, expected: Sequence[object]) -> bool:
@@ -97,7 +112,7 @@ def _is_right(name: str, value: object, expected: object, found: Configuration) 
 
 def _check_origin(found: Configuration, environment: Environment) -> Iterator[Wrong]:
     """The origins of websockets that Phoenix accepts: without a list of them only the host of `url:`."""
-    setting = _setting(found, environment, (environment.web_app, environment.endpoint, "check_origin"))
+    setting = _setting(found, (environment.web_app, environment.endpoint, "check_origin"), settings_file(environment))
     expected = [f"//{name}" for name in environment.server_names]
     match setting.value:
         case None | True if environment.additional_domains:

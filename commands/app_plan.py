@@ -22,7 +22,7 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str]) -
     """Plan."""
     path = options.required(ctx, app)
     deployment(path, environments).plan()
-    return 2 if compared(path, environments)[1] else 0
+    return 2 if compared(path, environments)[2] else 0
 
 
 def deployment(app: Path, environments: Sequence[str]) -> Deployment:
