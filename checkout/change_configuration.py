@@ -4,7 +4,10 @@ import re
 from collections.abc import Sequence
 
 from checkout.blocks import Texts
-from checkout.configuration import RUNTIME, read_configuration, settings_file
+from checkout.compare_endpoint import settings_of_prod
+from checkout.configuration import Configuration, read_configuration, runtime_file, settings_file
+from checkout.endpoint import wrong_settings
+from checkout.values import Setting, shown
 from group_data.schema.environment import Environment
 from operations.host.rendering import elixir_string, render
 
@@ -48,19 +51,32 @@ def _header(texts: Texts) -> str:
     return "use Mix.Config\n" if old else "import Config\n"
 
 
-def _endpoint(texts: Texts, environment: Environment) -> list[str]:
-    theirs = read_configuration(lambda file: texts.without(file, environment.environment), environment)
-    loads = theirs.settings.get((environment.app, environment.endpoint, "load_from_system_env"))
+def _theirs(texts: Texts, environment: Environment) -> Configuration:
+    return read_configuration(lambda file: texts.without(file, environment.environment), environment)
+
+
+def _endpoint(texts: Texts, environment: Environment, static_manifest: Setting | None = None) -> list[str]:
+    theirs = _theirs(texts, environment)
+    origins = [wrong for wrong in wrong_settings(theirs, environment, variables=False) if wrong.name == "check_origin"]
+    loads = theirs.settings.get((environment.web_app, environment.endpoint, "load_from_system_env"))
     return render(
         "application/endpoint.exs.j2",
         environment=environment,
+        check_origin=shown(origins[0].expected) if origins else None,
+        static_manifest=shown(static_manifest.value) if static_manifest else None,
         load_from_system_env=loads is not None,
     ).splitlines()
 
 
 def _settings(texts: Texts, environment: Environment) -> None:
     file, name = settings_file(environment), environment.environment
-    lines = _endpoint(texts, environment)
+    theirs = _theirs(texts, environment).settings
+    prod = settings_of_prod(texts.read, environment)
+    forgotten = {path[-1]: setting for path, setting in prod.items() if path not in theirs}
+    lines = _endpoint(texts, environment, forgotten.get("cache_static_manifest"))
+    if level := forgotten.get("level"):
+        # Phoenix's own default logs every SQL statement with its values.
+        lines += ["", f"config :logger, level: {shown(level.value)}"]
     if not environment.secrets_read_at_start:
         above = "../" if environment.deployment_config else ""
         imported = elixir_string(above + environment.secret_path.rpartition("/")[2])
@@ -110,4 +126,4 @@ def _imported(texts: Texts, environment: Environment, base: str, wanted: Sequenc
 
 def _runtime(texts: Texts, environment: Environment) -> None:
     lines = _under(chosen(environment, "config_env()"), _endpoint(texts, environment))
-    texts.block(RUNTIME, environment.environment, lines, "import Config\n")
+    texts.block(runtime_file(texts.read, environment), environment.environment, lines, "import Config\n")

@@ -2,10 +2,10 @@
 
 from pyinfra.api.exceptions import DeployError
 
+from checkout.assignments import read_assignments
 from checkout.blocks import Texts, block
 from checkout.distillery import read_cookies, read_environment
 from checkout.edeliver import DELIVERED, HOOK, build_at, hook_in
-from checkout.variables import read_assignments
 from checkout.vm_args import without_flags
 from group_data.schema.environment import Environment
 from operations.host.rendering import render

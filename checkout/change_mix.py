@@ -6,9 +6,11 @@ from tree_sitter import Node
 
 from checkout.blocks import Texts, block
 from checkout.change_configuration import chosen
+from checkout.compare_mix import applications
 from checkout.project import provider_paths, read_project
 from checkout.syntax import pairs
 from checkout.vm_args import without_flags
+from checkout.way import NODE_FILE
 from group_data.schema.environment import Environment
 from operations.host.rendering import elixir_string
 
@@ -21,6 +23,7 @@ def change(texts: Texts, environment: Environment) -> None:
     """
     _env_sh(texts, environment)
     _vm_args_eex(texts)
+    list_applications(texts, environment)
     _mix_release(texts, environment)
 
 
@@ -31,7 +34,7 @@ def _env_sh(texts: Texts, environment: Environment) -> None:
         f"export RELEASE_NODE={environment.node}",
         "<% end %>",
     ]
-    texts.block("rel/env.sh.eex", environment.environment, lines, "#!/bin/sh\n")
+    texts.block(NODE_FILE, environment.environment, lines, "#!/bin/sh\n")
 
 
 def _vm_args_eex(texts: Texts) -> None:
@@ -51,11 +54,11 @@ def _mix_release(texts: Texts, environment: Environment) -> None:
     lists = read_project(lambda _: text, environment).lists
     provider = [f"{{Config.Reader, path: {_secret_path(environment)}, env: Mix.env()}}"]
     release = _listed("config_providers", provider)
-    releases = _listed(environment.app, release)
+    releases = _listed(environment.release, release)
     entries = [
         ("config_providers", "", provider),
         ("release", "config_providers", release),
-        ("releases", environment.app, releases),
+        ("releases", environment.release, releases),
         ("project", "releases", _listed("releases", releases)),
     ]
     name, key, lines = next((entry for entry in entries if entry[0] in lists), ("", "", []))
@@ -63,11 +66,24 @@ def _mix_release(texts: Texts, environment: Environment) -> None:
         texts.edit("mix.exs", lambda _: _inserted(text, lists[name], lines))
 
 
+def list_applications(texts: Texts, environment: Environment) -> None:
+    """The release of an umbrella without `releases:` names its applications, which mix release insists on.
+
+    + texts: files of the checkout
+    + environment: with the application and the endpoint's
+    """
+    project = read_project(texts.read, environment)
+    if project.is_umbrella and "releases" not in pairs(project.lists["project"]):
+        lines = _listed("releases", _listed(environment.release, [applications(environment)]))
+        text = texts.read("mix.exs") or ""
+        texts.edit("mix.exs", lambda _: _inserted(text, project.lists["project"], lines, "applications"))
+
+
 def _listed(key: str, lines: Sequence[str]) -> list[str]:
     return [f"{key}: [", *(f"  {line}" for line in lines), "]"]
 
 
-def _inserted(text: str, elements: Node, lines: Sequence[str]) -> str:
+def _inserted(text: str, elements: Node, lines: Sequence[str], name: str = "releases") -> str:
     """The text with our lines as the first elements of a list, in the layout of `mix format`."""
     before, after = text.encode()[: elements.start_byte + 1].decode(), text.encode()[elements.start_byte + 1 :].decode()
     row = before.rpartition("\n")[2]
@@ -81,7 +97,7 @@ def _inserted(text: str, elements: Node, lines: Sequence[str]) -> str:
     below = (
         after if after.startswith("\n") else f"\n{margin}{'  ' if elements.named_children else ''}{after.lstrip(' ')}"
     )
-    return f"{before}\n{block('releases', lines, f'{margin}  ').rstrip(chr(10))}{below}"
+    return f"{before}\n{block(name, lines, f'{margin}  ').rstrip(chr(10))}{below}"
 
 
 def _secret_path(environment: Environment) -> str:

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from checkout import compare_configuration, compare_distillery, compare_mix
-from checkout.configuration import settings_file
+from checkout.compare_names import likely_endpoint
+from checkout.configuration import read_configuration, settings_file
 from checkout.difference import Difference
+from checkout.endpoint import unknown_settings
 from checkout.files import ApplicationError, Read, from_disk
 from checkout.project import read_project
+from checkout.way import takes_variables
 from group_data.schema.environment import Environment
 
 
@@ -25,18 +28,28 @@ def checkout(path: Path, chosen: Sequence[Environment]) -> Read:
     read = from_disk(path)
     built: dict[Path, str] = {}
     for environment in chosen:
-        if (app := read_project(read, environment).app) not in (None, environment.app):
+        project = read_project(read, environment)
+        if (app := project.app) not in (None, environment.app):
             raise ApplicationError(
                 f"APP={path} is the application {app}, and the group data is about {environment.app}: name its checkout, "
                 "or set app in group_data/all.py"
             )
+        if project.is_umbrella and read(f"apps/{environment.app}/mix.exs") is None:
+            raise ApplicationError(
+                f"APP={path} is an umbrella without apps/{environment.app}: set app in group_data/all.py to the application "
+                "that has the repo"
+            )
+        if takes_variables(read, environment):
+            # Whatever differs comes from the unit.
+            continue
         file = settings_file(environment)
         # One file may be a link to the other.
         other = built.setdefault((path / file).resolve(), environment.environment)
         if other != environment.environment:
             raise ApplicationError(
                 f"{other} and {environment.environment} would both have their settings in {file} and could not differ: "
-                "set mix_env or deployment_config for one of them in group_data, or split the file"
+                "set mix_env or deployment_config for one of them in group_data, split the file, or read them in "
+                "config/runtime.exs from the unit's variables, as mix phx.new writes it"
             )
     return read
 
@@ -52,3 +65,16 @@ def differences(read: Read, environment: Environment) -> list[Difference]:
     tool = compare_mix if environment.secrets_read_at_start else compare_distillery
     compared = [*compare_configuration.compare(read, environment), *tool.compare(read, environment)]
     return [Difference(environment.environment, *rest) for rest in compared]
+
+
+def unknown(read: Read, environment: Environment) -> list[str]:
+    """The settings of the endpoint that only running the application would tell, each with its place.
+
+    + read: reads a file of the checkout
+    + environment: to compare with; one whose application has the secret file has none, because app-apply sets them all
+    """
+    if not takes_variables(read, environment):
+        return []
+    found = read_configuration(read, environment)
+    near = likely_endpoint(found.settings, environment) or (environment.web_app, environment.endpoint)
+    return [f"{name} ({place.file}:{place.line})" for name, place in unknown_settings(found, near)]

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from checkout import compare_endpoint, compare_names
 from checkout.blocks import without_blocks
 from checkout.configuration import Configuration, read_configuration, settings_file
-from checkout.difference import Compared, compare_setting, shown_value
+from checkout.difference import Compared, shown_value
 from checkout.files import Read
-from checkout.values import Atom, Setting
+from checkout.needed import needed
+from checkout.way import knows_prod_alone, takes_variables, with_mix_env_prod
 from group_data.schema.environment import Environment
 
 
@@ -17,61 +19,42 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
     + read: reads a file of the checkout
     + environment: to compare with
     """
+    variables = takes_variables(read, environment)
+    if variables and knows_prod_alone(read, environment):
+        yield _mix_env(environment)
+        environment = with_mix_env_prod(environment)
     found = read_configuration(read, environment)
-    yield from _module(read, environment)
-    yield from _endpoint(found, environment)
-    yield from _needed(found)
+    settings = read_configuration(without_blocks(read), environment).settings
+    yield from compare_names.compare(read, settings, environment)
+    # Under another name the endpoint is there, and only its name is wrong.
+    if variables and (there := compare_names.likely_endpoint(settings, environment)):
+        environment = environment.model_copy(update={"endpoint_app": there[0], "endpoint_module": there[1]})
+    yield from compare_endpoint.compare(found, environment, variables=variables)
+    yield from compare_endpoint.compare_with_prod(read, found, environment)
+    yield from needed(found, environment)
     yield from _other_secret_files(found, environment)
     yield from _appsignal(found, environment)
     if not environment.secrets_read_at_start:
         yield from _secret_file(found, environment)
 
 
-def _endpoint(found: Configuration, environment: Environment) -> Iterator[Compared]:
-    path = (environment.app, environment.endpoint)
-
-    def setting(*keys: str) -> Setting:
-        if (known := found.settings.get((*path, *keys))) is not None:
-            return known
-        near = [value for other, value in found.settings.items() if other[:2] == path]
-        return Setting(None, near[-1].file, near[-1].line) if near else Setting(None, settings_file(environment), 1)
-
-    yield from compare_setting("port", setting("http", "port"), environment.port)
-    yield from compare_setting("bind address", setting("http", "ip"), (127, 0, 0, 1), Atom("loopback"))
-    yield from compare_setting("url host", setting("url", "host"), environment.domain)
-    yield from compare_setting("url scheme", setting("url", "scheme"), environment.scheme)
-    yield from compare_setting("url port", setting("url", "port"), environment.url_port)
-    yield from compare_setting("server", setting("server"), True)
-    # Phoenix before 1.4 then takes the port from PORT and ignores the configuration.
-    yield from compare_setting("load_from_system_env", setting("load_from_system_env"), False, None)
-
-
-def _module(read: Read, environment: Environment) -> Iterator[Compared]:
-    """An endpoint whose name differs between the application and the group data."""
-    settings = read_configuration(without_blocks(read), environment).settings
-    endpoints = {path[1]: setting for path, setting in settings.items() if path[0] == environment.app and len(path) > 2}
-    if environment.endpoint not in endpoints:
-        for name, setting in endpoints.items():
-            if name.rpartition(".")[2] == "Endpoint":
-                yield "endpoint", name, environment.endpoint, setting.file, setting.line
+def _mix_env(environment: Environment) -> Compared:
+    return Compared(
+        "MIX_ENV",
+        f"prod alone, because there is no {settings_file(environment)}",
+        environment.mix_env,
+        "config/config.exs",
+        1,
+        f'set mix_env = "prod" in group_data/{environment.environment}.py',
+    )
 
 
 def _other_secret_files(found: Configuration, environment: Environment) -> Iterator[Compared]:
     own = Path(environment.secret_path).name
     for file, place in found.files.items():
         if file.endswith(".secret.exs") and file.rpartition("/")[2] != own:
-            yield "import of a secret file", shown_value(place.value), f'"{own}" alone', place.file, place.line
-
-
-def _needed(found: Configuration) -> Iterator[Compared]:
-    for file, missing in found.missing:
-        yield (
-            missing.name,
-            "needed",
-            "no such variable: leave it to the secret file, or, if it is no secret, set unit_environment",
-            file,
-            missing.line,
-        )
+            shown = shown_value(place.value)
+            yield Compared("import of a secret file", shown, f'"{own}" alone', place.file, place.line)
 
 
 def _appsignal(found: Configuration, environment: Environment) -> Iterator[Compared]:
@@ -80,7 +63,7 @@ def _appsignal(found: Configuration, environment: Environment) -> Iterator[Compa
     for key in ("working_directory_path", "working_dir_path"):
         setting = found.settings.get(("appsignal", "config", key))
         if setting and str(setting.value).rstrip("/") not in (environment.root, environment.appsignal_path):
-            yield (
+            yield Compared(
                 "AppSignal's working directory",
                 shown_value(setting.value),
                 shown_value(environment.appsignal_path),
@@ -92,4 +75,5 @@ def _appsignal(found: Configuration, environment: Environment) -> Iterator[Compa
 def _secret_file(found: Configuration, environment: Environment) -> Iterator[Compared]:
     name = Path(environment.secret_path).name
     if f"config/{name}" not in found.files:
-        yield "import of the secret file", "not set", f'import_config "{name}"', settings_file(environment), 1
+        expected = f'import_config "{name}"'
+        yield Compared("import of the secret file", "not set", expected, settings_file(environment), 1)

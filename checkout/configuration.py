@@ -8,12 +8,27 @@ from tree_sitter import Node
 
 from checkout.evaluator import Evaluator
 from checkout.files import Read
-from checkout.syntax import arguments, called, line_of, pairs, parse
-from checkout.values import Missing, Setting
+from checkout.project import read_project
+from checkout.syntax import arguments, called, line_of, pairs, parse, text_of
+from checkout.values import Missing, Setting, Unknown
 from checkout.variables import build_variables, start_variables
 from group_data.schema.environment import Environment
 
 RUNTIME = "config/runtime.exs"
+
+# What mix release reads if there is no config/runtime.exs, as Elixir 1.9 and 1.10 wrote it.
+_OLD_RUNTIME = "config/releases.exs"
+
+
+def runtime_file(read: Read, environment: Environment) -> str:
+    """The configuration that a release reads when it starts, relative to the checkout; it may be missing.
+
+    + read: reads a file of the checkout
+    + environment: with the name of the release
+    """
+    if named := read_project(read, environment).runtime_file:
+        return named
+    return _OLD_RUNTIME if read(RUNTIME) is None and read(_OLD_RUNTIME) is not None else RUNTIME
 
 
 def settings_file(environment: Environment) -> str:
@@ -30,11 +45,17 @@ class Configuration(NamedTuple):
     + files: each file that was read or imported, with the place of the import; a secret file or one that is missing is here
       too, although nothing was read from it
     + missing: environment variables that a file needs and the unit does not set
+    + reads: environment variables that are read when the release starts
+    + runtime: the file that is evaluated when the release starts
+    + unread: places of imports whose files only running the code would tell
     """
 
     settings: dict[tuple[str, ...], Setting]
     files: dict[str, Setting]
     missing: list[tuple[str, Missing]]
+    reads: set[str]
+    runtime: str
+    unread: list[Setting]
 
 
 def read_configuration(read: Read, environment: Environment) -> Configuration:
@@ -47,18 +68,25 @@ def read_configuration(read: Read, environment: Environment) -> Configuration:
 
     Raises ElixirError when a file is not Elixir.
     """
-    found = Configuration({}, {}, [])
-    _Reader(read, environment.mix_env, build_variables(environment), found).file("config/config.exs", None)
-    if environment.secrets_read_at_start and read(RUNTIME) is not None:
-        _Reader(read, environment.mix_env, start_variables(environment), found).file(RUNTIME, None)
+    runtime = runtime_file(read, environment)
+    found = Configuration({}, {}, [], set(), runtime, [])
+    _Reader(read, environment, build_variables(environment), found).file("config/config.exs", None)
+    if environment.secrets_read_at_start and read(runtime) is not None:
+        _Reader(read, environment, start_variables(environment), found).file(runtime, None)
     return found
 
 
 class _Reader:
     """One layer of configuration, with the environment variables of the build or those of the start."""
 
-    def __init__(self, read: Read, mix_env: str, variables: Mapping[str, str], found: Configuration) -> None:
-        self._read, self._mix_env, self._variables, self._found = read, mix_env, variables, found
+    def __init__(
+        self, read: Read, environment: Environment, variables: Mapping[str, str], found: Configuration
+    ) -> None:
+        self._read, self._variables, self._found = read, variables, found
+        self._mix_env = environment.mix_env
+        self._apps = dict.fromkeys([environment.app, environment.web_app, f"{environment.app}_web"])
+        # Whether only running the code would tell that a statement is reached.
+        self._in_doubt = False
 
     def file(self, name: str, origin: Setting | None) -> None:
         """Evaluate a file, at most once.
@@ -73,7 +101,9 @@ class _Reader:
             return
         evaluator = Evaluator(self._mix_env, self._variables)
         self._statements(parse(text, name).named_children, name, evaluator)
-        self._found.missing.extend((name, missing) for missing in evaluator.missing)
+        self._found.missing.extend((name, missing) for missing in dict.fromkeys(evaluator.missing))
+        if name == self._found.runtime:
+            self._found.reads.update(evaluator.reads)
 
     def _statements(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
         for node in nodes:
@@ -81,13 +111,36 @@ class _Reader:
                 case "config":
                     self._config(arguments(node), name, evaluator)
                 case "import_config":
-                    imported = evaluator.value(arguments(node)[0])
-                    if isinstance(imported, str):
-                        self.file(_beside(name, imported), Setting(imported, name, line_of(node)))
-                case "if" | "unless":
-                    self._statements(evaluator.branch(node) or [], name, evaluator)
+                    self._import(node, name, evaluator)
+                case "if" | "unless" | "case" | "cond" if (taken := evaluator.branch(node)) is not None:
+                    self._statements(taken, name, evaluator)
+                case "def" | "defp" | "defmodule":
+                    pass
                 case _:
                     evaluator.value(node)
+                    self._doubtful(node, name, evaluator)
+
+    def _import(self, node: Node, name: str, evaluator: Evaluator) -> None:
+        imported = evaluator.value(arguments(node)[0])
+        if not isinstance(imported, str) or self._in_doubt:
+            self._found.unread.append(Setting(imported, name, line_of(node)))
+        else:
+            for file in self._expanded(imported):
+                self.file(_beside(name, file), Setting(file, name, line_of(node)))
+
+    def _expanded(self, pattern: str) -> list[str]:
+        """The files of `../apps/*/config/config.exs`, as an umbrella of Phoenix before 1.5 imports them."""
+        return [pattern.replace("*", name) for name in self._apps] if "/*/" in pattern else [pattern]
+
+    def _doubtful(self, node: Node, name: str, evaluator: Evaluator) -> None:
+        """The settings below a statement that may not be reached: their values are unknown from here on."""
+        before, self._in_doubt = self._in_doubt, True
+        for child in node.named_children:
+            if called(child) in ("config", "import_config"):
+                self._statements([child], name, evaluator)
+            else:
+                self._doubtful(child, name, evaluator)
+        self._in_doubt = before
 
     def _config(self, nodes: Sequence[Node], name: str, evaluator: Evaluator) -> None:
         *keys, last = nodes
@@ -102,11 +155,12 @@ class _Reader:
         if not keywords or mixed:
             for known in [known for known in settings if known[: len(path)] == path]:
                 del settings[known]
-            settings[path] = Setting(evaluator.value(node), name, line_of(node))
-        for length in range(1, len(path)):
-            settings.pop(path[:length], None)
-        if keywords and not mixed:
-            settings.pop(path, None)
+            value = Unknown(text_of(node)) if self._in_doubt else evaluator.value(node)
+            settings[path] = Setting(value, name, line_of(node), evaluator.replaceable(node))
+        # An unknown value may be a keyword list, into which this is merged.
+        for known in [path[:length] for length in range(1, len(path))] + ([path] if keywords and not mixed else []):
+            if known in settings and not isinstance(settings[known].value, Unknown):
+                del settings[known]
         for key, value in keywords.items():
             self._set((*path, key), value, name, evaluator)
 

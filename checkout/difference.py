@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from checkout.values import Setting, Unknown, shown
 
@@ -21,6 +22,8 @@ class Difference:
     + expected: the value of the environment
     + file: relative to the checkout
     + line: counted from 1
+    + hint: what would make the difference go away, such as a setting of group data; empty if app-apply mends it or the two
+      values say it
     """
 
     environment: str
@@ -29,16 +32,24 @@ class Difference:
     expected: str
     file: str
     line: int
+    hint: str = ""
 
     def __str__(self) -> str:
         return (
             f"{self.file}:{self.line}: {self.setting} of {self.environment} is {self.application}, and the environment has "
-            f"{self.expected}"
+            f"{self.expected}{self.hint and ': '}{self.hint}"
         )
 
 
-# The fields of a Difference but for the environment.
-Compared = tuple[str, str, str, str, int]
+class Compared(NamedTuple):
+    """The fields of a Difference but for the environment."""
+
+    setting: str
+    application: str
+    expected: str
+    file: str
+    line: int
+    hint: str = ""
 
 
 def compare_setting(name: str, setting: Setting, expected: object, *others: object) -> Iterator[Compared]:
@@ -50,7 +61,7 @@ def compare_setting(name: str, setting: Setting, expected: object, *others: obje
     + others: values with the same meaning
     """
     if not any(setting.value == other and type(setting.value) is type(other) for other in (expected, *others)):
-        yield name, shown_value(setting.value), shown_value(expected), setting.file, setting.line
+        yield Compared(name, shown_value(setting.value), shown_value(expected), setting.file, setting.line)
 
 
 def shown_value(value: object) -> str:
@@ -69,4 +80,4 @@ def cookie_flag(found: dict[str, Setting]) -> Iterator[Compared]:
     if cookie := found.get("-setcookie"):
         # Distillery fills this template from rel/config.exs, so it shows no secret.
         there = str(cookie.value) if str(cookie.value).startswith("<%") else LITERAL_COOKIE
-        yield "cookie", there, COOKIE, cookie.file, cookie.line
+        yield Compared("cookie", there, COOKIE, cookie.file, cookie.line)

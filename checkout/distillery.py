@@ -30,6 +30,17 @@ def read_environment(read: Read, name: str) -> tuple[Node | None, dict[str, Sett
     return found, settings
 
 
+def read_releases(read: Read) -> dict[str, int]:
+    """Reads the names of the releases in rel/config.exs, each with its line.
+
+    + read: reads a file of the checkout
+    """
+    root = parse(read("rel/config.exs") or "", "rel/config.exs")
+    evaluator = Evaluator("prod", {})
+    found = [node for node in root.named_children if called(node) == "release" and arguments(node)]
+    return {str(evaluator.value(arguments(node)[0])): line_of(node) for node in found}
+
+
 def read_cookies(read: Read, environment: Environment) -> list[tuple[Node, Node]]:
     """Reads the cookies of an environment in rel/config.exs: the `set` statement and the entry of each.
 
@@ -38,7 +49,7 @@ def read_cookies(read: Read, environment: Environment) -> list[tuple[Node, Node]
     """
     root = parse(read("rel/config.exs") or "", "rel/config.exs")
     evaluator = Evaluator(environment.environment, {})
-    wanted = {"environment": environment.environment, "release": environment.app}
+    wanted = {"environment": environment.environment, "release": environment.release}
     return [
         (statement, pair)
         for node in root.named_children

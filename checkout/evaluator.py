@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from checkout.syntax import arguments, block, called, code_of, line_of, otherwise, pairs, text_of
+from checkout import branches
+from checkout.syntax import arguments, called, code_of, line_of, pairs, text_of
 from checkout.values import Atom, Missing, Unknown
+from checkout.variable_reads import converted, default_of, is_plain_read, names_in
 
 _ESCAPES = {
     "n": "\n",
@@ -32,6 +34,9 @@ class Evaluator:
     + functions: bodies of the file's own functions without parameters and of its attributes, such as `@version`, by name
     + names: the variables of the file that were assigned so far
     + missing: the environment variables that were needed so far and are not set
+    + reads: the names of the environment variables that were read so far
+    + origins: for a variable of the file, the environment variables that its value was looked for in and that are not set
+    + computed: for a variable of the file, whether its value is more than the value of an environment variable
     """
 
     mix_env: str
@@ -39,6 +44,9 @@ class Evaluator:
     functions: Mapping[str, Sequence[Node]] = field(default_factory=dict)
     names: dict[str, object] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    origins: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    computed: dict[str, bool] = field(default_factory=dict)
 
     def value(self, node: Node) -> object:
         """The value of a node; `Unknown` if only running it would tell. A keyword list becomes a list of pairs."""
@@ -122,7 +130,11 @@ class Evaluator:
             value = self.value(right)
             if left.type == "identifier":
                 self.names[text_of(left)] = value
+                self.origins[text_of(left)] = self.unset(right)
+                self.computed[text_of(left)] = self._is_computed(right)
             return value
+        if operator == "|>" and called(right) == "case":
+            return self._branch_value(right, self.value(left), left)
         if operator == "|>":
             return self._apply(right, [self.value(left), *map(self.value, arguments(right))])
         first = self.value(left)
@@ -140,18 +152,40 @@ class Evaluator:
         return _operation(operator, first, second, text_of(node))
 
     def _call(self, node: Node) -> object:
-        if called(node) in ("if", "unless"):
-            branch = self.branch(node)
-            return Unknown(text_of(node)) if branch is None else self._last(branch, node)
+        if called(node) in branches.CONDITIONS:
+            subject = branches.subject_of(node)
+            return self._branch_value(node, self.value(subject) if subject else None, subject)
         return self._apply(node, list(map(self.value, arguments(node))))
 
     def branch(self, node: Node) -> list[Node] | None:
-        """The branch that an `if` or `unless` takes; None if its condition is unknown."""
-        condition = self.value(arguments(node)[0])
-        if isinstance(condition, Unknown):
-            return None
-        holds = (condition not in (None, False)) == (called(node) == "if")
-        return (block(node) or []) if holds else otherwise(node)
+        """The branch that an `if`, `unless`, `case` or `cond` takes; None if that is unknown."""
+        subject = branches.subject_of(node)
+        return self._branch(node, self.value(subject) if subject else None, subject)
+
+    def _branch(self, node: Node, value: object, subject: Node | None) -> list[Node] | None:
+        taken = branches.branch(node, value, self.value, self.names)
+        if subject and any(called(expression) == "raise" for expression in taken or []):
+            self._note_missing(subject)
+        return taken
+
+    def _branch_value(self, node: Node, value: object, subject: Node | None) -> object:
+        taken = self._branch(node, value, subject)
+        return Unknown(text_of(node)) if taken is None else self._last(taken, node)
+
+    def unset(self, node: Node) -> tuple[str, ...]:
+        """The environment variables that an expression looks for and that are not set, also through the file's variables."""
+        variables, words = names_in(text_of(node))
+        found = [name for name in variables if name not in self.variables]
+        return tuple(dict.fromkeys([*found, *(name for word in words for name in self.origins.get(word, ()))]))
+
+    def replaceable(self, node: Node) -> tuple[str, ...]:
+        """The environment variables that are not set and one of which would be the value of an expression if it were."""
+        return () if self._is_computed(node) else self.unset(node)
+
+    def _is_computed(self, node: Node) -> bool:
+        if node.type == "identifier":
+            return self.computed.get(text_of(node), True)
+        return not is_plain_read(text_of(node))
 
     def _apply(self, node: Node, values: Sequence[object]) -> object:
         name = called(node) or text_of(node)
@@ -160,14 +194,17 @@ class Evaluator:
         match name, values:
             case ("config_env" | "Mix.env", []):
                 return Atom(self.mix_env)
-            case ("System.get_env", [str() as variable]):
-                return self.variables.get(variable)
-            case ("System.get_env", [str() as variable, default]):
-                return self.variables.get(variable, default)
-            case ("System.fetch_env!" | "System.get_env!", [str() as variable]):
-                if variable not in self.variables:
-                    self.missing.append(Missing(variable, line_of(node)))
-                return self.variables.get(variable, Unknown(text_of(node)))
+            case ("System.get_env", [str() as variable, *default]):
+                self.reads.add(variable)
+                return self.variables.get(variable, default[0] if default else None)
+            # Dotenvy's own is env!(name, type, default).
+            case ("System.fetch_env!" | "System.get_env!" | "env!" | "Dotenvy.env!", [str() as variable, *more]):
+                self.reads.add(variable)
+                if variable in self.variables:
+                    return converted(self.variables[variable], more)
+                return self._unless_set(variable, more, node)
+            case ("is_nil", [value]):
+                return value is None
             case ("String.to_integer", [str() as text]) if re.fullmatch(r"[+-]?\d+", text):
                 return int(text)
             case ("String.to_atom", [str() as text]):
@@ -183,15 +220,20 @@ class Evaluator:
             case _:
                 return Unknown(text_of(node))
 
+    def _unless_set(self, variable: str, more: Sequence[object], node: Node) -> object:
+        if (default := default_of(more)) is None:
+            self.missing.append(Missing(variable, line_of(node)))
+            return Unknown(text_of(node))
+        return default[0]
+
     def _last(self, expressions: Sequence[Node], node: Node) -> object:
         values = [self.value(expression) for expression in expressions if expression.type != "comment"]
         return values[-1] if values else Unknown(text_of(node))
 
     def _note_missing(self, node: Node) -> None:
-        """Notes the variable of `System.get_env("NAME") || raise "…"`, which Phoenix's generator writes."""
-        name = self.value(arguments(node)[0]) if called(node) == "System.get_env" and arguments(node) else None
-        if isinstance(name, str):
-            self.missing.append(Missing(name, line_of(node)))
+        """Notes the variables of `System.get_env("NAME") || raise "…"`, which Phoenix's generator writes, and the like."""
+        if found := self.unset(node):
+            self.missing.append(Missing(" or ".join(found), line_of(node)))
 
 
 def _operation(operator: str, first: object, second: object, text: str) -> object:

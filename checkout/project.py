@@ -19,15 +19,28 @@ class Project(NamedTuple):
     + app: the application's name; None in an umbrella
     + release: options of the application's release, with the place of each; empty if it has none
     + lists: the literal lists on the way to the options: "project", "releases", "release", "config_providers"
+    + top_module: `Billing` of the application module `Billing.Application`; None without one
     """
 
     app: str | None
     release: dict[str, Setting]
     lists: dict[str, Node]
+    top_module: Setting | None = None
+
+    @property
+    def is_umbrella(self) -> bool:
+        """Whether the applications are below `apps/`, so that a release must name them."""
+        return "project" in self.lists and "apps_path" in pairs(self.lists["project"])
+
+    @property
+    def runtime_file(self) -> str | None:
+        """The file that `runtime_config_path:` of the release names; None without one."""
+        path = self.release.get("runtime_config_path")
+        return path.value if path and isinstance(path.value, str) else None
 
 
 # The lists on the way to the configuration providers, each with the key of the next one.
-_WAY = {"project": "releases", "releases": "{app}", "release": "config_providers", "config_providers": ""}.items()
+_WAY = {"project": "releases", "releases": "{release}", "release": "config_providers", "config_providers": ""}.items()
 
 
 def read_project(read: Read, environment: Environment) -> Project:
@@ -47,13 +60,21 @@ def read_project(read: Read, environment: Environment) -> Project:
         if (node := _literal(node, functions)) is None:
             break
         lists[name] = node
-        node = pairs(node).get(key.format(app=environment.app))
+        node = pairs(node).get(key.format(release=environment.release))
     if "release" in lists:
         release = {name: _place(evaluator.value(value), value) for name, value in pairs(lists["release"]).items()}
     else:
         release = dict(_anywhere(root, evaluator))
     app = pairs(lists["project"]).get("app") if "project" in lists else None
-    return Project(str(evaluator.value(app)) if app else None, release, lists)
+    return Project(str(evaluator.value(app)) if app else None, release, lists, _top_module(functions))
+
+
+def _top_module(functions: Mapping[str, Sequence[Node]]) -> Setting | None:
+    node = _literal(functions["application"][-1], functions) if "application" in functions else None
+    module = pairs(node).get("mod") if node else None
+    if module is None or not module.named_children or module.named_children[0].type != "alias":
+        return None
+    return _place(Atom(text_of(module.named_children[0]).partition(".")[0]), module)
 
 
 def _place(value: object, node: Node) -> Setting:

@@ -3,6 +3,8 @@
 This computer must not run an application's code, so its files are parsed. A parser also knows the line of a value.
 """
 
+from functools import lru_cache
+
 import tree_sitter_elixir
 from pyinfra.api.exceptions import PyinfraError
 from tree_sitter import Language, Node, Parser
@@ -14,6 +16,8 @@ class ElixirError(PyinfraError):
     """A file that is not Elixir. A PyinfraError, because only those are shown without a traceback."""
 
 
+# Comparing reads the same files many times.
+@lru_cache(maxsize=256)
 def parse(text: str, name: str) -> Node:
     """The syntax tree of a file.
 
@@ -47,7 +51,7 @@ def called(node: Node) -> str | None:
 def arguments(node: Node) -> list[Node]:
     """The arguments of a call; a keyword list without brackets is one argument."""
     found = child_of(node, "arguments")
-    return found.named_children if found else []
+    return code_of(found) if found else []
 
 
 def block(node: Node) -> list[Node] | None:

@@ -35,11 +35,13 @@ class Setting(NamedTuple):
     + value: in Python
     + file: relative to the checkout
     + line: counted from 1
+    + unset: environment variables that the value was looked for in and that are not set
     """
 
     value: object
     file: str
     line: int
+    unset: tuple[str, ...] = ()
 
 
 def shown(value: object) -> str:

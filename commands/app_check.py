@@ -12,8 +12,12 @@ from pathlib import Path
 
 import click
 
-from checkout.compare import checkout, differences
+from checkout.compare import checkout, differences, unknown
+from checkout.difference import Difference
+from checkout.files import Read
+from checkout.needed import secret_variables
 from commands import options
+from group_data.schema.environment import Environment
 from preflight.selection import choose
 
 
@@ -25,20 +29,35 @@ from preflight.selection import choose
 def command(ctx: click.Context, app: Path | None, environments: Sequence[str], as_json: bool) -> int:
     """Compare and show."""
     path = options.required(ctx, app)
-    chosen = choose(environments)
-    read = checkout(path, chosen)
-    found = [difference for environment in chosen for difference in differences(read, environment)]
+    read, chosen, found = compared(path, environments)
     if as_json:
         options.print_json([asdict(difference) for difference in found])
     else:
         for difference in found:
             click.echo(difference)
+        for line in secret_variables(found):
+            click.echo(line, err=True)
+        for environment in chosen:
+            if places := unknown(read, environment):
+                unknowns = ", ".join(places)
+                click.echo(f"Only running it would tell for {environment.environment}: {unknowns}", err=True)
         names = ", ".join(environment.environment for environment in chosen)
         if found:
             click.echo(f"make app-plan APP={path} shows what make app-apply would mend, and what not.", err=True)
         else:
             click.echo(f"{path} is in step with {names}")
     return 2 if found else 0
+
+
+def compared(path: Path, environments: Sequence[str]) -> tuple[Read, list[Environment], list[Difference]]:
+    """A reader of the checkout, the chosen environments, and everything in which a checkout differs from them.
+
+    + path: of the checkout
+    + environments: names; none means all
+    """
+    chosen = choose(environments)
+    read = checkout(path, chosen)
+    return read, chosen, [difference for environment in chosen for difference in differences(read, environment)]
 
 
 if __name__ == "__main__":

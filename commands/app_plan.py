@@ -1,6 +1,7 @@
 """Show the changes of `app-apply` in an application's checkout.
 
-Exit code 0: the plan was shown. 1: there is no complete plan. 130: interrupted.
+Exit code 0: there is nothing to do, and app-check says the same. 2: there is; what the plan does not change is "Yours to
+mend". 1: there is no complete plan. 130: interrupted.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 import click
 
 from commands import options
+from commands.app_check import compared
 from commands.deployment import HALF_WRITTEN, Deployment
 
 
@@ -16,9 +18,11 @@ from commands.deployment import HALF_WRITTEN, Deployment
 @options.application
 @options.environments
 @click.pass_context
-def command(ctx: click.Context, app: Path | None, environments: Sequence[str]) -> None:
+def command(ctx: click.Context, app: Path | None, environments: Sequence[str]) -> int:
     """Plan."""
-    deployment(options.required(ctx, app), environments).plan()
+    path = options.required(ctx, app)
+    deployment(path, environments).plan()
+    return 2 if compared(path, environments)[2] else 0
 
 
 def deployment(app: Path, environments: Sequence[str]) -> Deployment:

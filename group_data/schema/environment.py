@@ -347,6 +347,11 @@ class Environment(Settings):
         return self.endpoint_module or f"{self.app_module_name}Web.Endpoint"
 
     @property
+    def web_app(self) -> str:
+        """OTP application whose configuration holds the endpoint; in an umbrella `billing_web`."""
+        return self.endpoint_app or self.app
+
+    @property
     def tool(self) -> ReleaseTool:
         """Commands of the release tool."""
         return RELEASE_TOOLS[self.release_tool]

@@ -176,6 +176,12 @@ class Settings(BaseModel):
         description="The Phoenix endpoint; default <app_module>Web.Endpoint.",
         examples=["BillingWeb.PublicEndpoint"],
     )
+    endpoint_app: Name | None = Field(
+        default=None,
+        description="The OTP application whose configuration holds the endpoint; default: app. In an umbrella it is usually "
+        "another one than the repo's.",
+        examples=["billing_web"],
+    )
     secret_file_extra: Text = Field(
         default="",
         max_length=65_536,

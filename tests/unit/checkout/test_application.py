@@ -252,10 +252,7 @@ PLANTED = {
     "a variable nobody sets": (
         "mix", "config/runtime.exs", "import Config\n",
         'import Config\nkey = System.get_env("STRIPE_KEY") || raise "STRIPE_KEY is missing"\n',
-        (
-            "STRIPE_KEY", "needed",
-            "no such variable: leave it to the secret file, or, if it is no secret, set unit_environment",
-        ),
+        ("STRIPE_KEY", "needed", "no such variable"),
     ),
 }  # fmt: skip
 

@@ -23,3 +23,26 @@ def test_a_checkout_is_brought_in_step(project: Project, tmp_path: Path) -> None
     written = project.make("app-apply", f"APP={path}", "YES=1").require_success()
     assert "Interrupted" not in written.output
     assert "Nothing would change." in project.make("app-plan", f"APP={path}").require_success().output
+
+
+def test_check_and_plan_agree(project: Project, tmp_path: Path) -> None:
+    """make's own code for a failed recipe is 2 as well, so the commands are called."""
+    path = tmp_path / "billing"
+    shutil.copytree(CHECKOUT / "tests/applications/phoenix_1_8", path)
+    project.edit("stage", mix_env="prod", tls="self_signed")
+
+    def codes() -> list[int]:
+        return [
+            project.run(".venv/bin/python", "-m", f"commands.{command}", "--app", str(path)).exit_code
+            for command in ("app_check", "app_plan")
+        ]
+
+    assert codes() == [0, 0]
+    runtime = path / "config/runtime.exs"
+    runtime.write_text(f'{runtime.read_text()}\nconfig :billing, key: System.fetch_env!("STRIPE_KEY")\n')
+    assert codes() == [2, 2]
+    told = project.run(".venv/bin/python", "-m", "commands.app_check", "--app", str(path), "stage").output
+    assert 'group_data/stage.py, if all of them are secrets: secret_variables = ["STRIPE_KEY"]' in told
+    planned = project.run(".venv/bin/python", "-m", "commands.app_plan", "--app", str(path), "stage").output
+    assert "Nothing would change." in planned
+    assert "Yours to mend: config/runtime.exs" in planned

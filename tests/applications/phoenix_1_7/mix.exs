@@ -1,0 +1,42 @@
+defmodule Billing.MixProject do
+  use Mix.Project
+
+  def project do
+    [
+      app: :billing,
+      version: "0.1.0",
+      elixir: "~> 1.15",
+      elixirc_paths: elixirc_paths(Mix.env()),
+      start_permanent: Mix.env() == :prod,
+      aliases: aliases(),
+      deps: deps()
+    ]
+  end
+
+  def application do
+    [
+      mod: {Billing.Application, []},
+      extra_applications: [:logger, :runtime_tools, :os_mon]
+    ]
+  end
+
+  defp elixirc_paths(:test), do: ["lib", "test/support"]
+  defp elixirc_paths(_), do: ["lib"]
+
+  defp deps do
+    [
+      {:phoenix, "~> 1.7.0"},
+      {:ecto_sql, "~> 3.13"},
+      {:postgrex, ">= 0.0.0"},
+      {:phoenix_live_dashboard, "~> 0.8"},
+      {:bandit, "~> 1.5"}
+    ]
+  end
+
+  defp aliases do
+    [
+      setup: ["deps.get"],
+      "assets.deploy": ["esbuild billing --minify", "phx.digest"]
+    ]
+  end
+end

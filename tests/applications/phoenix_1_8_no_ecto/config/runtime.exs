@@ -1,0 +1,40 @@
+import Config
+
+# A release opens its port with PHX_SERVER=true.
+if System.get_env("PHX_SERVER") do
+  config :billing, BillingWeb.Endpoint, server: true
+end
+
+config :billing, BillingWeb.Endpoint, http: [port: String.to_integer(System.get_env("PORT", "4000"))]
+
+if config_env() == :dev do
+  config :billing, BillingWeb.Endpoint,
+    live_reload: [
+      web_console_logger: true,
+      patterns: [
+        ~r"priv/static/(?!uploads/).*\.(js|css|png)$",
+        ~r"lib/billing_web/(controllers|live)/.*\.(ex|heex)$"
+      ]
+    ]
+end
+
+if config_env() == :prod do
+  secret_key_base =
+    System.get_env("SECRET_KEY_BASE") ||
+      raise """
+      SECRET_KEY_BASE is missing.
+      mix phx.gen.secret makes one.
+      """
+
+  host = System.get_env("PHX_HOST") || "example.com"
+
+  config :billing, :dns_cluster_query, System.get_env("DNS_CLUSTER_QUERY")
+
+  config :billing, BillingWeb.Endpoint,
+    url: [host: host, port: 443, scheme: "https"],
+    http: [
+      # All interfaces, IPv6 and IPv4.
+      ip: {0, 0, 0, 0, 0, 0, 0, 0}
+    ],
+    secret_key_base: secret_key_base
+end

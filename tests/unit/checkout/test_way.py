@@ -1,0 +1,267 @@
+"""Applications that take variables, as Phoenix's generators write them: nothing is edited that group data can say."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from checkout import compare
+from checkout.files import from_disk
+from checkout.way import takes_variables
+from group_data.schema.environment import Environment
+from tests.unit.checkout.test_application import APPLICATIONS, apply, checkout, differences
+from tests.unit.conftest import PROD, STAGE
+
+__all__ = ["checkout"]
+
+Checkout = Callable[[str], Path]
+
+GENERATED = ["phoenix_1_7", "phoenix_1_7_no_ecto", "phoenix_1_8", "phoenix_1_8_no_ecto"]
+
+UMBRELLA = {"endpoint_app": "billing_web"}
+
+
+def environments(**changes: object) -> list[Environment]:
+    """Stage and prod with one MIX_ENV, which is the default."""
+    return [Environment.model_validate(base | {"tls": "self_signed"} | changes) for base in (STAGE, PROD)]
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_generated_application_needs_no_edit(checkout: Checkout, name: str) -> None:
+    path, chosen = checkout(name), environments()
+    assert takes_variables(from_disk(path), chosen[0])
+    assert differences(path, chosen) == []
+    assert apply(path, chosen) == []
+
+
+def test_it_may_have_appsignal(checkout: Checkout) -> None:
+    """The unit names its working directory."""
+    path, chosen = checkout("phoenix_1_8"), environments(appsignal=True)
+    file = path / "mix.exs"
+    file.write_text(file.read_text().replace("{:bandit", '{:appsignal_phoenix, "~> 2.0"},\n      {:bandit'))
+    assert (differences(path, chosen), apply(path, chosen)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["mix", "distillery"])
+def test_the_secret_file_stays_the_way_of_those_who_have_it(checkout: Checkout, name: str) -> None:
+    path = checkout(name)
+    [stage, _] = environments(release_tool=name, mix_env="stage")
+    assert not takes_variables(from_disk(path), stage)
+
+
+def test_a_provider_for_the_secret_file_decides(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_8")
+    file = path / "mix.exs"
+    provider = '[{Config.Reader, path: "/var/#{Mix.env()}.secret.exs"}]'
+    file.write_text(
+        file.read_text().replace(
+            "app: :billing,", f"app: :billing, releases: [billing: [config_providers: {provider}]],"
+        )
+    )
+    [_, prod] = environments()
+    assert not takes_variables(from_disk(path), prod)
+    assert {difference.setting for difference in differences(path, [prod])} == {"bind address"}
+
+
+def test_an_environment_of_its_own_decides(checkout: Checkout) -> None:
+    """config/stage.exs of the team, and a runtime.exs that reads variables for prod alone."""
+    path = checkout("phoenix_1_8")
+    shutil.copy(path / "config/prod.exs", path / "config/stage.exs")
+    [stage, _] = environments(mix_env="stage")
+    assert not takes_variables(from_disk(path), stage)
+    apply(path, [stage])
+    assert [d.setting for d in differences(path, [stage])] == []
+
+
+def test_a_mix_environment_that_the_application_does_not_know(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_8")
+    [stage, _] = environments(mix_env="stage")
+    [found] = differences(path, [stage])
+    assert str(found) == (
+        "config/config.exs:1: MIX_ENV of stage is prod alone, because there is no config/stage.exs, and the environment has "
+        'stage: set mix_env = "prod" in group_data/stage.py'
+    )
+    assert apply(path, [stage]) == []
+
+
+# --- Names ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_release_with_another_name(checkout: Checkout) -> None:
+    path, chosen = checkout("named_release"), environments()
+    assert {(d.setting, d.hint) for d in differences(path, chosen)} == {
+        ("release", 'set release_name = "billing_server" in group_data/all.py')
+    }
+    assert apply(path, chosen) == []
+    assert differences(path, environments(release_name="billing_server")) == []
+
+
+def test_other_modules(checkout: Checkout) -> None:
+    """One setting makes three differences go away."""
+    path, chosen = checkout("phoenix_1_8"), environments()
+    for file in path.rglob("*.ex*"):
+        file.write_text(file.read_text().replace("Billing", "BillIng"))
+    assert {(d.setting, d.hint) for d in differences(path, chosen)} == {
+        ("top module", 'set app_module = "BillIng" in group_data/all.py')
+    }
+    assert differences(path, environments(app_module="BillIng")) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "setting", "hint", "changes"),
+    [
+        ("BillingWeb.Endpoint", "Billing.Web.Endpoint", "endpoint", "endpoint_module", {}),
+        ("Billing.Repo", "Billing.Storage.Repo", "repo", "repo_module", {}),
+    ],
+)
+def test_another_module(
+    checkout: Checkout, old: str, new: str, setting: str, hint: str, changes: dict[str, object]
+) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    for file in path.rglob("*.ex*"):
+        file.write_text(file.read_text().replace(old, new))
+    assert {(d.setting, d.hint) for d in differences(path, chosen)} == {
+        (setting, f'set {hint} = "{new}" in group_data/all.py')
+    }
+    assert differences(path, environments(**{hint: new})) == []
+
+
+# --- Umbrellas --------------------------------------------------------------------------------------------------------
+
+
+def test_an_umbrella_names_the_endpoints_application(checkout: Checkout) -> None:
+    path, chosen = checkout("umbrella"), environments()
+    found = {d.setting: d.hint for d in differences(path, chosen)}
+    assert found["the endpoint's application"] == 'set endpoint_app = "billing_web" in group_data/all.py'
+    assert "applications of the release" in found
+
+
+def test_an_umbrella_is_brought_in_step(checkout: Checkout) -> None:
+    path, chosen = checkout("umbrella"), environments(**UMBRELLA)
+    assert {d.setting for d in differences(path, chosen)} == {
+        "applications of the release", "url host", "url scheme", "url port", "server",
+    }  # fmt: skip
+    assert apply(path, chosen) == ["mix.exs", "config/runtime.exs"]
+    assert (differences(path, chosen), apply(path, chosen)) == ([], [])
+    assert "applications: [billing: :permanent, billing_web: :permanent]" in (path / "mix.exs").read_text()
+    assert """\
+# >>> deploy: stage
+if config_env() == :prod and System.get_env("PHX_HOST") == "stage.example.com" do
+  config :billing_web, BillingWeb.Endpoint,
+    url: [host: "stage.example.com", scheme: "https", port: 443],
+    server: true
+end
+
+# <<< deploy: stage
+""" in (path / "config/runtime.exs").read_text()
+
+
+def test_an_umbrella_with_a_release_without_applications(checkout: Checkout) -> None:
+    path, chosen = checkout("umbrella"), environments(**UMBRELLA)
+    apply(path, chosen)
+    file = path / "mix.exs"
+    file.write_text(file.read_text().replace("applications: [billing: :permanent, billing_web: :permanent]", ""))
+    assert {d.setting for d in differences(path, chosen)} == {"applications of the release"}
+
+
+# --- What the variables do not say ------------------------------------------------------------------------------------
+
+
+def test_plain_http_is_written_for_its_environment_alone(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_7")
+    chosen = [environments(tls="none")[0], environments()[1]]
+    assert {(d.environment, d.setting) for d in differences(path, chosen)} == {
+        ("stage", "url scheme"), ("stage", "url port"),
+    }  # fmt: skip
+    assert apply(path, chosen) == ["config/runtime.exs"]
+    assert (differences(path, chosen), apply(path, chosen)) == ([], [])
+    assert "prod.example.com" not in (path / "config/runtime.exs").read_text()
+
+
+def test_further_domains_need_check_origin(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_8")
+    chosen = environments(additional_domains=["www.example.org"])
+    [stage, _] = found = differences(path, chosen)
+    assert (stage.setting, stage.expected) == ("check_origin", '["//stage.example.com", "//www.example.org"]')
+    assert len(found) == 2
+    apply(path, chosen)
+    assert differences(path, chosen) == []
+
+
+ORIGINS = {
+    "false": True,
+    ":conn": True,
+    '["//stage.example.com", "//www.example.org"]': True,
+    '["https://stage.example.com", "https://www.example.org:443"]': True,
+    '["//*.example.com", "//*.example.org"]': True,
+    "origins()": True,
+    "true": False,
+    '["//stage.example.com"]': False,
+    '["http://stage.example.com", "http://www.example.org"]': False,
+    '["//stage.example.com", "//www.example.org:8443"]': False,
+}
+
+
+@pytest.mark.parametrize("origins", ORIGINS)
+def test_origins(checkout: Checkout, origins: str) -> None:
+    path = checkout("phoenix_1_8")
+    file = path / "config/runtime.exs"
+    file.write_text(file.read_text().replace("url: [host", f"check_origin: {origins},\n    url: [host"))
+    [stage, _] = environments(additional_domains=["www.example.org"])
+    assert ("check_origin" not in [d.setting for d in differences(path, [stage])]) is ORIGINS[origins]
+
+
+FORCE_SSL = {
+    # With tls = "none", with a certificate.
+    "": (set(), set()),
+    "force_ssl: false": (set(), set()),
+    "force_ssl: [hsts: true]": ({"set"}, {"without rewrite_on"}),
+    "force_ssl: [rewrite_on: [:x_forwarded_proto]]": ({"set"}, set()),
+    'force_ssl: [rewrite_on: [:x_forwarded_proto], exclude: ["stage.example.com"]]': (set(), set()),
+    'force_ssl: [rewrite_on: [:x_forwarded_proto], exclude: [hosts: ["stage.example.com"]]]': (set(), set()),
+    "force_ssl: options()": (set(), set()),
+}
+
+
+@pytest.mark.parametrize("setting", FORCE_SSL)
+def test_force_ssl(checkout: Checkout, setting: str) -> None:
+    path = checkout("phoenix_1_7")
+    with (path / "config/prod.exs").open("a") as file:
+        file.write(f"\nconfig :billing, BillingWeb.Endpoint, {setting}\n" if setting else "")
+    for tls, said in zip(("none", "self_signed"), FORCE_SSL[setting], strict=True):
+        [stage, _] = environments(tls=tls)
+        assert {d.application for d in differences(path, [stage]) if d.setting == "force_ssl"} == said
+
+
+def test_loopback_of_ipv6_is_named(checkout: Checkout) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    file = path / "config/runtime.exs"
+    file.write_text(file.read_text().replace("{0, 0, 0, 0, 0, 0, 0, 0}", "{0, 0, 0, 0, 0, 0, 0, 1}"))
+    assert {d.setting for d in differences(path, chosen)} == {"bind address"}
+
+
+# --- A Mix environment of the team's own ------------------------------------------------------------------------------
+
+
+def test_what_prod_says_comes_along(checkout: Checkout) -> None:
+    """Without a log level, every SQL statement with its values would be in the journal."""
+    path = checkout("mix")
+    (path / "config").mkdir()
+    (path / "config/config.exs").write_text('import Config\nimport_config "#{config_env()}.exs"\n')
+    shutil.copy(APPLICATIONS / "phoenix_1_8/config/prod.exs", path / "config/prod.exs")
+    (path / "config/stage.exs").write_text("import Config\n")
+    [stage, _] = environments(mix_env="stage")
+    found = {d.setting: d.file for d in differences(path, [stage])}
+    assert (found["cache_static_manifest"], found["log level"]) == ("config/stage.exs", "config/stage.exs")
+    apply(path, [stage])
+    assert differences(path, [stage]) == []
+    text = (path / "config/stage.exs").read_text()
+    assert 'cache_static_manifest: "priv/static/cache_manifest.json"' in text
+    assert "config :logger, level: :info" in text
+    assert "force_ssl" not in text
+
+
+def test_one_build_for_all_is_no_conflict(checkout: Checkout) -> None:
+    read = compare.checkout(checkout("phoenix_1_8"), environments())
+    assert read("mix.exs")
