@@ -24,7 +24,7 @@ The machine stays up. What to type next:
   make plan ENV=stage          see that nothing would change, or edit group_data/stage.py first and see what would
   make apply ENV=stage         do it
   make status                  how both are doing; make releases: what is there, and how it came there
-  make rollback ENV=stage      back to the first version, and make release ENV=stage VERSION=… to the second again
+  make rollback ENV=stage      back to the first version; make release ENV=stage VERSION=… to the second again
   make sandbox-ssh             log in to the machine
   make sandbox-down            remove it
 
@@ -49,15 +49,16 @@ def main() -> int:
     print(f"  {'http://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=False)}")
     print(f"  {'https://unknown.example.org':<40} {ask(address, 'unknown.example.org', tls=True)}")
     repository = example.make_repository(CHECKOUT / ".sandbox/billing")
-    for name in environments:
-        if _make("update", name):
-            return 1
-    _show_sites("From outside, both released", address, environments)
-    example.commit_next_version(repository)
-    first = next(iter(environments))
-    if _make("update", first):
+    first, *others = environments
+    if _make("update", f"ENV={first}"):
         return 1
-    _show_sites(f"From outside, {first} upgraded", address, environments)
+    example.commit_next_version(repository)
+    if _make("update", f"ENV={first}"):
+        return 1
+    _show_sites(f"From outside, {first} released and upgraded", address, environments)
+    if any(_make("promote", f"FROM={first}", f"ENV={name}") for name in others):
+        return 1
+    _show_sites(f"From outside, the release of {first} promoted", address, environments)
     for title, command in inside(list(environments.values())).items():
         heading(title)
         print(indented(on_machine(command)))
@@ -74,12 +75,11 @@ def _show_sites(title: str, address: str, environments: Mapping[str, Environment
         print(f"  {environment.url:<40} {ask(address, environment.domain, tls=environment.tls != 'none')}")
 
 
-def _make(target: str, environment: str) -> int:
+def _make(*arguments: str) -> int:
     """A target of the Makefile, as typed."""
-    heading(f"make {target} ENV={environment} YES=1")
-    return subprocess.run(
-        ["make", "--no-print-directory", target, f"ENV={environment}", "YES=1"], cwd=CHECKOUT, check=False
-    ).returncode
+    command = ["make", *arguments, "YES=1"]
+    heading(" ".join(command))
+    return subprocess.run([*command, "--no-print-directory"], cwd=CHECKOUT, check=False).returncode
 
 
 def inside(environments: list[Environment]) -> dict[str, str]:
@@ -111,8 +111,8 @@ def ask(address: str, name: str, *, tls: bool) -> str:
     text = response.read().decode()
     if response.status == 502:
         return f"{response.status} {response.reason} (the page shown until a release answers)"
-    # The example's page begins with its version, its environment and its node.
-    return f"{response.status} {response.reason}: {', '.join(text.splitlines()[:3])}"
+    said = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    return f"{response.status} {response.reason}: version {said.get('version')}, node {said.get('node')}"
 
 
 def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:
