@@ -3,6 +3,7 @@
 app = "billing"
 release_tool = "mix"
 appsignal = True
+health_path = "/health"
 
 # The path of the example from `make demo`; replace it with the path or URL of your repository.
 repository = ".sandbox/billing"

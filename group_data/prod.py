@@ -6,7 +6,6 @@ indexed = True
 port = 4000
 tls = "self_signed"
 hsts = False
-mix_env = "prod"
 database_extensions = ["citext"]
 memory_limit = 1024
 cpu_weight = 100

@@ -6,7 +6,6 @@ indexed = False
 port = 4001
 tls = "none"
 hsts = False
-mix_env = "stage"
 database_extensions = ["citext"]
 memory_limit = 512
 cpu_weight = 20

@@ -115,6 +115,7 @@ def tarballs(release: str) -> dict[str, Path]:
         release,
         image(release, "elixir").name,
         CHECKOUT / "examples/billing",
+        releases.SEED,
         Path(releases.__file__),
     ]
 

@@ -1,4 +1,4 @@
-"""Releases of examples/billing, built on their own Debian, and questions to a running release."""
+"""Releases of the example in the seed's form, built on their own Debian, and questions to a running release."""
 
 import base64
 import shlex
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.host.project import CHECKOUT
 from tests.host.web import Answer, get
@@ -14,6 +15,7 @@ from tests.sandbox.image import image, run_in
 from tests.sandbox.machine import Machine
 
 VERSION = "0.1.0"
+SEED = CHECKOUT / "tests/applications/seed"
 NAMES = {"stage": "stage.billing.example.com", "prod": "billing.example.com"}
 
 # Compiled once for each environment, both at the same time; a variant is then put together from files of its own.
@@ -23,7 +25,6 @@ for environment in $(cut -d ' ' -f 1 /target/variants | sort -u); do
     (
         cp -r /source "/tmp/$environment"
         cd "/tmp/$environment"
-        rm -rf _build
         export MIX_ENV=$environment
         if [ -f /target/secret.exs ]; then
             export BILLING_RELEASE_TOOL=distillery
@@ -102,6 +103,15 @@ esac
 """
 
 
+def seed_application(path: Path) -> Path:
+    """Make a checkout of the example in the seed's form: each environment has a Mix environment and imports its secret file.
+
+    + path: of the checkout, which does not exist
+    """
+    shutil.copytree(CHECKOUT / "examples/billing", path, ignore=shutil.ignore_patterns("_build", "config", "mix.exs"))
+    return shutil.copytree(SEED, path, dirs_exist_ok=True)
+
+
 @dataclass(frozen=True)
 class Variant:
     """A release of the example.
@@ -149,8 +159,10 @@ def build_variants(
     (directory / "variants").write_text(
         "".join(f"{v.environment} {v.version} {v.migrations} {v.fail or '-'} {v.name}\n" for v in variants)
     )
-    binds = {CHECKOUT / "examples/billing": ("/source", True), directory: ("/target", False)}
-    run = run_in(image(release, "elixir"), _BUILD, binds=binds)
+    with TemporaryDirectory() as temporary:
+        source = seed_application(Path(temporary) / "billing")
+        binds = {source: ("/source", True), directory: ("/target", False)}
+        run = run_in(image(release, "elixir"), _BUILD, binds=binds)
     assert [path for path in tarballs.values() if not path.exists()] == [], run.stdout + run.stderr
     return tarballs
 

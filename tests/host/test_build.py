@@ -10,8 +10,8 @@ import pytest
 
 from operations.release.build import OTP
 from tests.host.conftest import TRIXIE, Host
-from tests.host.project import CHECKOUT, Run
-from tests.host.releases import wait_until
+from tests.host.project import Run
+from tests.host.releases import seed_application, wait_until
 from tests.host.releasing import PYINFRA, begun, release, version
 
 # What it needs of Debian is the same on both releases.
@@ -39,7 +39,7 @@ def commit(directory: Path) -> str:
 def repository(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example application in a repository of its own, which group data names."""
     path = tmp_path_factory.mktemp("repository") / "billing"
-    shutil.copytree(CHECKOUT / "examples/billing", path, ignore=shutil.ignore_patterns("_build"))
+    seed_application(path)
     git(path, "init", "--quiet", "--initial-branch=main")
     host.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"])
     host.project.edit("stage", build_commands=["echo hooked > priv_hook", "mkdir -p priv && mv priv_hook priv/hook"])

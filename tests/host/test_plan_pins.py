@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
-from tests.host.project import CHECKOUT, Run
-from tests.host.releases import Variant, build_variants, wait_until
+from tests.host.project import Run
+from tests.host.releases import Variant, build_variants, seed_application, wait_until
 from tests.host.releasing import entry_point, linked, log, release
 from tests.host.terminal import Terminal, terminal
 from tests.host.test_build import commit, git
@@ -99,7 +99,7 @@ def test_an_update_releases_what_it_built(
     releasing: Host, built: dict[Variant, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("repository") / "billing"
-    shutil.copytree(CHECKOUT / "examples/billing", path, ignore=shutil.ignore_patterns("_build"))
+    seed_application(path)
     git(path, "init", "--quiet", "--initial-branch=main")
     revision = commit(path)
     releasing.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"])

@@ -92,7 +92,7 @@ def test_page_from_outside(running: Host, environment: str) -> None:
         "version 0.1.0",
         f"environment {environment}",
         f"node billing_{environment}@127.0.0.1",
-        "secret file read",
+        "secrets read",
         f"host {NAMES[environment]}",
     ]
 

@@ -54,15 +54,16 @@ def main() -> int:
     for scheme in ("http", "https"):
         _show_answer(f"{scheme}://unknown.example.org", ask(address, "unknown.example.org", tls=scheme == "https"))
     repository = example.make_repository(CHECKOUT / ".sandbox/billing")
-    for name in environments:
-        if _make("update", name):
-            return 1
-    _show_sites("From outside, both released", address, environments)
-    example.commit_next_version(repository)
-    first = next(iter(environments))
-    if _make("update", first):
+    first, *others = environments
+    if _make("update", f"ENV={first}"):
         return 1
-    _show_sites(f"From outside, {first} upgraded", address, environments)
+    example.commit_next_version(repository)
+    if _make("update", f"ENV={first}"):
+        return 1
+    _show_sites(f"From outside, {first} released and upgraded", address, environments)
+    if any(_make("promote", f"FROM={first}", f"ENV={name}") for name in others):
+        return 1
+    _show_sites(f"From outside, the release of {first} promoted", address, environments)
     for title, command in inside(list(environments.values())).items():
         heading(title)
         print(indented(on_machine(command)))
@@ -84,12 +85,11 @@ def _show_answer(url: str, answer: str) -> None:
     print(f"  {url}\n{indented(answer, 6)}")
 
 
-def _make(target: str, environment: str) -> int:
+def _make(*arguments: str) -> int:
     """A target of the Makefile, as typed."""
-    heading(f"make {target} ENV={environment} YES=1")
-    return subprocess.run(
-        ["make", "--no-print-directory", target, f"ENV={environment}", "YES=1"], cwd=CHECKOUT, check=False
-    ).returncode
+    command = ["make", *arguments, "YES=1"]
+    heading(" ".join(command))
+    return subprocess.run([*command, "--no-print-directory"], cwd=CHECKOUT, check=False).returncode
 
 
 def inside(environments: list[Environment]) -> dict[str, str]:
@@ -121,8 +121,8 @@ def ask(address: str, name: str, *, tls: bool) -> str:
     text = response.read().decode()
     if response.status == 502:
         return f"{response.status} {response.reason} (the page shown until a release answers)"
-    # The example's page begins with its version, its environment and its node.
-    return "\n".join([f"{response.status} {response.reason}", *text.splitlines()[:3]])
+    said = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    return f"{response.status} {response.reason}\nversion {said.get('version')}\nnode {said.get('node')}"
 
 
 def _tls_connection(address: str, name: str) -> http.client.HTTPSConnection:

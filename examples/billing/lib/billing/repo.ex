@@ -43,7 +43,7 @@ defmodule Billing.Repo do
   end
 
   defp connected(nil) do
-    settings = Application.fetch_env!(:billing, __MODULE__)
+    settings = settings(Application.fetch_env!(:billing, __MODULE__))
 
     options = [
       host: to_charlist(settings[:hostname]),
@@ -67,6 +67,20 @@ defmodule Billing.Repo do
   end
 
   defp connected(connection), do: {:ok, connection}
+
+  # Ecto takes a URL, too, with user and password encoded as in any URL.
+  defp settings(configured) do
+    case configured[:url] do
+      nil ->
+        configured
+
+      url ->
+        uri = URI.parse(url)
+        [username, password] = uri.userinfo |> String.split(":", parts: 2) |> Enum.map(&URI.decode/1)
+        database = uri.path |> String.trim_leading("/") |> URI.decode()
+        [hostname: uri.host, port: uri.port || 5432, database: database, username: username, password: password]
+    end
+  end
 
   # Or the journal would have it: a process that ends because its socket closed logs its state, and the driver keeps there
   # all that it was given.

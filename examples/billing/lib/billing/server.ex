@@ -1,5 +1,5 @@
 defmodule Billing.Server do
-  @moduledoc "A small HTTP server without dependencies, bound to loopback: nginx is the only way in."
+  @moduledoc "A small HTTP server without dependencies. It listens where the endpoint's configuration says, or on loopback."
   use Task, restart: :permanent
 
   require Logger
@@ -7,7 +7,9 @@ defmodule Billing.Server do
   def start_link(port), do: Task.start_link(__MODULE__, :listen, [port])
 
   def listen(port) do
-    options = [:binary, packet: :http_bin, active: false, reuseaddr: true, ip: {127, 0, 0, 1}]
+    ip = Application.get_env(:billing, BillingWeb.Endpoint)[:http][:ip] || {127, 0, 0, 1}
+    family = if tuple_size(ip) == 8, do: :inet6, else: :inet
+    options = [:binary, family, packet: :http_bin, active: false, reuseaddr: true, ip: ip]
     {:ok, socket} = :gen_tcp.listen(port, options)
     Logger.info("#{node()} answers on port #{port}")
     accept(socket)
@@ -69,7 +71,7 @@ defmodule Billing.Server do
     version #{version()}
     environment #{Application.get_env(:billing, :environment)}
     node #{node()}
-    secret file #{if Application.get_env(:billing, BillingWeb.Endpoint), do: "read", else: "missing"}
+    secrets #{if Application.get_env(:billing, BillingWeb.Endpoint)[:secret_key_base], do: "read", else: "missing"}
     host #{headers["Host"]}
     forwarded for #{headers["X-Forwarded-For"]}
     forwarded proto #{headers["X-Forwarded-Proto"]}

@@ -3,6 +3,7 @@
 app = "billing"
 release_tool = "mix"
 appsignal = True
+health_path = "/health"
 
 health_path = "/health"
 
