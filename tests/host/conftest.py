@@ -15,12 +15,12 @@ from tests.sandbox.image import image
 from tests.sandbox.machine import Machine, boot
 from tests.sandbox.vaults import make_vaults
 
-# A shell without job control starts what runs in its background deaf to Ctrl-C, and so would be all that the tests start.
+# A shell without job control lets background jobs ignore Ctrl-C. The tests and all their processes would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 RELEASES = ["trixie", "bookworm"]
 
-# For what does not depend on the release: most of a test's time is a processor's, of which there are few.
+# For tests that do not depend on the release: processor time is scarce.
 TRIXIE, BOOKWORM = (
     pytest.mark.parametrize("release", [release], indirect=True, scope="session") for release in RELEASES
 )
@@ -32,9 +32,9 @@ class Prepared:
 
     + release: trixie or bookworm
     + layer: for `boot(layers=…)`
-    + vaults: the secrets it was applied with
-    + planned: what a plan listed while the machine was bare
-    + applied: what the apply then did
+    + vaults: secrets of the apply
+    + planned: steps of a plan for the bare machine
+    + applied: steps of the apply after it
     """
 
     release: str
@@ -62,13 +62,13 @@ def vaults(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", params=RELEASES)
 def release(request: pytest.FixtureRequest) -> str:
-    """Every Debian release a host may run."""
+    """Each supported release of Debian."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def prepared(release: str) -> Prepared:
-    """A bare machine, applied to once; each module of tests goes on from a copy of its disk."""
+    """A machine after its first apply. Each module of tests starts from a copy of its disk."""
 
     def make(directory: Path) -> None:
         make_vaults(directory / "vaults", ["stage", "prod"])
@@ -90,7 +90,7 @@ def prepared(release: str) -> Prepared:
 
 @pytest.fixture(scope="module")
 def host(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """A prepared machine for one module of tests, which share what they do to it."""
+    """A prepared machine that all tests of one module share, with their changes."""
     project = Project.copy(tmp_path_factory.mktemp("host") / "project", prepared.vaults)
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer]) as machine:
         yield Host(machine, project)
@@ -98,7 +98,7 @@ def host(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture(scope="module")
 def sites(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """The module's machine, and a repository whose deploy.py has what concerns sites alone."""
+    """The module's machine, and a repository whose deploy.py has only the steps of sites."""
     debian = 13 if host.machine.release == "trixie" else 12
     steps = [
         "provided_files.require(environment)",
@@ -139,7 +139,7 @@ def running(host: Host, tarballs: dict[str, Path]) -> Host:
 
 @pytest.fixture
 def restored(host: Host) -> Iterator[Host]:
-    """The same machine for a test that edits group data: afterwards data and machine are as before."""
+    """The machine for a test that edits group data. Afterwards data and machine are as before."""
     group_data = host.project.path / "group_data"
     saved = {path: path.read_text() for path in group_data.glob("*.py")}
     yield host

@@ -16,11 +16,11 @@ _PRIVATE_BLOCK = "/^# BEGIN billing_stage/,/^# END billing_stage/"
 
 
 class Damage(NamedTuple):
-    """One thing that is no longer as the data says.
+    """One difference from the data.
 
-    + name: what happened
-    + command: what root does on the host to make it so
-    + expected: what drift then names, "environment: operation" or "sandbox: operation" for the machine
+    + name: of the damage
+    + command: makes it; root runs it on the host
+    + expected: the line of drift, "environment: operation" or "sandbox: operation" for the machine
     """
 
     name: str
@@ -32,7 +32,7 @@ def _sql(statement: str, database: str = "postgres") -> str:
     return f"{_PSQL.format(statement)} {database}"
 
 
-# Each of these can be done to a host that has those before it, and FURTHER, done to it already.
+# Each of these can be done after those before it, and after FURTHER.
 INDEPENDENT = [
     Damage("site content", f"echo '# by hand' >> {_SITE}", ["stage: Site"]),
     Damage("site link", "rm /etc/nginx/sites-enabled/billing_prod", ["prod: Site"]),
@@ -53,11 +53,11 @@ INDEPENDENT = [
     ),
     Damage("table of closed ports", "nft flush ruleset", ["sandbox: Machine: closed ports: in force"]),
     Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
-    # Last: a reload of systemd, as systemctl disable makes one, has the socket listen elsewhere.
+    # Last: systemctl disable reloads systemd, and the socket then listens elsewhere.
     Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),
 ]
 
-# Likewise; these are of the same kinds as the others, and not tried one by one.
+# These are of the same kinds as the others, so they are not tried one by one.
 FURTHER = [
     Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
     Damage(
@@ -90,7 +90,7 @@ FURTHER = [
     Damage("PostgreSQL disabled", "systemctl disable -q postgresql", ["sandbox: Machine: PostgreSQL runs"]),
 ]
 
-# Each of these alone: they change the same things as others, or what others need.
+# Each of these comes alone: it changes the same things as others, or things that others need.
 ALONE = [
     Damage("unit disabled", "systemctl disable -q billing_stage", ["stage: Unit: starts at boot"]),
     Damage(
@@ -169,7 +169,7 @@ ALONE = [
     Damage("nginx stopped", "systemctl stop nginx", ["sandbox: Machine: nginx runs"]),
     Damage("PostgreSQL stopped", "systemctl stop postgresql", ["sandbox: Machine: PostgreSQL runs"]),
     Damage(
-        # Another one takes its number: to be given it back would mend the secret file by chance.
+        # Another group takes its number: with the same number again, the secret file would be right by chance.
         "group removed",
         "groupdel billing_stage && groupadd --system successor",
         ["stage: Group of the secret file", f"stage: {_SECRET_STEP}"],

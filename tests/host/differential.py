@@ -1,10 +1,9 @@
-"""`python -m tests.host.differential [COMBINATIONS] [--seed SEED]`: `@snapshot/` does what pyinfra's own SSH connector does.
+"""`python -m tests.host.differential [COMBINATIONS] [--seed SEED]` compares `@snapshot/` with pyinfra's own SSH connector.
 
-Two machines that start from the same disk get the same: what somebody changed by hand, other group data, other secrets.
-One is then planned, applied and planned again through pyinfra's own connector, the other through `@snapshot/`, and all that
-can be seen of it is compared: what was asked and answered, planned, carried out and reported, and what became of the host.
-A combination follows the last on the same machines, except for those that need bare ones. Ctrl-C ends it after any, with
-what was found until then. Exits with 1 on any difference, with 130 when it was interrupted before the end.
+Two machines start from the same disk and get the same changes by hand, group data and secrets. One is planned, applied and
+planned again through pyinfra's own connector, the other through `@snapshot/`. Compared are questions and answers, plans,
+commands, reports, and the state of both hosts. The next combination goes on from there; some begin with bare machines.
+Ctrl-C ends the run after any combination, with the differences so far. Exit code 1: a difference. 130: interrupted.
 """
 
 import argparse
@@ -39,73 +38,73 @@ from tests.sandbox.vaults import make_vaults
 
 T = TypeVar("T")
 
-# What differs by nature between two machines, or between two moments on one, and what stands in its place.
+# Values that always differ between two machines, or between two moments on one, and their placeholders.
 NATURE = [
-    # When files were read and written, in the words of pyinfra's own fact.
+    # Times of files, as pyinfra's own fact shows them.
     (re.compile(r"\b([amc]time)=\d+"), r"\1=…"),
-    # How many entries a directory on tmpfs has, which others may be writing to: the environments are prepared side by side.
+    # The number of entries of a directory on tmpfs: environments are prepared in parallel, and others may write there.
     (re.compile(r"( mode=d.* size=)\d+"), r"\1…"),
-    # What time it is, and which process said so.
+    # Time and process id.
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+0000"), "…"),
     (re.compile(r"\b\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[(\w+)\] \d+#\d+"), r"… [\1] …"),
-    # A role's verifier has a random salt: as it is set, and as it is read.
+    # A role's verifier has a random salt: where it is set, and where it is read.
     (re.compile(r"SCRAM-SHA-256\$\d+:[^']+"), "SCRAM-SHA-256…"),
     (re.compile(r'"(salt|digest)": "[^"]+"'), r'"\1": "…"'),
-    # When a unit started, what systemd has read of it, and when files changed: what follows from that is compared as what is
-    # then done.
+    # Start of a unit, systemd's reading of it, and times of files. Their consequences are compared as the steps that
+    # follow.
     (re.compile(r"^(\w+Timestamp|NeedDaemonReload)=.+"), r"\1=…"),
     (re.compile(r"^\d{10}\.\d{9} \d{10}\.\d{9} "), "… "),
-    # systemd keeps them in a set.
+    # systemd keeps these in a set, in any order.
     (re.compile(r"^Wants=.+"), "Wants=…"),
-    # What mktemp and debconf call files that are to replace others, or are read once.
+    # Names of temporary files, from mktemp and debconf.
     (re.compile(r"(\.secret\.exs|/postgresql\.config)\.\w{6}\b"), r"\1.…"),
-    # How fast apt was, and which server came first.
+    # The speed of apt, and the order of servers.
     (re.compile(r"^Fetched .* in .*"), "Fetched …"),
     (re.compile(r"^(Get|Hit):\d+"), r"\1:…"),
     # Environments get the next free number, in any order: pyinfra keeps the hosts of a run in a set.
     (re.compile(r"^(billing_\w+|successor):x:\d+:"), r"\1:x:…:"),
     (re.compile(r"^(UTF8\|)\d+(\|billing_\w+\|)\d+\|"), r"\1…\2…|"),
-    # A line that is there by chance: an old process of nginx has ended just when it was looked at.
+    # A line that is there by chance: an old process of nginx ended at this moment.
     (re.compile(r"^sh: \d+: cannot open /proc/\d+/cmdline: No such (file|process)$"), ""),
-    # And one that is there once another environment, which is prepared side by side, has reloaded nginx.
+    # A line that is there after another environment has reloaded nginx, in parallel.
     (re.compile(rf"^… {re.escape(LOADED)}$"), ""),
 ]
 
-# Commands that list what all environments have, with the lines of each, and the line that counts them. One that is prepared
-# side by side with another may see what the other has, or not yet.
+# Commands that list things of all environments: the lines of each, and the line that counts them. An environment that is
+# prepared in parallel may or may not see those of another.
 _GROUPS = "cat /etc/group"
 _OF_ALL = [
     (re.compile(f"^{_GROUPS}$"), re.compile(r"^billing_(\w+):")),
     (re.compile(r"\bFROM pg_catalog\.pg_database\b"), re.compile(r"^UTF8\|…\|billing_(\w+)\||^\(\d+ rows\)$")),
 ]
 
-# What one environment does for all of the machine, and the steps that do it. Of those that are prepared side by side it is
-# whichever comes to it first, and a second one if it looked before that was done.
+# Steps that one environment does for the whole machine. With environments in parallel it is the first one that comes to
+# them, and also a second one that looked before they were done.
 _FOR_ALL = re.compile(r"\nsystemctl reload nginx\.service\n|(?<=&& )systemctl daemon-reload$")
 _STEPS_FOR_ALL = {"Site", "Unit: systemd reloads"}
 
-# What a step came to, which the report has too.
+# Results of steps, which the report has, too.
 _RESULT = re.compile(r"^\s+\[\w+\]\s+(Success|No changes)$")
 
-# Commands whose lines come in any order: for one of these reasons, or as systemd's table of units has them.
+# Commands whose lines come in any order: for one of the reasons above, or as in systemd's table of units.
 ANY_ORDER = re.compile(rf"\bapt-get\b|\bsystemctl show --all\b|^{_GROUPS}$")
 
-# A file that has a block of each environment, which comes in any order, too: compared line by line, in theirs.
+# A file with a block of each environment, in any order. It is compared line by line.
 _BLOCKS = "/home/billing/.bash_aliases"
 
-# Characters of a command, or of an answer, that are shown.
+# A message shows this many characters of a command or an answer.
 _SHOWN = 600
 
 
 class State(NamedTuple):
-    """Something that is not as the last apply left it.
+    """A difference from what the last apply left.
 
-    + name: what it is
-    + command: what root does on the host to make it so
-    + undo: what root does afterwards, where a later combination could not start from it
+    + name: of the difference
+    + command: makes it; root runs it on the host
+    + undo: root runs it afterwards, if a later combination could not start from this state
     + edits: group data by file
     + secrets: of vaults, by environment
-    + environment: to be deployed alone, where it is chance how far others come before it is refused
+    + environment: deployed alone; otherwise chance decides how far the others come before it is refused
     """
 
     name: str
@@ -116,7 +115,7 @@ class State(NamedTuple):
     environment: str = ""
 
 
-# What would be in the way of the same damage later on.
+# These would prevent the same damage later.
 _UNDO = {"group removed": "groupdel successor"}
 
 DAMAGES = {
@@ -126,7 +125,7 @@ DAMAGES = {
 
 _SECRET = "a-secret-of-the-differential-test-" * 2
 
-# Any of them go together.
+# These can be combined freely.
 EDITS = [
     State("memory limit", edits={"stage": {"memory_limit": 640}}),
     State("tasks and files", edits={"prod": {"task_limit": 2048, "file_limit": 131_072}}),
@@ -159,7 +158,7 @@ EDITS = [
     State("further secret", secrets={"prod": {"api_key": "with 'quotes\" and #{code}"}}),
 ]
 
-# With these a plan is refused, or an apply fails in the middle: each alone.
+# With one of these a plan is refused, or an apply fails in the middle. Each comes alone.
 OBSTACLES = [
     State(
         "certificate that is not there",
@@ -185,16 +184,16 @@ OBSTACLES = [
     ),
 ]
 
-# What the state of a host is told by.
+# Commands that show the state of a host.
 _DATABASE = "database dropped"
 
 
 @dataclass(frozen=True)
 class Combination:
-    """What two machines are brought to, and a deploy of some of the environments.
+    """A state of two machines, and a deploy of some environments.
 
-    + states: all of them at once
-    + bare: machines with nothing on them, or those of the last combination
+    + states: differences, all at once
+    + bare: whether it begins with bare machines instead of those of the last combination
     + environment: stage or prod, or both
     """
 
@@ -204,18 +203,18 @@ class Combination:
 
     @property
     def name(self) -> str:
-        """For those who read of it."""
+        """The name in messages."""
         whose = self.environment or "both"
         return f"{whose}, {'bare' if self.bare else 'prepared'}: {', '.join(s.name for s in self.states) or 'as it is'}"
 
     @property
     def limit(self) -> list[str]:
-        """For pyinfra's command line."""
+        """Options of pyinfra's command line."""
         return ["--limit", self.environment] if self.environment else []
 
 
 def combinations(seed: int) -> Iterator[Combination]:
-    """Combinations without an end, no two alike, the same for the same seed; the first is nothing but a deploy."""
+    """An endless row of different combinations, the same for the same seed. The first is only a deploy."""
     drawn: set[str] = set()
     for combination in _drawn(random.Random(seed)):  # noqa: S311
         if combination.name not in drawn:
@@ -224,7 +223,7 @@ def combinations(seed: int) -> Iterator[Combination]:
 
 
 def _drawn(draw: random.Random) -> Iterator[Combination]:
-    """Of damages, edits and obstacles each is drawn once before any is drawn again."""
+    """Draws damages, edits and obstacles; none comes again before all came once."""
     together = _in_turn([DAMAGES[damage.name] for damage in [*FURTHER, *INDEPENDENT]], draw)
     alone = _in_turn([DAMAGES[damage.name] for damage in ALONE], draw)
     edits, obstacles = _in_turn(EDITS, draw), _in_turn(OBSTACLES, draw)
@@ -258,12 +257,12 @@ def _in_turn(states: Sequence[State], draw: random.Random) -> Iterator[State]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run of pyinfra.
+    """The result of a run of pyinfra.
 
-    + exit_code: its own
-    + report: what it said in JSON: the plan, and after an apply the results; nothing if it did not come that far
-    + messages: what else it said
-    + recording: what was asked of the hosts
+    + exit_code: of pyinfra
+    + report: its JSON, with the plan and after an apply the results; nothing if it ended earlier
+    + messages: its other output
+    + recording: the calls to the hosts
     """
 
     exit_code: int
@@ -274,11 +273,11 @@ class Outcome:
 
 @dataclass
 class Side:
-    """A machine and how it is reached.
+    """A machine and its connector.
 
     + name: of the connector
-    + project: the repository, whose inventory has that connector
-    + machine: the machine of the moment
+    + project: the repository with this connector in its inventory
+    + machine: the current machine
     """
 
     name: str
@@ -297,7 +296,7 @@ class Side:
             capture_output=True,
             text=True,
             check=False,
-            # The copy has no tests; all else it has itself, and the current directory comes first.
+            # The copy has no tests. It has everything else, and the current directory comes first.
             env=self.project.environment | {"PYTHONPATH": str(CHECKOUT)},
         )
         report = dict(json.loads(run.stdout)) if run.stdout.startswith("{") else {}
@@ -305,13 +304,13 @@ class Side:
         return Outcome(run.returncode, report, messages, Recording.read(output))
 
     def root(self, command: str) -> tuple[int, str]:
-        """What root's command on the machine ended with and said."""
+        """Exit code and output of a command that root runs on the machine."""
         assert self.machine
         run = self.machine.run(command, check=False)
         return run.returncode, run.stdout + run.stderr
 
     def state(self) -> dict[str, str]:
-        """Everything that matters of the host."""
+        """The state of the host, as far as it is compared."""
         assert self.machine
         found = {name: _natural_text(text) for name, text in state(self.machine).items()}
         _, lines = self.root(f"cat {_BLOCKS}")
@@ -322,15 +321,15 @@ class Side:
 
 @dataclass
 class Tally:
-    """What was seen so far.
+    """Counts of the run.
 
-    + combinations: carried out
-    + applied: of these, whose apply succeeded, and changed something
-    + commands: carried out on one of the machines
+    + combinations: that were carried out
+    + applied: combinations whose apply succeeded and changed something
+    + commands: on one of the machines
     + facts: asked through `@snapshot/`
-    + answered: of these, without a command of their own
-    + exchanges: commands that really went over its connections, for whatever reason
-    + differences: found
+    + answered: facts that needed no command of their own
+    + exchanges: commands that really went over its connections
+    + differences: that were found
     """
 
     combinations: int = 0
@@ -357,10 +356,10 @@ class Tally:
 
 
 class Pair:
-    """Two machines alike, each with its connector: a context manager, after which they are gone.
+    """Two equal machines, each with its connector. A context manager: at its end they are removed.
 
     + directory: for the projects
-    + vaults: the secrets that were applied to the layer
+    + vaults: secrets of the prepared machine
     + layer: of a prepared machine, as `Machine.snapshot` returns it
     + release: its Debian
     """
@@ -385,7 +384,7 @@ class Pair:
         self._machines.close()
 
     def carry_out(self, combination: Combination) -> list[str]:
-        """Bring both machines to it and deploy, each in its own way; returns all differences."""
+        """Bring both machines into the state, deploy each with its connector, and return all differences."""
         self._boot(combination.bare)
         self._write(combination)
         found = []
@@ -407,10 +406,10 @@ class Pair:
         return found
 
     def exact(self) -> list[str]:
-        """What is not the same to the letter when nothing changes on a machine, and it is asked in one way and the other."""
+        """The differences, letter by letter, when both connectors ask one machine on which nothing changes."""
         self._boot(bare=False)
         self._write(Combination())
-        # So that a snapshot knows what will be asked, and that no file is read for the first time, which its atime tells.
+        # The snapshot then knows every question, and no file is read for the first time, which would change its atime.
         kinds = [("plan", "--dry"), ("apply", "--yes")]
         for _, argument in kinds:
             self.snapshot.deploy(argument)
@@ -421,7 +420,7 @@ class Pair:
             snapshot = self.snapshot.deploy(argument)
             self.tally.add(snapshot.recording)
             found += _compared(f"exact {what}", stock, snapshot)
-            # Otherwise nothing would have been compared, and nothing be different.
+            # Otherwise nothing would have been compared, so nothing would differ.
             asked, answered = (
                 len(snapshot.recording.facts),
                 sum(not call.exchanges for call in snapshot.recording.facts),
@@ -432,9 +431,9 @@ class Pair:
         return found
 
     def _deploy(self, what: str, *arguments: str, twice: bool = False) -> tuple[list[Outcome], list[str]]:
-        """Both sides do it; returns what became of it, and the differences.
+        """Run pyinfra on both sides; returns the results and the differences.
 
-        + twice: `@snapshot/` does it again. Nothing has changed by then, and it knows all that will be asked.
+        + twice: whether `@snapshot/` runs once more, when nothing changes and it knows every question
         """
         times = {self.snapshot.name: 2 if twice else 1}
         [stock], snapshots = self._on_both(
@@ -451,7 +450,7 @@ class Pair:
             return list(pool.map(do, self.sides))
 
     def _boot(self, bare: bool) -> None:
-        """Machines are there, the last ones unless these or those are bare."""
+        """Boot machines if the last ones cannot be used, because these or the next ones are bare."""
         if self._bare is not None and not self._bare and not bare:
             return
         self._machines.close()
@@ -495,7 +494,7 @@ def _stock_connector(project: Project) -> Iterator[None]:
 
 
 def _natural(outcome: Outcome) -> Outcome:
-    """What became of a run but for what differs by nature."""
+    """The result of a run, with placeholders for values that always differ."""
     if len({call.host for call in outcome.recording.calls}) > 1:
         outcome = _by_whomever(outcome)
     recording = Recording([_natural_call(call) for call in outcome.recording.calls], outcome.recording.exchanges)
@@ -503,7 +502,7 @@ def _natural(outcome: Outcome) -> Outcome:
 
 
 def _by_whomever(outcome: Outcome) -> Outcome:
-    """What became of a run of several environments, whichever of them did what is for all."""
+    """The result of a run of several environments, independent of which one did the steps of the machine."""
     calls = [call for call in outcome.recording.calls if not _FOR_ALL.search(call.text)]
     for_all = {
         (call.stage, found[0].strip(), call.success)
@@ -539,7 +538,7 @@ def _natural_text(text: str) -> str:
 
 
 def _natural_lines(lines: Sequence[str]) -> list[str]:
-    """Without those in whose place nothing stands."""
+    """The lines that are left after the placeholders are set."""
     return [natural for line in lines if (natural := _natural_line(line)) or not line]
 
 
@@ -552,7 +551,7 @@ def _natural_line(line: str) -> str:
 def _compared(what: str, stock: Outcome, snapshot: Outcome) -> list[str]:
     """All differences between two runs.
 
-    + what: they did
+    + what: name of the run
     """
     found = _unlike("exit code", stock.exit_code, snapshot.exit_code)
     found += _unlike_lines("report", *(_report(run) for run in (stock, snapshot)))
@@ -572,7 +571,7 @@ def _report(outcome: Outcome) -> list[str]:
 
 
 def _unlike_commands(one: Sequence[Call], other: Sequence[Call]) -> list[str]:
-    """In their order, and then each with its output."""
+    """Compares commands in their order, and then the output of each."""
     questions = [[_question(call) for call in calls] for calls in (one, other)]
     if found := _unlike_lines("carried out", *questions):
         return found
@@ -584,7 +583,7 @@ def _unlike_commands(one: Sequence[Call], other: Sequence[Call]) -> list[str]:
 
 
 def _unlike_facts(one: Sequence[Call], other: Sequence[Call]) -> list[str]:
-    """In any order: hosts are asked side by side."""
+    """Compares facts in any order, because hosts are asked in parallel."""
     answers: list[dict[str, Counter[tuple[str, ...]]]] = [{}, {}]
     for calls, by_question in zip((one, other), answers, strict=True):
         for call in calls:
@@ -615,7 +614,7 @@ def _unlike(what: str, stock: object, snapshot: object) -> list[str]:
 
 
 def _unlike_lines(what: str, stock: Sequence[str], snapshot: Sequence[str]) -> list[str]:
-    """One difference, if there is any: each line that only one of them has."""
+    """At most one difference: the lines that only one of the two has."""
     if list(stock) == list(snapshot):
         return []
     changes = [line for line in difflib.ndiff(stock, snapshot) if line[0] in "+-"]
@@ -641,7 +640,7 @@ def _left(side: Side, outcome: Outcome) -> list[str]:
 
 @contextmanager
 def pair_of_machines(release: str) -> Iterator[Pair]:
-    """Machines that the example was applied to."""
+    """Two machines with the example applied."""
     with tempfile.TemporaryDirectory(prefix="differential.") as name:
         directory = Path(name)
         make_vaults(directory / "vault", ["stage", "prod"])
@@ -653,7 +652,7 @@ def pair_of_machines(release: str) -> Iterator[Pair]:
 
 
 def main() -> int:
-    """Carry out so many combinations."""
+    """Run the given number of combinations."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.host.differential", description="Compare @snapshot/ with pyinfra's own SSH connector."
     )

@@ -1,4 +1,4 @@
-"""Only some steps of deploy.py: one second instead of five, for tests with many runs."""
+"""A deploy.py with few steps: a run takes one second instead of five."""
 
 import re
 import shutil
@@ -20,9 +20,9 @@ secrets = open_vault(vault, environment.vault_identity)
 
 
 def with_steps(project: Project, path: Path, *steps: str) -> Project:
-    """A project for the same machine and with the same vaults, whose deploy.py has only these steps.
+    """A project for the same machine and vaults, whose deploy.py has only these steps.
 
-    + path: where it goes
+    + path: directory of the project
     + steps: calls such as "database.managed_database(environment)"
     """
     shutil.copytree(project.path, path, symlinks=True, ignore=shutil.ignore_patterns(".sandbox"))
@@ -32,7 +32,7 @@ def with_steps(project: Project, path: Path, *steps: str) -> Project:
 
 
 def planned_and_applied(project: Project, environment: str) -> list[list[str]]:
-    """The steps that pyinfra lists as changes before it asks, and those that then did something: one run tells both."""
+    """The steps that pyinfra lists as changes, and those that then changed something, both of one run."""
     run = project.pyinfra("deploy.py", "--limit", environment, stdin="\n").require_success()
     plan, rest = run.output.split("--> Beginning operation run...")
     results = rest.split("--> Results:")[1]
@@ -44,7 +44,7 @@ def planned_and_applied(project: Project, environment: str) -> list[list[str]]:
 
 
 def converge(project: Project, environment: str) -> list[str]:
-    """The steps a plan lists, which must be those that are then taken, and leave nothing to do."""
+    """The steps of a plan. The apply must take the same steps, and leave nothing to do."""
     planned, applied = planned_and_applied(project, environment)
     assert planned == applied
     assert project.planned("--limit", environment) == {}

@@ -1,9 +1,8 @@
-"""`python -m tests.host.recording OUTPUT inventory.py deploy.py …` is `pyinfra inventory.py deploy.py …`, written down.
+"""`python -m tests.host.recording OUTPUT inventory.py deploy.py …` records the calls of pyinfra.
 
-What pyinfra asks and does is taken down where it leaves for the connector, whichever that is: every call of `Host`'s
-`run_shell_command`, `put_file` and `get_file`, a line of JSON for each in OUTPUT, in the order in which they ended. Nothing
-is done differently for that. With them stands how often the connection was really used: of its own, a connector runs more
-or fewer commands than it was asked for.
+It records what pyinfra gives to the connector: every call of `Host`'s `run_shell_command`, `put_file` and `get_file`, one
+line of JSON for each in OUTPUT, in the order in which they ended. The calls themselves stay as they are. Each line also
+counts the uses of the connection: a connector may run more or fewer commands than it was asked for.
 """
 
 import json
@@ -15,30 +14,30 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
 
-# What is recorded as a kind of its own instead of "command": true from `Host.get_fact` to the command that it runs.
+# Whether a call is recorded as a fact instead of a command: true from `Host.get_fact` to the command that it runs.
 _is_fact: ContextVar[bool] = ContextVar("_is_fact", default=False)
 
-# The call that this greenlet is in.
+# The current call of this greenlet.
 _current: ContextVar["Call | None"] = ContextVar("_current", default=None)
 
-# In place of their values, which say nothing about what is done.
+# Placeholders for values that say nothing about the work.
 _NAMES_ALONE = {"_env"}
 
 
 @dataclass
 class Call:
-    """What was asked of a host.
+    """A call to a host.
 
     + kind: fact, command, put or get
     + host: its name
     + stage: of the run, such as Prepare
     + text: the command with secrets masked, or the path on the host
-    + arguments: what the connector was given besides, as far as it is anything; of an environment the names alone
+    + arguments: the other arguments of the connector that are set; of an environment the names alone
     + content: of standard input, or of the file
-    + success: what the connector said; None when it raised
+    + success: answer of the connector; None when it raised an exception
     + stdout: lines
-    + stderr: lines, or what was raised
-    + exchanges: how many commands went over the connection for it
+    + stderr: lines, or the exception
+    + exchanges: commands that went over the connection for it
     """
 
     kind: str
@@ -55,10 +54,10 @@ class Call:
 
 @dataclass(frozen=True)
 class Recording:
-    """A run.
+    """The calls of a run.
 
     + calls: in the order in which they ended
-    + exchanges: how many commands went over connections in all
+    + exchanges: commands that went over connections in all
     """
 
     calls: list[Call]
@@ -66,26 +65,26 @@ class Recording:
 
     @classmethod
     def read(cls, path: Path) -> "Recording":
-        """What a run wrote that was given this path as OUTPUT; nothing if it did not come that far."""
+        """Read the OUTPUT of a run; empty if the run ended before it wrote one."""
         lines = path.read_text().splitlines() if path.exists() else []
         items = [json.loads(line) for line in lines]
         return cls([Call(**item) for item in items if item], items.count({}))
 
     @property
     def facts(self) -> list[Call]:
-        """The calls that ask."""
+        """The calls of facts."""
         return [call for call in self.calls if call.kind == "fact"]
 
     @property
     def commands(self) -> list[Call]:
-        """The calls that do something."""
+        """The calls that are no facts."""
         return [call for call in self.calls if call.kind != "fact"]
 
 
 def main() -> None:
     """Run pyinfra with the rest of the command line."""
     output, *arguments = sys.argv[1:]
-    # First, as in pyinfra's own program: it makes this process one of gevent's. Not above: who reads recordings is none.
+    # First, as in pyinfra's own program: it patches this process for gevent. A reader of recordings does not need it.
     import pyinfra.__main__
     from pyinfra_cli.main import main as run
 
@@ -133,9 +132,9 @@ def _counted(exec_command: Callable[..., Any], write: Callable[[dict[str, Any]],
 def _recorded(
     method: Callable[..., Any], begin: Callable[..., Call], write: Callable[[dict[str, Any]], None]
 ) -> Callable[..., Any]:
-    """The method, which writes down the call when it ends.
+    """A method that records its call when it ends.
 
-    + begin: makes the call of what the method is given, while it is not done yet
+    + begin: makes the record from the arguments, before the call
     """
 
     def recording(host: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -189,7 +188,7 @@ def _given(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 def _content(source: Any) -> str:
-    """A digest of what is put; a file that is open stays where it is."""
+    """A digest of the content. The position in an open file stays as it is."""
     if not hasattr(source, "read"):
         return sha256(Path(source).read_bytes()).hexdigest()
     position = source.tell()

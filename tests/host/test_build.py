@@ -133,7 +133,7 @@ def test_a_file_that_was_deleted_is_not_built(host: Host, repository: Path) -> N
     assert host.machine.run("ls -A ~devops/.deploy-uploads").stdout == ""
 
 
-def test_what_is_fetched_is_released_elsewhere(host: Host, repository: Path) -> None:
+def test_a_fetched_build_is_released_elsewhere(host: Host, repository: Path) -> None:
     """As with a build host of its own: the tarball comes from here, with what it was built from."""
     before = stored(host)
     host.machine.run(f"rm {STORE}/*")

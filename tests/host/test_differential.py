@@ -39,7 +39,7 @@ def pair(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield pair
 
 
-def test_what_does_not_change_is_answered_alike_to_the_letter(pair: Pair) -> None:
+def test_both_connectors_answer_alike_while_nothing_changes(pair: Pair) -> None:
     before = pair.tally.facts, pair.tally.answered, pair.tally.exchanges
     assert pair.exact() == []
     facts, answered, exchanges = (

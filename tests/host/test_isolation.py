@@ -76,7 +76,7 @@ def test_stage_writes_in_its_own_root(running: Host) -> None:
 
 
 @pytest.mark.parametrize("path", SCRATCH)
-def test_what_both_may_write_is_each_ones_own(running: Host, path: str) -> None:
+def test_directories_that_both_may_write_to_are_separate(running: Host, path: str) -> None:
     assert in_unit(running.machine, "prod", f"touch {path}/of-prod && ls {path}") == (0, "of-prod\n")
     assert in_unit(running.machine, "stage", f"ls {path}") == (0, "")
     assert "of-prod" not in running.machine.run(f"ls {path}").stdout

@@ -119,7 +119,7 @@ def test_cut_before_anything_is_switched(on_old: Host, built: dict[Variant, Path
     assert_well(on_old, "0.2.0")
 
 
-def test_what_was_left_of_another_upload_goes_when_one_arrives(on_old: Host, built: dict[Variant, Path]) -> None:
+def test_remains_of_another_upload_are_removed_by_the_next(on_old: Host, built: dict[Variant, Path]) -> None:
     uploads = "~devops/.deploy-uploads"
     on_old.machine.run(
         f"install -d -o devops -m 700 {uploads} && cd {uploads} && touch billing_stage-0.tar.gz.part billing_prod-0.tar.gz"

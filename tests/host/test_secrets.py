@@ -166,7 +166,7 @@ def shown(output: str, values: list[str]) -> list[str]:
     return [form for form in forms if form in output]
 
 
-def test_what_is_shown_would_be_noticed() -> None:
+def test_a_shown_secret_would_be_noticed() -> None:
     value = secrets.token_hex(32)
     assert shown(f"a {value}", [value]) == [value]
     for neighbour in ("", "x", "xy"):

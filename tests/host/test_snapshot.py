@@ -218,7 +218,7 @@ def test_there_are_no_more_when_the_operations_double(watched: Watched) -> None:
     assert counts[0][1]["exchanges"] == 2
 
 
-def test_what_no_step_asks_is_not_asked_again_in_executing(watched: Watched) -> None:
+def test_unused_questions_are_not_asked_again_in_executing(watched: Watched) -> None:
     asks = 'host.get_fact(Text, "echo asked >> /run/{}; echo x")'
     watched.deploy(
         f"{asks.format('outside')}\n"
@@ -274,7 +274,7 @@ def test_a_change_ends_earlier_answers(watched: Watched, move: str) -> None:
     ids=["same address", "another name for it"],
 )
 @pytest.mark.parametrize("move", [MOVES["command"], MOVES["upload"]], ids=["command", "upload"])
-def test_nor_when_another_host_of_the_machine_changes_it(watched: Watched, move: str, other_name: bool) -> None:
+def test_a_change_by_another_host_of_the_machine_ends_the_look(watched: Watched, move: str, other_name: bool) -> None:
     watched.deploy(
         'watched(name="Before", label="before")\n'
         f'if host.name == "prod":\n    {move}\n'
@@ -434,7 +434,7 @@ def test_a_place_where_nothing_can_be_kept_is_no_error(watched: Watched) -> None
         (watched.project.path / ".cache").unlink()
 
 
-def test_what_is_remembered_of_another_machine_state_does_not_matter(watched: Watched) -> None:
+def test_memories_of_another_state_of_the_machine_do_not_matter(watched: Watched) -> None:
     watched.project.planned()
     for path in (watched.project.path / ".cache").rglob("*.json"):
         kept = json.loads(path.read_text())
@@ -514,7 +514,7 @@ def test_a_connection_that_breaks_is_an_error_as_ever(watched: Watched) -> None:
         pytest.param('FileDownloadCommand("/etc/hostname", BytesIO())', marks=pytest.mark.everything),
     ],
 )
-def test_so_is_one_that_breaks_while_something_is_sent(watched: Watched, then: str) -> None:
+def test_a_connection_that_breaks_while_sending_is_noticed(watched: Watched, then: str) -> None:
     """The first time a command has a session of its own, the second time it goes with a look."""
     watched.deploy(
         "from io import BytesIO\n"

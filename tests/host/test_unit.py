@@ -98,7 +98,7 @@ def test_page_from_outside(running: Host, environment: str) -> None:
 
 
 @pytest.mark.parametrize(("environment", "scheme", "port"), [("stage", "http", 80), ("prod", "https", 443)])
-def test_what_a_client_claims_about_itself_is_not_passed_on(
+def test_claims_of_a_client_about_itself_are_not_passed_on(
     running: Host, environment: str, scheme: str, port: int
 ) -> None:
     claims = dict.fromkeys(("X_Forwarded_For", "X_Real_IP", "X_Forwarded_Host"), "192.0.2.1")

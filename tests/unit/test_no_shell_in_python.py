@@ -141,5 +141,5 @@ def test_two_lines_of_shell_are_found(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", NO_SHELL.values(), ids=NO_SHELL)
-def test_what_is_not_two_lines_of_shell_is_not(source: str) -> None:
+def test_other_strings_are_not_taken_for_two_lines_of_shell(source: str) -> None:
     assert programs(source) == {}

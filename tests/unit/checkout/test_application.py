@@ -100,7 +100,7 @@ def test_data_that_changes_is_carried_over(checkout: Callable[[str], Path], tool
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-def test_what_the_team_writes_below_does_not_overrule_it(checkout: Callable[[str], Path], tool: str) -> None:
+def test_lines_of_the_team_below_do_not_overrule_it(checkout: Callable[[str], Path], tool: str) -> None:
     path, chosen = checkout(tool), environments(tool)
     apply(path, chosen)
     name = "config/runtime.exs" if tool == "mix" else "config/stage.exs"

@@ -191,7 +191,7 @@ LEFT = {
 
 
 @pytest.mark.parametrize("name", LEFT)
-def test_what_only_the_team_can_mend_is_left_and_the_rest_written(checkout: Checkout, name: str) -> None:
+def test_changes_that_only_the_team_can_make_are_left_out(checkout: Checkout, name: str) -> None:
     path, chosen = checkout("mix"), environments("mix")
     releases, function, settings = LEFT[name]
     other = '{Config.Reader, path: "/etc/other.exs"}'

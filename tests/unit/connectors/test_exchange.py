@@ -70,7 +70,7 @@ def test_they_run_side_by_side(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["sh -c 'sleep 600'", "sh -c 'trap \"\" TERM; sleep 600; sleep 600'"])
-def test_those_that_hang_are_left_out(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_that_hang_are_left_out(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "PATIENCE", 5)
     # A machine that has much else to do is given time.
     monkeypatch.setattr(exchange, "_GRACE", 60)
@@ -93,7 +93,7 @@ wait $!
 """
 
 
-def test_nor_do_the_others_then_get_lost_on_their_way(tmp_path: Path) -> None:
+def test_the_answers_of_the_other_commands_arrive_then(tmp_path: Path) -> None:
     (tmp_path / "timeout").write_text(SLOW_TIMEOUT)
     (tmp_path / "timeout").chmod(0o755)
     commands = [ask("sh -c 'echo before'"), ask("sh -c 'exec sleep 600'")]

@@ -35,7 +35,7 @@ def _texts(value: Any) -> list[str]:
 @pytest.mark.parametrize("name", [name for name in values.FIELDS if name not in QUOTED])
 @settings(max_examples=50, derandomize=True, database=None, suppress_health_check=list(HealthCheck), deadline=None)
 @given(data=st.data())
-def test_what_stands_unquoted_has_no_character_that_means_something(name: str, data: st.DataObject) -> None:
+def test_unquoted_values_have_no_special_character(name: str, data: st.DataObject) -> None:
     value = data.draw(values.hostile(name) | values.ordinary(name))
     try:
         accepted = TypeAdapter(TYPES[name]).validate_python(value)
@@ -136,7 +136,7 @@ def test_a_leak_is_found_beside_words_of_the_message(vaults: Path, monkeypatch: 
         accept(SPOKEN, vaults)
 
 
-def test_what_is_refused_and_accepted_as_it_should_be(vaults: Path) -> None:
+def test_bad_values_are_refused_and_good_ones_accepted(vaults: Path) -> None:
     assert accept(case(), vaults) is None
     usual = accept(Case(1, Drawn(tls=0, database=0, settings={}, secrets={}, style=0)), vaults)
     assert usual is not None

@@ -30,7 +30,7 @@ def test_without_a_plan_everything_is_chosen_anew(monkeypatch: pytest.MonkeyPatc
     assert (pin.choice(), pin.is_asked_for()) == ({}, False)
 
 
-def test_what_was_planned_is_found(plan: Path) -> None:
+def test_a_choice_is_found_again(plan: Path) -> None:
     pin.require_running("0.1.0")
     pin.require_artifact("0.2.0", "a" * 64)
     for _ in range(2):

@@ -72,7 +72,7 @@ def test_fallback(log: str, fallback: str | None) -> None:
         ("+1 +2 +3 +4 +5 <5 =4 <4 =3 <3 =2", ["3"]),
     ],
 )
-def test_what_goes_before_another_release(log: str, gone: list[str]) -> None:
+def test_releases_that_are_removed_before_another_one(log: str, gone: list[str]) -> None:
     assert sorted(host(log).superfluous(5, "new")) == sorted(gone)
 
 
@@ -108,12 +108,12 @@ def test_ended_from_outside_says_nothing_of_a_release() -> None:
     assert host("+1 !2").superfluous(5, "new") == ["2"]
 
 
-def test_what_was_unpacked_and_never_released_goes() -> None:
+def test_an_unpacked_release_that_never_ran_is_removed() -> None:
     assert host("+1", present="1 half").superfluous(5, "new") == ["half"]
     assert host("+1", present="1 half").superfluous(5, "half") == []
 
 
-def test_what_a_host_says() -> None:
+def test_the_answer_of_a_host() -> None:
     output = [
         "current\t0.2.0",
         "present\t0.1.0\taaa",
@@ -186,7 +186,7 @@ def test_a_build_on_this_computer(builds: Path) -> None:
 
 
 @pytest.mark.usefixtures("builds")
-def test_what_is_unpacked_needs_no_tarball() -> None:
+def test_an_unpacked_release_needs_no_tarball() -> None:
     assert chosen("0.1.0", present=host("+0.1.0 +0.2.0")) == ("0.1.0", False)
 
 
@@ -263,7 +263,7 @@ def test_other_content_under_a_version_that_was_good() -> None:
         ("0.1.0", r"0\.1\.0 runs already"),
     ],
 )
-def test_what_cannot_be_gone_back_to(version: str | None, problem: str) -> None:
+def test_impossible_rollbacks(version: str | None, problem: str) -> None:
     present = host("+0.1.0 -0.2.0")
     with pytest.raises(
         DeployError, match=rf"stage: {problem}. VERSION= names one of these:\n  0.1.0 \(runs\)\n  0.2.0 \(failed\)"
@@ -272,7 +272,7 @@ def test_what_cannot_be_gone_back_to(version: str | None, problem: str) -> None:
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "-1", "2026 02", "²", "x"])
-def test_what_is_no_migration(version: str) -> None:
+def test_texts_that_are_no_migration(version: str) -> None:
     with pytest.raises(DeployError, match=f"the version of a migration is a number: {version} is none"):
         choice.read_migration(version)
 
@@ -291,7 +291,7 @@ def test_going_back() -> None:
 # --- Tarballs ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_a_tarball_says(tmp_path: Path) -> None:
+def test_the_facts_of_a_tarball(tmp_path: Path) -> None:
     path = made(tmp_path / "billing.tar.gz", "0.2.0+20261122-main-6bfed7e")
     plain = tarball.read(path)
     assert (plain.version, plain.built("revision")) == ("0.2.0+20261122-main-6bfed7e", "-")

@@ -61,7 +61,7 @@ def test_a_revision_and_a_tag(repository: Path) -> None:
     assert take(str(repository), "stage", "feature/a_b~1", uncommitted=False).revision == revision
 
 
-def test_what_is_new_elsewhere_is_fetched(repository: Path) -> None:
+def test_new_revisions_elsewhere_are_fetched(repository: Path) -> None:
     url = f"file://{repository}"
     take(url, "stage", "main", uncommitted=False)
     (repository / "mix.exs").write_text("third")
@@ -79,7 +79,7 @@ def test_uncommitted_code_is_not_silently_left_out(repository: Path, name: str) 
     assert content(take(str(repository), "stage", "main", uncommitted=True).archive) == "first"
 
 
-def test_what_git_ignores_is_no_uncommitted_work(repository: Path) -> None:
+def test_ignored_files_are_no_uncommitted_work(repository: Path) -> None:
     (repository / ".gitignore").write_text("_build/\n")
     git(repository, "add", ".")
     git(repository, "commit", "--quiet", "--message=ignore")

@@ -8,7 +8,7 @@ from operations.host.unit_state import Times, Units, changed_since, is_enabled, 
 START = 1_795_676_081 * 10**9
 
 
-def test_what_is_held_of_units() -> None:
+def test_properties_of_units() -> None:
     units = Units().process(
         [
             "ActiveState=reloading",
@@ -45,6 +45,6 @@ def test_a_unit_without_a_file_is_left_out(output: list[str]) -> None:
         ("", []),
     ],
 )
-def test_what_changed_since(start: str, changed: list[str]) -> None:
+def test_files_that_changed_since(start: str, changed: list[str]) -> None:
     files = {"then": Times(START, START + 10**12), "after": Times(START + 1, 0)}
     assert changed_since(start, files) == changed

@@ -10,7 +10,7 @@ def fill(directory: Path) -> None:
     (directory / "file").touch()
 
 
-def test_what_another_run_is_making_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_another_run_makes_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     making = folder() / "thing-0.new"
     making.mkdir()

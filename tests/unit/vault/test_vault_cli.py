@@ -340,7 +340,7 @@ def test_visual_comes_first_and_may_have_arguments(desk: Desk) -> None:
     assert "# changed comment" in desk.text(desk.stage)
 
 
-def test_what_the_editor_shows_stays_out_of_a_log(desk: Desk) -> None:
+def test_the_editors_output_stays_out_of_a_log(desk: Desk) -> None:
     desk.write(desk.stage)
     desk.script('cat "$1"', 'cat "$1" >&2')
     done = desk.run("edit", "stage")

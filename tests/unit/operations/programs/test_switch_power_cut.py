@@ -45,7 +45,7 @@ def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes
     assert host.log == ["release 0.2.0 ended", "migrate 0.1.0 good"]
 
 
-def test_what_was_finished_when_the_power_went_is_good(host: StubHost) -> None:
+def test_an_action_that_was_finished_before_a_power_cut_is_good(host: StubHost) -> None:
     interrupt(host, "settling", "release", "0.2.0")
     with (host.state / "switching").open("a") as notes:
         notes.write("finished=yes\n")
