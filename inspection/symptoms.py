@@ -122,7 +122,8 @@ def _node(host: Host, environment: Environment) -> dict[str, str]:
     expression = (
         'IO.puts("node #{node()}"); '
         'IO.puts("cookie #{Base.encode16(:erlang.md5(Atom.to_string(Node.get_cookie())))}"); '
-        f'IO.puts("server #{{inspect((Application.get_env(:{environment.web_app}, {environment.endpoint}) || [])[:server])}}"); '
+        f"endpoint = Application.get_env(:{environment.web_app}, {environment.endpoint}) || []; "
+        'IO.puts("server #{inspect(endpoint[:server])}"); '
         'IO.puts("appsignal #{(Application.get_env(:appsignal, :config) || [])[:working_directory_path]}")'
     )
     lines = node_output(host, environment, expression, while_starting=True)
