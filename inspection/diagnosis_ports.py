@@ -106,6 +106,6 @@ def _open_node(environment: Environment, address: str) -> Finding:
     return Finding(
         f"the node listens for other nodes on {address}, not on 127.0.0.1 alone",
         "whoever reaches that port and has the cookie runs any code in the application",
-        f"take inet_dist_use_interface out of the application's rel/vm.args.eex, {mend_in_application(environment)}; or, for "
-        f"a cluster, give it a port there (inet_dist_listen_min and _max), and name it in open_ports",
+        f"take inet_dist_use_interface out of rel/vm.args.eex, {mend_in_application(environment)}; or, for a cluster, give "
+        "the node a fixed port there (inet_dist_listen_min and _max) and name it in open_ports",
     )
