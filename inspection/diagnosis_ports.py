@@ -106,6 +106,6 @@ def _open_node(environment: Environment, address: str) -> Finding:
     return Finding(
         f"the node listens for other nodes on {address}, not on 127.0.0.1 alone",
         "whoever reaches that port and has the cookie runs any code in the application",
-        "take inet_dist_use_interface and ERL_ZFLAGS out of vm.args and env.sh of the application's rel/, "
-        f"{mend_in_application(environment)}",
+        f"take inet_dist_use_interface out of rel/vm.args.eex, {mend_in_application(environment)}; or, for a cluster, give "
+        "the node a fixed port there (inet_dist_listen_min and _max) and name it in open_ports",
     )

@@ -5,6 +5,7 @@ ports that do not come over loopback, beside any other firewall. It names no oth
 
 The table has no port for the nodes: `ERL_ZFLAGS` in the unit's variables binds them to 127.0.0.1, at a port that the kernel
 chooses. A fixed range would restart every application, and commands such as `rpc` are nodes as well, which would use it up.
+An application that names another interface in its `vm.args`, for a cluster, overrules this: doctor names its port.
 """
 
 from collections.abc import Generator, Sequence
