@@ -46,7 +46,7 @@ known = None if anew else build.find_known(environment, revision, store, distrib
 elsewhere = None
 if not (known or anew):
     elsewhere = build.find_elsewhere(environment, entry.neighbours(environment), revision, store, distribution)
-result = build.Result((known or elsewhere[0]).version if known or elsewhere else "")
+result = build.Result(known.version if known else elsewhere[0].version if elsewhere else "")
 if known:
     pin.keep(version=known.version, sha256=known.sha256)
     build.renew(name="Build: tarball", environment=environment, artifact=known, store=store)

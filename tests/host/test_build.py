@@ -203,7 +203,7 @@ def test_a_named_release_in_a_directory_of_the_repository(
 ) -> None:
     """What mix.exs says and group data does not is refused with the line for group data, before a build."""
     whole = tmp_path_factory.mktemp("whole")
-    shutil.copytree(CHECKOUT / "examples/billing", whole / "services/billing", ignore=shutil.ignore_patterns("_build"))
+    seed_application(whole / "services/billing")
     mix_exs = whole / "services/billing/mix.exs"
     mix_exs.write_text(mix_exs.read_text().replace("releases: [billing:", "releases: [demo:"))
     git(whole, "init", "--quiet", "--initial-branch=main")

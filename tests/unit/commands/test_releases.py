@@ -12,7 +12,7 @@ from operations.release.history import Releases, Revision
 )
 def test_the_log_fits_the_terminal(capsys: pytest.CaptureFixture[str], version: str, lines: int) -> None:
     revision = Revision("2026-01-01T00:00:00Z", "ann@desk", "release", version, "6bfed7e" * 5, "good", "12")
-    command._print("stage", Releases(version, {version: ""}, [revision]))
+    command._print("stage", Releases(version, {version: ""}, [revision]), {version: {}})
     shown = capsys.readouterr().out.splitlines()
     assert len(shown) == 2 + lines
     assert max(map(len, shown)) <= command.COLUMNS
