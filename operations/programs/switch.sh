@@ -91,13 +91,13 @@ node() {
 
 # --- Migrations ------------------------------------------------------------------------------------------------------
 
-# Prints the migrations, one a line: up or down, version, name. Fails for words that are no list: nobody knows then whether a
-# migration is pending.
+# Prints the migrations, one a line: up or down, version, name. A line "migrations:" may begin the list. Fails for other words:
+# nobody knows then whether a migration is pending.
 migrations() {
     local listed
     listed=$(task "$1" "$eval" "$migrations_expression") || return
     [ -n "$listed" ] || return 0
-    if ! grep -qE '^(up|down) ' <<< "$listed"; then
+    if ! grep -qE '^(migrations:$|(up|down) )' <<< "$listed"; then
         say "This is no list of migrations: $listed" >&2
         return 1
     fi
