@@ -13,7 +13,7 @@ present = history.read(environment)
 pin.require_running(present.current)
 migration = choice.read_migration(option("MIGRATE_DOWN"))
 listed = migrations.of_node(environment)
-idle = not migration and listed is not None and "down" not in listed.values()
+idle = not migration and migrations.none_is_pending(listed)
 if migration:
     migrations.require_applied(listed, migration)
 if idle:

@@ -17,10 +17,12 @@ class Recipient:
 
     + key: the pyrage recipient
     + name: the owner from the comment, and the kind of the key
+    + public: text of the key, without a comment
     """
 
     key: Any
     name: str
+    public: str
 
 
 def read_recipients(directory: Path) -> list[Recipient]:
@@ -59,7 +61,8 @@ def _recipient(line: str, above: str) -> Recipient:
     else:
         key, owner, short = x25519.Recipient.from_str(line), above, f"{line[:10]}...{line[-6:]}"
     printable = "".join(c for c in owner if c.isprintable())
-    return Recipient(key, f"{printable} ({short})" if printable else short)
+    public = " ".join(line.split()[:2]) if kind == "ssh-ed25519" else line
+    return Recipient(key, f"{printable} ({short})" if printable else short, public)
 
 
 def _guess(line: str) -> str:

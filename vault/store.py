@@ -12,6 +12,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, shown
 from vault.recipients import Recipient, read_recipients
 
 __all__ = ["VaultError", "open_vault", "vault_path"]
+
+# Begins the first line of a vault's text, which an editor does not show. A digest of the recipients' keys follows.
+_READERS = b"# recipients: "
+
+# Begin the line of a recipient in the header of an age file (age-encryption.org/v1).
+_STANZAS = (b"-> X25519 ", b"-> ssh-ed25519 ")
 
 
 def vault_path(directory: str, environment: str) -> Path:
@@ -83,9 +90,11 @@ def decrypt(sealed: bytes, path: Path, identities: Identities) -> bytes:
     if not identities.keys:
         raise VaultError(_no_key(path, identities))
     try:
-        return bytes(pyrage.decrypt(sealed, identities.keys))
+        plain = bytes(pyrage.decrypt(sealed, identities.keys))
     except pyrage.DecryptError as error:
         wrong_key = "No matching keys" in str(error)
+    else:
+        return plain.partition(b"\n")[2] if plain.startswith(_READERS) else plain
     if wrong_key:
         raise VaultError(_wrong_key(path, identities))
     raise VaultError(f"{shown(path)} is damaged or no age file: restore it, `git checkout -- {shown(path)}`")
@@ -182,7 +191,26 @@ def seal(plain: bytes, recipients: Sequence[Recipient]) -> bytes:
     + plain: the text
     + recipients: everyone who may open it
     """
-    return bytes(pyrage.encrypt(plain, [recipient.key for recipient in recipients]))
+    return bytes(pyrage.encrypt(_mark(recipients) + plain, [recipient.key for recipient in recipients]))
+
+
+def is_sealed_for(sealed: bytes, recipients: Sequence[Recipient], identities: Identities) -> bool:
+    """Whether a vault is encrypted for exactly these recipients. False for one without the line that tells it.
+
+    + sealed: the encrypted content; one of the keys opens it
+    + recipients: everyone who may open it
+    + identities: the keys to try
+    """
+    # Somebody may have encrypted the text, with its first line, for others by hand.
+    readers = sum(line.startswith(_STANZAS) for line in sealed.partition(b"\n---")[0].splitlines())
+    marked = bytes(pyrage.decrypt(sealed, identities.keys)).startswith(_mark(recipients))
+    return marked and readers == len(recipients)
+
+
+def _mark(recipients: Sequence[Recipient]) -> bytes:
+    """The first line of a vault's text: age itself does not tell whom a file is encrypted for."""
+    keys = "\n".join(sorted({recipient.public for recipient in recipients}))
+    return b"%s%s\n" % (_READERS, sha256(keys.encode()).hexdigest().encode())
 
 
 def can_open(recipients: Sequence[Recipient], identities: Identities) -> bool:

@@ -119,7 +119,7 @@ def encrypt_anew(all_places: dict[str, Place], *, shut_out: bool = False) -> str
     """
     by_path = {place.path: place for place in all_places.values()}
     folders = sorted({path.parent for path in by_path})
-    todo: list[tuple[Path, bytes, bytes, list[Recipient]]] = []
+    todo: list[tuple[Path, bytes, bytes, list[Recipient], bool]] = []
     problems: list[str] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.age"))):
         place = by_path.get(path, Place(path, None))
@@ -129,25 +129,28 @@ def encrypt_anew(all_places: dict[str, Place], *, shut_out: bool = False) -> str
             problems.append(str(error))
     if problems:
         raise VaultError("\n".join([*dict.fromkeys(problems), "No vault was changed."]))
-    for path, sealed, plain, readers in todo:
-        store.replace(path, store.seal(plain, readers), sealed)
+    for path, sealed, plain, readers, known in todo:
+        if not known:
+            store.replace(path, store.seal(plain, readers), sealed)
+    if todo and all(known for *_, known in todo):
+        return f"every vault is encrypted for the keys in {RECIPIENTS_FILE} already: nothing changed"
     if not todo:
         return f"no vault yet in {', '.join(map(shown, folders))}: `make vault-init ENV=...` makes one"
     return "\n".join(
         [
-            *(f"{shown(path)}: encrypted for {', '.join(r.name for r in readers)}" for path, _, _, readers in todo),
+            *(f"{shown(path)}: encrypted for {', '.join(r.name for r in readers)}" for path, _, _, readers, _ in todo),
             "Someone who was taken out can still open older versions in git: change the secrets they knew.",
         ]
     )
 
 
-def _open_for_all(place: Place, *, shut_out: bool) -> tuple[bytes, bytes, list[Recipient]]:
+def _open_for_all(place: Place, *, shut_out: bool) -> tuple[bytes, bytes, list[Recipient], bool]:
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
     plain = store.decrypt(sealed, place.path, identities)
     readers = read_recipients(place.path.parent)
     require_own_access(place.path.parent, readers, identities, shut_out=shut_out)
-    return sealed, plain, readers
+    return sealed, plain, readers, store.is_sealed_for(sealed, readers, identities)
 
 
 def require_own_access(

@@ -1,6 +1,6 @@
 """The migrations of an environment as the running node lists them, so that a plan can tell what there is to do."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand
@@ -17,11 +17,12 @@ _END = "end of migrations"
 # Seconds: a plan does not wait longer for a node that hangs.
 _PATIENCE = 10
 
-Migrations = Mapping[str, str]
+# State, up or down, and version of each migration. Two repos may have the same version.
+Migrations = Sequence[tuple[str, str]]
 
 
 class MigrationsOfNode(FactBase[Migrations | None]):
-    """The state of each migration, up or down, by its version; None if the running node cannot tell."""
+    """State and version of each migration; None if the running node cannot tell."""
 
     @staticmethod
     @override
@@ -38,7 +39,7 @@ class MigrationsOfNode(FactBase[Migrations | None]):
         if _END not in output:
             return None
         rows = [line.split() for line in output]
-        return {row[1]: row[0] for row in rows if len(row) > 1 and row[0] in ("up", "down") and row[1].isdecimal()}
+        return [(row[0], row[1]) for row in rows if len(row) > 1 and row[0] in ("up", "down") and row[1].isdecimal()]
 
 
 def of_node(environment: Environment) -> Migrations | None:
@@ -61,10 +62,19 @@ def require_applied(migrations: Migrations | None, version: str) -> None:
     """Refuse to take back a migration that is not applied. Unknown migrations are left to the host.
 
     + migrations: from `of_node`
-    + version: of the first migration to take back
+    + version: of the first migration to take back; a repo with a colon may stand before it
 
     Raises DeployError.
     """
-    if migrations is not None and migrations.get(version) != "up":
-        applied = ", ".join(other for other, state in migrations.items() if state == "up") or "none"
-        raise DeployError(f"migration {version} is not applied; applied: {applied}. Nothing was changed")
+    applied = [other for state, other in migrations or () if state == "up"]
+    if migrations is not None and version.rpartition(":")[2] not in applied:
+        known = ", ".join(applied) or "none"
+        raise DeployError(f"migration {version} is not applied; applied: {known}. Nothing was changed")
+
+
+def none_is_pending(migrations: Migrations | None) -> bool:
+    """Whether there is nothing to migrate. False for unknown migrations.
+
+    + migrations: from `of_node`
+    """
+    return migrations is not None and all(state == "up" for state, _ in migrations)

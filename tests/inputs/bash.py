@@ -40,7 +40,7 @@ def aliases_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
 
 
 def _expected(environment: Environment) -> dict[bytes, bytes]:
-    """The aliases by the words of the setting's description, not by the code that makes them."""
+    """The aliases as the setting's description says, independent of the code that makes them."""
     root = f"/home/{environment.app}/{environment.environment}"
     app_path = f"{root}/{environment.app}"
     release = environment.release_name or environment.app

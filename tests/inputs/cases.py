@@ -40,11 +40,11 @@ _FILLER = "".join(f"{number:04}" for number in range(1000, 1016))
 class Drawn:
     """The unusual parts of a case.
 
-    + tls: which of the combinations of TLS settings it starts from
-    + database: which of the combinations of database settings
+    + tls: number of the combination of TLS settings
+    + database: number of the combination of database settings
     + settings: group data, by setting
     + secrets: of the vault, by key
-    + style: which way the vault's values are written in TOML
+    + style: number of the TOML syntax for the vault's values
     """
 
     tls: int

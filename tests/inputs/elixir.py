@@ -38,7 +38,7 @@ if File.exists?("{pwned}"), do: IO.puts("ran")
 def secrets_arrive(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
     """Elixir reads each secret file to the vault's values, where application, repo and endpoint look for them.
 
-    + machine: whose Debian release has the Elixir that reads `Config` and `Mix.Config`
+    + machine: its Elixir reads `Config` and `Mix.Config`
     """
     directory = Path(tempfile.mkdtemp(prefix="inputs."))
     try:
@@ -90,6 +90,6 @@ def _expected(item: Accepted) -> dict[str, str]:
 
 
 def _application(item: Accepted, texts: dict[str, str]) -> set[str]:
-    """The application's own keys, and applications configured that are none of ours."""
+    """The application's own keys, and configured applications that are not ours."""
     ours = (f"{item.environment.app} Elixir.", "appsignal config ")
     return {path for path in texts if not path.startswith(ours)}

@@ -9,12 +9,12 @@ from tests.sandbox.machine import Machine
 
 
 def inside(machine: Machine, path: str) -> Path:
-    """Where this computer sees an absolute path of the machine."""
+    """The path on this computer of an absolute path of the machine."""
     return Path(f"/proc/{machine.pid}/root{path}")
 
 
 def put(machine: Machine, files: Mapping[str, str]) -> None:
-    """Write text to absolute paths of the machine, which are there and readable by everybody afterwards."""
+    """Write text to absolute paths of the machine. Everybody may read the files."""
     for path, text in files.items():
         target = inside(machine, path)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,7 @@ def fresh(machine: Machine, directory: str) -> Path:
 
 
 def ran(machine: Machine) -> list[str]:
-    """A complaint if something ran that was data."""
+    """A complaint if data was run as a program."""
     planted = inside(machine, PWNED)
     if not planted.exists():
         return []

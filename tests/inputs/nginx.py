@@ -21,7 +21,7 @@ _PAGE = "the page of {}"
 def sites_serve(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
     """nginx takes all sites at once; each answers its own names, with the headers the data says, and no other name.
 
-    nginx must not run before; it does not afterwards. Debian 13's takes both ways to say HTTP/2, Debian 12's the older.
+    nginx does not run before or afterwards. Debian 13's nginx accepts both forms of HTTP/2, Debian 12's only the older one.
     """
     pair = inside(machine, "/run/inputs.pem")
     if not pair.exists():

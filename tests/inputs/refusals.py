@@ -32,7 +32,7 @@ class Accepted:
 
 
 class WrongError(AssertionError):
-    """A case that was neither accepted unchanged nor refused with a good message."""
+    """A case that was changed, or refused with a bad message."""
 
 
 def accept(case: Case, vaults: Path) -> Accepted | None:

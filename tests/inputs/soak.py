@@ -1,7 +1,7 @@
-"""`python -m tests.inputs.soak [CASES] [--seed SEED] [--release RELEASE]`, which is `make soak`: cases nobody drew before.
+"""`python -m tests.inputs.soak [CASES] [--seed SEED] [--release RELEASE]`, runs `make soak`: new random cases.
 
-Each round of 1,000 cases has a seed of its own, which a failure is repeated with. Ctrl-C ends it after any round, with
-what was found until then. Exits with 1 if something was wrong, with 130 when it was interrupted before the end.
+Each round of 1,000 cases has a seed of its own; the same seed repeats a failure. Ctrl-C ends the run after any round, with
+the mistakes so far. Exit code 1: a mistake. 130: interrupted.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROUND = 1000
 
 @contextmanager
 def prepared_machine(release: str) -> Iterator[tuple[Machine, Path]]:
-    """A machine the example was applied to, with nginx stopped, and a folder with a key for vaults."""
+    """A machine with the example applied and nginx stopped, and a folder with a key for vaults."""
     with tempfile.TemporaryDirectory(prefix="soak.") as directory:
         vaults = Path(directory) / "vault"
         make_vaults(vaults, ["stage", "prod"])

@@ -1,4 +1,4 @@
-"""Text nobody would type: every language the project writes, in pieces that break out of it."""
+"""Hostile text: pieces that break out of every language that the project writes."""
 
 from typing import TypeVar
 

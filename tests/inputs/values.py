@@ -1,6 +1,6 @@
-"""Values for each setting, drawn from the model: a setting that is added is tried without a change here.
+"""Values for each setting, drawn from the model, so a new setting needs no change here.
 
-A type that cannot be told from its annotation needs an entry in `_ORDINARY`, or `examples` on its field.
+A type that its annotation does not tell needs an entry in `_ORDINARY`, or `examples` on its field.
 """
 
 import types
@@ -45,7 +45,7 @@ def ordinary(name: str) -> st.SearchStrategy[Any]:
 
     + name: the setting
 
-    Raises TypeError for a type this cannot tell and that has no examples.
+    Raises TypeError for an unknown type without examples.
     """
     field = FIELDS[name]
     try:
@@ -57,7 +57,7 @@ def ordinary(name: str) -> st.SearchStrategy[Any]:
 
 
 def hostile(name: str) -> st.SearchStrategy[Any]:
-    """Values of a setting in which somebody tries something: mostly wrong, and right where its type takes any text.
+    """Values of an attacker: mostly wrong, and right where the type of the setting takes any text.
 
     + name: the setting
     """
@@ -121,7 +121,7 @@ def _hostile(annotation: Any, usual: st.SearchStrategy[Any]) -> st.SearchStrateg
 
 
 def _text(annotation: Any) -> st.SearchStrategy[str]:
-    """Any text; and text that is right but for a piece at its end or beginning, which a careless pattern lets through."""
+    """Any text, and right text with a wrong beginning or end, which a careless pattern accepts."""
     right = _of_type(annotation, [], "a part of a setting") if annotation in _ORDINARY else _WORDS
     pieces = st.sampled_from(FRAGMENTS)
     return st.one_of(hostile_text, st.builds(str.__add__, right, pieces), st.builds(str.__add__, pieces, right))

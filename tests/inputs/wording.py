@@ -1,4 +1,4 @@
-"""Which text of a message comes from a secret, and which the message has of its own."""
+"""Tells text of a secret in a message from the message's own text."""
 
 import ast
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ def leaks(message: str, values: Iterable[str]) -> set[str]:
 
 @cache
 def _own_pieces() -> frozenset[str]:
-    """The pieces of every string in the code that reads vaults."""
+    """All pieces of strings in the code that reads vaults."""
     files = [Path(secrets.__file__), *Path(vault.__file__).parent.glob("*.py")]
     nodes = (node for file in files for node in ast.walk(ast.parse(file.read_text())))
     constants = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))

@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyrage  # type: ignore[import-untyped]
 import pytest
-from pyrage import x25519  # type: ignore[import-untyped]
+from pyrage import x25519
 
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import REQUIRED_KEYS
@@ -474,10 +475,35 @@ def test_recipients_encrypts_every_vault_for_the_new_ones(desk: Desk) -> None:
 def test_recipients_takes_unusable_texts_and_forgotten_vaults_along(desk: Desk) -> None:
     forgotten = desk.folder / "old.age"
     before = [desk.write(desk.stage, "broken"), desk.write(forgotten)]
+    desk.recipients.write_text(f"{desk.public}\n{x25519.Identity.generate().to_public()}\n")
     assert desk.run("recipients").returncode == 0
     assert desk.text(desk.stage) == "broken"
     assert before[0] != desk.stage.read_bytes()
     assert before[1] != forgotten.read_bytes()
+
+
+def test_recipients_changes_nothing_for_the_same_keys(desk: Desk) -> None:
+    before = desk.write(desk.stage)
+    desk.recipients.write_text(f"# the same key under a name\n{desk.public}\n")
+    done = desk.run("recipients")
+    assert done.stdout == "every vault is encrypted for the keys in recipients.txt already: nothing changed\n"
+    assert desk.stage.read_bytes() == before
+
+
+def test_recipients_takes_a_key_out_that_somebody_added_by_hand(desk: Desk) -> None:
+    desk.write(desk.stage)
+    marked = pyrage.decrypt(desk.stage.read_bytes(), [desk.key])
+    other = x25519.Identity.generate()
+    desk.stage.write_bytes(pyrage.encrypt(marked, [desk.key.to_public(), other.to_public()]))
+    assert "stage.age: encrypted for" in desk.run("recipients").stdout
+    with pytest.raises(pyrage.DecryptError):
+        pyrage.decrypt(desk.stage.read_bytes(), [other])
+
+
+def test_recipients_encrypts_a_vault_anew_that_does_not_tell_its_readers(desk: Desk) -> None:
+    desk.stage.write_bytes(pyrage.encrypt(TEXT.encode(), [desk.key.to_public()]))
+    assert "stage.age: encrypted for" in desk.run("recipients").stdout
+    assert desk.text(desk.stage) == TEXT
 
 
 def test_recipients_changes_nothing_when_one_vault_stays_closed(desk: Desk) -> None:
