@@ -76,7 +76,7 @@ def service(environment: Environment) -> list[OperationMeta]:
 
 
 def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:
-    """Restart a running application once if its unit, variables, cookie or (mix release) secret file is newer than it.
+    """Restart a running application once if one of its files is newer than it: unit, variables, cookie, secrets.
 
     A process that edeliver started keeps running until the first release.
 

@@ -42,7 +42,8 @@ class OpenVault(NamedTuple):
         try:
             store.read_secrets(edited)
         except VaultError as problems:
-            raise store.unusable(self.place.path, problems) from None
+            lines = [f"{shown(self.place.path)} is left as it was, because it could not be used then:"]
+            raise VaultError("\n  ".join([*lines, *str(problems).splitlines()])) from None
         store.replace(self.place.path, store.seal(edited, self.recipients), self.sealed)
 
 

@@ -68,6 +68,12 @@ FURTHER = [
     Damage("default server", "rm /etc/nginx/sites-available/default-server", ["sandbox: Machine: default server"]),
     Damage("variables", "echo MORE=1 >> /etc/default/billing_stage", ["stage: Unit: variables"]),
     Damage(
+        "secret variables' content",
+        "echo MORE=1 >> /var/lib/billing_stage/variables.secret",
+        [f"stage: {_SECRET_STEP}"],
+    ),
+    Damage("secret variables gone", "rm /var/lib/billing_prod/variables.secret", [f"prod: {_SECRET_STEP}"]),
+    Damage(
         "polkit rule",
         "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
         ["stage: Unit: may be restarted by the application user"],

@@ -101,9 +101,10 @@ FAILURES = {
     ),
     "the secret file cannot be replaced": (f"mount --bind {SECRET} {SECRET}", f"umount {SECRET}"),
     "the variables cannot be replaced": (f"mount --bind {VARIABLES} {VARIABLES}", f"umount {VARIABLES}"),
-    "there is no room for it": (
-        "mount -t tmpfs -o size=4k,nr_inodes=3 none /mnt && cp -p /var/stage.secret.exs /mnt && mount --bind /mnt /var",
-        "umount /var && umount /mnt",
+    "there is no room for the second file": (
+        "mount -t tmpfs -o size=8m none /mnt && cp -a /var/lib/billing_stage/. /mnt && "
+        "{ cat /dev/zero > /mnt/full; mount --bind /mnt /var/lib/billing_stage; } 2> /dev/null",
+        "umount /var/lib/billing_stage && umount /mnt",
     ),
 }
 

@@ -260,9 +260,9 @@ def test_missing_keys(desk: Desk) -> None:
 
 
 def test_all_problems_are_listed(desk: Desk) -> None:
-    desk.write(TEXT.replace(SECRET * 8, SECRET).replace("mailer_key", "MailerKey") + "port = 4\n")
+    desk.write(TEXT.replace(SECRET * 8, SECRET).replace("mailer_key", "mailer-key") + "port = 4\n")
     message = desk.refusal()
-    for name in ("secret_key_base", "MailerKey", "port"):
+    for name in ("secret_key_base", "'mailer-key'", "port"):
         assert f"\n  {name}: " in message
     assert "make vault-edit ENV=stage" in message
     assert "vault-init" not in message
