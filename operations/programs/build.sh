@@ -56,8 +56,8 @@ read_project() {
         fail "mix.exs cannot be read, for the reason above: MIX_ENV=$MIX_ENV mix help shows it in a fresh checkout"
     required=$(told required)
     [ "$(told outdated)" != true ] ||
-        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a newer" \
-            "one, or use a newer Debian"
+        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a" \
+            "matching one"
     [ -n "$(told version)" ] || fail "mix.exs has no version: add version: to its project, or to its release" \
         "${release}"
 }
@@ -166,9 +166,11 @@ run_build_commands() {
 
 # Sets `version`: the version in mix.exs with date, branch and revision, and with a number if that version exists.
 stamp() {
-    local base stamped number
+    local base joint=+ stamped number
     base=$(told version)
-    stamped=$base+$(date -u +%Y%m%d)${BRANCH:+-$BRANCH}-${REVISION:0:7}
+    # A version has one part for such words, after the first plus.
+    [[ $base != *+* ]] || joint=.
+    stamped=$base$joint$(date -u +%Y%m%d)${BRANCH:+-$BRANCH}-${REVISION:0:7}
     version=$stamped
     for ((number = 2; ; number++)); do
         [[ " $TAKEN " == *" $version "* ]] || break

@@ -129,6 +129,12 @@ def test_no_version_is_built_twice(scratch: Callable[..., Scratch], variables: d
     assert scratch().build(**variables).stdout.splitlines()[-1] == f"Built {version}"
 
 
+def test_a_version_has_one_plus(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    (place.source / "mix.exs").write_text('  app: :billing,\n  version: "0.2.0+dev",\n')
+    assert place.build().stdout.splitlines()[-1] == "Built 0.2.0+dev.20260201-main-0123456"
+
+
 def test_distillery_takes_the_version_of_mix_exs(scratch: Callable[..., Scratch]) -> None:
     place = scratch(release_tool="distillery")
     place.secrets.write_text("secret")
