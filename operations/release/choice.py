@@ -142,8 +142,7 @@ def _of_version(
 
 def _meant(version: str, names: Sequence[str]) -> str:
     """The one version that a version without its stamp can mean, such as 0.2.0+20261122-main-6bfed7e for 0.2.0."""
-    joint = "." if "+" in version else "+"
-    stamped = [name for name in names if name.startswith(f"{version}{joint}")]
+    stamped = [name for name in names if name.startswith(f"{version}+")]
     return stamped[0] if len(stamped) == 1 and version not in names else version
 
 
