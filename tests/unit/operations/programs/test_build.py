@@ -341,6 +341,10 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
             'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
         ),
         (
+            '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory',
+            "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment ",
+        ),
+        (
             "make: g++: No such file or directory",
             "the build needs the program g++: add Debian's package g++ to build_packages",
         ),
@@ -350,7 +354,7 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
         ),
     ],
 )
-@pytest.mark.parametrize("step", ["release", "deps.get", "assets.deploy"])
+@pytest.mark.parametrize("step", ["release", "local.hex", "deps.get", "assets.deploy"])
 def test_a_known_error_comes_with_its_remedy(
     scratch: Callable[..., Scratch], words: str, remedy: str, step: str
 ) -> None:
