@@ -56,8 +56,8 @@ read_project() {
         fail "mix.exs cannot be read, for the reason above: MIX_ENV=$MIX_ENV mix help shows it in a fresh checkout"
     required=$(told required)
     [ "$(told outdated)" != true ] ||
-        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a newer" \
-            "one, or use a newer Debian"
+        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a" \
+            "matching one"
     [ -n "$(told version)" ] || fail "mix.exs has no version: add version: to its project, or to its release" \
         "${release}"
 }
@@ -126,6 +126,9 @@ advice() {
     elif name=$(found "s/.*\"\\($programs\\)\" not found in the path.*/\\1/p
         s/.*: \\($programs\\): \\(command not found\\|not found\\|No such file or directory\\)\$/\\1/p"); then
         say "the build needs the program $name: add Debian's package $(package_of "$name") to build_packages"
+    elif name=$(found 's/.*could not read file ".*\/\(config\/[a-z_0-9]*\.exs\)".*/\1/p'); then
+        say "the configuration imports $name, which is not in the repository: set mix_env to an environment that it has," \
+            "such as \"prod\", or let make app-apply write the file, and commit it"
     elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
         say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
     elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
@@ -151,8 +154,9 @@ fetch_dependencies() {
             "mix.lock"
     [ -f mix.lock ] || return 0
     say "Fetching dependencies"
-    mix local.hex --force --if-missing
-    mix local.rebar --force --if-missing
+    # Each task of Mix reads config/config.exs, so the first one already meets its faults.
+    run mix local.hex --force --if-missing
+    run mix local.rebar --force --if-missing
     run mix deps.get --only "$MIX_ENV"
 }
 
@@ -166,9 +170,11 @@ run_build_commands() {
 
 # Sets `version`: the version in mix.exs with date, branch and revision, and with a number if that version exists.
 stamp() {
-    local base stamped number
+    local base joint=+ stamped number
     base=$(told version)
-    stamped=$base+$(date -u +%Y%m%d)${BRANCH:+-$BRANCH}-${REVISION:0:7}
+    # A version has one part for such words, after the first plus.
+    [[ $base != *+* ]] || joint=.
+    stamped=$base$joint$(date -u +%Y%m%d)${BRANCH:+-$BRANCH}-${REVISION:0:7}
     version=$stamped
     for ((number = 2; ; number++)); do
         [[ " $TAKEN " == *" $version "* ]] || break

@@ -29,7 +29,7 @@ def repository(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
     mix_exs.write_text(source.replace(provider, 'path: {:system, "SECRET_FILE", ""}'))
     git(path, "init", "--quiet", "--initial-branch=main")
     commit(path)
-    host.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"], settle_time=1)
+    host.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"], settle_time=1, health_timeout=60)
     for name in STORES:
         variables = {"SECRET_FILE": f"/var/{name}.secret.exs"}
         host.project.edit(name, mix_env="prod", unit_environment=variables)

@@ -129,6 +129,12 @@ def test_no_version_is_built_twice(scratch: Callable[..., Scratch], variables: d
     assert scratch().build(**variables).stdout.splitlines()[-1] == f"Built {version}"
 
 
+def test_a_version_has_one_plus(scratch: Callable[..., Scratch]) -> None:
+    place = scratch()
+    (place.source / "mix.exs").write_text('  app: :billing,\n  version: "0.2.0+dev",\n')
+    assert place.build().stdout.splitlines()[-1] == "Built 0.2.0+dev.20260201-main-0123456"
+
+
 def test_distillery_takes_the_version_of_mix_exs(scratch: Callable[..., Scratch]) -> None:
     place = scratch(release_tool="distillery")
     place.secrets.write_text("secret")
@@ -335,6 +341,10 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
             'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
         ),
         (
+            '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory',
+            "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment ",
+        ),
+        (
             "make: g++: No such file or directory",
             "the build needs the program g++: add Debian's package g++ to build_packages",
         ),
@@ -344,7 +354,7 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
         ),
     ],
 )
-@pytest.mark.parametrize("step", ["release", "deps.get", "assets.deploy"])
+@pytest.mark.parametrize("step", ["release", "local.hex", "deps.get", "assets.deploy"])
 def test_a_known_error_comes_with_its_remedy(
     scratch: Callable[..., Scratch], words: str, remedy: str, step: str
 ) -> None:
