@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from click.testing import CliRunner
-from pyinfra.api import Host, Inventory
+from pyinfra.api import Inventory
 
 from commands import task
 from group_data.schema.environment import Environment
@@ -54,8 +54,3 @@ def test_an_expression_is_asked_for() -> None:
     result = CliRunner().invoke(task.command, ["stage"])
     assert result.exit_code == 1
     assert "make task ENV=stage EXPR='IO.puts(1 + 1)'" in result.output
-
-
-def test_the_connection_is_ssh_without_a_terminal(inventory: Callable[..., Inventory]) -> None:
-    host: Host = inventory(stage=STAGE).get_host("stage")
-    assert "-T" in task.ssh(host, ["true"])
