@@ -22,8 +22,9 @@ STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEF
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
 
 .PHONY: help check plan apply drift status doctor build update release promote rollback migrate migrate-down restart
-.PHONY: releases ping console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-set
-.PHONY: vault-show vault-rotate vault-import vault-recipients demo sandbox-up sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
+.PHONY: releases ping console rpc task logs unlock app-check app-plan app-apply vault-init vault-edit vault-set
+.PHONY: vault-show vault-rotate vault-import vault-recipients demo sandbox-up sandbox-down sandbox-ssh sandbox-packages
+.PHONY: test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +70,9 @@ console: $(VENV) ## A shell in the running node: ENV=stage
 rpc: export EXPRESSION = $(call given,EXPR)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
+task: export EXPRESSION = $(call given,EXPR)
+task: $(VENV) ## Evaluate EXPR='…' beside the running node: ENV=stage
+	$(PYTHON) -m commands.task $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
 logs: $(VENV) ## Follow the journal, from SINCE=-1h on: ENV=stage
 	$(PYTHON) -m commands.logs $(call option,SINCE,since) $(ENVIRONMENTS)
 unlock: $(VENV) ## Show the lock's holder, and break it: ENV=stage

@@ -17,6 +17,7 @@ STRAY = {
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
     "KEY": "cookie", "FILE": "/etc/passwd",
+    "EXPRESSION": "halt",
 }  # fmt: skip
 
 
@@ -61,10 +62,11 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "--ref=x y", "--fetch", "--", "stage"]),
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "--since=-1h", "--", "stage"]),
         (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "--from=stage", "--yes", "--", "prod"]),
+        (["task", "ENV=stage", "EXPR=1"], ["commands.task", "--", "stage", "1"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
-        (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "stage", "--key=STRIPE_KEY"]),
-        (["vault-import", "ENV=stage", "FILE=../a b/.env"], ["commands.vault_import", "stage", "--file=../a b/.env"]),
+        (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "--key=STRIPE_KEY", "--", "stage"]),
+        (["vault-import", "ENV=stage", "FILE=../a b/.env"], ["commands.vault_import", "--file=../a b/.env", "--", "stage"]),
         (["test-all"], ["pytest", "--everything"]),
     ],
 )  # fmt: skip
@@ -133,6 +135,17 @@ def test_shellcheck_sees_programs_at_every_depth(tmp_path: Path) -> None:
     )
     programs = [str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("[!.]*/**/*.sh")]
     assert [name for name in [".ci/run", *programs] if name not in done.stdout.replace("./", "").split()] == []
+
+
+@pytest.mark.parametrize("value", ["IO.puts(\"a\\nb\")\n'c' # $HOME $(id) `id` \\ %", "é\t$$ x\n\ny"])
+def test_an_expression_arrives_byte_for_byte(value: str, tmp_path: Path) -> None:
+    """Line breaks and dollars, too."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {tmp_path}/words\n")
+    python.chmod(0o755)
+    command = ["make", "--assume-old=.venv/installed", "task", "ENV=stage", f"EXPR={value}", f"PYTHON={python}"]
+    subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"EXPRESSION": "halt"}, check=True)
+    assert (tmp_path / "words").read_bytes().decode().split("\0")[-3:] == ["stage", value, ""]
 
 
 def test_size() -> None:
