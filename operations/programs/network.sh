@@ -33,12 +33,15 @@ listens_well() {
 
 # Prints the addresses that processes of the unit listen on, one a line, as ss writes them: 127.0.0.1:4001, *:4000, [::1]:4369.
 listeners() {
-    local group
+    local group process
     group=$(property ControlGroup)
+    process=$(property MainPID)
     # The empty name of a unit that does not run would begin the name of any other.
     [ -n "$group" ] || return 0
-    ss --no-header --listening --tcp --numeric --cgroup |
-        awk -v group="cgroup:$group" '$NF == group || index($NF, group "/") == 1 { print $4 }' | sort -u
+    # The VM itself also by its number, for a container whose kernel does not tell control groups.
+    ss --no-header --listening --tcp --numeric --processes --cgroup |
+        awk -v group="cgroup:$group" -v process=",pid=$process," \
+            '$NF == group || index($NF, group "/") == 1 || index($0, process) { print $4 }' | sort -u
 }
 
 # $1: the addresses that the network reaches, each with a space before it

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operations.programs.stubs import CONTROL_GROUP, StubHost
+from tests.unit.operations.programs.stubs import CONTROL_GROUP, PID, StubHost
 
 PAST_NGINX = "the network reaches the application past nginx, its TLS and its access rules, on"
 
@@ -79,6 +79,13 @@ def test_a_table_with_the_port_and_without_the_rule_closes_nothing(host: StubHos
 
 def test_a_process_that_the_application_started_counts(host: StubHost) -> None:
     host.listen("127.0.0.1:4001", group=f"{CONTROL_GROUP}/port")
+    assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+
+
+def test_a_kernel_that_does_not_tell_control_groups(host: StubHost) -> None:
+    line = f'LISTEN 0 128 127.0.0.1:4001 0.0.0.0:* users:(("beam.smp",pid={PID},fd=20))'
+    other = 'LISTEN 0 128 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid=77,fd=5))'
+    (host.path / "sockets").write_text(f"{line} cgroup:unreachable:1a2b\n{other} cgroup:unreachable:1a2c\n")
     assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
 
 
