@@ -17,7 +17,7 @@ ANSWER = $(call flag,YES,yes)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch)
 
 .PHONY: help check plan apply drift status doctor build update release rollback migrate migrate-down restart releases ping
-.PHONY: console rpc logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
+.PHONY: console rpc task logs unlock app-check app-plan app-apply vault-init vault-edit vault-recipients demo sandbox-up
 .PHONY: sandbox-down sandbox-ssh sandbox-packages test test-all soak bench bench-restart differential lint lint-shell format docs lock
 
 help: ## List the targets
@@ -60,6 +60,10 @@ console: $(VENV) ## A shell in the running node: ENV=stage
 	$(PYTHON) -m commands.console $(ENVIRONMENTS)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),'') -- $(call text,EXPR)
+# In a variable, because a line break would end the recipe's line.
+task: export EXPRESSION = $(call given,EXPR)
+task: $(VENV) ## Evaluate EXPR='…' beside the running node: ENV=stage
+	$(PYTHON) -m commands.task $(or $(ENVIRONMENTS),'') -- "$$EXPRESSION"
 logs: $(VENV) ## Follow the journal, from SINCE=-1h on: ENV=stage
 	$(PYTHON) -m commands.logs $(ENVIRONMENTS) $(call option,SINCE,since)
 unlock: $(VENV) ## Show the lock's holder, and break it: ENV=stage

@@ -325,7 +325,7 @@ class Settings(BaseModel):
     migrate: Literal["before", "after", "never"] = Field(
         default="before",
         description="When a release migrates the database: before the switch, by the new release while the old one still "
-        "serves; after the restart, as edeliver did; or never, for an application without migrations.",
+        "serves; after the restart, as edeliver did; or never, which leaves it to `make migrate`.",
     )
     migrate_command: Elixir | None = Field(
         default=None,
@@ -352,7 +352,7 @@ class Settings(BaseModel):
         le=3600,
         description="How long a migration may wait for a lock of PostgreSQL, in seconds. Requests to the table wait behind "
         "it, so it gives up and is tried again a few times. 0: for ever, for a connection pooler that refuses the parameter "
-        "lock_timeout. A migration with @disable_ddl_transaction has no limit.",
+        "lock_timeout. Migrations run without a limit if one of them has @disable_ddl_transaction.",
         examples=[10],
         json_schema_extra={"unit": "seconds"},
     )
@@ -360,7 +360,7 @@ class Settings(BaseModel):
         default=900,
         ge=10,
         le=86_400,
-        description="How long a migration or a backup of the database may take, in seconds.",
+        description="How long a migration, a backup of the database or `make task` may take, in seconds.",
         examples=[7200],
         json_schema_extra={"unit": "seconds"},
     )

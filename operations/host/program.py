@@ -32,14 +32,23 @@ def text(name: str) -> str:
     return _SOURCED.sub(lambda line: text(line[1]), written)
 
 
-def command(name: str, *arguments: str) -> StringCommand:
-    """The command that runs a program with the shell of its first line, or with perl. It leaves no file on the host.
+def words(name: str, *arguments: str) -> list[str]:
+    """The argument list that runs a program with the shell of its first line, or with perl. It leaves no file on the host.
 
     + name: file name in operations/programs
     + arguments: $1 and so on; every local user of the host can read them, so they hold no secrets
     """
     if name.endswith(".pl"):
-        return StringCommand("perl", "-e", *[QuoteString(argument) for argument in (text(name), *arguments)])
+        return ["perl", "-e", text(name), *arguments]
     shell = "bash" if text(name).startswith("#!/bin/bash\n") else "sh"
-    quoted = [QuoteString(argument) for argument in (text(name), name, *arguments)]
-    return StringCommand(shell, "-c", *quoted)
+    return [shell, "-c", text(name), name, *arguments]
+
+
+def command(name: str, *arguments: str) -> StringCommand:
+    """The command of `words` for pyinfra.
+
+    + name: file name in operations/programs
+    + arguments: of the program
+    """
+    shell, flag, *rest = words(name, *arguments)
+    return StringCommand(shell, flag, *[QuoteString(word) for word in rest])

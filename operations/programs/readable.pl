@@ -115,7 +115,7 @@ sub decoded {
         # Of the term around the exception only its first words say something.
         $line =~ s/["\s,({]*(?:\{|\()["\s,({]*(\*\* \()/: $1/;
         $line =~ s/^\s*: |^\{"//;
-        $line =~ s/(?:,?\[\.\.\.\])?[\]})"\s]*$//;
+        $line =~ s/(?:,?\[(?:\.\.\.)?\])?[\]})"\s]*$//;
     }
     return $line;
 }

@@ -62,7 +62,7 @@ undecided() {
 trap 'unforeseen "$?" "$LINENO" "$BASH_COMMAND"' ERR
 unforeseen() {
     trap - ERR
-    [ -n "$(noted reason)" ] || fail "line $2 of ${0##*/} failed with status $1: ${3%%$'\n'*}"
+    [ -n "$(noted reason)" ] || undecided "line $2 of ${0##*/} failed with status $1: ${3%%$'\n'*}"
     exit 1
 }
 

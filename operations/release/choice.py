@@ -1,5 +1,6 @@
 """Chooses the version for a release or a rollback, and the place of its tarball."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def choose_artifact(
             f"{environment.built_for}: make build ENV={environment.environment}. Nothing was changed"
         )
     other = present.present.get(artifact.version, artifact.sha256) != artifact.sha256
-    if other and (present.current == artifact.version or present.outcome(artifact.version) in (GOOD, LEFT)):
+    if other and (present.current == artifact.version or present.was_good(artifact.version)):
         raise DeployError(
             f"{artifact.version} is on the host already, with other content: give the new build a version of its own. "
             "Nothing was changed"
@@ -192,13 +193,13 @@ def choose_rollback(environment: Environment, version: str | None, present: Rele
 
 
 def read_migration(version: str | None) -> str | None:
-    """The first migration to take back, with all later ones; None if no migration is given.
+    """The first migration to take back, with all later ones of its repo; None if no migration is given.
 
-    + version: given by the operator
+    + version: given by the operator: a number, with a repo before it where two repos have it, Billing.Audit:20260101000000
 
     Raises DeployError when it is not the version of a migration.
     """
-    if version and not version.isdecimal():
+    if version and not re.fullmatch(r"([A-Z][A-Za-z0-9_.]*:)?[0-9]+", version):
         raise DeployError(f"the version of a migration is a number: {version} is none. Nothing was changed")
     return version or None
 
@@ -211,5 +212,8 @@ def describe(present: Releases, version: str) -> str:
     """
     if version == present.current:
         return "runs"
-    words = {GOOD: "good", LEFT: "good once, gone back from", FAILED: "failed", ENDED: "ended from outside"}
-    return words.get(present.outcome(version), "never released")
+    outcome = present.outcome(version)
+    if outcome == FAILED and present.was_good(version):
+        return "good once, failed since"
+    words = {GOOD: "good", LEFT: "good once, gone back from", FAILED: "failed", ENDED: "ended without a verdict"}
+    return words.get(outcome, "never released")

@@ -24,7 +24,7 @@ class Revision(NamedTuple):
     + action: release, rollback, restart, migrate or migrate-down
     + version: of the release it was about
     + revision: git's, or "-"
-    + outcome: good, failed, ended from outside, or left: somebody went back from it
+    + outcome: good, failed, left: somebody went back from it, or ended: it says nothing about the version
     + seconds: how long it took
     """
 
@@ -52,11 +52,16 @@ class Releases(NamedTuple):
     def outcome(self, version: str) -> str:
         """The outcome of the last switch to a version: good, failed or left; new if there was none.
 
-        A switch that was ended from outside counts only if there was no other.
+        A switch that ended without a verdict counts only if there was no other.
         """
         switches = [entry for entry in self.revisions if entry.version == version and entry.action in SWITCHES]
         verdicts = [entry.outcome for entry in switches if entry.outcome != ENDED]
         return verdicts[-1] if verdicts else ENDED if switches else NEW
+
+    def was_good(self, version: str) -> bool:
+        """Whether a version was good once. A later failure may be the host's fault, so such a release is worth keeping."""
+        good = (version, GOOD)
+        return any((entry.version, entry.outcome) == good for entry in self.revisions if entry.action in SWITCHES)
 
     def since(self, version: str) -> int:
         """The line of the log for the last good release of a version; -1 without one."""
@@ -80,14 +85,14 @@ class Releases(NamedTuple):
         return next((version for version in earlier if self.outcome(version) == GOOD), None)
 
     def superfluous(self, keep: int, coming: str) -> list[str]:
-        """The versions to remove so that `keep` good releases stay: the failed ones, then the oldest.
+        """The versions to remove so that `keep` good releases stay: those that were never good, then the oldest.
 
         + keep: number of good releases, including the coming one
         + coming: the next version
         """
         needed = {self.current, self.fallback(), coming}
         ranked = sorted(self.newest_first(), key=lambda version: (version not in needed, self.outcome(version) != GOOD))
-        worth = [version for version in ranked if version in needed or self.outcome(version) in (GOOD, LEFT)]
+        worth = [version for version in ranked if version in needed or self.was_good(version)]
         limit = keep if coming in self.present else keep - 1
         kept = set(worth[: max(limit, 0)]) | needed
         return [version for version in self.present if version not in kept]
@@ -100,9 +105,12 @@ class Releases(NamedTuple):
         + coming: the next version to release; None for one that will be built
         """
         needed = {self.current, self.fallback(), coming}
-        ranked = sorted(tarballs, key=lambda version: (version not in needed, self.outcome(version) == FAILED))
+        ranked = sorted(tarballs, key=lambda version: (version not in needed, self._is_bad(version)))
         kept = {*ranked[: keep if coming in tarballs else keep - 1], *needed}
         return [version for version in tarballs if version not in kept]
+
+    def _is_bad(self, version: str) -> bool:
+        return self.outcome(version) == FAILED and not self.was_good(version)
 
 
 class ReleasesOnHost(FactBase[Releases]):

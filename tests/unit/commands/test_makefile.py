@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import subprocess
+from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
@@ -14,6 +15,7 @@ STRAY = {
     "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+    "EXPRESSION": "halt",
 }  # fmt: skip
 
 
@@ -52,6 +54,7 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "stage", "--ref=x y", "--fetch"]),
         (["rpc", "ENV=stage", "EXPR=f(\"$HOME `id` $(id) 'q' \\ # %\")"],
          ["commands.rpc", "stage", "--", "f(\"$HOME `id` $(id) 'q' \\ # %\")"]),
+        (["task", "ENV=stage", "EXPR=1"], ["commands.task", "stage", "--", "$EXPRESSION"]),
         (["rpc", "EXPR=1"], ["commands.rpc", "", "--", "1"]),
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "stage", "--since=-1h"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
@@ -66,6 +69,17 @@ def test_words_of_the_command_line_arrive(arguments: list[str], words: list[str]
 def test_a_command_for_the_sandbox_arrives() -> None:
     words = recipe("sandbox-ssh", "CMD=echo 'a  b' \"$x\"")
     assert words[-2:] == ["ssh", "echo 'a  b' \"$x\""]
+
+
+@pytest.mark.parametrize("value", ["IO.puts(\"a\\nb\")\n'c' # $HOME $(id) `id` \\ %", "é\t$$ x\n\ny"])
+def test_an_expression_arrives_byte_for_byte(value: str, tmp_path: Path) -> None:
+    """Line breaks and dollars, too."""
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {tmp_path}/words\n")
+    python.chmod(0o755)
+    command = ["make", "--assume-old=.venv/installed", "task", "ENV=stage", f"EXPR={value}", f"PYTHON={python}"]
+    subprocess.run(command, cwd=CHECKOUT, env=os.environ | {"EXPRESSION": "halt"}, check=True)
+    assert (tmp_path / "words").read_bytes().decode().split("\0")[-3:] == ["--", value, ""]
 
 
 def test_size() -> None:

@@ -108,6 +108,16 @@ def test_ended_from_outside_says_nothing_of_a_release() -> None:
     assert host("+1 !2").superfluous(5, "new") == ["2"]
 
 
+def test_a_good_release_that_failed_later_stays() -> None:
+    """Perhaps the host was to blame, not the version. A rollback does not choose it all the same."""
+    assert host("+1 +2 +3 -1").superfluous(5, "new") == []
+    assert host("+1 +2 +3 -1").fallback() == "2"
+    assert sorted(host("+1 +2 +3 +4 +5 -3 -a").superfluous(5, "new")) == ["3", "a"]
+    assert host("+1 +2 -1 -3 -4").superfluous_tarballs("4 3 2 1".split(), 3, "5") == ["4", "3"]
+    assert choice.describe(host("+1 +2 -1"), "1") == "good once, failed since"
+    assert choice.describe(host("+1 +2 !3"), "3") == "ended without a verdict"
+
+
 def test_what_was_unpacked_and_never_released_goes() -> None:
     assert host("+1", present="1 half").superfluous(5, "new") == ["half"]
     assert host("+1", present="1 half").superfluous(5, "half") == []
@@ -249,7 +259,7 @@ def test_a_version_without_its_stamp(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("builds")
 def test_other_content_under_a_version_that_was_good() -> None:
     other = Artifact("0.1.0", "other", 10)
-    for log in ("+0.1.0", "+0.1.0 +0.2.0", "+0.1.0 +0.2.0 +0.1.0 <0.1.0 =0.2.0"):
+    for log in ("+0.1.0", "+0.1.0 +0.2.0", "+0.1.0 +0.2.0 -0.1.0", "+0.1.0 +0.2.0 +0.1.0 <0.1.0 =0.2.0"):
         with pytest.raises(DeployError, match="on the host already, with other content"):
             chosen("0.1.0", in_store=[other], present=host(log))
     assert chosen("0.1.0", in_store=[other], present=host("+0.2.0 -0.1.0")) == ("0.1.0", False)
@@ -279,6 +289,7 @@ def test_what_is_no_migration(version: str) -> None:
 
 def test_a_migration() -> None:
     assert choice.read_migration("20260201000000") == "20260201000000"
+    assert choice.read_migration("Billing.Audit:20260201000000") == "Billing.Audit:20260201000000"
     assert choice.read_migration("") is choice.read_migration(None) is None
 
 

@@ -236,7 +236,7 @@ def test_a_restart_that_systemd_refuses(host: StubHost) -> None:
         words.splitlines()[-1]
         == "restart 0.1.0: FAILED: systemd did not restart billing_stage.service, for the reason above"
     )
-    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 failed"])
+    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 ended"])
 
 
 def test_a_restart_before_the_first_release(host: StubHost) -> None:

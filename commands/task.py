@@ -1,0 +1,69 @@
+"""Evaluate an Elixir expression beside the running node, in a VM of its own.
+
+The VM gets the variables, the sandbox and the limits of the application, and ends after task_timeout. The application is
+loaded, and not started. The expression ends with this command: Ctrl-C and a lost connection stop it on the host.
+
+Local users of the host can read the expression in the process list: write no secret into it.
+
+Exit code: that of the VM. 1: also if it cannot run there, and standard error says why. 255: no connection.
+"""
+
+import subprocess
+import uuid
+from threading import Event, Thread
+
+import click
+
+from commands import options
+from commands.remote import targets
+from group_data.schema.environment import Environment
+from operations.host import program
+from operations.host.ssh import ssh
+
+# Seconds between two signs of life, and seconds without one after which the host stops the expression.
+BEAT, PATIENCE = 5, 30
+
+
+@options.command(__doc__)
+@options.environment
+@click.argument("expression", metavar="EXPR", required=False)
+@click.pass_context
+def command(ctx: click.Context, environment: str, expression: str | None) -> int:
+    """Evaluate the expression and wait for it."""
+    if not expression:
+        raise click.UsageError("Say what to run: make task ENV=stage EXPR='IO.puts(1 + 1)'", ctx)
+    [(host, chosen), *_] = targets([environment])
+    with subprocess.Popen(ssh(host, words(chosen, expression)), stdin=subprocess.PIPE) as run:
+        ended = Event()
+        Thread(target=_beat, args=(run, ended), daemon=True).start()
+        code = run.wait()
+        ended.set()
+    return code
+
+
+def words(environment: Environment, expression: str) -> list[str]:
+    """The argument list that evaluates the expression on the host, in a unit with a name of its own.
+
+    + environment: of the application
+    + expression: Elixir
+    """
+    unit = f"{environment.task_unit.removesuffix('.service')}-{uuid.uuid4().hex[:8]}.service"
+    arguments = program.words(
+        "task.sh", environment.unit_path, environment.app_path, environment.app, environment.tool.eval, unit,
+        str(environment.task_timeout), str(PATIENCE), expression,
+    )  # fmt: skip
+    return ["sudo", "-n", *arguments]
+
+
+def _beat(run: subprocess.Popen[bytes], ended: Event) -> None:
+    try:
+        while run.stdin and not ended.wait(BEAT):
+            run.stdin.write(b"\n")
+            run.stdin.flush()
+    except OSError:
+        # ssh has ended.
+        return
+
+
+if __name__ == "__main__":
+    command()

@@ -1,0 +1,56 @@
+"""task: an expression beside the running node."""
+
+from collections.abc import Callable
+
+import pytest
+from click.testing import CliRunner
+from pyinfra.api import Inventory
+
+from commands import task
+from group_data.schema.environment import Environment
+from tests.unit.conftest import STAGE
+
+Run = Callable[[str], int]
+
+
+@pytest.fixture
+def run(
+    inventory: Callable[..., Inventory], environment: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Run]:
+    """Makes a host that runs a script of sh in place of the program."""
+
+    def on_host(script: str) -> Run:
+        host = inventory(stage=STAGE).get_host("stage")
+        monkeypatch.setattr(task, "targets", lambda _: [(host, environment())])
+        monkeypatch.setattr(task, "ssh", lambda *_: ["sh", "-c", script])
+        return lambda expression: CliRunner().invoke(task.command, ["stage", "--", expression]).exit_code
+
+    return on_host
+
+
+def test_the_words_for_the_host(environment: Callable[..., Environment]) -> None:
+    stage = environment(task_timeout=60)
+    words, others = task.words(stage, "-1\n'x'"), task.words(stage, "1")
+    assert words[:4] == ["sudo", "-n", "bash", "-c"]
+    unit, *rest = words[-4:]
+    assert rest == ["60", "30", "-1\n'x'"]
+    assert unit.startswith("billing_stage-task-")
+    assert unit.endswith(".service")
+    # Two may run at once, also beside the migration of a release.
+    assert unit not in (others[-4], stage.task_unit)
+
+
+def test_the_exit_code_is_the_expressions(run: Callable[[str], Run]) -> None:
+    assert run("exit 7")("1") == 7
+    assert run("exit 0")("1") == 0
+
+
+def test_the_host_hears_that_somebody_waits(run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "BEAT", 0.1)
+    assert run("read -r a && read -r b && exit 3")("1") == 3
+
+
+def test_an_expression_is_asked_for() -> None:
+    result = CliRunner().invoke(task.command, ["stage"])
+    assert result.exit_code == 1
+    assert "make task ENV=stage EXPR='IO.puts(1 + 1)'" in result.output
