@@ -59,7 +59,9 @@ def test_a_release_that_listens_elsewhere_is_gone_back_from(host: StubHost, addr
     last = host.run("release", "0.2.0").splitlines()[-1]
     assert last.startswith("release 0.2.0: FAILED: ")
     assert words in last
-    assert (host.current, host.log) == ("0.1.0", ["release 0.2.0 failed"])
+    # A machine that does not close the port says nothing against the version.
+    outcome = "ended" if len(addresses) == 1 and PAST_NGINX in words else "failed"
+    assert (host.current, host.log) == ("0.1.0", [f"release 0.2.0 {outcome}"])
 
 
 def test_the_release_from_before_is_not_judged_by_where_it_listens(host: StubHost) -> None:
