@@ -147,7 +147,7 @@ restart() {
 
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
-    local reason
+    local reason listening=0
     restart
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
@@ -157,11 +157,14 @@ restart_and_check() {
         last_words
         fail "$reason"
     fi
-    if ! reason=$(listens_well); then
-        # A restart and a rollback run what ran before. To end them would help nobody.
-        [ "$(noted action)" != release ] || fail "$reason"
-        say "ATTENTION: $reason"
-    fi
+    reason=$(listens_well) || listening=$?
+    # A restart and a rollback run what ran before. To end them would help nobody.
+    case $listening:$(noted action) in
+        0:*) ;;
+        1:release) fail "$reason" ;;
+        2:release) undecided "$reason" ;;
+        *) say "ATTENTION: $reason" ;;
+    esac
     say_origins
     say "$1 runs and answers."
 }
