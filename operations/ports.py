@@ -28,6 +28,8 @@ TABLE = "inet deploy_ports"
 TABLE_PATH = "/etc/deploy-ports.nft"
 UNIT = "deploy-ports.service"
 UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+NFTABLES = "nftables.service"
+NFTABLES_PATH = f"/etc/systemd/system/{NFTABLES}.d/deploy-ports.conf"
 
 
 class OtherPorts(FactBase[list[int]]):
@@ -95,12 +97,9 @@ def closed(environments: Sequence[Environment]) -> None:
     ports = sorted({*others, *(port for environment in environments for port in environment.closed_ports)})
     _require_without_sshd(ports)
     ruleset = render("deploy-ports.nft.j2", ports=ports)
-    text = render("deploy-ports.service.j2", path=TABLE_PATH)
     _file("table", TABLE_PATH, ruleset)
-    unit = _file("unit", UNIT_PATH, text)
-    restart.daemon_reload(
-        name="Machine: closed ports: systemd reloads", unit=UNIT, path=UNIT_PATH, content=text, after=[unit]
-    )
+    _unit_file("unit", UNIT, UNIT_PATH, render("deploy-ports.service.j2", path=TABLE_PATH))
+    _unit_file("after other tables", NFTABLES, NFTABLES_PATH, render("nftables.service.j2", path=TABLE_PATH))
     in_force(name="Machine: closed ports: in force", ports=ports, ruleset=ruleset)
 
 
@@ -122,6 +121,13 @@ def _file(what: str, path: str, content: str) -> OperationMeta:
         user="root",
         group="root",
         mode="644",
+    )
+
+
+def _unit_file(what: str, unit: str, path: str, content: str) -> None:
+    written = _file(what, path, content)
+    restart.daemon_reload(
+        name=f"Machine: closed ports: systemd reads {unit}", unit=unit, path=path, content=content, after=[written]
     )
 
 

@@ -32,6 +32,7 @@ _SECOND = 10**9
 _MACHINE = (
     "systemd-journald.service",
     "deploy-ports.service",
+    "nftables.service",
     "epmd.socket",
     "postgresql.service",
     "postgresql@*.service",
