@@ -124,6 +124,25 @@ def test_a_needed_variable(checkout: Checkout, expression: str) -> None:
     assert not any("runtime.exs" in d.hint for d in found)
 
 
+def test_variables_that_distillery_replaces(checkout: Checkout) -> None:
+    """The secret file sets the repo and secret_key_base, whatever stands here."""
+    path, chosen = checkout("distillery"), environments(release_tool="distillery", mix_env="prod")
+    with (path / "config/prod.exs").open("a") as file:
+        file.write('\nconfig :billing, Billing.Repo, password: "${DB_PASSWORD}"\n')
+        file.write('config :billing, BillingWeb.Endpoint, secret_key_base: "${KEY}"\n')
+        file.write('config :billing, mail: [host: "${MAIL_HOST}", port: "${PORT}"]\n')
+    found = [d for d in differences(path, chosen[1:]) if d.application == "needed"]
+    assert [(d.setting, d.file) for d in found] == [("MAIL_HOST", "config/prod.exs")]
+
+
+def test_a_variable_that_only_a_build_would_read(checkout: Checkout) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    with (path / "config/prod.exs").open("a") as file:
+        file.write('\nconfig :billing, key: System.fetch_env!("KEY_ID")\n')
+    [found] = differences(path, chosen[:1])
+    assert (found.setting, found.expected) == ("KEY_ID", "a build has no such variable")
+
+
 def test_the_lines_for_a_secret(checkout: Checkout) -> None:
     path, chosen = checkout("phoenix_1_8"), environments(unit_environment={"A": "1"})
     with (path / "config/runtime.exs").open("a") as file:
