@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from checkout.definitions import definitions
 from checkout.evaluator import Evaluator
 from checkout.files import Read
 from checkout.project import read_project
@@ -99,8 +100,9 @@ class _Reader:
         text = None if seen or name.endswith(".secret.exs") else self._read(name)
         if text is None:
             return
-        evaluator = Evaluator(self._mix_env, self._variables)
-        self._statements(parse(text, name).named_children, name, evaluator)
+        root = parse(text, name)
+        evaluator = Evaluator(self._mix_env, self._variables, definitions=definitions(root))
+        self._statements(root.named_children, name, evaluator)
         self._found.missing.extend((name, missing) for missing in dict.fromkeys(evaluator.missing))
         if name == self._found.runtime:
             self._found.reads.update(evaluator.reads)

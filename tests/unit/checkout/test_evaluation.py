@@ -124,6 +124,37 @@ def test_a_needed_variable(checkout: Checkout, expression: str) -> None:
     assert not any("runtime.exs" in d.hint for d in found)
 
 
+HELPER = """
+defmodule Util do
+  def fetch_env!(name, defaults \\\\ []) do
+    case config_env() do
+      :prod -> System.fetch_env!(name)
+      other -> System.get_env(name, defaults[other])
+    end
+  end
+
+  def number(nil), do: 7
+  def number(text) when is_binary(text), do: String.to_integer(text)
+
+  def again(text), do: again(text)
+end
+"""
+
+
+def test_functions_of_the_file(checkout: Checkout) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    with (path / "config/runtime.exs").open("a") as file:
+        file.write(HELPER)
+        file.write('config :billing, a: Util.fetch_env!("PORT"), b: Util.number(nil), c: Util.again("")\n')
+        file.write('config :billing,\n  d: Util.fetch_env!("DATABASE_NAME", dev: "billing")\n')
+    found = read_configuration(from_disk(path), chosen[0])
+    assert [found.settings["billing", key].value for key in "ab"] == ["4001", 7]
+    assert isinstance(found.settings["billing", "c"].value, Unknown)
+    [needed] = differences(path, chosen[:1])
+    assert needed.setting == "DATABASE_NAME"
+    assert (path / needed.file).read_text().splitlines()[needed.line - 1].strip().startswith("d:")
+
+
 def test_variables_that_distillery_replaces(checkout: Checkout) -> None:
     """The secret file sets the repo and secret_key_base, whatever stands here."""
     path, chosen = checkout("distillery"), environments(release_tool="distillery", mix_env="prod")
