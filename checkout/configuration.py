@@ -128,11 +128,16 @@ class _Reader:
             self._found.unread.append(Setting(imported, name, line_of(node)))
         else:
             for file in self._expanded(imported):
-                self.file(_beside(name, file), Setting(file, name, line_of(node)))
+                if self._is_there(_beside(name, file), imported):
+                    self.file(_beside(name, file), Setting(file, name, line_of(node)))
 
     def _expanded(self, pattern: str) -> list[str]:
         """The files of `../apps/*/config/config.exs`, as an umbrella of Phoenix before 1.5 imports them."""
         return [pattern.replace("*", name) for name in self._apps] if "/*/" in pattern else [pattern]
+
+    def _is_there(self, file: str, pattern: str) -> bool:
+        # A wildcard imports the files that there are.
+        return "/*/" not in pattern or self._read(file) is not None
 
     def _doubtful(self, node: Node, name: str, evaluator: Evaluator) -> None:
         """The settings below a statement that may not be reached: their values are unknown from here on."""

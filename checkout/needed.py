@@ -74,15 +74,16 @@ def unit_environment(name: str, value: str, environment: Environment) -> str:
     return f"unit_environment = {{{shown}}} in group_data/{environment.environment}.py"
 
 
-def secret_variables(differences: Sequence[Difference]) -> Iterator[str]:
-    """For each environment one line of group data that names every variable it needs.
+def secret_variables(differences: Sequence[Difference], environments: Sequence[Environment]) -> Iterator[str]:
+    """For each environment one line of group data that names every variable it needs, and those it has already.
 
     + differences: of all environments
+    + environments: that were compared
     """
-    names: dict[str, list[str]] = {}
-    for difference in differences:
-        if difference.application == NEEDED:
-            names.setdefault(difference.environment, []).append(difference.setting.partition(" or ")[0])
-    for environment, needed_there in names.items():
-        shown = ", ".join(f'"{name}"' for name in dict.fromkeys(needed_there))
-        yield f"group_data/{environment}.py, if all of them are secrets: secret_variables = [{shown}]"
+    for environment in environments:
+        own = [found for found in differences if found.environment == environment.environment]
+        names = [found.setting.partition(" or ")[0] for found in own if found.application == NEEDED]
+        if names:
+            known = getattr(environment, "secret_variables", ())
+            shown = ", ".join(f'"{name}"' for name in dict.fromkeys([*known, *names]))
+            yield f"group_data/{environment.environment}.py, if all of them are secrets: secret_variables = [{shown}]"

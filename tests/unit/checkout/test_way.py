@@ -86,6 +86,23 @@ def test_a_mix_environment_that_the_application_does_not_know(checkout: Checkout
     assert apply(path, [stage]) == []
 
 
+def test_a_file_that_is_imported_and_not_there(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_8")
+    file = path / "config/runtime.exs"
+    file.write_text(file.read_text().replace("config_env() == :prod", "config_env() in [:prod, :stage]"))
+    [stage, _] = environments(mix_env="stage")
+    found = {d.setting: (d.application, d.file, d.hint) for d in differences(path, [stage])}
+    assert found == {
+        "an import": (
+            '"stage.exs"',
+            "config/config.exs",
+            'set mix_env = "prod" in group_data/stage.py, or add config/stage.exs',
+        ),
+        "cache_static_manifest": found["cache_static_manifest"],
+        "log level": found["log level"],
+    }
+
+
 # --- Names ------------------------------------------------------------------------------------------------------------
 
 
