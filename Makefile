@@ -21,14 +21,10 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
 
-.PHONY: help check plan apply drift status doctor build update release promote rollback migrate migrate-down restart
-.PHONY: releases ping console rpc task logs unlock app-check app-plan app-apply vault-init vault-edit vault-set
-.PHONY: vault-show vault-rotate vault-import vault-recipients demo sandbox-up sandbox-down sandbox-ssh sandbox-packages
-.PHONY: test test-all soak bench bench-restart differential lint lint-shell format docs lock
+.PHONY: $(shell awk -F: '/^[a-z-]+:/ { print $$1 }' $(MAKEFILE_LIST))
 
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-
 # --- Deploying -------------------------------------------------------------------------------------------------------
 check: $(VENV) ## Check inventory, group data and vaults, without a host
 	$(PYTHON) -m commands.check
@@ -42,7 +38,6 @@ status: $(VENV) ## Show every environment's state: ENV=stage, or all
 	$(PYTHON) -m commands.status $(ENVIRONMENTS)
 doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
 	$(PYTHON) -m commands.doctor $(ENVIRONMENTS)
-
 # --- Releasing -------------------------------------------------------------------------------------------------------
 build: $(VENV) ## Build REF=… (main) into the store: ENV=stage; FETCH=1
 	$(PYTHON) -m commands.build $(BUILD) $(ENVIRONMENTS)
@@ -67,17 +62,15 @@ ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
 console: $(VENV) ## A shell in the running node: ENV=stage
 	$(PYTHON) -m commands.console $(ENVIRONMENTS)
 # Over the environment: a newline in a recipe would end the command.
-rpc: export EXPRESSION = $(call given,EXPR)
+rpc task: export EXPRESSION = $(call given,EXPR)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
-task: export EXPRESSION = $(call given,EXPR)
 task: $(VENV) ## Evaluate EXPR='…' beside the running node: ENV=stage
 	$(PYTHON) -m commands.task $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
 logs: $(VENV) ## Follow the journal, from SINCE=-1h on: ENV=stage
 	$(PYTHON) -m commands.logs $(call option,SINCE,since) $(ENVIRONMENTS)
 unlock: $(VENV) ## Show the lock's holder, and break it: ENV=stage
 	$(PYTHON) -m commands.unlock $(ANSWER) $(ENVIRONMENTS)
-
 # --- The application's side ------------------------------------------------------------------------------------------
 app-check: $(VENV) ## Compare a checkout with the data: APP=../billing
 	$(PYTHON) -m commands.app_check $(call option,APP,app) $(ENVIRONMENTS)
@@ -85,7 +78,6 @@ app-plan: $(VENV) ## Show the changes of app-apply: APP=../billing
 	$(PYTHON) -m commands.app_plan $(call option,APP,app) $(ENVIRONMENTS)
 app-apply: $(VENV) ## Plan, ask, change a checkout: APP=../billing
 	$(PYTHON) -m commands.app_apply $(call option,APP,app) $(ANSWER) $(ENVIRONMENTS)
-
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
 	$(PYTHON) -m commands.vault_init $(ANSWER) $(ENVIRONMENTS)
@@ -101,7 +93,6 @@ vault-import: $(VENV) ## Store the variables of a file: ENV=stage FILE=.env
 	$(PYTHON) -m commands.vault_import $(call option,FILE,file) $(ANSWER) $(ENVIRONMENTS)
 vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
 	$(PYTHON) -m commands.vault_recipients $(ANSWER)
-
 # --- A throwaway machine ---------------------------------------------------------------------------------------------
 demo: sandbox-up ## Show both environments on it
 	$(PYTHON) -m tests.sandbox.demo
@@ -113,7 +104,6 @@ sandbox-ssh: $(VENV) ## Log in, or run CMD="systemctl --failed" as root
 	$(PYTHON) -m tests.sandbox ssh $(call text,CMD)
 sandbox-packages: $(VENV)
 	commands/install.sh sandbox $(PYTHON)
-
 # --- Working on this repository --------------------------------------------------------------------------------------
 test: lint sandbox-packages ## Lint, types, unit tests and tests on real machines
 	$(PYTHON) -m pytest
@@ -138,6 +128,6 @@ docs: $(VENV) ## Write docs/group-data.md from the models
 lock: ## Resolve the dependencies of pyproject.toml again
 	commands/install.sh lock
 $(VENV): requirements.lock
-	commands/install.sh venv .venv requirements.lock
 $(BENCH_VENV): bench/requirements.lock
-	commands/install.sh venv .venv-bench bench/requirements.lock
+$(VENV) $(BENCH_VENV):
+	commands/install.sh venv $(@D) $<

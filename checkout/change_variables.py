@@ -12,6 +12,9 @@ from checkout.way import knows_prod_alone, with_mix_env_prod
 from group_data.schema.environment import Environment
 from operations.host.rendering import elixir_string
 
+# Columns of `mix format`.
+_WIDTH = 98
+
 
 def change(texts: Texts, environment: Environment) -> None:
     """The endpoint agrees with the environment when a release starts, and an umbrella's release names its applications.
@@ -37,19 +40,48 @@ def change(texts: Texts, environment: Environment) -> None:
 
 
 def _block(wrong: Sequence[Wrong], environment: Environment) -> list[str]:
+    """The lines in the layout of `mix format`."""
     if not wrong:
         return []
-    groups: dict[str, dict[str, str]] = {}
+    groups: dict[str, list[tuple[str, object]]] = {}
     for _, (key, *below), _, expected in wrong:
-        groups.setdefault(key, {})["".join(below)] = shown(expected)
-    settings = [f"{key}: {_nested(values)}" for key, values in groups.items()]
-    condition = (
-        f'config_env() == :{environment.mix_env} and System.get_env("PHX_HOST") == {elixir_string(environment.domain)}'
-    )
-    lines = [f"config :{environment.web_app}, {environment.endpoint},", *(f"  {setting}," for setting in settings)]
+        groups.setdefault(key, []).append(("".join(below), expected))
+    settings = [(key, _elements(values)) for key, values in groups.items()]
+    head = f"config :{environment.web_app}, {environment.endpoint},"
+    short = " ".join([head, ", ".join(f"{key}: {_joined(elements)}" for key, elements in settings)])
+    lines = [short] if len(short) <= _WIDTH - 2 else [head, *_one_a_line(settings)]
+    return [*_condition(environment), *(f"  {line}" for line in lines), "end", ""]
+
+
+def _condition(environment: Environment) -> list[str]:
+    mix_env = f"config_env() == :{environment.mix_env}"
+    domain = f'System.get_env("PHX_HOST") == {elixir_string(environment.domain)}'
+    line = f"if {mix_env} and {domain} do"
+    return [line] if len(line) <= _WIDTH else [f"if {mix_env} and", f"     {domain} do"]
+
+
+def _elements(values: Sequence[tuple[str, object]]) -> str | list[str]:
+    """The elements of a setting's list, or its value."""
+    match values:
+        case [("", list() as items)]:
+            return [shown(item) for item in items]
+        case [("", value)]:
+            return shown(value)
+        case _:
+            return [f"{key}: {shown(value)}" for key, value in values]
+
+
+def _joined(elements: str | list[str]) -> str:
+    return elements if isinstance(elements, str) else f"[{', '.join(elements)}]"
+
+
+def _one_a_line(settings: Sequence[tuple[str, str | list[str]]]) -> list[str]:
+    lines: list[str] = []
+    for key, elements in settings:
+        line = f"  {key}: {_joined(elements)}"
+        if isinstance(elements, str) or len(line) + 3 <= _WIDTH:
+            lines.append(f"{line},")
+        else:
+            lines += [f"  {key}: [", *(f"    {element}," for element in elements[:-1]), f"    {elements[-1]}", "  ],"]
     lines[-1] = lines[-1].removesuffix(",")
-    return [f"if {condition} do", *(f"  {line}" for line in lines), "end", ""]
-
-
-def _nested(values: dict[str, str]) -> str:
-    return values[""] if "" in values else f"[{', '.join(f'{key}: {value}' for key, value in values.items())}]"
+    return lines

@@ -24,6 +24,8 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
         yield _mix_env(environment)
         environment = with_mix_env_prod(environment)
     found = read_configuration(read, environment)
+    if variables:
+        yield from _missing_files(read, found, environment)
     settings = read_configuration(without_blocks(read), environment).settings
     yield from compare_names.compare(read, settings, environment)
     # Under another name the endpoint is there, and only its name is wrong.
@@ -47,6 +49,14 @@ def _mix_env(environment: Environment) -> Compared:
         1,
         f'set mix_env = "prod" in group_data/{environment.environment}.py',
     )
+
+
+def _missing_files(read: Read, found: Configuration, environment: Environment) -> Iterator[Compared]:
+    """Imports without which a build ends. For an application with the secret file, app-apply makes the file."""
+    for file, place in found.files.items():
+        if place.value != file and not file.endswith(".secret.exs") and read(file) is None:
+            hint = f'set mix_env = "prod" in group_data/{environment.environment}.py, or add {file}'
+            yield Compared("an import", shown_value(place.value), "no such file", place.file, place.line, hint)
 
 
 def _other_secret_files(found: Configuration, environment: Environment) -> Iterator[Compared]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tree_sitter import Node
 
+from checkout.definitions import definitions
 from checkout.evaluator import Evaluator
 from checkout.files import Read
 from checkout.project import read_project
@@ -99,8 +100,9 @@ class _Reader:
         text = None if seen or name.endswith(".secret.exs") else self._read(name)
         if text is None:
             return
-        evaluator = Evaluator(self._mix_env, self._variables)
-        self._statements(parse(text, name).named_children, name, evaluator)
+        root = parse(text, name)
+        evaluator = Evaluator(self._mix_env, self._variables, definitions=definitions(root))
+        self._statements(root.named_children, name, evaluator)
         self._found.missing.extend((name, missing) for missing in dict.fromkeys(evaluator.missing))
         if name == self._found.runtime:
             self._found.reads.update(evaluator.reads)
@@ -126,11 +128,16 @@ class _Reader:
             self._found.unread.append(Setting(imported, name, line_of(node)))
         else:
             for file in self._expanded(imported):
-                self.file(_beside(name, file), Setting(file, name, line_of(node)))
+                if self._is_there(_beside(name, file), imported):
+                    self.file(_beside(name, file), Setting(file, name, line_of(node)))
 
     def _expanded(self, pattern: str) -> list[str]:
         """The files of `../apps/*/config/config.exs`, as an umbrella of Phoenix before 1.5 imports them."""
         return [pattern.replace("*", name) for name in self._apps] if "/*/" in pattern else [pattern]
+
+    def _is_there(self, file: str, pattern: str) -> bool:
+        # A wildcard imports the files that there are.
+        return "/*/" not in pattern or self._read(file) is not None
 
     def _doubtful(self, node: Node, name: str, evaluator: Evaluator) -> None:
         """The settings below a statement that may not be reached: their values are unknown from here on."""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tree_sitter import Node
 
 from checkout import branches
+from checkout.definitions import Clause, bound
 from checkout.syntax import arguments, called, code_of, line_of, pairs, text_of
 from checkout.values import Atom, Missing, Unknown
 from checkout.variable_reads import converted, default_of, is_plain_read, names_in
@@ -25,6 +26,10 @@ _ESCAPES = {
 }
 
 
+# A function that calls itself ends here.
+_DEPTH = 5
+
+
 @dataclass
 class Evaluator:
     """Evaluates the expressions of one file in one environment.
@@ -37,6 +42,8 @@ class Evaluator:
     + reads: the names of the environment variables that were read so far
     + origins: for a variable of the file, the environment variables that its value was looked for in and that are not set
     + computed: for a variable of the file, whether its value is more than the value of an environment variable
+    + definitions: clauses of the file's own functions with parameters, by name
+    + depth: calls of these functions that are under way
     """
 
     mix_env: str
@@ -47,6 +54,8 @@ class Evaluator:
     reads: set[str] = field(default_factory=set)
     origins: dict[str, tuple[str, ...]] = field(default_factory=dict)
     computed: dict[str, bool] = field(default_factory=dict)
+    definitions: Mapping[str, Sequence[Clause]] = field(default_factory=dict)
+    depth: int = 0
 
     def value(self, node: Node) -> object:
         """The value of a node; `Unknown` if only running it would tell. A keyword list becomes a list of pairs."""
@@ -218,7 +227,21 @@ class Evaluator:
             case (_, []) if name in self.functions:
                 return self._last(self.functions[name], node)
             case _:
-                return Unknown(text_of(node))
+                return self._defined(name.rpartition(".")[2], values, node)
+
+    def _defined(self, name: str, values: Sequence[object], node: Node) -> object:
+        """The value of a call of a function that the file defines."""
+        for clause in self.definitions.get(name, []) if self.depth < _DEPTH else []:
+            names = bound(clause, values, self.value)
+            if names is None:
+                continue
+            inner = replace(self, names=dict(names), origins={}, computed={}, missing=[], depth=self.depth + 1)
+            if clause.guard and inner.value(clause.guard) is not True:
+                continue
+            value = inner._last(clause.body, node)
+            self.missing += [Missing(missing.name, line_of(node)) for missing in inner.missing]
+            return value
+        return Unknown(text_of(node))
 
     def _unless_set(self, variable: str, more: Sequence[object], node: Node) -> object:
         if (default := default_of(more)) is None:

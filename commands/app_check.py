@@ -35,7 +35,7 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str], a
     else:
         for difference in found:
             click.echo(difference)
-        for line in secret_variables(found):
+        for line in secret_variables(found, chosen):
             click.echo(line, err=True)
         for environment in chosen:
             if places := unknown(read, environment):

@@ -124,6 +124,56 @@ def test_a_needed_variable(checkout: Checkout, expression: str) -> None:
     assert not any("runtime.exs" in d.hint for d in found)
 
 
+HELPER = """
+defmodule Util do
+  def fetch_env!(name, defaults \\\\ []) do
+    case config_env() do
+      :prod -> System.fetch_env!(name)
+      other -> System.get_env(name, defaults[other])
+    end
+  end
+
+  def number(nil), do: 7
+  def number(text) when is_binary(text), do: String.to_integer(text)
+
+  def again(text), do: again(text)
+end
+"""
+
+
+def test_functions_of_the_file(checkout: Checkout) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    with (path / "config/runtime.exs").open("a") as file:
+        file.write(HELPER)
+        file.write('config :billing, a: Util.fetch_env!("PORT"), b: Util.number(nil), c: Util.again("")\n')
+        file.write('config :billing,\n  d: Util.fetch_env!("DATABASE_NAME", dev: "billing")\n')
+    found = read_configuration(from_disk(path), chosen[0])
+    assert [found.settings["billing", key].value for key in "ab"] == ["4001", 7]
+    assert isinstance(found.settings["billing", "c"].value, Unknown)
+    [needed] = differences(path, chosen[:1])
+    assert needed.setting == "DATABASE_NAME"
+    assert (path / needed.file).read_text().splitlines()[needed.line - 1].strip().startswith("d:")
+
+
+def test_variables_that_distillery_replaces(checkout: Checkout) -> None:
+    """The secret file sets the repo and secret_key_base, whatever stands here."""
+    path, chosen = checkout("distillery"), environments(release_tool="distillery", mix_env="prod")
+    with (path / "config/prod.exs").open("a") as file:
+        file.write('\nconfig :billing, Billing.Repo, password: "${DB_PASSWORD}"\n')
+        file.write('config :billing, BillingWeb.Endpoint, secret_key_base: "${KEY}"\n')
+        file.write('config :billing, mail: [host: "${MAIL_HOST}", port: "${PORT}"]\n')
+    found = [d for d in differences(path, chosen[1:]) if d.application == "needed"]
+    assert [(d.setting, d.file) for d in found] == [("MAIL_HOST", "config/prod.exs")]
+
+
+def test_a_variable_that_only_a_build_would_read(checkout: Checkout) -> None:
+    path, chosen = checkout("phoenix_1_8"), environments()
+    with (path / "config/prod.exs").open("a") as file:
+        file.write('\nconfig :billing, key: System.fetch_env!("KEY_ID")\n')
+    [found] = differences(path, chosen[:1])
+    assert (found.setting, found.expected) == ("KEY_ID", "a build has no such variable")
+
+
 def test_the_lines_for_a_secret(checkout: Checkout) -> None:
     path, chosen = checkout("phoenix_1_8"), environments(unit_environment={"A": "1"})
     with (path / "config/runtime.exs").open("a") as file:

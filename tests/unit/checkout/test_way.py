@@ -11,6 +11,7 @@ from checkout.files import from_disk
 from checkout.way import takes_variables
 from group_data.schema.environment import Environment
 from tests.unit.checkout.test_application import APPLICATIONS, apply, checkout, differences
+from tests.unit.checkout.test_application import environments as with_the_secret_file
 from tests.unit.conftest import PROD, STAGE
 
 __all__ = ["checkout"]
@@ -83,6 +84,23 @@ def test_a_mix_environment_that_the_application_does_not_know(checkout: Checkout
         'stage: set mix_env = "prod" in group_data/stage.py'
     )
     assert apply(path, [stage]) == []
+
+
+def test_a_file_that_is_imported_and_not_there(checkout: Checkout) -> None:
+    path = checkout("phoenix_1_8")
+    file = path / "config/runtime.exs"
+    file.write_text(file.read_text().replace("config_env() == :prod", "config_env() in [:prod, :stage]"))
+    [stage, _] = environments(mix_env="stage")
+    found = {d.setting: (d.application, d.file, d.hint) for d in differences(path, [stage])}
+    assert found == {
+        "an import": (
+            '"stage.exs"',
+            "config/config.exs",
+            'set mix_env = "prod" in group_data/stage.py, or add config/stage.exs',
+        ),
+        "cache_static_manifest": found["cache_static_manifest"],
+        "log level": found["log level"],
+    }
 
 
 # --- Names ------------------------------------------------------------------------------------------------------------
@@ -187,6 +205,42 @@ def test_further_domains_need_check_origin(checkout: Checkout) -> None:
     assert len(found) == 2
     apply(path, chosen)
     assert differences(path, chosen) == []
+
+
+@pytest.mark.parametrize("tool", ["mix", "distillery"])
+def test_further_domains_with_the_secret_file(checkout: Checkout, tool: str) -> None:
+    path = checkout(tool)
+    apply(path, with_the_secret_file(tool))
+    chosen = with_the_secret_file(tool, additional_domains=["www.example.org"])
+    assert {d.setting for d in differences(path, chosen)} == {"check_origin"}
+    apply(path, chosen)
+    assert (differences(path, chosen), apply(path, chosen)) == ([], [])
+    # Without the further name there is nothing to list, and nothing is wrong with the list either.
+    assert differences(path, with_the_secret_file(tool)) == []
+
+
+def test_long_names_are_in_the_layout_of_mix_format(checkout: Checkout) -> None:
+    path, long = checkout("phoenix_1_8"), "a-rather-long-name.of-a-branch"
+    [stage, _] = environments(domain=f"{long}.example.com", additional_domains=[f"{long}.example.org"])
+    apply(path, [stage])
+    assert differences(path, [stage]) == []
+    assert (
+        (path / "config/runtime.exs")
+        .read_text()
+        .endswith("""\
+# >>> deploy: stage
+if config_env() == :prod and
+     System.get_env("PHX_HOST") == "a-rather-long-name.of-a-branch.example.com" do
+  config :billing, BillingWeb.Endpoint,
+    check_origin: [
+      "//a-rather-long-name.of-a-branch.example.com",
+      "//a-rather-long-name.of-a-branch.example.org"
+    ]
+end
+
+# <<< deploy: stage
+""")
+    )
 
 
 ORIGINS = {

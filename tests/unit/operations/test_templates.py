@@ -123,6 +123,13 @@ config :billing, Billing.Repo,
     )
 
 
+def test_the_secret_of_an_umbrellas_endpoint(environment: Callable[..., Environment]) -> None:
+    umbrella = environment(endpoint_app="billing_web")
+    text = render("secret.exs.j2", environment=umbrella, secrets=SECRETS, digests={})
+    assert "config :billing, Billing.Repo,\n" in text
+    assert "config :billing_web, BillingWeb.Endpoint,\n  secret_key_base:" in text
+
+
 @pytest.mark.parametrize("tool", ["mix", "distillery"])
 def test_a_database_elsewhere(environment: Callable[..., Environment], tool: str) -> None:
     text = repo(environment(**ELSEWHERE, release_tool=tool))

@@ -8,7 +8,10 @@ config :billing,
 config :billing, BillingWeb.Endpoint,
   url: [host: "localhost"],
   adapter: Bandit.PhoenixAdapter,
-  render_errors: [formats: [html: BillingWeb.ErrorHTML, json: BillingWeb.ErrorJSON], layout: false],
+  render_errors: [
+    formats: [html: BillingWeb.ErrorHTML, json: BillingWeb.ErrorJSON],
+    layout: false
+  ],
   pubsub_server: Billing.PubSub,
   live_view: [signing_salt: "salt"]
 

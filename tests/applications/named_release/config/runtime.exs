@@ -5,7 +5,8 @@ if System.get_env("PHX_SERVER") do
   config :billing, BillingWeb.Endpoint, server: true
 end
 
-config :billing, BillingWeb.Endpoint, http: [port: String.to_integer(System.get_env("PORT", "4000"))]
+config :billing, BillingWeb.Endpoint,
+  http: [port: String.to_integer(System.get_env("PORT", "4000"))]
 
 if config_env() == :dev do
   config :billing, BillingWeb.Endpoint,

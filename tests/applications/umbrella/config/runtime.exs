@@ -1,6 +1,7 @@
 import Config
 
-config :billing_web, BillingWeb.Endpoint, http: [port: String.to_integer(System.get_env("PORT", "4000"))]
+config :billing_web, BillingWeb.Endpoint,
+  http: [port: String.to_integer(System.get_env("PORT", "4000"))]
 
 if config_env() == :prod do
   database_url =
