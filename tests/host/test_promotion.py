@@ -68,9 +68,16 @@ def test_a_build_of_another_environment_is_not_built_again(host: Host, repositor
     assert stored(host, "prod").items() >= stored(host, "stage").items()
 
 
+def link(host: Host, environment: str) -> str:
+    """What the link to the running release says; empty without one."""
+    return host.machine.run(f"readlink /home/billing/{environment}/billing", check=False).stdout
+
+
 def test_another_release_on_stage_before_the_answer_is_refused(host: Host, repository: Path) -> None:
-    before = linked(host.machine, "prod")
-    release(host, "stage").require_success()
+    older, before = linked(host.machine, "stage"), link(host, "prod")
+    (repository / "newer.txt").write_text("")
+    commit(repository)
+    host.project.make("update", "ENV=stage", "YES=1").require_success()
     newer = linked(host.machine, "stage")
     with terminal(["make", "promote", "FROM=stage", "ENV=prod"], host.project.path) as make:
         make.wait_until_asked("[y/N]")
@@ -78,8 +85,8 @@ def test_another_release_on_stage_before_the_answer_is_refused(host: Host, repos
         host.project.make("rollback", "ENV=stage", "YES=1").require_success()
         make.type("y\n")
         run = make.finish()
-    assert (run.exit_code, linked(host.machine, "prod")) == (2, before)
-    assert f"the plan was made while {newer} ran in stage, and {before} runs there now" in run.output
+    assert (run.exit_code, link(host, "prod")) == (2, before)
+    assert f"the plan was made while {newer} ran in stage, and {older} runs there now" in run.output
 
 
 def test_what_cannot_be_promoted_is_refused_by_its_reason(host: Host, repository: Path) -> None:
