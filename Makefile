@@ -1,12 +1,9 @@
 # Each target makes .venv from the lock file if needed, and calls one command. `deploy --help` lists the commands, too.
 # Only variables on the command line count. A shell's own ENV, VERSION or YES has no effect, and MAKEFLAGS may set none.
 .SILENT:
-.DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 VENV := .venv/installed
-BENCH_VENV := .venv-bench/installed
 PROGRAMS = .ci/run $$(find . -path './.*' -prune -o -name '*.sh' -print)
-
 quoted = '$(subst ','\'',$(1))'
 given = $(if $(filter command,$(origin $(1))),$(value $(1)))
 option = $(if $(call given,$(1)),--$(2)=$(call quoted,$(call given,$(1))))
@@ -111,7 +108,7 @@ test-all: lint sandbox-packages ## The same on both Debians, and the differentia
 	$(PYTHON) -m pytest --everything
 soak: $(VENV) sandbox-packages ## Try 100,000 new random inputs, or N=…
 	$(PYTHON) -m tests.inputs.soak $(call text,N)
-bench: $(VENV) $(BENCH_VENV) sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
+bench: $(VENV) .venv-bench/installed sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
 	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call each,SECTIONS)
 bench-restart: $(VENV) sandbox-packages ## Measure a restart's time without an answer
 	$(PYTHON) -m bench.restart
@@ -128,6 +125,6 @@ docs: $(VENV) ## Write docs/group-data.md from the models
 lock: ## Resolve the dependencies of pyproject.toml again
 	commands/install.sh lock
 $(VENV): requirements.lock
-$(BENCH_VENV): bench/requirements.lock
-$(VENV) $(BENCH_VENV):
+.venv-bench/installed: bench/requirements.lock
+$(VENV) .venv-bench/installed:
 	commands/install.sh venv $(@D) $<

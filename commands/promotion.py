@@ -37,6 +37,7 @@ def command(environment: str, source: str) -> None:
             "host": origin.name,
             "version": artifact.version,
             "sha256": artifact.sha256,
+            "name": there.tarball_name(artifact.version),
             "same_machine": machine_of(origin) == machine_of(target),
         }
     )

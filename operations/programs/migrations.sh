@@ -67,12 +67,17 @@ applied_since() {
 
 # Prints the list of a release. Without one the action fails with the reason that the release gave.
 ask_migrations() {
-    local version=${1##*/} printed status=0 errors=$progress.errors
+    local version=${1##*/} printed listed status=0 errors=$progress.errors
     printed=$(migrations "$1" 2> "$errors") || status=$?
     if [ "$status" = 0 ] && is_list "$printed"; then
-        readable < "$errors" >&2
-        words <<< "$printed"
-        return
+        listed=$(words <<< "$printed")
+        # Only Ecto's own list may be empty whatever else the application printed.
+        if [ -n "$listed" ] || [ -z "$migrations_command" ] || [ -z "${printed##*migrations:}" ]; then
+            readable < "$errors" >&2
+            printf '%s' "${listed:+$listed$'\n'}"
+            return
+        fi
+        say "migrations_command printed no line with up or down, version and name" >&2
     fi
     # Distillery prints errors to standard output.
     { grep -vE '^(outside )?(up|down) [0-9]|^migrations:$' <<< "$printed" || true; } | cat - "$errors" | readable >&2

@@ -24,7 +24,7 @@ app='' script='' unit='' unit_path='' variables_path='' user='' root='' releases
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
-migration_lock_timeout='' migrations_connection=''
+migration_lock_timeout='' migrations_connection='' migrations_command=''
 # shellcheck source=/dev/null
 . "$0.conf"
 . ./unit_settings.sh

@@ -83,7 +83,11 @@ def test_environments_that_share_no_build(settings: dict[str, Any], reason: str)
             [tarball("2")],
             "2 runs in stage and is not good there (never released): ",
         ),
-        (host("+1 !2", current="2"), [tarball("2")], "2 runs in stage and is not good there (ended from outside): "),
+        (
+            host("+1 !2", current="2"),
+            [tarball("2")],
+            "2 runs in stage and is not good there (ended without a verdict): ",
+        ),
         (host("+1"), [], "the tarball of 1 is no longer in the store of stage: "),
         (
             host("+1"),

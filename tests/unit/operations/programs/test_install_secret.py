@@ -265,14 +265,14 @@ def test_the_next_run_removes_what_a_killed_one_left(place: Place, environment: 
     wait_for(reached)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(20)
-    (staged,) = (path for path in place.home.iterdir() if path != place.file)
+    (staged,) = (path for path in place.home.iterdir() if path not in (place.file, place.variables))
     unfinished = next(trace for trace in TRACES if trace.thing == "unfinished secret file")
     assert fnmatch.fnmatch(staged.name, Path(unfinished.name(environment(environment="prod"))).name)
     (place.sandbox.bin / "sha256sum").unlink()
     kept = place.home / "prod.secret.exs.backup"
     kept.write_text(OLD)
     assert place.run().returncode == 0
-    assert sorted(place.home.iterdir()) == [place.file, kept]
+    assert sorted(place.home.iterdir()) == [place.file, kept, place.variables]
 
 
 def test_neither_arguments_nor_environments_hold_a_password(place: Place) -> None:

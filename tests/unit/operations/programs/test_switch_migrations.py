@@ -46,7 +46,7 @@ def test_a_migration_gets_the_variables_and_the_secret_variables_of_the_unit(pen
     (pending.path / "unit").write_text(unit)
     pending.run("release", "0.2.0")
     [call] = [call for call in pending.calls if "eval UP" in call]
-    files = ["/etc/default/billing_stage", "/var/lib/billing_stage/variables.secret"]
+    files = [f"/{name}" for name in ("etc/default/billing_stage", "var/lib/billing_stage/variables.secret")]
     assert re.findall(r"--property=EnvironmentFile=(\S+)", call) == files
 
 
@@ -116,9 +116,10 @@ def test_a_release_that_cannot_list_its_migrations(host: StubHost) -> None:
 
 
 def test_words_that_are_no_list_are_not_taken_for_none_pending(host: StubHost) -> None:
-    host.stub("systemd-run", "echo 'status: unknown'\n")
+    host.stub("systemd-run", "echo migrations:\necho 'status: unknown'\n")
     words = host.run("release", "0.2.0")
-    assert "This is no list of migrations: status: unknown" in words
+    assert "status: unknown\n" in words
+    assert "migrations_command printed no line with up or down, version and name" in words
     assert "0.2.0 cannot say which migrations it has, for the reason above" in words
     assert host.log == ["release 0.2.0 failed"]
 

@@ -101,7 +101,7 @@ def test_the_release_with_the_file_is_found_wherever_the_repo_keeps_it(two: Stub
     (folder / f"{NEW}_more.exs").touch()
     last = two.run("migrate-down", NEW).splitlines()[-1]
     assert f"does not have the files of: {AUDIT}:{NEW}; 0.2.0 has them" in last
-    assert f"make rollback MIGRATE_DOWN={AUDIT}:{NEW}" in last
+    assert f"make rollback ENV=root MIGRATE_DOWN={AUDIT}:{NEW}" in last
 
 
 def test_a_rollback_takes_back_migrations_of_one_repo(two: StubHost) -> None:
