@@ -63,7 +63,7 @@ def _endpoint(texts: Texts, environment: Environment, static_manifest: Setting |
         "application/endpoint.exs.j2",
         environment=environment,
         check_origin=shown(origins[0].expected) if origins else None,
-        static_manifest=shown(static_manifest.value) if static_manifest else None,
+        static_manifest=elixir_string(str(static_manifest.value)) if static_manifest else None,
         load_from_system_env=loads is not None,
     ).splitlines()
 
