@@ -36,6 +36,20 @@ def test_a_generated_application_needs_no_edit(checkout: Checkout, name: str) ->
     assert apply(path, chosen) == []
 
 
+def test_assets_need_a_build_command(checkout: Checkout) -> None:
+    """Which no file of the application tells, so it is no difference."""
+    read = from_disk(checkout("phoenix_1_8"))
+    assert compare.assets(read, environments()[0]) == 'build_commands = ["mix assets.deploy"]'
+    assert compare.assets(read, environments(build_commands=["make assets"])[0]) is None
+    umbrella = checkout("umbrella")
+    assert compare.assets(from_disk(umbrella), environments()[0]) == 'build_commands = ["mix phx.digest"]'
+    (umbrella / "apps/billing_web/mix.exs").write_text('defp aliases, do: ["assets.deploy": ["phx.digest"]]\n')
+    assert compare.assets(from_disk(umbrella), environments(**UMBRELLA)[0]) == (
+        'build_commands = ["cd apps/billing_web && mix assets.deploy"]'
+    )
+    assert compare.assets(from_disk(checkout("mix")), environments(mix_env="stage")[0]) is None
+
+
 def test_it_may_have_appsignal(checkout: Checkout) -> None:
     """The unit names its working directory."""
     path, chosen = checkout("phoenix_1_8"), environments(appsignal=True)
