@@ -65,6 +65,17 @@ def test_the_secret_file_stays_the_way_of_those_who_have_it(checkout: Checkout, 
     assert not takes_variables(from_disk(path), stage)
 
 
+def test_appsignal_that_is_switched_on_later(checkout: Checkout) -> None:
+    path = checkout("distillery")
+    apply(path, with_the_secret_file("distillery", appsignal=False))
+    chosen = with_the_secret_file("distillery")
+    assert {(d.setting, d.application) for d in differences(path, chosen)} == {
+        ("AppSignal's working directory", "not set")
+    }
+    assert "config/appsignal.exs" in apply(path, chosen)
+    assert differences(path, chosen) == []
+
+
 def test_a_provider_for_the_secret_file_decides(checkout: Checkout) -> None:
     path = checkout("phoenix_1_8")
     file = path / "mix.exs"
