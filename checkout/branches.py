@@ -12,7 +12,8 @@ CONDITIONS = ("if", "unless", "case", "cond")
 
 Value = Callable[[Node], object]
 
-_LITERALS = ("string", "nil", "boolean", "atom", "integer")
+# Patterns that are compared as they stand.
+LITERALS = ("string", "nil", "boolean", "atom", "integer")
 
 
 def branch(node: Node, subject: object, value: Value, names: dict[str, object]) -> list[Node] | None:
@@ -49,7 +50,7 @@ def _clauses(node: Node) -> Iterator[tuple[Node | None, Node | None, list[Node]]
 
 def _case(node: Node, subject: object, value: Value, names: dict[str, object]) -> list[Node] | None:
     for pattern, guard, body in _clauses(node):
-        if pattern is None or pattern.type not in (*_LITERALS, "identifier"):
+        if pattern is None or pattern.type not in (*LITERALS, "identifier"):
             return None
         if pattern.type == "identifier":
             names[text_of(pattern)] = subject

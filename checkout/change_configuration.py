@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from checkout.blocks import Texts
+from checkout.compare_configuration import has_appsignal
 from checkout.compare_endpoint import settings_of_prod
 from checkout.configuration import Configuration, read_configuration, runtime_file, settings_file
 from checkout.endpoint import wrong_settings
@@ -63,7 +64,7 @@ def _endpoint(texts: Texts, environment: Environment, static_manifest: Setting |
         "application/endpoint.exs.j2",
         environment=environment,
         check_origin=shown(origins[0].expected) if origins else None,
-        static_manifest=shown(static_manifest.value) if static_manifest else None,
+        static_manifest=elixir_string(str(static_manifest.value)) if static_manifest else None,
         load_from_system_env=loads is not None,
     ).splitlines()
 
@@ -88,7 +89,7 @@ def _settings(texts: Texts, environment: Environment) -> None:
 
 
 def _appsignal(texts: Texts, environment: Environment) -> None:
-    if not _has_appsignal(texts, environment):
+    if not has_appsignal(texts.read, environment):
         return
     file, name = "config/appsignal.exs", environment.environment
     theirs = read_configuration(lambda other: texts.without(other, name), environment).settings
@@ -99,15 +100,10 @@ def _appsignal(texts: Texts, environment: Environment) -> None:
     texts.block(file, name, lines, _header(texts))
 
 
-def _has_appsignal(texts: Texts, environment: Environment) -> bool:
-    known = texts.read("config/appsignal.exs") is not None or ":appsignal" in (texts.read("mix.exs") or "")
-    return environment.appsignal and known
-
-
 def _imports(texts: Texts, environment: Environment) -> None:
     """config/config.exs imports the files with our blocks, directly or through another file."""
     base, settings = f"config/{environment.mix_env}.exs", settings_file(environment)
-    below = [base, *(["config/appsignal.exs"] if _has_appsignal(texts, environment) else [])]
+    below = [base, *(["config/appsignal.exs"] if has_appsignal(texts.read, environment) else [])]
     _imported(texts, environment, CONFIG, below)
     if settings != base:
         _imported(texts, environment, base, [settings])

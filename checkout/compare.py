@@ -78,3 +78,22 @@ def unknown(read: Read, environment: Environment) -> list[str]:
     found = read_configuration(read, environment)
     near = likely_endpoint(found.settings, environment) or (environment.web_app, environment.endpoint)
     return [f"{name} ({place.file}:{place.line})" for name, place in unknown_settings(found, near)]
+
+
+def assets(read: Read, environment: Environment) -> str | None:
+    """The line of group data that builds the assets; None if a build has commands already, or the application has none.
+
+    + read: reads a file of the checkout
+    + environment: with the commands of a build
+    """
+    if environment.build_commands or not takes_variables(read, environment):
+        return None
+    settings = read_configuration(read, environment).settings
+    if not any(path[-1] == "cache_static_manifest" and setting.value for path, setting in settings.items()):
+        return None
+    commands = {
+        "": "mix assets.deploy",
+        f"apps/{environment.web_app}/": f"cd apps/{environment.web_app} && mix assets.deploy",
+    }
+    found = [command for folder, command in commands.items() if '"assets.deploy"' in (read(f"{folder}mix.exs") or "")]
+    return f'build_commands = ["{found[0] if found else "mix phx.digest"}"]'

@@ -36,6 +36,8 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
     yield from needed(found, environment)
     yield from _other_secret_files(found, environment)
     yield from _appsignal(found, environment)
+    if not variables:
+        yield from _appsignal_unset(read, found, environment)
     if not environment.secrets_read_at_start:
         yield from _secret_file(found, environment)
 
@@ -80,6 +82,23 @@ def _appsignal(found: Configuration, environment: Environment) -> Iterator[Compa
                 setting.file,
                 setting.line,
             )
+
+
+def _appsignal_unset(read: Read, found: Configuration, environment: Environment) -> Iterator[Compared]:
+    keys = [("appsignal", "config", key) for key in ("working_directory_path", "working_dir_path")]
+    if has_appsignal(read, environment) and not any(key in found.settings for key in keys):
+        expected = shown_value(environment.appsignal_path)
+        yield Compared("AppSignal's working directory", "not set", expected, "config/appsignal.exs", 1)
+
+
+def has_appsignal(read: Read, environment: Environment) -> bool:
+    """Whether application and environment have AppSignal.
+
+    + read: reads a file of the checkout
+    + environment: with the setting
+    """
+    known = read("config/appsignal.exs") is not None or ":appsignal" in (read("mix.exs") or "")
+    return environment.appsignal and known
 
 
 def _secret_file(found: Configuration, environment: Environment) -> Iterator[Compared]:

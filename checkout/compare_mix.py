@@ -50,8 +50,10 @@ def _release(project: Project, environment: Environment) -> Iterator[Compared]:
     ):
         place = line_of(releases or project.lists["project"])
         yield Compared("applications of the release", "not set", applications(environment), "mix.exs", place)
-    if "include_erts" in project.release:
-        yield from compare_setting("include_erts", project.release["include_erts"], environment.include_erts)
+    if erts := project.release.get("include_erts"):
+        for compared in compare_setting("include_erts", erts, environment.include_erts):
+            hint = f"set include_erts = {erts.value} in group_data/all.py" if isinstance(erts.value, bool) else ""
+            yield compared._replace(hint=hint)
 
 
 def applications(environment: Environment) -> str:

@@ -1,11 +1,13 @@
 """Functions that a configuration file defines, and the clause that a call takes."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from tree_sitter import Node
 
+from checkout.branches import LITERALS
 from checkout.syntax import arguments, block, called, text_of
+from checkout.values import Unknown
 
 
 class Clause(NamedTuple):
@@ -45,8 +47,10 @@ def _functions(node: Node) -> Iterator[Node]:
             yield from _functions(child)
 
 
-def bound(clause: Clause, values: Sequence[object], value: Callable[[Node], object]) -> Mapping[str, object] | None:
-    """The variables of a clause in a call; None if the call does not match it, or if that is unknown.
+def bound(
+    clause: Clause, values: Sequence[object], value: Callable[[Node], object]
+) -> dict[str, object] | Unknown | None:
+    """The variables of a clause in a call; None if the call does not match it, `Unknown` if only running it would tell.
 
     + clause: of the function
     + values: of the call's arguments
@@ -56,15 +60,22 @@ def bound(clause: Clause, values: Sequence[object], value: Callable[[Node], obje
     if len(values) > len(clause.parameters):
         return None
     for position, parameter in enumerate(clause.parameters):
-        default = None
-        if parameter.type == "binary_operator" and "\\\\" in text_of(parameter):
-            default = parameter.child_by_field_name("right")
-            parameter = parameter.child_by_field_name("left") or parameter
+        pattern, default = _parted(parameter)
         if position >= len(values) and default is None:
             return None
         given = values[position] if position < len(values) else value(default) if default else None
-        if parameter.type == "identifier":
-            names[text_of(parameter)] = given
-        elif value(parameter) != given:
+        if pattern.type == "identifier":
+            names[text_of(pattern)] = given
+        elif pattern.type not in LITERALS:
+            return Unknown(text_of(pattern))
+        elif type(literal := value(pattern)) is not type(given) or literal != given:
             return None
     return names
+
+
+def _parted(parameter: Node) -> tuple[Node, Node | None]:
+    """Pattern and default of a parameter."""
+    left, right = parameter.child_by_field_name("left"), parameter.child_by_field_name("right")
+    if parameter.type == "binary_operator" and left and right and "\\\\" in text_of(parameter):
+        return left, right
+    return parameter, None

@@ -1,6 +1,5 @@
 """The value of an Elixir expression in one environment, as far as it is known without running the application."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -8,6 +7,7 @@ from tree_sitter import Node
 
 from checkout import branches
 from checkout.definitions import Clause, bound
+from checkout.functions import call, operation, to_text
 from checkout.syntax import arguments, called, code_of, line_of, pairs, text_of
 from checkout.values import Atom, Missing, Unknown
 from checkout.variable_reads import converted, default_of, is_plain_read, names_in
@@ -101,7 +101,7 @@ class Evaluator:
                 inner = self._last(part.named_children, part)
                 if isinstance(inner, Unknown):
                     return Unknown(text_of(node))
-                text += _to_string(inner)
+                text += to_text(inner)
             elif part.type == "escape_sequence":
                 text += _ESCAPES.get(text_of(part)[1:], text_of(part)[1:])
             else:
@@ -158,7 +158,7 @@ class Evaluator:
         second = self.value(right)
         if isinstance(second, Unknown):
             return Unknown(text_of(node))
-        return _operation(operator, first, second, text_of(node))
+        return operation(operator, first, second, text_of(node))
 
     def _call(self, node: Node) -> object:
         if called(node) in branches.CONDITIONS:
@@ -212,31 +212,26 @@ class Evaluator:
                 if variable in self.variables:
                     return converted(self.variables[variable], more)
                 return self._unless_set(variable, more, node)
-            case ("is_nil", [value]):
-                return value is None
-            case ("String.to_integer", [str() as text]) if re.fullmatch(r"[+-]?\d+", text):
-                return int(text)
-            case ("String.to_atom", [str() as text]):
-                return Atom(text)
-            case ("to_string" | "Atom.to_string" | "Integer.to_string", [value]):
-                return _to_string(value)
-            case ("to_charlist" | "String.to_charlist" | "String.trim", [str() as text]):
-                return text.strip() if name == "String.trim" else text
-            case ("Path.join", [str() as first, str() as second]):
-                return f"{first.rstrip('/')}/{second.lstrip('/')}"
             case (_, []) if name in self.functions:
                 return self._last(self.functions[name], node)
             case _:
-                return self._defined(name.rpartition(".")[2], values, node)
+                known = call(name, values, text_of(node))
+                return self._defined(name, values, node) if isinstance(known, Unknown) else known
 
     def _defined(self, name: str, values: Sequence[object], node: Node) -> object:
         """The value of a call of a function that the file defines."""
-        for clause in self.definitions.get(name, []) if self.depth < _DEPTH else []:
+        clauses = self.definitions.get(name.rpartition(".")[2], [])
+        for clause in clauses if self.depth < _DEPTH else []:
             names = bound(clause, values, self.value)
             if names is None:
                 continue
-            inner = replace(self, names=dict(names), origins={}, computed={}, missing=[], depth=self.depth + 1)
-            if clause.guard and inner.value(clause.guard) is not True:
+            if isinstance(names, Unknown):
+                break
+            inner = replace(self, names=names, origins={}, computed={}, missing=[], depth=self.depth + 1)
+            holds = inner.value(clause.guard) if clause.guard else True
+            if isinstance(holds, Unknown):
+                break
+            if not holds:
                 continue
             value = inner._last(clause.body, node)
             self.missing += [Missing(missing.name, line_of(node)) for missing in inner.missing]
@@ -259,26 +254,6 @@ class Evaluator:
             self.missing.append(Missing(" or ".join(found), line_of(node)))
 
 
-def _operation(operator: str, first: object, second: object, text: str) -> object:
-    match operator, first, second:
-        case ("==" | "===", _, _):
-            return first == second and isinstance(first, Atom) == isinstance(second, Atom)
-        case ("!=" | "!==", _, _):
-            return first != second or isinstance(first, Atom) != isinstance(second, Atom)
-        case ("<>", str(), str()):
-            return first + second
-        case ("++", list(), list()):
-            return first + second
-        case ("in", _, list()):
-            return first in second
-        case _:
-            return Unknown(text)
-
-
 def _operator(node: Node) -> str:
     found = node.child_by_field_name("operator")
     return text_of(found) if found else ""
-
-
-def _to_string(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else str(value).lower()

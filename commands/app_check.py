@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from checkout.compare import checkout, differences, unknown
+from checkout.compare import assets, checkout, differences, unknown
 from checkout.difference import Difference
 from checkout.files import Read
 from checkout.needed import secret_variables
@@ -38,6 +38,11 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str], a
         for line in secret_variables(found, chosen):
             click.echo(line, err=True)
         for environment in chosen:
+            if build := assets(read, environment):
+                click.echo(
+                    f"{environment.environment} would be built without assets: set {build} in group_data/all.py",
+                    err=True,
+                )
             if places := unknown(read, environment):
                 unknowns = ", ".join(places)
                 click.echo(f"Only running it would tell for {environment.environment}: {unknowns}", err=True)

@@ -137,6 +137,10 @@ defmodule Util do
   def number(text) when is_binary(text), do: String.to_integer(text)
 
   def again(text), do: again(text)
+
+  def of({_, _}), do: 1
+  def of(text) when unknown(text), do: 2
+  def of(_), do: 3
 end
 """
 
@@ -145,11 +149,13 @@ def test_functions_of_the_file(checkout: Checkout) -> None:
     path, chosen = checkout("phoenix_1_8"), environments()
     with (path / "config/runtime.exs").open("a") as file:
         file.write(HELPER)
-        file.write('config :billing, a: Util.fetch_env!("PORT"), b: Util.number(nil), c: Util.again("")\n')
+        file.write(
+            'config :billing, a: Util.fetch_env!("PORT"), b: Util.number(nil), c: Util.again(""), e: Util.of("")\n'
+        )
         file.write('config :billing,\n  d: Util.fetch_env!("DATABASE_NAME", dev: "billing")\n')
     found = read_configuration(from_disk(path), chosen[0])
     assert [found.settings["billing", key].value for key in "ab"] == ["4001", 7]
-    assert isinstance(found.settings["billing", "c"].value, Unknown)
+    assert all(isinstance(found.settings["billing", key].value, Unknown) for key in "ce")
     [needed] = differences(path, chosen[:1])
     assert needed.setting == "DATABASE_NAME"
     assert (path / needed.file).read_text().splitlines()[needed.line - 1].strip().startswith("d:")

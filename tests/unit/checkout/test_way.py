@@ -36,6 +36,20 @@ def test_a_generated_application_needs_no_edit(checkout: Checkout, name: str) ->
     assert apply(path, chosen) == []
 
 
+def test_assets_need_a_build_command(checkout: Checkout) -> None:
+    """Which no file of the application tells, so it is no difference."""
+    read = from_disk(checkout("phoenix_1_8"))
+    assert compare.assets(read, environments()[0]) == 'build_commands = ["mix assets.deploy"]'
+    assert compare.assets(read, environments(build_commands=["make assets"])[0]) is None
+    umbrella = checkout("umbrella")
+    assert compare.assets(from_disk(umbrella), environments()[0]) == 'build_commands = ["mix phx.digest"]'
+    (umbrella / "apps/billing_web/mix.exs").write_text('defp aliases, do: ["assets.deploy": ["phx.digest"]]\n')
+    assert compare.assets(from_disk(umbrella), environments(**UMBRELLA)[0]) == (
+        'build_commands = ["cd apps/billing_web && mix assets.deploy"]'
+    )
+    assert compare.assets(from_disk(checkout("mix")), environments(mix_env="stage")[0]) is None
+
+
 def test_it_may_have_appsignal(checkout: Checkout) -> None:
     """The unit names its working directory."""
     path, chosen = checkout("phoenix_1_8"), environments(appsignal=True)
@@ -49,6 +63,17 @@ def test_the_secret_file_stays_the_way_of_those_who_have_it(checkout: Checkout, 
     path = checkout(name)
     [stage, _] = environments(release_tool=name, mix_env="stage")
     assert not takes_variables(from_disk(path), stage)
+
+
+def test_appsignal_that_is_switched_on_later(checkout: Checkout) -> None:
+    path = checkout("distillery")
+    apply(path, with_the_secret_file("distillery", appsignal=False))
+    chosen = with_the_secret_file("distillery")
+    assert {(d.setting, d.application) for d in differences(path, chosen)} == {
+        ("AppSignal's working directory", "not set")
+    }
+    assert "config/appsignal.exs" in apply(path, chosen)
+    assert differences(path, chosen) == []
 
 
 def test_a_provider_for_the_secret_file_decides(checkout: Checkout) -> None:
