@@ -4,18 +4,16 @@ pyinfra's `files.put` uploads to a world-readable temporary file and prints cont
 over the SSH channel's standard input into a file that is private from its first byte.
 """
 
-import hmac
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
 from pydantic import SecretStr
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import File, Sha256File
 from pyinfra.operations import files as pyinfra_files
-from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import REQUIRED_KEYS, Secrets
@@ -23,32 +21,7 @@ from operations import database, secret_variables
 from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
-
-# Stands among the keys for the rest of the file. No key of a vault has parentheses.
-SETTINGS = "(settings)"
-
-# Stands among the variables for the key of the digests: secret_key_base.
-KEY = "(key)"
-
-# Number of hex digits of an HMAC-SHA-256: 64 bits tell values apart, and reveal none.
-DIGEST_DIGITS = 16
-
-
-class SecretDigests(FactBase[Mapping[str, str]]):
-    """The digests in a secret file, by key. They allow a comparison; only somebody with secret_key_base can compute them."""
-
-    @staticmethod
-    @override
-    def default() -> Mapping[str, str]:
-        return {}
-
-    @override
-    def command(self, path: str) -> StringCommand:
-        return StringCommand("sed -n 's/^# digest //p'", QuoteString(path), "2>/dev/null || true")
-
-    @override
-    def process(self, output: list[str]) -> Mapping[str, str]:
-        return dict(line.split(" ", 1) for line in output if " " in line)
+from operations.secret_digests import KEY, SETTINGS, SecretDigests, differing, digests_of
 
 
 @operation()
@@ -115,7 +88,9 @@ def secret_files_and_password(
     for file in files:
         if difference := _difference(file.path, file.content, "root", file.group, file.mode):
             if difference == CONTENT:
-                difference = f"{_differing(host.get_fact(SecretDigests, path=file.path), file)}; {needs}"
+                difference = (
+                    f"{differing(host.get_fact(SecretDigests, path=file.path), file.digests, file.noun)}; {needs}"
+                )
             announce(f"Will change {file.path}: {difference}")
             changed.append(file)
     statements = database.password_statements(role, password) if password else None
@@ -189,7 +164,7 @@ def variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
     + secrets: its vault
     """
     variables = secret_variables.values(environment, secrets)
-    digests = _digests(environment, secrets, {**variables, KEY: ""})
+    digests = digests_of(environment, secrets, {**variables, KEY: ""})
     content = secret_variables.text(environment, variables, digests)
     return SecretFile(environment.secret_variables_path, content, "root", "600", digests, "variable")
 
@@ -232,31 +207,10 @@ def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:
     masked = _masked(environment, values)
     used = {name: value for name, value in values.items() if f"<{name}>" in masked}
     used[SETTINGS] = _masked(environment, REQUIRED_KEYS)
-    return _digests(environment, secrets, used)
-
-
-def _digests(environment: Environment, secrets: Secrets, values: Mapping[str, str]) -> dict[str, str]:
-    key = secrets.secret_key_base.get_secret_value().encode()
-    return {
-        name: hmac.digest(key, f"{environment.full_name}\0{name}\0{value}".encode(), "sha256").hex()[:DIGEST_DIGITS]
-        for name, value in values.items()
-    }
+    return digests_of(environment, secrets, used)
 
 
 def _masked(environment: Environment, names: Iterable[str]) -> str:
     """The secret file with names in angle brackets in place of secrets."""
     masks = Secrets.model_construct(None, **{name: SecretStr(f"<{name}>") for name in names})
     return render("secret.exs.j2", environment=environment, secrets=masks, digests={})
-
-
-def _differing(on_host: Mapping[str, str], file: SecretFile) -> str:
-    """The names that differ, as a phrase without values."""
-    wanted = file.digests
-    anchor = KEY if KEY in wanted else "secret_key_base"
-    if on_host and on_host.get(anchor) != wanted[anchor]:
-        return "key secret_key_base differs, and only by it could the others be compared"
-    differing = {name for name in on_host.keys() | wanted.keys() if on_host.get(name) != wanted.get(name)}
-    said = [f"{file.noun} {name} differs" for name in sorted(differing - {SETTINGS, KEY})]
-    if SETTINGS in differing:
-        said.append("what group data says in it differs")
-    return ", ".join(said) or "it was changed by hand"

@@ -17,6 +17,7 @@ SCRATCH = ["/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp"]  # noqa: S108
 
 PROD_PATHS = [
     "/var/prod.secret.exs",
+    "/var/lib/billing_prod/variables.secret",
     "/home/billing/prod/private/.erlang.cookie",
     "/home/billing/prod/billing/bin/billing",
 ]
@@ -145,6 +146,7 @@ def test_another_local_user_learns_nothing(running: Host) -> None:
     pid = main_pid(machine, "stage")
     paths = [
         "/var/stage.secret.exs",
+        "/var/lib/billing_stage/variables.secret",
         "/home/billing/stage/private/.erlang.cookie",
         "/home/billing/.bash_aliases",
         f"/proc/{pid}/environ",

@@ -174,7 +174,12 @@ def assert_as_before(host: Host, failed: str) -> None:
     assert page(host.machine, "stage", path="/health").status == 200
     assert log(host.machine, "stage")[-1] == ("release", failed, "failed")
     assert lock_is_free(host)
-    assert host.machine.run("ls /var/lib/billing_stage").stdout.split() == ["artifacts", "backups", "revisions.log"]
+    assert host.machine.run("ls /var/lib/billing_stage").stdout.split() == [
+        "artifacts",
+        "backups",
+        "revisions.log",
+        "variables.secret",
+    ]
 
 
 def test_a_migration_that_fails_after_another_one_says_where_the_database_stands(

@@ -317,6 +317,8 @@ def test_systemd_reads_every_value_back(files: Host) -> None:
     """Byte for byte, and into the unit's one-off commands, too: they have the same line of the unit."""
     # systemd cannot carry noncharacters: the vault refuses them.
     values = {f"V_{name.upper()}": value for name, value in NASTY.items() if name != "noncharacters"}
+    # Nearly all that a vault may hold of them.
+    values |= {f"V_LONG_{number}": "%" * 60_000 for number in range(15)}
     files.project.edit("stage", secret_variables=["STRIPE_KEY", *values], release_tool=None)
     files.project.set_secrets("stage", database_password="p:a/s@s?#%41 word", **values)
     files.project.apply("--limit", "stage").require_success()

@@ -2,7 +2,8 @@
 
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets, is_saslprep_stable
-from operations import secret_file, secret_variables
+from operations import secret_digests, secret_file, secret_variables
 from operations.host.rendering import render
 
 VAULT = {"database_password": "p:a/s@s?#[%41] ü", "secret_key_base": "s" * 64, "cookie": "c" * 20}
@@ -117,13 +118,25 @@ def test_digests_name_what_differs(environment: Callable[..., Environment]) -> N
     def file(**changes: str) -> secret_file.SecretFile:
         return secret_file.variables_file(chosen, secrets(**{"STRIPE_KEY": "s", **changes}))
 
-    there = secret_file.SecretDigests().process(re.findall("^# digest (.*)$", file().content, re.MULTILINE))
+    def differing(there: Mapping[str, str], file: secret_file.SecretFile) -> str:
+        return secret_digests.differing(there, file.digests, file.noun)
+
+    there = secret_digests.SecretDigests().process(re.findall("^# digest (.*)$", file().content, re.MULTILINE))
     assert there == file().digests
-    assert secret_file._differing(there, file(STRIPE_KEY="t")) == "variable STRIPE_KEY differs"
-    assert secret_file._differing(there, file(database_password="another-one")) == "variable DATABASE_URL differs"
-    assert secret_file._differing(there, file(secret_key_base="t" * 64)) == (
+    assert differing(there, file(STRIPE_KEY="t")) == "variable STRIPE_KEY differs"
+    assert differing(there, file(database_password="another-one")) == "variable DATABASE_URL differs"
+    assert differing(there, file(secret_key_base="t" * 64)) == (
         "key secret_key_base differs, and only by it could the others be compared"
     )
-    assert secret_file._differing(there, file()) == "it was changed by hand"
+    assert differing(there, file()) == "it was changed by hand"
     for value in VAULT.values():
         assert value not in " ".join(there.values())
+
+
+def test_no_line_of_a_value_is_read_back_as_a_digest(environment: Callable[..., Environment], tmp_path: Path) -> None:
+    chosen = environment(secret_variables=["STRIPE_KEY"])
+    file = secret_file.variables_file(chosen, secrets(STRIPE_KEY="a\n# digest hunter 2\nb"))
+    (tmp_path / "file").write_text(file.content)
+    command = str(secret_digests.SecretDigests().command(path=str(tmp_path / "file")))
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert secret_digests.SecretDigests().process(done.stdout.splitlines()) == file.digests
