@@ -1,5 +1,6 @@
 """The expressions about migrations, evaluated by each Debian's Elixir with stand-ins for Ecto and for a release."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,14 @@ class Release:
         path.write_text(content)
 
     def evaluate(self, *names: str, ecto: str = "yes", release: str = "no", **settings: object) -> list[str]:
-        """The lines that the expressions print: list, migrate, and down REPO VERSION."""
+        """The lines that the expressions print: list, migrate, and down-REPO-VERSION."""
+        run = self.run(*names, ecto=ecto, release=release, **settings)
+        assert (run.returncode, run.stderr) == (0, "")
+        return run.stdout.splitlines()
+
+    def run(
+        self, *names: str, ecto: str = "yes", release: str = "no", **settings: object
+    ) -> "subprocess.CompletedProcess[str]":
         environment = Environment.model_validate(STAGE | settings)
         texts = {
             "list": expressions.migrations(environment),
@@ -56,13 +64,11 @@ class Release:
                 text = text.replace("{repo}", repo).replace("{version}", version)
             (self.directory / f"{name}.exs").write_text(text)
         (self.directory / "ecto.exs").write_text(STAND_IN.read_text())
-        run = run_in(
+        return run_in(
             image(self.distribution, "elixir"),
             f"ECTO={ecto} RELEASE={release} LC_ALL=C.UTF-8 elixir -pa '/work/lib/*/ebin' /work/ecto.exs {' '.join(names)}",
             binds={self.directory: ("/work", True)},
         )
-        assert (run.returncode, run.stderr) == (0, "")
-        return run.stdout.splitlines()
 
 
 @pytest.fixture
@@ -136,6 +142,13 @@ def test_an_application_without_ecto(mine: Release) -> None:
     mine.application("audit", "[]")
     mine.application("billing", "[]")
     assert mine.evaluate("list", "migrate", ecto="no")[:3] == ["# list", "migrations:", "# migrate"]
+
+
+def test_migrations_without_ecto_are_not_skipped_in_silence(mine: Release) -> None:
+    mine.application("billing", "[]")
+    run = mine.run("list", ecto="no", release="yes")
+    assert run.returncode == 1
+    assert "Billing.Release.migrate/0 migrates something, and there is no Ecto to list it" in run.stderr
 
 
 def test_commands_of_ones_own(mine: Release) -> None:
