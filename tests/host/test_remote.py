@@ -6,7 +6,7 @@ import sys
 
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import Run
-from tests.host.releases import start
+from tests.host.releases import start, wait_until
 from tests.host.terminal import CTRL_C, terminal
 
 # ssh, sudo and the release tool are the same on both releases.
@@ -45,6 +45,34 @@ def test_rpc_passes_any_text_on(running: Host) -> None:
     one_line = "IO.puts(~S|$HOME `id` $(id) 'q' \\ %s # ;|)"
     assert running.project.make("rpc", "ENV=stage", f"EXPR={one_line}").output == "$HOME `id` $(id) 'q' \\ %s # ;\n"
     assert remote(running, "rpc", "stage", "raise ~s(no)").exit_code != 0
+
+
+BESIDE = f"""IO.puts(~S|{NASTY}|)
+{{user, 0}} = System.cmd("id", ["-un"])
+IO.inspect({{String.trim(user), node(), System.get_env("PORT"), File.ls("/home/billing")}})
+IO.puts(:stderr, "last")
+System.halt(7)"""
+
+
+def test_a_task_has_the_units_sandbox_and_is_not_the_node(running: Host) -> None:
+    run = remote(running, "task", "stage", BESIDE)
+    seen = '{"billing", :nonode@nohost, "4001", {:ok, ["stage"]}}'
+    assert (run.exit_code, run.output) == (7, f"{NASTY}\n{seen}\nlast\n")
+    made = running.project.make("task", "ENV=stage", f"EXPR=IO.puts(~S|{NASTY}|)\nIO.puts(2)")
+    assert made.output == f"{NASTY}\n2\n"
+    assert remote(running, "ping", "stage").require_success()
+
+
+def test_a_task_ends_with_its_command(running: Host) -> None:
+    command = [sys.executable, "-m", "commands.task", "stage", "IO.puts(:begun); Process.sleep(:infinity)"]
+    units = "systemctl list-units --no-legend --plain 'billing_stage-task-*' | wc -l"
+    with subprocess.Popen(command, cwd=running.project.path, stdout=subprocess.PIPE, text=True) as task:
+        assert task.stdout
+        assert task.stdout.readline() == "begun\n"
+        assert running.machine.run(units).stdout == "1\n"
+        task.send_signal(2)
+        assert task.wait(20) == -2
+    wait_until(lambda: running.machine.run(units).stdout == "0\n", "the task is stopped")
 
 
 def test_console(running: Host) -> None:

@@ -18,7 +18,7 @@ case "$*" in
     *UP*)
         grep -o 'limits = if [0-9]*' <<< "$*" | cut -d ' ' -f 4 >> "$HOST/tries"
         if [ "$(grep -c . "$HOST/tries")" -le "$(cat "$HOST/locked")" ]; then
-            until [ ! -e "$HOST/held" ] || grep -q psql "$HOST/calls"; do :; done
+            until [ ! -e "$HOST/held" ] || grep -q ^psql "$HOST/calls"; do :; done
             echo "{REFUSED}" >&2
             exit 1
         fi
@@ -91,15 +91,12 @@ def test_the_holder_of_the_lock_is_named(locked: Callable[..., StubHost]) -> Non
     """What psql prints each second is shown once."""
     host = locked(1)
     (host.path / "held").touch()
-    shown = "".join(f"echo '{HOLDER} for {age} s: ALTER TABLE'\n" for age in range(20, 24))
-    body = (
-        f'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; *connection=*) {shown} exec cat ;; esac'
-    )
-    host.stub("runuser", f"{body}\n")
+    shown = "".join(f"echo '{HOLDER}, in a transaction that began {age} s ago: ALTER'\n" for age in range(20, 24))
+    host.stub("psql", f"{shown} exec cat\n")
     words = host.run("release", "0.2.0").splitlines()
-    assert f"{HOLDER} for 20 s: ALTER TABLE" in words
+    assert f"{HOLDER}, in a transaction that began 20 s ago: ALTER" in words
     assert "... 3 more like this" in words
-    assert f"{HOLDER} for 21 s: ALTER TABLE" not in words
+    assert f"{HOLDER}, in a transaction that began 21 s ago: ALTER" not in words
     assert words[-1] == "release 0.2.0: done"
 
 
@@ -107,3 +104,4 @@ def test_nobody_is_asked_about_a_database_elsewhere(locked: Callable[..., StubHo
     host = locked(1, database_managed=False)
     assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
     assert host.called("runuser") == 0
+    assert host.called("psql") == 0
