@@ -78,7 +78,7 @@ def _fetched(promotion: dict[str, Any], environment: str, pin: dict[str, str]) -
     """The tarball on this computer; its checksum is verified."""
     chosen = {"VERSION": promotion["version"], "INTO": environment}
     Deployment("deploys/fetch.py", HALF_FETCHED, [promotion["host"]], pin | chosen).carry_out()
-    return RELEASES / environment / promotion["name"]
+    return RELEASES / environment / str(promotion["name"])
 
 
 def _require_unchanged(source: str, planned: dict[str, Any], now: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "--ref=x y", "--fetch", "--", "stage"]),
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "--since=-1h", "--", "stage"]),
         (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "--from=stage", "--yes", "--", "prod"]),
-        (["task", "ENV=stage", "EXPR=1"], ["commands.task", "--", "stage", "1"]),
+        (["task", "ENV=stage", "EXPR=1"], ["commands.task", "--", "stage", "$EXPRESSION"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
         (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "--key=STRIPE_KEY", "--", "stage"]),
