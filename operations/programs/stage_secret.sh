@@ -6,7 +6,8 @@
 #                           then shows that the file is incomplete. The digest is not an argument: every local user could read
 #                           it there, and try guesses on it.
 #
-# The paths have no spaces.
+# The staged file is FILE.new.XXXXXX. A run that was killed leaves its own behind, and the next run removes it. The paths have no
+# spaces.
 staged=''
 
 remove_staged() {
@@ -16,7 +17,8 @@ remove_staged() {
 
 stage() {
     umask 077
-    new=$(mktemp "$1.XXXXXX")
+    rm -f "$1".new.??????
+    new=$(mktemp "$1.new.XXXXXX")
     staged="$staged $new"
     trap remove_staged EXIT
     trap 'exit 1' HUP INT TERM
