@@ -19,8 +19,8 @@ done
 put_back() {
     local file
     for file in "${renamed[@]}"; do
-        if [ -e "$file.before" ] || [ -L "$file.before" ]; then
-            mv -fT "$file.before" "$file"
+        if [ -e "$file.new.before" ] || [ -L "$file.new.before" ]; then
+            mv -fT "$file.new.before" "$file"
         else
             rm -f "$file"
         fi
@@ -31,12 +31,11 @@ put_back() {
 trap '' HUP INT TERM
 trap 'put_back; remove_staged' EXIT
 
-# A second link to each file keeps it until the end.
+# A second link to each file keeps it until the end. Its name is of the kind that `stage` removes.
 for file in "${files[@]}"; do
-    rm -f "$file.before"
     if [ -e "$file" ] || [ -L "$file" ]; then
-        ln -T "$file" "$file.before"
-        staged="$staged $file.before"
+        ln -T "$file" "$file.new.before"
+        staged="$staged $file.new.before"
     fi
 done
 

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from group_data.schema.secrets import Secrets
+from group_data.schema.secrets import Secrets, is_variable
 from operations.host.rendering import render
 from operations.secret_file import key_digests
 from tests.inputs.refusals import Accepted
@@ -86,7 +86,8 @@ def _expected(item: Accepted) -> dict[str, str]:
     }
     if environment.appsignal:
         expected["appsignal config push_api_key"] = values["appsignal_push_api_key"]
-    return expected | {f"{app} {key}": values[key] for key in values.keys() - Secrets.model_fields.keys()}
+    own = [key for key in values.keys() - Secrets.model_fields.keys() if not is_variable(key)]
+    return expected | {f"{app} {key}": values[key] for key in own}
 
 
 def _application(item: Accepted, texts: dict[str, str]) -> set[str]:

@@ -67,6 +67,21 @@ def test_a_vault_counts_where_it_is_needed(project: Project) -> None:
     assert (run.exit_code, run.output) == (1, expected)
 
 
+def test_a_missing_variable_refuses_the_deploys_that_need_it(project: Project) -> None:
+    """Stage may have a new secret before prod has it."""
+    project.edit("all", secret_variables=["STRIPE_KEY"])
+    project.set_secrets("stage", STRIPE_KEY="hunter2")
+    line = (
+        "  prod: secret_variables names STRIPE_KEY, and .sandbox/vault/prod.age has no such key: `make vault-set ENV=prod "
+        "KEY=STRIPE_KEY` stores a value (group_data/all.py)\n"
+    )
+    stage = project.pyinfra("deploy.py", "--limit", "stage", "--serial")
+    assert (stage.exit_code, line in stage.output) == (1, False)
+    for run in (project.pyinfra("deploy.py", "--limit", "prod"), project.run(sys.executable, "-m", "commands.check")):
+        assert (run.exit_code, line in run.output) == (1, True)
+        assert "hunter2" not in run.output
+
+
 def test_make_check_says_what_was_compared(project: Project) -> None:
     summary = (
         "2 environments on 1 machine: no problem; cookies compared: .sandbox/vault/prod.age, .sandbox/vault/stage.age"

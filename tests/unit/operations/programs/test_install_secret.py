@@ -286,3 +286,10 @@ def test_neither_arguments_nor_environments_hold_a_password(place: Place) -> Non
     for secret in ("new-secret", "verifier", hashlib.sha256(NEW.encode()).hexdigest()):
         assert secret not in noted
         assert secret not in " ".join(place.command())
+
+
+def test_what_a_killed_run_left_behind_goes(place: Place) -> None:
+    for name in ("prod.secret.exs.new.abc123", "prod.secret.exs.new.before", "variables.secret.new.XyZ789"):
+        (place.home / name).write_text("secrets of a run that was killed")
+    assert place.run().returncode == 0
+    assert place.kept_only(NEW, NEW_URL)
