@@ -20,19 +20,14 @@ STORES = {name: f"/var/lib/billing_{name}/artifacts" for name in ("stage", "prod
 
 @pytest.fixture(scope="module")
 def repository(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example with one build for all environments: the unit says where the secret file is."""
+    """The example as it is: one build for all environments, and its secrets are variables."""
     path = tmp_path_factory.mktemp("repository") / "billing"
     shutil.copytree(CHECKOUT / "examples/billing", path, ignore=shutil.ignore_patterns("_build"))
-    mix_exs = path / "mix.exs"
-    source, provider = mix_exs.read_text(), 'path: "/var/#{Mix.env()}.secret.exs"'
-    assert provider in source
-    mix_exs.write_text(source.replace(provider, 'path: {:system, "SECRET_FILE", ""}'))
     git(path, "init", "--quiet", "--initial-branch=main")
     commit(path)
     host.project.edit("all", repository=str(path), build_packages=["erlang-p1-pgsql"], settle_time=1, health_timeout=60)
     for name in STORES:
-        variables = {"SECRET_FILE": f"/var/{name}.secret.exs"}
-        host.project.edit(name, mix_env="prod", unit_environment=variables)
+        host.project.edit(name, mix_env="prod")
     host.project.apply().require_success()
     host.project.make("update", "ENV=stage", "YES=1").require_success()
     return path
