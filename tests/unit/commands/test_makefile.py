@@ -9,6 +9,7 @@ from unicodedata import east_asian_width
 
 import pytest
 
+from commands.__main__ import NAMES
 from group_data.schema.paths import CHECKOUT
 
 STRAY = {
@@ -64,6 +65,11 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
 )  # fmt: skip
 def test_words_of_the_command_line_arrive(arguments: list[str], words: list[str]) -> None:
     assert recipe(*arguments) == [".venv/bin/python", "-m", *words]
+
+
+def test_each_command_of_a_recipe_is_one_of_deploy() -> None:
+    called = re.findall(r"-m commands\.([a-z_]+)", (CHECKOUT / "Makefile").read_text())
+    assert sorted(name.replace("_", "-") for name in called) == sorted(NAMES)
 
 
 def test_a_command_for_the_sandbox_arrives() -> None:
