@@ -1,7 +1,8 @@
-"""Evaluate an Elixir expression beside the running node, in a VM of its own.
+"""Evaluate an Elixir expression beside the running node.
 
-The VM gets the variables, the sandbox and the limits of the application, and ends after task_timeout. The application is
-loaded, and not started. The expression ends with this command: Ctrl-C and a lost connection stop it on the host.
+It runs in a VM of its own, which gets the variables, the sandbox and the limits of the application, and ends after
+task_timeout. The application is loaded, and not started. The expression ends with this command: Ctrl-C and a lost
+connection stop it on the host.
 
 Local users of the host can read the expression in the process list: write no secret into it.
 
@@ -49,7 +50,7 @@ def words(environment: Environment, expression: str) -> list[str]:
     """
     unit = f"{environment.task_unit.removesuffix('.service')}-{uuid.uuid4().hex[:8]}.service"
     arguments = program.words(
-        "task.sh", environment.unit_path, environment.app_path, environment.app, environment.tool.eval, unit,
+        "task.sh", environment.unit_path, environment.app_path, f"bin/{environment.app}", environment.tool.eval, unit,
         str(environment.task_timeout), str(PATIENCE), expression,
     )  # fmt: skip
     return ["sudo", "-n", *arguments]

@@ -195,7 +195,7 @@ limit() {
 
 # Runs an expression that migrates, and again if it gave up waiting for a lock.
 run_migration() {
-    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch='' now
+    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch='' reader='' now
     now=$(date +%s)
     note migrating "$release"
     note migrating_since "$now"
@@ -223,11 +223,12 @@ run_migration() {
 # in it may be secrets.
 watch_locks() {
     [ -n "$database" ] || return 0
-    rm -f "$progress.watch"
-    {
-        # Not by runuser, which takes two seconds to pass a signal on.
-        setpriv --reuid postgres --regid postgres --init-groups psql --no-psqlrc --no-align --tuples-only --quiet \
-            --dbname postgres --set=database="$database" --set=connection="$migrations_connection" 2> /dev/null << 'SQL' &
+    exec 8> >({ grep --line-buffered '^It waits' || true; } | readable)
+    reader=$!
+    # Not by runuser, which takes two seconds to pass a signal on.
+    setpriv --reuid postgres --regid postgres --init-groups psql --no-psqlrc --no-align --tuples-only --quiet \
+        --dbname postgres --set=database="$database" --set=connection="$migrations_connection" \
+        >&8 8>&- 2> /dev/null << 'SQL' &
 SELECT DISTINCT format('It waits for a lock. Process %s of PostgreSQL holds it: user %s, application %s, %s, in a transaction '
         'that began %s s ago: %s', holder.pid, holder.usename, coalesce(nullif(holder.application_name, ''), 'unknown'), holder.state,
     round(extract(epoch FROM clock_timestamp() - holder.xact_start)),
@@ -239,17 +240,16 @@ JOIN pg_stat_activity holder ON holder.pid = blocking.pid
 WHERE waiting.datname = :'database' AND waiting.application_name = :'connection'
 \watch 1
 SQL
-        echo "$!" > "$progress.watch"
-        wait
-    } | { grep --line-buffered '^It waits' || true; } | readable &
     watch=$!
+    exec 8>&-
 }
 
 unwatch_locks() {
     [ -n "$watch" ] || return 0
-    until [ -s "$progress.watch" ]; do sleep 0.1; done
-    kill "$(cat "$progress.watch")" 2> /dev/null || true
+    kill "$watch" 2> /dev/null || true
     wait "$watch" || true
+    # What it has said shows before the next line.
+    wait "$reader" || true
     watch=''
 }
 

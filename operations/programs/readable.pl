@@ -98,7 +98,24 @@ sub exception {
     my ($message) = $map =~ /\bmessage\s*=>\s*"([^"\\]*(?:\\.[^"\\]*)*)"/ or return;
     my ($module) = $map =~ /__struct__'?\s*=>\s*'?([\w.]+)/;
     $message =~ s/\\(.)/$1/g;
-    return '** (' . ($module // 'error') . ") $message";
+    # Marks that no input has: control characters are left out of it.
+    return "\x01** (" . ($module // 'error') . ") $message\x02";
+}
+
+# A line whose exceptions are marked. Of the term around the first one only the words before it say something.
+sub without_term {
+    my ($line) = @_;
+    my ($before, $exception) = $line =~ /^([^\x01]*)\x01([^\x02]*)\x02/ or return $line;
+    my @open;
+    while ($before =~ /([\[{(])|([\]})])/g) {
+        if (defined $1) { push @open, $-[0] }
+        else { pop @open }
+    }
+    return $line =~ tr/\x01\x02//dr unless @open;
+    my ($words) = substr($before, $open[0]) =~ /^\{"([^"{]*)",/;
+    $before = substr($before, 0, $open[0]) . ($words // '');
+    $before =~ s/[\s:]*$//;
+    return length $before ? "$before: $exception" : $exception;
 }
 
 sub decoded {
@@ -108,16 +125,9 @@ sub decoded {
     $line =~ s/<<"([^"\\]*(?:\\.[^"\\]*)*)"(?:\/utf8)?>>/"$1"/g;
     $line =~ s/<<\\"([^"\\]*(?:\\[^"][^"\\]*)*)\\"(?:\/utf8)?>>/"$1"/g;
     $line =~ s/'?\bElixir\.([\w.]+)'?/$1/g;
-    my $found = 0;
-    $line = replace_terms($line, qr/#\{/, sub { my $made = exception(@_); $found ||= defined $made; $made });
+    $line = replace_terms($line, qr/#\{/, \&exception);
     $line = replace_terms($line, qr/\[\{'?[\w.]+'?,'?[^',\s]+'?,[0-9]+,\[/, sub { '[...]' });
-    if ($found) {
-        # Of the term around the exception only its first words say something.
-        $line =~ s/["\s,({]*(?:\{|\()["\s,({]*(\*\* \()/: $1/;
-        $line =~ s/^\s*: |^\{"//;
-        $line =~ s/(?:,?\[(?:\.\.\.)?\])?[\]})"\s]*$//;
-    }
-    return $line;
+    return without_term($line);
 }
 
 # --- Folding ---------------------------------------------------------------------------------------------------------
@@ -176,7 +186,8 @@ sub line {
     my $line = decoded(harmless(characters($bytes)));
     $line =~ s/\s+$//;
     $line = substr($line, 0, $SHOWN) . '...' if length $line > $SHOWN;
-    fold($line) if length $line;
+    # An empty line, also one of the journal.
+    fold($line) unless $line =~ /^(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} \S+:)?$/;
 }
 
 my ($pending, $cut) = ('', 0);

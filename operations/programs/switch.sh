@@ -271,7 +271,7 @@ end() {
         record "$outcome"
         say "$(noted action) $(noted version): FAILED: $reason"
     fi
-    rm -f "$progress" "$progress".errors "$progress".said "$progress".watch
+    rm -f "$progress" "$progress".errors "$progress".said
 }
 
 # Prints a reason for an action that noted none. Without systemd's result, the machine went down in the middle.

@@ -2,8 +2,9 @@
 # Evaluates Elixir in a VM of its own, beside the running node: in a unit of systemd with the user, variables, limits and sandbox
 # of the application. Output and exit status are those of the VM.
 #
-# $1: the application's unit file, $2: link to the running release, $3: its script, $4: the tool's word for it, $5: name of the
-# new unit, $6: seconds that it may run, $7: seconds without a line on standard input after which it ends, $8: the expression
+# $1: the application's unit file, $2: link to the running release, $3: its script, relative to it, $4: the script's word for
+# this, $5: name of the new unit, $6: seconds that it may run, $7: seconds without a line on standard input after which it ends,
+# $8: the expression
 #
 # The caller sends a line every few seconds. When its input ends or stays silent, nobody waits for the expression any more, and
 # the unit is stopped. sshd alone would notice a lost connection hours later.
@@ -12,7 +13,7 @@ unit_path=$1 link=$2 script=$3 eval=$4 unit=$5 seconds=$6 patience=$7
 . ./unit_settings.sh
 
 # The release itself, not the link: a release that is switched meanwhile does not change what runs here.
-if ! release=$(readlink --canonicalize-existing "$link") || [ ! -x "$release/bin/$script" ]; then
+if ! release=$(readlink --canonicalize-existing "$link") || [ ! -x "$release/$script" ]; then
     echo "there is no release yet: make release" >&2
     exit 1
 fi
@@ -23,7 +24,7 @@ fi
 verbatim "$8"
 exec 3<&0
 systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$unit" --property="RuntimeMaxSec=$seconds" \
-    --property="WorkingDirectory=$release" "${settings[@]}" -- "$release/bin/$script" "$eval" "${arguments[@]}" \
+    --property="WorkingDirectory=$release" "${settings[@]}" -- "$release/$script" "$eval" "${arguments[@]}" \
     3<&- < /dev/null &
 task=$!
 {

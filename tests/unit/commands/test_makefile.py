@@ -9,6 +9,7 @@ from unicodedata import east_asian_width
 
 import pytest
 
+from commands.__main__ import NAMES
 from group_data.schema.paths import CHECKOUT
 
 STRAY = {
@@ -114,6 +115,11 @@ def test_flags_of_the_shell_set_no_variable(variable: str, flags: str, *, refuse
     )
     assert ("MAKEFLAGS in your shell sets variables: unset it" in done.stderr) == refused
     assert (done.returncode == 2) == refused
+
+
+def test_each_command_of_a_recipe_is_one_of_deploy() -> None:
+    called = re.findall(r"-m commands\.([a-z_]+)", (CHECKOUT / "Makefile").read_text())
+    assert sorted(name.replace("_", "-") for name in called) == sorted(NAMES)
 
 
 def test_a_command_for_the_sandbox_arrives() -> None:

@@ -60,7 +60,7 @@ def runs(host: Sandbox, script: str) -> None:
 
 def command(host: Sandbox, expression: str = "1", patience: str = "30") -> list[str]:
     places = [str(host.directory / "unit"), str(host.directory / "billing")]
-    words = [*places, "billing", "eval", "billing_stage-task-1.service", "900", patience, expression]
+    words = [*places, "bin/billing", "eval", "billing_stage-task-1.service", "900", patience, expression]
     return host.command("task.sh", *words)
 
 
