@@ -78,7 +78,8 @@ def service(environment: Environment) -> list[OperationMeta]:
 def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:
     """Restart a running application once if one of its files is newer than it: unit, variables, cookie, secrets.
 
-    A process that edeliver started keeps running until the first release.
+    The step fails with the application's last words if the application does not answer afterwards. A process that edeliver
+    started keeps running until the first release.
 
     + environment: of the application
     + after: steps that write these files
@@ -90,6 +91,7 @@ def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -
         service=environment.unit,
         files=environment.start_files,
         after=after,
+        check=StringCommand(QuoteString(environment.switch_path), "answers"),
     )
 
 

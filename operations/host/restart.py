@@ -25,12 +25,15 @@ def is_planned(after: Sequence[OperationMeta]) -> bool:
 
 
 @operation()
-def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+def service(
+    service: str, files: Sequence[str], after: Sequence[OperationMeta] = (), check: StringCommand | None = None
+) -> Generator[StringCommand]:
     """Restart a running service once if one of its files is newer than its process. A stopped service stays stopped.
 
     + service: the unit's name with its suffix
     + files: paths that the service reads when it starts
     + after: operations that write the files, for the plan
+    + check: fails with a reason if the service is not well after the restart; default: systemd's own word counts
     """
     unit = properties(service)
     if not is_running(unit):
@@ -42,6 +45,8 @@ def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] =
         # Otherwise systemd refuses after too many starts, whatever their reason (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
         yield StringCommand("systemctl restart", QuoteString(service))
+        if check:
+            yield check
     else:
         host.noop(f"{service} runs what its files say")
 

@@ -75,9 +75,11 @@ same_process() {
 
 # Shows what the application says about itself. Its failure is no reason to end an action.
 last_words() {
+    local since
+    since=$(noted restarted)
     page_words || true
     say "The journal's last lines:"
-    journalctl --quiet --all --unit "$unit" --since "@$(noted restarted)" --lines 1000 --no-hostname | readable |
+    journalctl --quiet --all --unit "$unit" --since "@${since:-$(($(date +%s) - health_timeout))}" --lines 1000 --no-hostname | readable |
         tail -n 20 | sed 's/^/    /' || say "    (it could not be read)"
 }
 

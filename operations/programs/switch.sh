@@ -11,6 +11,7 @@
 #   switch restart                restart, check
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
+#   switch answers                wait until the running release answers, and change nothing
 #
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
 #
@@ -332,6 +333,13 @@ case ${1:-} in
         in_place "$@"
         note finished yes
         ;;
+    answers)
+        if ! reason=$(answers "$(property MainPID)"); then
+            last_words
+            say "FAILED: $reason" >&2
+            exit 1
+        fi
+        ;;
     end)
         # A failure must not stop the remaining steps.
         trap - ERR
@@ -339,7 +347,7 @@ case ${1:-} in
         end
         ;;
     *)
-        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION"
+        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION | answers"
         exit 64
         ;;
 esac

@@ -296,3 +296,22 @@ def test_another_release_runs_than_the_plan_says(
 def test_misuse_is_told(host: StubHost, arguments: list[str]) -> None:
     assert host.run(*arguments).startswith("usage: switch release VERSION")
     assert host.log == []
+
+
+def test_after_a_restart_by_apply_the_answer_is_waited_for(host: StubHost) -> None:
+    host.stub("curl", '[ "$(grep -c ^curl "$HOST/calls")" -gt 4 ] && printf 200 || printf 502\n')
+    process = host.start("answers")
+    assert (process.wait(20), host.called("systemctl restart"), host.is_busy) == (0, 0, False)
+
+
+@pytest.mark.parametrize("wrong", ["health answers 500"])
+def test_a_release_that_does_not_answer_after_it_gets_its_words_shown(
+    stub_host: Callable[..., StubHost], wrong: str
+) -> None:
+    host = bad(stub_host(), wrong)
+    words = host.run("answers")
+    assert f"FAILED: {BAD[wrong][1]}" in words
+    assert "a line of the journal" in words
+    assert host.called("systemctl restart") == 0
+    assert host.current == "0.1.0"
+    assert host.log == []
