@@ -36,7 +36,9 @@ def compare(read: Read, environment: Environment) -> Iterator[Compared]:
 def _release(project: Project, environment: Environment) -> Iterator[Compared]:
     releases = project.lists.get("releases")
     there = list(pairs(releases)) if releases else []
-    if releases and there and environment.release not in there:
+    # Without release_name the only release counts, whatever its name is.
+    named = environment.release in there or (len(there) == 1 and not environment.release_name)
+    if releases and there and not named:
         hint = " or ".join(f'release_name = "{name}"' for name in there)
         place = line_of(releases)
         yield Compared(

@@ -60,7 +60,11 @@ def read_project(read: Read, environment: Environment) -> Project:
         if (node := _literal(node, functions)) is None:
             break
         lists[name] = node
-        node = pairs(node).get(key.format(release=environment.release))
+        entries = pairs(node)
+        node = entries.get(key.format(release=environment.release))
+        # Without release_name the only release counts, whatever its name is.
+        if name == "releases" and len(entries) == 1 and not environment.release_name:
+            node = next(iter(entries.values()))
     if "release" in lists:
         release = {name: _place(evaluator.value(value), value) for name, value in pairs(lists["release"]).items()}
     else:

@@ -139,8 +139,8 @@ class Settings(BaseModel):
     )
     release_name: Name | None = Field(
         default=None,
-        description="Name of the release, so of its script bin/<release>; default: the app. For a mix.exs whose releases: "
-        "have other names. Distillery: of the release in rel/config.exs.",
+        description="Name of the release, so of its script bin/<release>; default: the app, or the only one in mix.exs. "
+        "For a mix.exs with several releases. Distillery: of the release in rel/config.exs.",
         examples=["billing_umbrella"],
     )
     mix_env: Name = Field(

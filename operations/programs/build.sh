@@ -12,7 +12,7 @@
 set -euo pipefail
 
 # For shellcheck; the settings set all of these.
-app='' release='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
+app='' release='' release_named='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
 secrets_built_in='' release_tool='' build_directory='' assembled='' assemble=() build_commands=()
 # shellcheck source=/dev/null
 . "$0.conf"
@@ -62,15 +62,21 @@ read_project() {
         "${release}"
 }
 
-# Host names come from group data, so both must name the same release.
+# Host names come from group data, so both must name the same release. Without release_name the only release of mix.exs counts.
+# Sets `made` to its name.
 require_release() {
     local names app_there
+    made=$release
     [ "$release_tool" = mix ] || return 0
     names=$(told releases) app_there=$(told app)
     if [ -n "$names" ]; then
         [[ " $names " != *" $release "* ]] || return 0
-        [[ $names == *' '* ]] || fail "mix.exs has the release $names, and group data expects $release:" \
-            "set release_name = \"$names\" in group_data/all.py, then apply"
+        if [[ $names != *' '* ]]; then
+            [ "$release_named" = no ] || fail "mix.exs has the release $names, and group data expects $release:" \
+                "set release_name = \"$names\" in group_data/all.py, then apply"
+            made=$names assembled=${assembled%"$release"}$names
+            return 0
+        fi
         fail "mix.exs has the releases $names, and group data expects $release: set release_name in group_data/all.py to" \
             "one of them, then apply"
     fi
@@ -192,7 +198,7 @@ name_release() {
     if [ "$release_tool" = distillery ]; then
         [ "$release" = "$app" ] || assemble+=("--name=$release")
     elif [ -n "$(told releases)" ]; then
-        assemble+=("$release")
+        assemble+=("$made")
     fi
 }
 
@@ -206,6 +212,14 @@ check_release() {
     elif compgen -G "$assembled/erts-*" > /dev/null; then
         fail "the Erlang runtime is in the release: set include_erts: false for it, or include_erts = True here"
     fi
+}
+
+# The host calls the script by the name in group data.
+name_script() {
+    [ "$made" != "$release" ] || return 0
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/%s" "$@"\n' "$made" > "$assembled/bin/$release"
+    chmod 755 "$assembled/bin/$release"
 }
 
 # In an umbrella each application has sources.
@@ -237,6 +251,7 @@ say "Building $version with ${assemble[1]}"
 rm -rf "$assembled"
 run "${assemble[@]//\{version\}/$version}"
 check_release
+name_script
 note_secrets
 add_sources
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .

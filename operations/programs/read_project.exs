@@ -13,8 +13,11 @@ config = Mix.Project.config()
 
 releases = config[:releases] || []
 
+# The only release counts whatever its name is.
+chosen = if length(releases) == 1, do: hd(releases), else: Enum.find(releases, fn {name, _} -> to_string(name) == release end)
+
 options =
-  case Enum.find(releases, fn {name, _} -> to_string(name) == release end) do
+  case chosen do
     {_, options} when is_function(options, 0) -> options.()
     {_, options} -> options
     nil -> []

@@ -182,8 +182,8 @@ LEFT = {
         "defp releases(_), do: [billing: [config_providers: [PROVIDER]]]",
         {"configuration provider"},
     ),
-    "another name": (
-        "releases: [billing_web: [config_providers: [PROVIDER]]]",
+    "other names": (
+        "releases: [billing_web: [config_providers: [PROVIDER]], billing_worker: []]",
         "",
         {"release", "configuration provider"},
     ),

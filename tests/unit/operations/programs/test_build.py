@@ -233,7 +233,7 @@ def test_an_elixir_that_is_too_old_is_named_before_anything_is_fetched(scratch: 
     [
         (
             ["releases=demo"],
-            'mix.exs has the release demo, and group data expects billing: set release_name = "demo" in group_data/all.py',
+            'mix.exs has the release demo, and group data expects main: set release_name = "demo" in group_data/all.py',
         ),
         (
             ["releases=demo other"],
@@ -253,10 +253,25 @@ def test_an_elixir_that_is_too_old_is_named_before_anything_is_fetched(scratch: 
 def test_a_release_of_another_name_is_refused_with_the_line_for_group_data(
     scratch: Callable[..., Scratch], told: list[str], reason: str
 ) -> None:
-    place = scratch()
+    place = scratch(**({"release_name": "main"} if "expects main" in reason else {}))
     place.sandbox.stub("elixir", 'printf "%s\\n" version=0.2.0 "$TOLD" > "$2"')
     failed(place, place.build(*told), reason)
     assert not (place.source.parent / "calls").exists()
+
+
+def test_the_only_release_of_mix_exs_needs_no_setting(scratch: Callable[..., Scratch]) -> None:
+    """The host calls its script by the application's name."""
+    place = scratch()
+    done = place.build("releases=demo", RELEASE="demo")
+    assert done.returncode == 0, done.stdout
+    assert place.calls()[-1] == f"mix release --overwrite --version {STAMPED} demo"
+    made = place.source / "_build/prod/rel/demo/bin"
+    (made / "demo").write_text('#!/bin/sh\necho "$0 $*"\n')
+    (made / "demo").chmod(0o755)
+    (place.source / "link").symlink_to(made.parent)
+    script = place.source / "link/bin/billing"
+    said = subprocess.run([script, "eval", "1 + 1"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"{made.resolve()}/demo eval 1 + 1\n"
 
 
 def test_a_release_with_a_name_of_its_own_is_built_by_it(scratch: Callable[..., Scratch]) -> None:
