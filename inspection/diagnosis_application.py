@@ -44,7 +44,7 @@ def _restarts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
         return
     name, times = environment.environment, seen.end.restarts
     mend = f"make logs ENV={name} says what came before; the next release or make restart ENV={name} ends this message"
-    if seen.end.reason == "oom-kill":
+    if seen.end.may_be_memory:
         mend = (
             f"memory_limit = {environment.memory_limit} MiB is all that it may use: raise it in group_data/{name}.py, make "
             f"apply ENV={name}, or find what needs more; {mend}"

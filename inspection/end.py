@@ -13,6 +13,7 @@ _REASONS = {
     "oom-kill": "it was killed for lack of memory (oom-kill)",
     "exit-code": "it ended with an error (exit-code)",
     "signal": "a signal ended it (signal)",
+    "SIGKILL": "it was killed (SIGKILL), by the kernel for lack of memory or by somebody",
     "core-dump": "it crashed (core-dump)",
     "timeout": "it did not start or stop in time (timeout)",
     "watchdog": "it hung (watchdog)",
@@ -26,13 +27,18 @@ class End(NamedTuple):
     """How the process last ended.
 
     + restarts: how often systemd started it anew since somebody last did
-    + reason: systemd's word, such as oom-kill; "unknown" without a journal
+    + reason: systemd's word, such as oom-kill, or the signal's name; "unknown" without a journal
     + time: of the end; None without a journal
     """
 
     restarts: int
     reason: str
     time: datetime | None
+
+    @property
+    def may_be_memory(self) -> bool:
+        """Whether the kernel may have ended the process for lack of memory."""
+        return self.reason in ("oom-kill", "SIGKILL")
 
     @property
     def sentence(self) -> str:

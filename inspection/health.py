@@ -86,12 +86,11 @@ def _unit(properties: dict[str, str], end: End | None) -> Reading:
     state = properties.get("ActiveState", "unknown")
     if state == "active":
         since = datetime.fromtimestamp(int(properties["ActiveEnterTimestamp"].removeprefix("@")), UTC)
-        state = f"active since {since:%Y-%m-%d %H:%M}"
         if end is None:
-            return Reading(state, ok=True)
+            return Reading(f"active since {since:%Y-%m-%d %H:%M}", ok=True)
         # For a day it wants to be looked at. Doctor names it until somebody restarts the application.
         recent = since > datetime.now(UTC) - timedelta(days=1)
-        return Reading(f"{state}, unasked restarts: {end.restarts} ({end.reason})", ok=not recent)
+        return Reading(f"restarted {since:%Y-%m-%d %H:%M} ({end.reason})", ok=not recent)
     if state == "inactive":
         return Reading("stopped" if "Release" in properties else "no release yet", ok=False)
     return Reading(f"{state} ({end.reason})" if end else state, ok=False)

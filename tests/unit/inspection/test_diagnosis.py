@@ -155,8 +155,9 @@ def test_restarts_that_nobody_asked_for(stage: Environment, end: End, found: str
     assert what(stage, end=end) == [f"systemd has restarted billing_stage.service {found}"]
 
 
-def test_a_memory_kill_names_the_limit(stage: Environment) -> None:
-    [found] = findings(stage, SECRETS, WELL._replace(end=End(1, "oom-kill", NIGHT)), NOW)
+@pytest.mark.parametrize("reason", ["oom-kill", "SIGKILL"])
+def test_a_memory_kill_names_the_limit(stage: Environment, reason: str) -> None:
+    [found] = findings(stage, SECRETS, WELL._replace(end=End(1, reason, NIGHT)), NOW)
     assert found.mend.startswith(f"memory_limit = {stage.memory_limit} MiB is all that it may use")
 
 

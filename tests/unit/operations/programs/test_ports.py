@@ -147,10 +147,21 @@ JOURNAL = "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1795651970123456\n__MONOTONIC_TIME
         (2, False, f"{JOURNAL}UNIT_RESULT=oom-kill\n", "2 oom-kill 1795651970\n"),
         (0, True, f"{JOURNAL}UNIT_RESULT=exit-code\n", "0 exit-code 1795651970\n"),
         (1, False, JOURNAL, "1 success 1795651970\n"),
+        (1, False, f"{JOURNAL}UNIT_RESULT=signal\nEXIT_STATUS=9\n", "1 SIGKILL 1795651970\n"),
+        (1, False, f"{JOURNAL}UNIT_RESULT=signal\n", "1 signal 1795651970\n"),
         (1, False, "", "1 unknown unknown\n"),
         (1, False, f"{JOURNAL}UNIT_RESULT=a b; c\n", "1 success 1795651970\n"),
     ],
-    ids=["asked for", "memory", "failed", "ended by itself", "no journal", "no word of systemd's"],
+    ids=[
+        "asked for",
+        "memory",
+        "failed",
+        "ended by itself",
+        "signal",
+        "signal without a number",
+        "no journal",
+        "no word of systemd's",
+    ],
 )
 def test_an_end_that_nobody_asked_for(
     sandbox: Sandbox, *, restarts: int, failed: bool, journal: str, said: str
