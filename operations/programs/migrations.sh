@@ -83,7 +83,7 @@ ask_migrations() {
     { grep -vE '^(outside )?(up|down) [0-9]|^migrations:$' <<< "$printed" || true; } | cat - "$errors" | readable >&2
     [ "$status" != 78 ] || undecided "no command of $version was run, for the reason above"
     is_list "$printed" || fail "$version does not start, for the reason above; the database was not touched"
-    ! disconnected "$errors" <<< "$printed" || undecided "$version cannot reach its database, for the reason above"
+    ! disconnected "$errors" <<< "$printed" || undecided "$version cannot reach its database, for the reason above${database:+; systemctl status postgresql tells more}"
     fail "$version cannot say which migrations it has, for the reason above: mend it, or set migrations_command"
 }
 
@@ -215,7 +215,7 @@ run_migration() {
         say "The migration waited $3 seconds for a lock and gave up, so that requests do not wait behind it: again in $pause seconds"
         sleep "$pause"
     done
-    ! disconnected "$said" < /dev/null || undecided "the migration could not reach its database, for the reason above"
+    ! disconnected "$said" < /dev/null || undecided "the migration could not reach its database, for the reason above${database:+; systemctl status postgresql tells more}"
     fail "the migration failed, for the reason above"
 }
 

@@ -138,6 +138,8 @@ sub likeness {
     $line =~ s/[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]?|(?:[0-9]{2}:){2}[0-9]{2}(?:[.,][0-9]+)?Z?/T/g;
     $line =~ s/^[A-Z][a-z]{2} [ 0-9][0-9] T/T/;
     $line =~ s/<[0-9]+(?:\.[0-9]+)+>|(?<=[a-z])\[[0-9]+\](?=:)/P/g;
+    # A connection of a pool has a name as well: (#PID<0.1.0> ("db_conn_1")).
+    $line =~ s/(?<=P) \("\w+"\)//g;
     $line =~ s/\brequest_id=\S+|\b(?=[a-z]*[0-9])[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b(?<![0-9]{14})/I/g;
     $line =~ s/[0-9]+(?:\.[0-9]+)?\s?(?:\x{b5}s|us|ms|s)\b/D/g;
     return $line;

@@ -96,6 +96,12 @@ def test_lines_that_differ_in_times_and_processes_alone_are_folded() -> None:
     assert shown.splitlines() == [line.format(613).strip(), "... 7 more like this", "the end"]
 
 
+def test_connections_of_a_pool_are_folded() -> None:
+    line = '[error] Postgrex.Protocol (#PID<0.{0}.0> ("db_conn_{0}")) failed to connect: refused\n'
+    shown = readable("".join(line.format(number) for number in range(1, 6)))
+    assert shown.splitlines() == [line.format(1).strip(), "... 4 more like this"]
+
+
 def test_groups_of_lines_are_folded() -> None:
     group = "12:00:{0} request_id=F{0}abc [info] GET /health\n12:00:{0} request_id=F{0}abc [info] Sent 500 in {0}ms\n"
     shown = readable("".join(group.format(number) for number in range(10, 20)))

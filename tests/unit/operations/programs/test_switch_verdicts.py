@@ -26,7 +26,9 @@ def test_postgresql_is_down_while_migrations_are_asked(host: StubHost) -> None:
     refused = "\n".join(f"echo '{REFUSED.format(number)}' >&2" for number in range(100, 108))
     host.stub("systemd-run", f"echo migrations:\n{refused}\nexit 1\n")
     words = host.run("release", "0.2.0")
-    assert words.splitlines()[-1].endswith("0.2.0 cannot reach its database, for the reason above")
+    assert words.splitlines()[-1].endswith(
+        "0.2.0 cannot reach its database, for the reason above; systemctl status postgresql tells more"
+    )
     assert "... 7 more like this" in words
     assert "migrate = 'never'" not in words
     assert "migrations_command" not in words
