@@ -50,7 +50,7 @@ def words(environment: Environment, expression: str) -> list[str]:
     """
     unit = f"{environment.task_unit.removesuffix('.service')}-{uuid.uuid4().hex[:8]}.service"
     arguments = program.words(
-        "task.sh", environment.unit_path, environment.app_path, f"bin/{environment.app}", environment.tool.eval, unit,
+        "task.sh", environment.unit_path, environment.app_path, environment.release_script, environment.tool.eval, unit,
         str(environment.task_timeout), str(PATIENCE), expression,
     )  # fmt: skip
     return ["sudo", "-n", *arguments]

@@ -52,7 +52,7 @@ def of_node(environment: Environment) -> Migrations | None:
         MigrationsOfNode,
         variables_path=environment.variables_path,
         app_path=environment.app_path,
-        words=[f"bin/{environment.app}", environment.tool.rpc, expression],
+        words=[environment.release_script, environment.tool.rpc, expression],
         _sudo_user=environment.user,
     )
     return migrations
