@@ -77,6 +77,9 @@ def test_a_missing_variable_refuses_the_deploys_that_need_it(project: Project) -
     )
     stage = project.pyinfra("deploy.py", "--limit", "stage", "--serial")
     assert (stage.exit_code, line in stage.output) == (1, False)
+    # It runs what is on the host.
+    rollback = project.pyinfra("deploys/rollback.py", "--limit", "prod", "--serial")
+    assert (rollback.exit_code, line in rollback.output) == (1, False)
     for run in (project.pyinfra("deploy.py", "--limit", "prod"), project.run(sys.executable, "-m", "commands.check")):
         assert (run.exit_code, line in run.output) == (1, True)
         assert "hunter2" not in run.output
