@@ -84,7 +84,7 @@ def test_the_unit_reads_the_file_after_the_open_one(
     files = re.findall("^EnvironmentFile=(.*)$", render("unit.service.j2", environment=chosen), re.MULTILINE)
     assert files[0] == "/etc/default/billing_stage"
     assert [file for file in files if file.endswith("/variables.secret")] == [
-        *(["/var/lib/billing_stage/variables.secret"] if reads else [])
+        *(["-/var/lib/billing_stage/variables.secret"] if reads else [])
     ]
     assert ("/var/lib/billing_stage/variables.secret" in chosen.start_files) == reads
 

@@ -47,7 +47,7 @@ def test_a_migration_gets_the_variables_and_the_secret_variables_of_the_unit(pen
     pending.run("release", "0.2.0")
     [call] = [call for call in pending.calls if " UP" in call]
     files = re.findall(r"--property=EnvironmentFile=(\S+)", call)
-    assert {"/etc/default/billing_stage", "/var/lib/billing_stage/variables.secret"} <= set(files)
+    assert {"/etc/default/billing_stage", "-/var/lib/billing_stage/variables.secret"} <= set(files)
 
 
 def test_without_settings_of_the_unit_nothing_of_a_release_runs(pending: StubHost) -> None:
