@@ -5,8 +5,6 @@ release_tool = "mix"
 appsignal = True
 health_path = "/health"
 
-health_path = "/health"
-
 # Only examples/billing needs this, because it does without Ecto. Leave it out for an application with Ecto.
 migrations_command = "Billing.Release.migrations()"
 
