@@ -45,7 +45,7 @@ def entry_point(host: Host, file: str, environment: str, **options: str) -> Run:
 @contextlib.contextmanager
 def begun(host: Host, file: str, environment: str, **options: str) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """A deploy under way: its process, which is the controller's own, and the file with what it says."""
-    output = host.project.path / f"{file}.out"
+    output = host.project.path / f"{file}.{environment}.out"
     with output.open("wb") as log:
         process = subprocess.Popen(
             ["env", *_assignments(options), *PYINFRA, file, "--limit", environment, "--yes"],
