@@ -86,6 +86,23 @@ class TableInForce(FactBase[bool | None]):
         return None if output == ["untold"] else output == ["in force"]
 
 
+class PortClosed(FactBase[bool]):
+    """Whether the kernel drops connections to a port that do not come over loopback."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, port: int) -> StringCommand:
+        return program.command("port_is_closed.sh", str(port))
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["closed"]
+
+
 def closed(environments: Sequence[Environment]) -> None:
     """Close the ports of a machine's applications to the network, now and at every boot.
 

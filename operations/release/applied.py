@@ -12,12 +12,12 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.files import Sha256File
 
 from group_data.schema.environment import Environment
-from operations import unit
+from operations import ports, unit
 from operations.host.unit_state import properties
 
 
 def require(environment: Environment) -> None:
-    """Refuse a release if the unit or its variables are not as the data says, or systemd has not read them.
+    """Refuse a release if the unit, its variables or the closed port are not as the data says, or systemd has not read them.
 
     + environment: of the release
 
@@ -25,16 +25,20 @@ def require(environment: Environment) -> None:
     """
     found = {path: host.get_fact(Sha256File, path=path) for path in _texts(environment)}
     reload_needed = properties(environment.unit).get("NeedDaemonReload") == "yes"
-    if reason := refusal(environment, found, reload_needed=reload_needed):
+    port_closed = host.get_fact(ports.PortClosed, port=environment.port)
+    if reason := refusal(environment, found, reload_needed=reload_needed, port_closed=port_closed):
         raise DeployError(f"{reason}. First `make apply ENV={environment.environment}`. Nothing was changed")
 
 
-def refusal(environment: Environment, found: Mapping[str, str | None], *, reload_needed: bool) -> str | None:
+def refusal(
+    environment: Environment, found: Mapping[str, str | None], *, reload_needed: bool, port_closed: bool
+) -> str | None:
     """The reason why a release cannot start, or None.
 
     + environment: of the release
     + found: SHA-256 of the files on the host, by path; None for one that is not there
     + reload_needed: whether systemd runs another unit than its file says
+    + port_closed: whether the machine keeps the application's port to itself
     """
     name = environment.environment
     if not found[environment.unit_path]:
@@ -44,9 +48,11 @@ def refusal(environment: Environment, found: Mapping[str, str | None], *, reload
     stale = [path for path, text in texts.items() if found[path] != sha256(text.encode()).hexdigest()]
     if stale:
         return f"{name} is not as its data says, and a release would start with {' and '.join(stale)} of before"
-    return (
-        f"{name} is not as its data says: systemd has not read {environment.unit_path} anew" if reload_needed else None
-    )
+    if reload_needed:
+        return f"{name} is not as its data says: systemd has not read {environment.unit_path} anew"
+    if not port_closed:
+        return f"the machine does not keep port {environment.port} to itself ({ports.TABLE}), so the network could reach it"
+    return None
 
 
 def _texts(environment: Environment) -> dict[str, str]:

@@ -70,6 +70,10 @@ def test_a_release_into_an_environment_that_is_not_applied_is_refused(host: Host
     assert run.exit_code == 1
     assert "a release would start with /etc/systemd/system/billing_stage.service of before" in run.output
     assert "First `make apply ENV=stage`" in run.output
+    host.machine.run("nft delete table inet deploy_ports")
+    run = release(host, "stage", built[OPEN])
+    host.machine.run("systemctl restart deploy-ports")
+    assert (run.exit_code, "the machine does not keep port 4001 to itself" in run.output) == (1, True), run.output
 
 
 def test_a_crash_leaves_a_dump_that_doctor_names(host: Host) -> None:

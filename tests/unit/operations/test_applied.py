@@ -19,7 +19,7 @@ def on_host(environment: Environment) -> dict[str, str | None]:
 
 
 def test_an_applied_environment_is_released_to(environment: Make) -> None:
-    assert applied.refusal(environment(), on_host(environment()), reload_needed=False) is None
+    assert applied.refusal(environment(), on_host(environment()), reload_needed=False, port_closed=True) is None
 
 
 @pytest.mark.parametrize(
@@ -36,17 +36,17 @@ def test_an_applied_environment_is_released_to(environment: Make) -> None:
     ],
 )
 def test_a_setting_that_is_not_applied_is_refused(environment: Make, changed: dict[str, object], file: str) -> None:
-    reason = applied.refusal(environment(**changed), on_host(environment()), reload_needed=False)
+    reason = applied.refusal(environment(**changed), on_host(environment()), reload_needed=False, port_closed=True)
     assert reason == f"stage is not as its data says, and a release would start with {file} of before"
 
 
 def test_a_setting_that_no_release_starts_with_is_not_compared(environment: Make) -> None:
     changed = environment(health_path="/up", keep_releases=3, request_body_limit=9)
-    assert applied.refusal(changed, on_host(environment()), reload_needed=False) is None
+    assert applied.refusal(changed, on_host(environment()), reload_needed=False, port_closed=True) is None
 
 
 def test_an_apply_that_was_interrupted_before_systemd_read_the_unit_is_refused(environment: Make) -> None:
-    reason = applied.refusal(environment(), on_host(environment()), reload_needed=True)
+    reason = applied.refusal(environment(), on_host(environment()), reload_needed=True, port_closed=True)
     assert (
         reason == "stage is not as its data says: systemd has not read /etc/systemd/system/billing_stage.service anew"
     )
@@ -54,7 +54,12 @@ def test_an_apply_that_was_interrupted_before_systemd_read_the_unit_is_refused(e
 
 def test_variables_that_are_missing_are_named(environment: Make) -> None:
     found = on_host(environment()) | {"/etc/default/billing_stage": None}
-    reason = applied.refusal(environment(), found, reload_needed=False)
+    reason = applied.refusal(environment(), found, reload_needed=False, port_closed=True)
     assert (
         reason == "stage is not as its data says, and a release would start with /etc/default/billing_stage of before"
     )
+
+
+def test_a_port_that_the_network_could_reach_is_refused_before_anything_restarts(environment: Make) -> None:
+    reason = applied.refusal(environment(), on_host(environment()), reload_needed=False, port_closed=False)
+    assert reason == "the machine does not keep port 4001 to itself (inet deploy_ports), so the network could reach it"
