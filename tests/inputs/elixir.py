@@ -82,7 +82,7 @@ def _expected(item: Accepted) -> dict[str, str]:
         f"{app} Elixir.{environment.repo} username": environment.database_user or name,
         f"{app} Elixir.{environment.repo} database": environment.database_name or name,
         f"{app} Elixir.{environment.repo} password": values["database_password"],
-        f"{app} Elixir.{environment.endpoint} secret_key_base": values["secret_key_base"],
+        f"{environment.web_app} Elixir.{environment.endpoint} secret_key_base": values["secret_key_base"],
     }
     if environment.appsignal:
         expected["appsignal config push_api_key"] = values["appsignal_push_api_key"]
@@ -92,5 +92,5 @@ def _expected(item: Accepted) -> dict[str, str]:
 
 def _application(item: Accepted, texts: dict[str, str]) -> set[str]:
     """The application's own keys, and configured applications that are not ours."""
-    ours = (f"{item.environment.app} Elixir.", "appsignal config ")
+    ours = (f"{item.environment.app} Elixir.", f"{item.environment.web_app} Elixir.", "appsignal config ")
     return {path for path in texts if not path.startswith(ours)}
