@@ -144,6 +144,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     # Each one is built and released twice.
     "name",

@@ -189,6 +189,7 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: 
     assert stored(host) == before
 
 
+@pytest.mark.everything
 def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
     host.project.edit("stage", build_commands=["sleep 6"])
     with begun(host, "deploys/build.py", "stage") as (first, output):
@@ -201,7 +202,7 @@ def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
 def test_a_named_release_in_a_directory_of_the_repository(
     host: Host, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """What mix.exs says and group data does not is refused with the line for group data, before a build."""
+    """A name in group data that mix.exs does not have is refused with the line for group data, before a build."""
     whole = tmp_path_factory.mktemp("whole")
     seed_application(whole / "services/billing")
     mix_exs = whole / "services/billing/mix.exs"
@@ -214,8 +215,12 @@ def test_a_named_release_in_a_directory_of_the_repository(
         "set build_directory to the application's directory (there are: services/billing/mix.exs)" in elsewhere.output
     )
     host.project.edit("stage", build_directory="services/billing")
+    # The only release needs no setting: the host calls it by the application's name.
+    host.project.make("update", "ENV=stage", "YES=1").require_success()
+    assert host.project.make("ping", "ENV=stage").exit_code == 0
+    host.project.edit("stage", release_name="main")
     misnamed = build(host)
-    assert 'mix.exs has the release demo, and group data expects billing: set release_name = "demo"' in misnamed.output
+    assert 'mix.exs has the release demo, and group data expects main: set release_name = "demo"' in misnamed.output
     host.project.edit("stage", release_name="demo")
     host.project.apply("--limit", "stage").require_success()
     host.project.make("update", "ENV=stage", "YES=1").require_success()

@@ -140,7 +140,13 @@ def test_an_application_that_starts_is_waited_for(well: Host) -> None:
     assert_well(well)
 
 
-@pytest.mark.parametrize("name", CASES)
+# tests/unit/inspection has each of them; these need a machine most.
+ALWAYS = ("stopped", "memory", "closed ports", "database password", "disk")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.everything]) for name in CASES]
+)
 def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> None:
     case = CASES[name]
     well.machine.run(case.provoke)
@@ -163,6 +169,7 @@ def test_a_cookie_that_was_changed_in_the_vault_alone(well: Host) -> None:
     assert_well(well)
 
 
+@pytest.mark.everything
 def test_a_node_with_another_cookie_than_its_file(well: Host) -> None:
     """As after an apply by hand, without the restart."""
     well.machine.run("echo -n a-cookie-of-20-letters-or-more > /home/billing/stage/private/.erlang.cookie")
@@ -180,6 +187,7 @@ def test_a_certificate_that_ends(well: Host) -> None:
     assert_well(well, "prod")
 
 
+@pytest.mark.everything
 def test_a_parent_domain_that_claims_its_subdomains(well: Host) -> None:
     """Over a connection browsers accept: "Your connection is not private", for a site without TLS."""
     machine = well.machine
@@ -223,6 +231,7 @@ server {
     add_header Strict-Transport-Security "max-age=31536000; includeSubDomains" always;
     return 200;
 }
+
 """
 
 

@@ -196,6 +196,7 @@ def test_an_authority_that_is_not_on_the_host_is_refused(stage: Host) -> None:
     assert stage.machine.run("sha256sum /var/stage.secret.exs").stdout == before
 
 
+@pytest.mark.everything
 def test_the_unit_does_not_wait_for_the_local_postgresql(restored: Host) -> None:
     restored.project.edit("stage", **TEAM, database_tls="none")
     planned = restored.project.planned()

@@ -119,6 +119,7 @@ def test_cut_before_anything_is_switched(on_old: Host, built: dict[Variant, Path
     assert_well(on_old, "0.2.0")
 
 
+@pytest.mark.everything
 def test_remains_of_another_upload_are_removed_by_the_next(on_old: Host, built: dict[Variant, Path]) -> None:
     uploads = "~devops/.deploy-uploads"
     on_old.machine.run(
@@ -233,6 +234,7 @@ def test_a_holder_that_is_gone_is_detected(on_old: Host, left: str) -> None:
     assert lock_is_free(on_old)
 
 
+@pytest.mark.everything
 def test_an_apply_and_a_release(on_old: Host, built: dict[Variant, Path]) -> None:
     with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
         wait_until(lambda: "Release: 0.2.0 runs" in output.read_text(), "the release has the lock")

@@ -165,6 +165,7 @@ def test_exchanges_do_not_increase_after_a_run_with_changes(watched: Watched) ->
     assert counts == {"connections": 1, "exchanges": 2}
 
 
+@pytest.mark.everything
 def test_a_deploy_that_is_slow_to_ask_is_answered_from_the_same_look(watched: Watched) -> None:
     """As it is where many machines are connected to before the first of them is asked."""
     watched.deploy("")
@@ -197,6 +198,7 @@ def test_the_next_session_is_open_before_a_command_ends(watched: Watched) -> Non
     assert waiting.count(1) >= 5, events
 
 
+@pytest.mark.everything
 def test_there_are_no_more_when_the_operations_double(watched: Watched) -> None:
     counts = []
     for number in (10, 20):
@@ -235,6 +237,7 @@ def test_unused_questions_are_not_asked_again_in_executing(watched: Watched) -> 
     assert watched.machine.run("wc -l < /run/outside; wc -l < /run/inside").stdout.split() == ["1", "2"]
 
 
+@pytest.mark.everything
 def test_commands_that_are_no_deploys_profit_too(watched: Watched) -> None:
     drift = [sys.executable, "-m", "commands.drift"]
     watched.project.run(*drift).require_success()
@@ -425,6 +428,7 @@ def test_a_memory_that_cannot_be_read_is_no_error(watched: Watched, text: str) -
     assert counts["exchanges"] == 1
 
 
+@pytest.mark.everything
 def test_a_place_where_nothing_can_be_kept_is_no_error(watched: Watched) -> None:
     (watched.project.path / ".cache").write_text("in the way")
     try:
@@ -434,6 +438,7 @@ def test_a_place_where_nothing_can_be_kept_is_no_error(watched: Watched) -> None
         (watched.project.path / ".cache").unlink()
 
 
+@pytest.mark.everything
 def test_memories_of_another_state_of_the_machine_do_not_matter(watched: Watched) -> None:
     watched.project.planned()
     for path in (watched.project.path / ".cache").rglob("*.json"):
@@ -444,6 +449,7 @@ def test_memories_of_another_state_of_the_machine_do_not_matter(watched: Watched
     assert watched.project.planned() == {}
 
 
+@pytest.mark.everything
 def test_runs_at_the_same_time_do_not_disturb_each_other(watched: Watched) -> None:
     watched.project.planned()
     with ThreadPoolExecutor() as pool:
@@ -482,6 +488,7 @@ def test_nothing_is_stale_on_the_connection_that_is_made_then(few_sessions: Watc
         assert few_sessions.apply("--limit", "stage") == expected
 
 
+@pytest.mark.everything
 def test_it_is_enough_that_paramiko_says_no_more_than_no(few_sessions: Watched) -> None:
     """As it does when two hosts are refused at the same time, of whom it tells one the reason."""
     few_sessions.deploy(
