@@ -105,13 +105,13 @@ def _loaded(environment: Environment) -> dict[str, str]:
         "Restart": environment.restart,
         "User": environment.app,
         # systemctl prints a line for each file; the last one counts here.
-        "EnvironmentFiles": f"{_last_file(environment)} (ignore_errors=no)",
+        "EnvironmentFiles": f"{_last_file(environment)} (ignore_errors=yes)",
         "ExecStart": environment.start_command,
     }
 
 
 def _last_file(environment: Environment) -> str:
-    return environment.secret_variables_path if environment.has_secret_variables else environment.variables_path
+    return environment.secret_variables_path if environment.has_secret_variables else environment.revision_path
 
 
 def _secret(item: Accepted) -> dict[str, str]:
