@@ -152,7 +152,7 @@ def pyinfra_processes(path: Path) -> list[int]:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if {b"pyinfra", b"--yes"} <= set(words) and (process / "cwd").readlink() == path:
+            if {b"deploy.py", b"--yes"} <= set(words) and (process / "cwd").readlink() == path:
                 found.append(int(process.name))
     return found
 
