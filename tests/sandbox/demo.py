@@ -64,6 +64,9 @@ def main() -> int:
     if any(_make("promote", f"FROM={first}", f"ENV={name}") for name in others):
         return 1
     _show_sites(f"From outside, the release of {first} promoted", address, environments)
+    heading("From outside, past nginx")
+    for environment in environments.values():
+        _show_answer(f"http://{address}:{environment.port}", _reached(address, environment.port))
     for title, command in inside(list(environments.values())).items():
         heading(title)
         print(indented(on_machine(command)))
@@ -78,6 +81,15 @@ def _show_sites(title: str, address: str, environments: Mapping[str, Environment
     heading(title)
     for environment in environments.values():
         _show_answer(environment.url, ask(address, environment.domain, tls=environment.tls != "none"))
+
+
+def _reached(address: str, port: int) -> str:
+    # Two seconds: this machine is next door, and its firewall does not answer at all.
+    try:
+        socket.create_connection((address, port), timeout=2).close()
+    except OSError:
+        return "no answer: the machine keeps this port to itself"
+    return "ANSWERS"
 
 
 def _show_answer(url: str, answer: str) -> None:
@@ -104,7 +116,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
         f"Aliases of {first.user}": f"cat {first.home}/.bash_aliases",
-        "Listening: SSH and nginx for everybody, the rest on loopback": "ss -Hltn | awk '{ print $4 }' | sort -u",
+        "Listening: the application on all interfaces, behind a table of nftables": "ss -Hltn | awk '{ print $4 }' | sort -u",
     }
 
 

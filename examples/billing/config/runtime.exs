@@ -21,6 +21,6 @@ if config_env() == :prod do
   # The application listens on all interfaces, as a new Phoenix application does.
   config :billing, BillingWeb.Endpoint,
     url: [host: System.get_env("PHX_HOST") || "example.com", port: 443, scheme: "https"],
-    http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}],
+    http: [ip: {0, 0, 0, 0, 0, 0, 0, 0}, port: String.to_integer(System.get_env("PORT") || "4000")],
     secret_key_base: secret_key_base
 end
