@@ -116,7 +116,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
         f"Aliases of {first.user}": f"cat {first.home}/.bash_aliases",
-        "Listening: the application on all interfaces, behind a table of nftables": "ss -Hltn | awk '{ print $4 }' | sort -u",
+        "Listening: the application on all interfaces, behind nftables": "ss -Hltn | awk '{ print $4 }' | sort -u",
     }
 
 
