@@ -27,7 +27,7 @@ end
 
 if System.get_env("ECTO") != "no" do
   defmodule Ecto.Migrator do
-    def migrations_path(repo), do: "/work/priv/#{inspect(repo)}/migrations"
+    def migrations_path(repo), do: "/place/priv/#{inspect(repo)}/migrations"
 
     def with_repo(repo, fun) do
       if Process.get(:broken), do: {:error, :no_database}, else: {:ok, fun.(repo), []}
@@ -62,7 +62,7 @@ end
 
 for name <- System.argv() do
   IO.puts("# #{name}")
-  Code.eval_string(File.read!("/work/#{name}.exs"), [], file: name)
+  Code.eval_string(File.read!("/place/#{name}.exs"), [], file: name)
 end
 
 IO.puts("# parameters")

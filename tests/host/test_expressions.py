@@ -66,8 +66,8 @@ class Release:
         (self.directory / "ecto.exs").write_text(STAND_IN.read_text())
         return run_in(
             image(self.distribution, "elixir"),
-            f"ECTO={ecto} RELEASE={release} LC_ALL=C.UTF-8 elixir -pa '/work/lib/*/ebin' /work/ecto.exs {' '.join(names)}",
-            binds={self.directory: ("/work", True)},
+            f"ECTO={ecto} RELEASE={release} LC_ALL=C.UTF-8 elixir -pa '/place/lib/*/ebin' /place/ecto.exs {' '.join(names)}",
+            binds={self.directory: ("/place", True)},
         )
 
 

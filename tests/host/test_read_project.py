@@ -110,8 +110,8 @@ def test_an_application_that_only_its_unit_can_configure_is_built(release: str, 
     build_program.write_text(program.text("build.sh"))
     environment = Environment(app="billing", environment="prod", domain="billing.example.com", port=4000)
     write(tmp_path, {"build.exs": program.text("read_project.exs"), "build.conf": build._conf(environment)})
-    command = "cd /work/scratch/source && REVISION=0123456789 BRANCH=main TAKEN= bash /work/build"
-    run = run_in(image(release, "elixir"), command, binds={tmp_path: ("/work", False)})
+    command = "cd /place/scratch/source && REVISION=0123456789 BRANCH=main TAKEN= bash /place/build"
+    run = run_in(image(release, "elixir"), command, binds={tmp_path: ("/place", False)})
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.splitlines()[-1].startswith("Built 0.1.0+")
     assert (tmp_path / "scratch/release.tar.gz").exists()
