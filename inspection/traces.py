@@ -133,13 +133,6 @@ TRACES = (
     ),
     Trace("secret file", lambda e: e.secret_path, "secrets", lambda e: f"rm {e.secret_path}"),
     _unfinished("secret file", lambda e: e.secret_path, "secrets"),
-    Trace(
-        "former secret file",
-        lambda e: f"{e.secret_path}.before",
-        "secrets",
-        lambda e: f"rm {e.secret_path}.before",
-        always=True,
-    ),
     _unfinished("password file", lambda e: e.htpasswd_path),
     _unfinished("cookie", lambda e: e.cookie_path),
     Trace("variables", lambda e: e.variables_path, "ours", lambda e: f"rm {e.variables_path}"),
