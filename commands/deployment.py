@@ -83,14 +83,17 @@ class Deployment:
 
     def plan(self) -> bool:
         """Show the difference. Returns whether there is something to do; ends with 1 without a complete plan."""
-        with on_interruption("Interrupted while planning: nothing was changed."):
-            code, output = self._pyinfra("--dry", "--diff", "--json")
+        with on_interruption("Interrupted while planning: nothing was changed."), _note() as note:
+            code, output = self._pyinfra("--dry", "--diff", "--json", LOST=str(note))
+            lost = note.exists()
         try:
             operations = json.loads(output)["plan"] if code == 0 else None
         except (KeyError, TypeError, ValueError):
             operations = None
         if operations is None:
-            click.echo("\nThe plan was not finished, for the reason above.", err=True)
+            # A lost connection has had its last word.
+            if not lost:
+                click.echo("\nThe plan was not finished, for the reason above.", err=True)
             raise click.exceptions.Exit(1)
         lines = plan_text.summary(operations)
         click.echo("\n".join(["", "This would change:", *lines]) if lines else "\nNothing would change.")
@@ -98,8 +101,7 @@ class Deployment:
 
     def carry_out(self) -> None:
         """Carry the deploy out. Ends with 1 if pyinfra fails."""
-        with on_interruption(self.half_done), tempfile.TemporaryDirectory() as directory:
-            ready = Path(directory) / "ready"
+        with on_interruption(self.half_done), _note() as ready:
             code, _ = self._pyinfra("--yes", READY=str(ready))
             # Before pyinfra has read the inventory, a signal ends it with exit code 0.
             if code == 0 and not ready.exists():
@@ -135,6 +137,13 @@ class Deployment:
         if not 0 <= pyinfra.returncode < 128 or (output or "").startswith("Exiting upon user request"):
             raise Interruption
         return pyinfra.returncode, output or ""
+
+
+@contextmanager
+def _note() -> Iterator[Path]:
+    """A file that pyinfra may create to say something to this process."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory) / "note"
 
 
 def animated() -> bool:

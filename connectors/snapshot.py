@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
+import paramiko
 from gevent import Greenlet, spawn
 from gevent.event import AsyncResult
 from gevent.lock import Semaphore
-from paramiko import ChannelException, SSHException, Transport
+from paramiko import ChannelException, SSHException
 from paramiko.channel import ChannelFile, ChannelStdinFile
 from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.state import StateStage
-from pyinfra.connectors.ssh import SSHConnector
-from pyinfra.connectors.sshuserclient import SSHClient
 from pyinfra.connectors.util import (
     SUDO_PASSWORD_REQUIRED_LINES,
     CommandOutput,
@@ -37,8 +36,10 @@ from pyinfra.connectors.util import (
 from typing_extensions import override
 
 from connectors import memory
+from connectors.client import Client
+from connectors.connector import Connector
 from connectors.exchange import Answer, Command, answers, script
-from connectors.transport import BROKEN, breaking, prompt
+from connectors.transport import BROKEN
 
 # Number of hosts that share a connection. sshd allows ten sessions in one (MaxSessions in sshd_config(5)); each host may use
 # one for a command and one for files, and one more is open in advance.
@@ -89,7 +90,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.connectors: list[SnapshotConnector] = []
-        self.client: SSHClient | None = None
+        self.client: Client | None = None
         # Host key: identifies the machine under any name.
         self.machine: bytes | None = None
         # Result of a connect in progress; None otherwise.
@@ -111,7 +112,7 @@ class Connection:
         self.works = False
 
     @property
-    def transport(self) -> Transport | None:
+    def transport(self) -> paramiko.Transport | None:
         """The SSH transport of the client; None before it is connected."""
         return self.client.get_transport() if self.client else None
 
@@ -135,7 +136,7 @@ class Connection:
 
     def open_shell(self) -> Shell | None:
         """A shell on the machine that waits for its script; None if the machine refuses one."""
-        client: SSHClient = self.client  # type: ignore[assignment]
+        client: Client = self.client  # type: ignore[assignment]
         with suppress(*BROKEN):
             stdin, stdout, _ = client.exec_command("sh -s")
             return Shell(stdin, stdout)
@@ -177,8 +178,8 @@ class Connection:
         return first
 
 
-class SnapshotConnector(SSHConnector):
-    """pyinfra's SSH connector, which answers facts from one look at the machine until something else runs there."""
+class SnapshotConnector(Connector):
+    """The SSH connector, which answers facts from one look at the machine until something else runs there."""
 
     _connections: ClassVar[WeakKeyDictionary[State, dict[str, list[Connection]]]] = WeakKeyDictionary()
 
@@ -207,19 +208,14 @@ class SnapshotConnector(SSHConnector):
         same[-1].connectors.append(self)
         return same[-1]
 
-    @property
-    def client(self) -> SSHClient | None:
+    @property  # type: ignore[override]
+    def client(self) -> Client | None:
         """The SSH client of the connection."""
         return self.connection.client
 
     @client.setter
-    def client(self, client: SSHClient | None) -> None:
+    def client(self, client: Client | None) -> None:
         self.connection.client = client
-
-    @override
-    def make_paramiko_kwargs(self) -> dict[str, Any]:
-        """The same as in pyinfra's SSH connector, plus our transport."""
-        return super().make_paramiko_kwargs() | {"transport_factory": prompt}
 
     @override
     def connect(self) -> None:
@@ -264,11 +260,18 @@ class SnapshotConnector(SSHConnector):
     # --- Running ---------------------------------------------------------------------------------------------------------
 
     @override
-    @breaking()
     def run_shell_command(
         self, command: StringCommand, print_output: bool = False, print_input: bool = False, **arguments: Any
     ) -> Outcome:
-        """The same as in pyinfra's SSH connector, but a fact may be answered from the snapshot."""
+        """The same as in pyinfra's SSH connector, but a fact may be answered from the snapshot. Raises LostError."""
+        with self.using():
+            outcome = self._run(command, print_output, print_input, **arguments)
+        # paramiko tells a lost connection as a command that failed. One that restarts the machine may end like that.
+        if not outcome[0]:
+            self.require_connection()
+        return outcome
+
+    def _run(self, command: StringCommand, print_output: bool, print_input: bool, **arguments: Any) -> Outcome:
         ordinary = partial(
             self._in_a_session, super().run_shell_command, command, print_output, print_input, **arguments
         )
@@ -283,17 +286,15 @@ class SnapshotConnector(SSHConnector):
             return ordinary()
 
     @override
-    @breaking()
     def put_file(self, *arguments: Any, **keywords: Any) -> bool:
-        """As pyinfra's SSH connector does; ends the snapshot."""
-        with self._changing():
+        """As pyinfra's SSH connector does; ends the snapshot. Raises LostError."""
+        with self.using(), self._changing():
             return self._in_a_session(super().put_file, *arguments, **keywords)
 
     @override
-    @breaking()
     def get_file(self, *arguments: Any, **keywords: Any) -> bool:
-        """As pyinfra's SSH connector does; ends the snapshot."""
-        with self._changing():
+        """As pyinfra's SSH connector does; ends the snapshot. Raises LostError."""
+        with self.using(), self._changing():
             return self._in_a_session(super().get_file, *arguments, **keywords)
 
     @override
@@ -359,7 +360,8 @@ class SnapshotConnector(SSHConnector):
         answer = connection.read(look)
         self._end(besides=connection)
         if not answer:
-            return False, CommandOutput([OutputLine("stderr", "the connection broke before the command was done")])
+            self.require_connection()
+            return False, CommandOutput([OutputLine("stderr", "the session broke before the command was done")])
         output = _output(answer, errors="replace") or CommandOutput([])
         if answer.status and not {line.strip() for line in output.output_lines}.isdisjoint(
             SUDO_PASSWORD_REQUIRED_LINES

@@ -1,42 +1,97 @@
 """An SSH transport that waits less: it opens the next session in advance, and sends small packets at once.
 
-It also raises the exceptions that pyinfra expects from a broken connection.
+It also ends by itself when the network is silent.
 """
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from contextlib import suppress
 from typing import Any
 
 import paramiko
-from gevent import Greenlet, spawn
-from paramiko import Channel, SSHException
+from gevent import Greenlet, sleep, spawn
+from paramiko import Channel, Message, SSHException
+from paramiko.common import cMSG_GLOBAL_REQUEST
 from typing_extensions import override
 
-# Exceptions of a connection that breaks or allows no more sessions. The next command then fails with pyinfra's message.
+from connectors.silence import INTERVAL, Silence, Verdict
+
+# Exceptions of a connection that breaks or allows no more sessions.
 BROKEN = (SSHException, OSError, EOFError)
 
 
-@contextmanager
-def breaking() -> Iterator[None]:
-    """A connection that breaks in the block raises SSHException, which pyinfra reports as an error of the host.
+class Wire:
+    """A socket that counts what it receives.
 
-    paramiko raises EOFError if it was about to send, and pyinfra would report that as a bug of its own.
+    + sock: a socket, or the channel of a jump host
     """
-    try:
-        yield
-    except EOFError as error:
-        raise SSHException("the connection broke") from error
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self.received = 0
+
+    def recv(self, size: int) -> bytes:
+        """The next bytes, as those of the socket.
+
+        + size: number of bytes at most
+        """
+        received: bytes = self._sock.recv(size)
+        self.received += len(received)
+        return received
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
 
 
 class Transport(paramiko.Transport):
     """paramiko's transport, which opens the next session in advance, so that a command takes one round trip and not two.
 
     At most one session more than before is open. If sshd refuses it (`MaxSessions`), the transport opens none in advance.
+    A host that answers nothing any more ends it: paramiko sends keepalives, and never looks whether one was answered.
     """
 
     _ahead: "Greenlet[..., Channel | None] | None" = None
     _refused = False
+
+    sock: Any
+
+    # Seconds of silence after which the connection was given up; None if it was not.
+    silence: int | None = None
+
+    @override
+    def run(self) -> None:
+        """The connection's thread, and beside it the look whether the host is there."""
+        watch = spawn(self._watch)
+        try:
+            super().run()
+        finally:
+            watch.kill(block=False)
+
+    def _watch(self) -> None:
+        silence = Silence(self.sock.received, time.monotonic())
+        question: Greenlet[..., None] | None = None
+        while True:
+            sleep(INTERVAL)
+            match silence.look(self.sock.received, time.monotonic()):
+                case Verdict.ASK if question is None or question.dead:
+                    # Beside this greenlet: while the network is silent, sending waits.
+                    question = spawn(self._ask)
+                case Verdict.DEAD:
+                    self.silence = silence.lasts(time.monotonic())
+                    # Ends the thread, and whatever waits for the host, as a connection that the host closed.
+                    self.packetizer.close()
+                    return
+
+    def _ask(self) -> None:
+        """Ask for an answer, as OpenSSH's client does. Every server must give one, even if it does not know the question."""
+        if not self.is_authenticated():
+            return
+        question = Message()
+        question.add_byte(cMSG_GLOBAL_REQUEST)
+        question.add_string("keepalive@openssh.com")
+        question.add_boolean(True)
+        with suppress(*BROKEN):
+            self._send_user_message(question)  # type: ignore[attr-defined]
 
     @override
     def open_session(
@@ -72,4 +127,4 @@ def prompt(sock: socket.socket, **options: Any) -> Transport:
     """
     if isinstance(sock, socket.socket):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Transport(sock, **options)
+    return Transport(Wire(sock), **options)  # type: ignore[arg-type]

@@ -1,10 +1,14 @@
-"""Takes away from pyinfra's output what nobody asked for: a warning about itself, and colours where NO_COLOR is set."""
+"""Takes away from pyinfra's output what nobody asked for: a warning about itself, its words about a lost connection, and
+colours where NO_COLOR is set.
+"""
 
 import logging
 import os
 
 import click
 from pyinfra import logger
+
+from preflight import loss
 
 # pyinfra/operations/files.py logs this at each use of `files.block`.
 BETA = "The `files.block` operation is currently in beta!"
@@ -15,8 +19,9 @@ def _worth_reading(record: logging.LogRecord) -> bool:
 
 
 def silence() -> None:
-    """Hide this one line, and with NO_COLOR all styles. A second call changes nothing."""
+    """Hide these lines, and with NO_COLOR all styles. A second call changes nothing."""
     logger.addFilter(_worth_reading)
+    loss.announce_at_end()
     if os.environ.get("NO_COLOR"):
         # click asks this of every text. Its own setting is one of a context, which pyinfra's greenlets do not have.
         click.utils.should_strip_ansi = lambda *_: True  # type: ignore[attr-defined]

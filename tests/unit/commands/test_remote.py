@@ -7,6 +7,7 @@ import pytest
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import DeployError
 
+from connectors.openssh import limits
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
 from inspection.probe import in_release
@@ -27,14 +28,15 @@ ACCESS = {
 def test_ssh_gets_the_inventorys_connection_data(inventory: Callable[..., Inventory]) -> None:
     host = inventory(stage=STAGE | ACCESS).get_host("stage")
     assert ssh(host, ["true"])[:-2] == [
-        "ssh", "-T", "-o", "BatchMode=yes", "-F", ".sandbox/ssh_config", "-o", "User=devops", "-o",
-        "IdentityFile=/keys/ci key", "-o", "UserKnownHostsFile=known_hosts", "-o", "StrictHostKeyChecking=yes", "-p", "2222",
+        "ssh", "-T", "-o", "BatchMode=yes", *limits(), "-F", ".sandbox/ssh_config", "-o", "User=devops", "-o",
+        "IdentityFile=/keys/ci key", "-o", "UserKnownHostsFile=known_hosts", "-o", "StrictHostKeyChecking=yes",
+        "-o", "IdentitiesOnly=yes", "-p", "2222",
     ]  # fmt: skip
 
 
 def test_without_anything_said_ssh_decides(inventory: Callable[..., Inventory]) -> None:
     host = inventory(stage=STAGE).get_host("stage")
-    assert ssh(host, ["true"], terminal=True) == ["ssh", "-t", "server.example.com", "true"]
+    assert ssh(host, ["true"], terminal=True) == ["ssh", "-t", *limits(), "server.example.com", "true"]
 
 
 @pytest.mark.parametrize("text", ["a b", "'", '"', "$x", "`id`", "\n", "\\", "é", "", "-e"])

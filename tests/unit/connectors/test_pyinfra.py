@@ -16,13 +16,14 @@ from pyinfra.api.operation import add_op
 from pyinfra.api.operations import run_ops
 from pyinfra.api.state import StateStage
 from pyinfra.connectors import util
-from pyinfra.connectors.sshuserclient import SSHClient
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_state
 from pyinfra.facts.server import Hostname
 from pyinfra.operations import files
 
+from connectors import client as clients
 from connectors import snapshot, transport
+from connectors.client import Client
 from connectors.snapshot import SnapshotConnector
 
 TIMEOUT = 10
@@ -98,7 +99,7 @@ def test_a_connection_is_made_with_our_transport(monkeypatch: pytest.MonkeyPatch
     def reached(*_: Any, **__: Any) -> transport.Transport:
         raise ReachedError
 
-    monkeypatch.setattr(snapshot, "prompt", reached)
+    monkeypatch.setattr(clients, "prompt", reached)
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         _, _, connector = made(ssh_port=server.getsockname()[1])
         with pytest.raises(ReachedError):
@@ -197,8 +198,8 @@ def test_a_refusal_whose_reason_another_thread_took_is_one_too(
 
 def test_a_connection_for_files_is_kept_until_its_cache_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, connector = made()
-    connector.client = SSHClient()
-    monkeypatch.setattr(SSHClient, "get_transport", lambda _: object())
+    connector.client = Client({}, "server")
+    monkeypatch.setattr(Client, "get_transport", lambda _: object())
     monkeypatch.setattr("pyinfra.connectors.ssh.SFTPClient.from_transport", lambda _: object())
     first = connector.get_file_transfer_connection()
     assert connector.get_file_transfer_connection() is first

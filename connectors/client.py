@@ -1,0 +1,89 @@
+"""A connection to a machine by paramiko, in the way that OpenSSH would go, with an end to every wait."""
+
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import paramiko
+from paramiko import SSHException
+from paramiko.agent import AgentRequestHandler
+from pyinfra.connectors.sshuserclient.client import (
+    AcceptNewPolicy,
+    StrictPolicy,
+    WarningPolicy,
+    get_host_keys,
+)
+
+from connectors.keys import Login
+from connectors.openssh import TIMEOUT, Way, read_way
+from connectors.silence import PATIENCE
+from connectors.transport import prompt
+
+# OpenSSH's StrictHostKeyChecking, as `ssh -G` prints it. Any other value would ask, and nobody is there to answer.
+_POLICIES = {"accept-new": AcceptNewPolicy, "false": WarningPolicy, "no": WarningPolicy, "off": WarningPolicy}
+
+
+class ProxyError(SSHException):
+    """A command between this computer and the machine that ended."""
+
+
+class Client(paramiko.SSHClient):
+    """paramiko's client, which goes the way that OpenSSH's configuration says.
+
+    + data: of the inventory, with pyinfra's names
+    + address: name or address of the machine
+    """
+
+    def __init__(self, data: Mapping[str, Any], address: str) -> None:
+        super().__init__()
+        self.data = data
+        self.way: Way = read_way(data, address, os.environ)
+        self.login = Login(self.way, data.get("ssh_password"))
+        self._proxy: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Connect and log in. Raises SSHException, OSError and EOFError."""
+        way = self.way
+        self.set_missing_host_key_policy(_POLICIES.get(way.strict, StrictPolicy)())
+        # Read once for all hosts.
+        self._host_keys = get_host_keys(tuple(file for file in way.known_hosts if os.path.exists(file)))  # noqa: PTH110
+        self._host_keys_filename = next(iter(way.known_hosts), None)
+        sock, errors = self._socket()
+        try:
+            # The name stands for the key alone: paramiko would add a port to it.
+            self.connect(
+                way.key_name, sock=sock, auth_strategy=self.login, transport_factory=prompt, timeout=PATIENCE,  # type: ignore[arg-type]
+                **(self.data.get("ssh_paramiko_connect_kwargs") or {}),
+            )  # fmt: skip
+        except (SSHException, EOFError) as error:
+            if errors and (said := _last_line(errors)):
+                raise ProxyError(said) from error
+            raise
+        if self.data.get("ssh_forward_agent") and (transport := self.get_transport()):
+            AgentRequestHandler(transport.open_session())
+
+    def close(self) -> None:
+        """End the connection, and what stands between."""
+        super().close()
+        if self._proxy:
+            self._proxy.kill()
+            self._proxy.wait()
+
+    def _socket(self) -> tuple[socket.socket, Any]:
+        """A socket that leads to the machine, and the file with the words of the command between, if there is one."""
+        if not self.way.proxy:
+            return socket.create_connection((self.way.address, self.way.port), timeout=TIMEOUT), None
+        ours, theirs = socket.socketpair()
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  read after the command has ended
+        with theirs:
+            self._proxy = subprocess.Popen(self.way.proxy, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=errors)
+        return ours, errors
+
+
+def _last_line(errors: Any) -> str:
+    errors.seek(0)
+    lines = errors.read().decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")

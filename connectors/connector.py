@@ -1,0 +1,119 @@
+"""pyinfra's SSH connector over our client: one way to a machine for paramiko and ssh(1), and an end to every wait.
+
+A connection that is lost raises LostError from whatever used it, and stands in the list of losses.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from gevent import Timeout, get_hub, sleep
+from paramiko import SSHException
+from pyinfra import logger
+from pyinfra.api.state import StateStage
+from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
+from typing_extensions import override
+
+from connectors.client import Client
+from connectors.loss import Loss, LostError, losses
+from connectors.openssh import ConfigurationError
+from connectors.reasons import reason
+from connectors.silence import PATIENCE
+from connectors.transport import BROKEN, Transport
+
+
+class Connector(SSHConnector):
+    """pyinfra's SSH connector, whose connections end when the network is silent."""
+
+    client: Client | None  # type: ignore[assignment]
+
+    @property
+    def address(self) -> str:
+        """Name or address of the machine, as the inventory has it."""
+        return str(self.data["ssh_hostname"] or self.host.name)
+
+    @property
+    def transport(self) -> Transport | None:
+        """The SSH transport of the client; None before it is connected."""
+        transport: Any = self.client.get_transport() if self.client else None
+        return transport if isinstance(transport, Transport) else None
+
+    @override
+    def connect(self) -> None:
+        """Connect, again if the inventory asks for it (`ssh_connect_retries`). Raises LostError."""
+        _patch_paramiko_sk_key_support()
+        for left in reversed(range(int(self.data["ssh_connect_retries"]) + 1)):
+            if not (why := self._attempt()):
+                return
+            if not left:
+                raise self._loss(why, made=False)
+            sleep(self.data["ssh_connect_retry_max_delay"])
+
+    def _attempt(self) -> str | None:
+        """Connect. Returns the reason if that fails."""
+        logger.debug("Connecting to: %s", self.address)
+        try:
+            self.client = client = Client(self.data, self.address)
+        except ConfigurationError as error:
+            return str(error)
+        try:
+            with Timeout(PATIENCE):
+                client.open()
+        except (Timeout, *BROKEN) as error:
+            with suppress(*BROKEN):
+                client.close()
+            return reason(error, client)
+        transport = client.get_transport()
+        if not transport or not transport.is_authenticated():
+            return f"it wants more than a key from {client.way.user}, such as a code: that cannot be given here"
+        return None
+
+    @contextmanager
+    def using(self) -> Iterator[None]:
+        """A connection that is lost in the block raises LostError, whatever paramiko makes of it."""
+        try:
+            yield
+        except BROKEN as error:
+            if self.is_lost():
+                raise self._loss(self._why(), made=True) from error
+            if isinstance(error, EOFError):
+                # pyinfra would report it as a bug of its own.
+                raise SSHException("the session broke") from error
+            raise
+
+    def require_connection(self) -> None:
+        """Raises LostError if the connection is lost."""
+        if self.is_lost():
+            raise self._loss(self._why(), made=True)
+
+    def is_lost(self) -> bool:
+        """Whether there was a connection that works no more."""
+        return self.transport is not None and not self.transport.is_active()
+
+    def _why(self) -> str:
+        silence = self.transport.silence if self.transport else None
+        return (
+            f"it said nothing for {silence} seconds" if silence else "it was closed, by the machine or on the way there"
+        )
+
+    def _loss(self, why: str, *, made: bool) -> LostError:
+        port = int(self.data["ssh_port"] or 22)
+        loss = Loss(
+            self.host.name,
+            self.address if port == 22 else f"{self.address}:{port}",
+            made,
+            self.state.current_stage is StateStage.Execute,
+            self._step(),
+            why,
+        )
+        losses.append(loss)
+        hub = get_hub()
+        # gevent prints a traceback of every other error that ends a greenlet. This one is told at the end.
+        hub.NOT_ERROR = tuple({*hub.NOT_ERROR, LostError})
+        return LostError(loss)
+
+    def _step(self) -> str:
+        """The name of the step that the host is in, while executing."""
+        running = self.host.executing_op_hash
+        return next(iter(self.state.get_op_meta(running).names), "") if running else ""

@@ -1,0 +1,170 @@
+"""One configuration for both ways to a machine: OpenSSH's own, with the inventory's data over it.
+
+ssh(1) reads it itself. For paramiko, `ssh -G` says what ssh(1) would do, so that `Match`, `Include`, `ProxyJump`, ports and
+keys mean the same. Knows neither gevent nor paramiko.
+"""
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.silence import PATIENCE
+
+# OpenSSH's options by pyinfra's names of them in the inventory.
+_OPTIONS = {
+    "ssh_user": "User",
+    "ssh_key": "IdentityFile",
+    "ssh_known_hosts_file": "UserKnownHostsFile",
+    "ssh_strict_host_key_checking": "StrictHostKeyChecking",
+}
+
+# Seconds for one address to accept a connection, and for sshd to say its first word.
+TIMEOUT = 10
+
+# ssh(1) waits without an end by default. With these a silent network ends it after 40 seconds, at every step of it.
+_LIMITS = {"ConnectTimeout": TIMEOUT, "ServerAliveInterval": 10, "ServerAliveCountMax": 3}
+
+
+class ConfigurationError(Exception):
+    """A configuration that OpenSSH refuses, in its own words."""
+
+
+class Way(NamedTuple):
+    """The way to a machine.
+
+    + address: name or IP address, after the configuration's HostName
+    + port: of sshd
+    + user: name there
+    + key_name: name of the machine in known_hosts
+    + known_hosts: files with host keys
+    + strict: OpenSSH's StrictHostKeyChecking
+    + identities: files of login keys, private or public
+    + certificates: files of certificates
+    + only_identities: whether other keys of an agent are left out
+    + agent: socket of an agent; None without one
+    + proxy: command that leads to the machine; empty if nothing is between
+    """
+
+    address: str
+    port: int
+    user: str
+    key_name: str
+    known_hosts: tuple[str, ...]
+    strict: str
+    identities: tuple[str, ...]
+    certificates: tuple[str, ...]
+    only_identities: bool
+    agent: str | None
+    proxy: tuple[str, ...]
+
+
+def options(data: Mapping[str, Any]) -> list[str]:
+    """OpenSSH's command line options for a host.
+
+    + data: of the inventory, with pyinfra's names
+    """
+    words = ["-F", str(data["ssh_config_file"])] if data.get("ssh_config_file") else []
+    for key, option in _OPTIONS.items():
+        if value := data.get(key):
+            words += ["-o", f"{option}={value}"]
+    if data.get("ssh_key"):
+        # An agent with many keys would use up sshd's attempts (MaxAuthTries) before this one.
+        words += ["-o", "IdentitiesOnly=yes"]
+    port = str(data.get("ssh_port") or 22)
+    return [*words, *(["-p", port] if port != "22" else [])]
+
+
+def limits() -> list[str]:
+    """The options with which ssh(1) ends when the network is silent."""
+    return [word for option, value in _LIMITS.items() for word in ("-o", f"{option}={value}")]
+
+
+def read_way(data: Mapping[str, Any], address: str, environment: Mapping[str, str]) -> Way:
+    """What OpenSSH would do to reach a host. Asks `ssh -G`, which connects to nothing; 5 ms.
+
+    + data: of the inventory, with pyinfra's names
+    + address: name or address of the host
+    + environment: variables of this process
+
+    Raises ConfigurationError.
+    """
+    command = ["ssh", "-T", "-G", *options(data), address]
+    try:
+        run = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except FileNotFoundError:
+        raise ConfigurationError("ssh(1) is missing on this computer: install openssh-client") from None
+    except subprocess.TimeoutExpired:
+        raise ConfigurationError(
+            f"ssh -G {address} does not end: look at Match exec in your SSH configuration"
+        ) from None
+    if run.returncode != 0:
+        raise ConfigurationError(" ".join(run.stderr.split()))
+    return way(run.stdout, data, address, environment)
+
+
+def way(printed: str, data: Mapping[str, Any], name: str, environment: Mapping[str, str]) -> Way:
+    """The way that `ssh -G` printed.
+
+    + printed: its output
+    + data: of the inventory, with pyinfra's names
+    + name: name or address of the host, as ssh got it
+    + environment: variables of this process
+    """
+    said: dict[str, list[str]] = {}
+    for line in printed.splitlines():
+        key, _, value = line.partition(" ")
+        said.setdefault(key.lower(), []).append(value)
+    one = {key: values[0] for key, values in said.items()}
+    port = int(one["port"])
+    plain = one["hostname"] if port == 22 else f"[{one['hostname']}]:{port}"
+    files = [*shlex.split(one.get("userknownhostsfile", "")), *shlex.split(one.get("globalknownhostsfile", ""))]
+    agent = one.get("identityagent", "SSH_AUTH_SOCK")
+    return Way(
+        address=one["hostname"],
+        port=port,
+        user=one["user"],
+        key_name=one.get("hostkeyalias") or plain,
+        known_hosts=tuple(str(Path(file).expanduser()) for file in files if file != "none"),
+        strict=one.get("stricthostkeychecking", "ask"),
+        identities=_paths(said.get("identityfile", [])),
+        certificates=_paths(said.get("certificatefile", [])),
+        only_identities=one.get("identitiesonly") == "yes",
+        agent=environment.get("SSH_AUTH_SOCK") if agent == "SSH_AUTH_SOCK" else None if agent == "none" else agent,
+        proxy=tuple(_proxy(one, data, name)),
+    )
+
+
+def _paths(values: Sequence[str]) -> tuple[str, ...]:
+    return tuple(str(Path(value).expanduser()) for value in values if value != "none")
+
+
+def _proxy(one: Mapping[str, str], data: Mapping[str, Any], name: str) -> list[str]:
+    """The command that stands between, as ssh(1) makes it of ProxyCommand or ProxyJump."""
+    address, port = one["hostname"], one["port"]
+    if one.get("proxycommand", "none") != "none":
+        tokens = {"%%": "%", "%h": address, "%n": name, "%p": port, "%r": one["user"]}
+        return ["sh", "-c", f"exec {_filled(one['proxycommand'], tokens)}"]
+    if one.get("proxyjump", "none") == "none":
+        return []
+    *before, last = one["proxyjump"].split(",")
+    config = ["-F", str(data["ssh_config_file"])] if data.get("ssh_config_file") else []
+    hops = ["-J", ",".join(before)] if before else []
+    target = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    jump = last if last.startswith("ssh://") else f"ssh://{last}"
+    return ["ssh", "-T", "-o", "BatchMode=yes", *limits(), *config, *hops, "-W", target, jump]
+
+
+def _filled(command: str, tokens: Mapping[str, str]) -> str:
+    pieces = []
+    rest = command
+    while rest:
+        before, percent, rest = rest.partition("%")
+        pieces.append(before)
+        if percent:
+            pieces.append(tokens.get(f"%{rest[:1]}", f"%{rest[:1]}"))
+            rest = rest[1:]
+    return "".join(pieces)

@@ -1,0 +1,80 @@
+"""Why there is no connection, in words that name the way out."""
+
+import socket
+from pathlib import Path
+
+from gevent import Timeout
+from paramiko import AuthenticationException, BadHostKeyException, HostKeys
+
+from connectors.client import Client, ProxyError
+from connectors.openssh import TIMEOUT, Way
+from connectors.silence import PATIENCE
+
+
+def reason(error: BaseException, client: Client) -> str:
+    """A clause without a full stop.
+
+    + error: of the attempt
+    + client: that made it
+    """
+    way = client.way
+    match error:
+        case Timeout():
+            return f"it did not answer within {PATIENCE} seconds"
+        case BadHostKeyException():
+            return changed_key(way)
+        case AuthenticationException():
+            return refused_login(way, client.login.tried)
+        case ProxyError():
+            return f"the way there ended: {error}"
+        case socket.gaierror():
+            return f"the name {way.address} is not known: {error.strerror}"
+        case ConnectionRefusedError():
+            return f"port {way.port} refuses connections: sshd does not run there, or has another port"
+        case TimeoutError():
+            return f"port {way.port} did not answer within {TIMEOUT} seconds: it is off, or a firewall drops the connection"
+        case OSError() if error.strerror:
+            return error.strerror
+    if str(error).startswith("StrictPolicy"):
+        return (
+            f"known_hosts has no key of {way.key_name}. Log in once with ssh, compare the fingerprint, and add the key to "
+            f"{_files(way)}"
+        )
+    if "banner" in str(error) or isinstance(error, EOFError):
+        return f"port {way.port} accepts connections, and sshd does not answer there: it is overloaded, or is no sshd"
+    return str(error) or type(error).__name__
+
+
+def changed_key(way: Way) -> str:
+    """The reason where a machine shows another key than the known one.
+
+    + way: to the machine
+    """
+    file = next((file for file in way.known_hosts if _has(file, way.key_name)), _files(way))
+    return (
+        f"its host key is not the one in {file}. Somebody may be between you and it. If it was installed anew, remove the "
+        f"old key: ssh-keygen -R '{way.key_name}' -f {file}"
+    )
+
+
+def refused_login(way: Way, tried: list[str]) -> str:
+    """The reason where no key was accepted.
+
+    + way: to the machine
+    + tried: names of the keys
+    """
+    if not tried:
+        return (
+            f"there is no key to log in with as {way.user}: load it into an ssh agent (ssh-add), as a key with a "
+            "passphrase or of a security token needs, or name its file in SSH_IDENTITY_FILE"
+        )
+    names = ", ".join(tried)
+    return f"{way.user} gets in with none of these keys: {names}. Add one to ~{way.user}/.ssh/authorized_keys there"
+
+
+def _files(way: Way) -> str:
+    return next(iter(way.known_hosts), "known_hosts")
+
+
+def _has(file: str, name: str) -> bool:
+    return Path(file).exists() and HostKeys(file).lookup(name) is not None
