@@ -20,7 +20,8 @@ def command(environment: str, since: str | None, lines: int, no_follow: bool) ->
     """Show the journal."""
     [(host, chosen), *_] = targets([environment])
     units = (chosen.unit, chosen.switch_unit)
-    code = wait_for_ssh(host, journal(units, since=since, lines=lines, follow=not no_follow))
+    goes_on = f"The application goes on: make status ENV={chosen.environment} asks for it."
+    code = wait_for_ssh(host, journal(units, since=since, lines=lines, follow=not no_follow), goes_on)
     if code == 1 and since:
         click.echo(f"SINCE={since}: journalctl takes times such as -1h, yesterday or '2026-01-31 14:00'.", err=True)
     return code

@@ -11,13 +11,11 @@ import click
 from pyinfra.api import Host
 
 from commands import options
-from commands.remote import targets
+from commands.remote import sentence, targets
+from connectors import openssh
 from group_data.schema.environment import Environment
 from inspection.probe import in_release
 from operations.host.ssh import ssh
-
-# Exit code of ssh(1) if it could not connect.
-_NOT_CONNECTED = 255
 
 
 @options.command(__doc__)
@@ -46,7 +44,9 @@ def _silence(host: Host, environment: Environment) -> str | None:
     )
     if run.returncode == 0:
         return None
-    if run.returncode == _NOT_CONNECTED or "there is no release yet" in run.stderr:
+    if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
+        return sentence(end, host)
+    if "there is no release yet" in run.stderr:
         return run.stderr.strip()
     name = environment.environment
     return f"{environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more"

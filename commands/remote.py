@@ -1,14 +1,19 @@
-"""Commands on an environment's host: this process becomes ssh, or waits for it."""
+"""Commands on an environment's host over ssh(1), and the sentence when the connection is lost."""
 
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
-from typing import NoReturn
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from pyinfra.api import Host
+from pyinfra.api.exceptions import ConnectError
 
+from connectors import openssh
 from group_data.schema.environment import Environment
+from inspection.ask import address
 from operations.host.ssh import ssh
 from preflight.selection import select_committed
 
@@ -22,29 +27,64 @@ def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
     return [(host, environments[host.name]) for host in hosts]
 
 
-def become_ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> NoReturn:
-    """Replace this process with ssh. Otherwise it would have to pass on signals and window sizes.
+@contextmanager
+def started(
+    host: Host, command: Sequence[str], *, terminal: bool = False, stdin: int | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """Start ssh(1), with its own words in a file beside what the command says. Signals end ssh, and then this process.
 
     + host: host of the inventory
     + command: program and arguments
+    + terminal: whether the command gets a terminal; ssh then gets Ctrl-C as a key
+    + stdin: as for subprocess; this process's by default
+    """
+    with tempfile.NamedTemporaryFile(prefix="ssh-") as words:
+        line = ssh(host, command, terminal=terminal)
+        # A program of the name may stand in PATH for ssh: the first word stays.
+        with subprocess.Popen([line[0], "-E", words.name, *line[1:]], stdin=stdin) as run:
+
+            def end(number: int, _: object) -> None:
+                run.terminate()
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
+
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, end)
+            yield run, Path(words.name)
+
+
+def wait_for_ssh(host: Host, command: Sequence[str], goes_on: str, *, terminal: bool = False) -> int:
+    """The exit code of a command on a host. Raises ConnectError if the connection could not be made or was lost.
+
+    + host: host of the inventory
+    + command: program and arguments
+    + goes_on: sentence about the command on the host once the connection is lost
     + terminal: whether the command gets a terminal
     """
-    os.execvp("ssh", ssh(host, command, terminal=terminal))  # noqa: S606
+    with started(host, command, terminal=terminal) as (run, words):
+        return exit_code(run.wait(), words.read_text(errors="replace"), host, goes_on)
 
 
-def wait_for_ssh(host: Host, command: Sequence[str]) -> int:
-    """The exit code of a command on a host. A signal ends ssh, and then this process: ssh itself would make 255 of it.
+def exit_code(code: int, words: str, host: Host, goes_on: str) -> int:
+    """The exit code of a command on a host. Raises ConnectError if it is ssh's own, about the connection.
 
+    + code: of ssh
+    + words: of ssh itself
     + host: host of the inventory
-    + command: program and arguments
+    + goes_on: sentence about the command on the host once the connection is lost
     """
-    with subprocess.Popen(ssh(host, command)) as run:
+    if code == openssh.NOT_CONNECTED and (end := openssh.read_end(words)):
+        raise ConnectError(sentence(end, host, goes_on))
+    return code
 
-        def end(number: int, _: object) -> None:
-            run.terminate()
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
 
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, end)
-        return run.wait()
+def sentence(end: openssh.End, host: Host, goes_on: str = "") -> str:
+    """What is known of a connection that ended.
+
+    + end: as ssh told it
+    + host: host of the inventory
+    + goes_on: sentence about the command on the host once the connection is lost
+    """
+    if end.made:
+        return f"The connection to {address(host)} was lost: {end.reason}. {goes_on}".rstrip()
+    return f"No connection to {address(host)}: {end.reason}. Nothing was changed."

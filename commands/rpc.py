@@ -2,13 +2,14 @@
 
 Local users of the host can read the expression in the process list: write no secret into it.
 
-Exit code: that of the command on the host. 1: also if it cannot run there, and standard error says why.
+Exit code: that of the command on the host. 1: also if it cannot run there or the connection is lost, and standard error
+says why.
 """
 
 import click
 
 from commands import options
-from commands.remote import become_ssh, targets
+from commands.remote import targets, wait_for_ssh
 from inspection.probe import in_release
 
 
@@ -16,12 +17,13 @@ from inspection.probe import in_release
 @options.environment
 @click.argument("expression", metavar="EXPR", required=False)
 @click.pass_context
-def command(ctx: click.Context, environment: str, expression: str | None) -> None:
+def command(ctx: click.Context, environment: str, expression: str | None) -> int:
     """Run the expression."""
     if not expression:
         raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
     [(host, chosen), *_] = targets([environment])
-    become_ssh(host, in_release(chosen, chosen.tool.rpc, expression))
+    goes_on = f"The expression may go on in the node: make logs ENV={chosen.environment} shows what it logs."
+    return wait_for_ssh(host, in_release(chosen, chosen.tool.rpc, expression), goes_on)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ connection stop it on the host.
 
 Local users of the host can read the expression in the process list: write no secret into it.
 
-Exit code: that of the VM. 1: also if it cannot run there, and standard error says why. 255: no connection.
+Exit code: that of the VM. 1: also if it cannot run there or the connection is lost, and standard error says why.
 """
 
 import subprocess
@@ -16,10 +16,9 @@ from threading import Event, Thread
 import click
 
 from commands import options
-from commands.remote import targets
+from commands.remote import exit_code, started, targets
 from group_data.schema.environment import Environment
 from operations.host import program
-from operations.host.ssh import ssh
 
 # Seconds between two signs of life, and seconds without one after which the host stops the expression.
 BEAT, PATIENCE = 5, 30
@@ -34,12 +33,13 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> int
     if not expression:
         raise click.UsageError("Say what to run: make task ENV=stage EXPR='IO.puts(1 + 1)'", ctx)
     [(host, chosen), *_] = targets([environment])
-    with subprocess.Popen(ssh(host, words(chosen, expression)), stdin=subprocess.PIPE) as run:
+    goes_on = f"The host stops the expression {PATIENCE} seconds after the last sign of life, unless it ended before."
+    with started(host, words(chosen, expression), stdin=subprocess.PIPE) as (run, said):
         ended = Event()
         Thread(target=_beat, args=(run, ended), daemon=True).start()
         code = run.wait()
         ended.set()
-    return code
+        return exit_code(code, said.read_text(errors="replace"), host, goes_on)
 
 
 def words(environment: Environment, expression: str) -> list[str]:

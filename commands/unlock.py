@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import click
 from pyinfra.api import Host, Inventory
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 
 from commands import options
 from commands.deployment import ask as ask_operator
@@ -69,7 +69,7 @@ def _answers(
     for host in hosts:
         answer = answers[host.name]
         if isinstance(answer, PyinfraError):
-            raise PyinfraError(f"{address(host)}: {answer}")
+            raise answer if isinstance(answer, ConnectError) else PyinfraError(f"{address(host)}: {answer}")
         found[host] = answer
     return found
 

@@ -10,13 +10,12 @@ from typing import Any
 from gevent import Timeout, get_hub, sleep
 from paramiko import SSHException
 from pyinfra import logger
-from pyinfra.api.state import StateStage
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from typing_extensions import override
 
 from connectors.client import Client
-from connectors.loss import Loss, LostError, losses
+from connectors.loss import LostError, note
 from connectors.openssh import ConfigurationError
 from connectors.reasons import reason
 from connectors.silence import PATIENCE
@@ -98,22 +97,8 @@ class Connector(SSHConnector):
         )
 
     def _loss(self, why: str, *, made: bool) -> LostError:
-        port = int(self.data["ssh_port"] or 22)
-        loss = Loss(
-            self.host.name,
-            self.address if port == 22 else f"{self.address}:{port}",
-            made,
-            self.state.current_stage is StateStage.Execute,
-            self._step(),
-            why,
-        )
-        losses.append(loss)
+        loss = note(self.host, why, made=made)
         hub = get_hub()
         # gevent prints a traceback of every other error that ends a greenlet. This one is told at the end.
         hub.NOT_ERROR = tuple({*hub.NOT_ERROR, LostError})
         return LostError(loss)
-
-    def _step(self) -> str:
-        """The name of the step that the host is in, while executing."""
-        running = self.host.executing_op_hash
-        return next(iter(self.state.get_op_meta(running).names), "") if running else ""

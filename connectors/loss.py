@@ -6,7 +6,9 @@ exception of its own with a traceback. All of them say less than this list does.
 
 from typing import NamedTuple
 
+from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.state import StateStage
 
 
 class Loss(NamedTuple):
@@ -49,3 +51,24 @@ class LostError(ConnectError):
 
 # Of this process, in the order of their ends.
 losses: list[Loss] = []
+
+
+def note(host: Host, reason: str, *, made: bool) -> Loss:
+    """Keep a loss for the end of the run.
+
+    + host: that the connection led to
+    + reason: a clause, without a full stop
+    + made: whether there was a connection before
+    """
+    address, port = host.data.get("ssh_hostname") or host.name, str(host.data.get("ssh_port") or 22)
+    running = host.executing_op_hash
+    loss = Loss(
+        host.name,
+        address if port == "22" else f"{address}:{port}",
+        made,
+        host.state.current_stage is StateStage.Execute,
+        next(iter(host.state.get_op_meta(running).names), "") if running else "",
+        reason,
+    )
+    losses.append(loss)
+    return loss

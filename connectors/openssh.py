@@ -4,6 +4,7 @@ ssh(1) reads it itself. For paramiko, `ssh -G` says what ssh(1) would do, so tha
 keys mean the same. Knows neither gevent nor paramiko.
 """
 
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,18 @@ _OPTIONS = {
     "ssh_strict_host_key_checking": "StrictHostKeyChecking",
 }
 
+# Exit code of ssh(1) if the connection could not be made or was lost. The command on the host may end with it too.
+NOT_CONNECTED = 255
+
+# Words of ssh(1) about a connection that was there. "Timeout, server" follows ServerAliveCountMax questions.
+_LOST = re.compile(
+    r"Timeout, server .* not responding|client_loop: |[Cc]losed by remote host|Connection reset|Broken pipe"
+)
+_SILENT = re.compile(r"Timeout, server .* not responding")
+
+# Lines that ssh(1) writes whatever happens.
+_NO_CONCERN = re.compile(r"Warning: |Connection to \S+ closed\.$|Shared connection|Pseudo-terminal|\*\*|debug\d:")
+
 # Seconds for one address to accept a connection, and for sshd to say its first word.
 TIMEOUT = 10
 
@@ -29,6 +42,17 @@ _LIMITS = {"ConnectTimeout": TIMEOUT, "ServerAliveInterval": 10, "ServerAliveCou
 
 class ConfigurationError(Exception):
     """A configuration that OpenSSH refuses, in its own words."""
+
+
+class End(NamedTuple):
+    """The end of a connection of ssh(1).
+
+    + made: whether there was a connection before
+    + reason: a clause without a full stop
+    """
+
+    made: bool
+    reason: str
 
 
 class Way(NamedTuple):
@@ -79,6 +103,21 @@ def options(data: Mapping[str, Any]) -> list[str]:
 def limits() -> list[str]:
     """The options with which ssh(1) ends when the network is silent."""
     return [word for option, value in _LIMITS.items() for word in ("-o", f"{option}={value}")]
+
+
+def read_end(words: str) -> End | None:
+    """The end of a connection, as ssh(1) tells it; None if it says nothing of one.
+
+    + words: of ssh itself
+    """
+    lines = [line.strip() for line in words.splitlines()]
+    lines = [line for line in lines if line and not _NO_CONCERN.match(line)]
+    if not lines:
+        return None
+    if _SILENT.search(words):
+        seconds = _LIMITS["ServerAliveInterval"] * (_LIMITS["ServerAliveCountMax"] + 1)
+        return End(made=True, reason=f"it said nothing for {seconds} seconds")
+    return End(made=bool(_LOST.search(words)), reason=f"ssh says: {lines[-1].removesuffix('.')}")
 
 
 def read_way(data: Mapping[str, Any], address: str, environment: Mapping[str, str]) -> Way:

@@ -59,6 +59,8 @@ def _answer(host: Host, question: Callable[[Host], Answer]) -> Answer | PyinfraE
             return error
         try:
             return question(host)
+        except ConnectError as error:
+            return error
         except PyinfraError:
             # pyinfra has logged the output of the command. The text of its own error speaks of remaining hosts.
             return PyinfraError("a question to it failed, see above")

@@ -10,6 +10,8 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.facts.files import Sha256File
 
+from connectors import openssh
+from connectors.loss import note
 from operations.host import progress
 from operations.host.ssh import ssh
 
@@ -41,6 +43,8 @@ def _send(state: State, host: Host, src: Path, dest: str) -> bool:
         run = subprocess.run(
             ssh(host, ["sh", "-c", RECEIVE, "sh", dest]), stdin=file, capture_output=True, text=True, check=False
         )
-    if run.returncode != 0:
+    if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
+        note(host, end.reason, made=end.made)
+    elif run.returncode != 0:
         host.log_styled(f"The upload failed: {run.stderr.strip()}", fg="red", log_func=logger.error)
     return run.returncode == 0

@@ -58,8 +58,7 @@ def test_the_words_that_arrive(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(module, "targets", lambda _: [(inventory(stage=STAGE).get_host("stage"), environment())])
-    connects = "wait_for_ssh" if module is logs else "become_ssh"
-    monkeypatch.setattr(module, connects, lambda _, command, **__: ran.extend(command))
+    monkeypatch.setattr(module, "wait_for_ssh", lambda _, command, *__, **___: ran.extend(command))
     # A runner is no terminal, without which there is no console.
     terminal: Any = type("sys", (), {"stdin": type("stdin", (), {"isatty": staticmethod(lambda: True)})})
     monkeypatch.setattr(console, "sys", terminal)
@@ -99,3 +98,42 @@ def test_a_time_that_is_not_understood_gets_an_example(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "SINCE=nonsense: journalctl takes times such as -1h, yesterday or" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (
+            "Timeout, server 127.0.0.1 not responding.",
+            255,
+            "The connection to 127.0.0.1 was lost: it said nothing for 40",
+        ),
+        (
+            "client_loop: send disconnect: Broken pipe",
+            255,
+            "was lost: ssh says: client_loop: send disconnect: Broken pipe. ",
+        ),
+        (
+            "ssh: connect to host x port 22: Connection refused",
+            255,
+            "No connection to 127.0.0.1: ssh says: ssh: connect to",
+        ),
+        (
+            "Host key verification failed.",
+            255,
+            "No connection to 127.0.0.1: ssh says: Host key verification failed. Noth",
+        ),
+    ],
+)
+def test_a_lost_connection_is_told_in_one_sentence(tmp_path: Path, words: str, code: int, said: str) -> None:
+    command, path = follower(tmp_path, f"echo 'Warning: Permanently added.' > $2; echo {words!r} >> $2; exit {code}")
+    done = subprocess.run(command, cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+
+
+def test_a_command_may_end_with_the_exit_code_of_a_lost_connection(tmp_path: Path) -> None:
+    command, path = follower(tmp_path, "echo 'Connection to server.example.com closed.' > $2; exit 255")
+    done = subprocess.run(command, cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (255, "")

@@ -1,12 +1,13 @@
 """task: an expression beside the running node."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from pyinfra.api import Inventory
 
-from commands import task
+from commands import remote, task
 from group_data.schema.environment import Environment
 from tests.unit.conftest import STAGE
 
@@ -15,14 +16,21 @@ Run = Callable[[str], int]
 
 @pytest.fixture
 def run(
-    inventory: Callable[..., Inventory], environment: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+    inventory: Callable[..., Inventory],
+    environment: Callable[..., Environment],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> Callable[[str], Run]:
     """Makes a host that runs a script of sh in place of the program."""
+
+    stub = tmp_path / "ssh"
 
     def on_host(script: str) -> Run:
         host = inventory(stage=STAGE).get_host("stage")
         monkeypatch.setattr(task, "targets", lambda _: [(host, environment())])
-        monkeypatch.setattr(task, "ssh", lambda *_: ["sh", "-c", script])
+        stub.write_text(f"#!/bin/sh\n{script}\n")
+        stub.chmod(0o755)
+        monkeypatch.setattr(remote, "ssh", lambda *_, **__: [str(stub)])
         return lambda expression: CliRunner().invoke(task.command, ["stage", "--", expression]).exit_code
 
     return on_host
