@@ -92,7 +92,8 @@ def options(data: Mapping[str, Any]) -> list[str]:
     words = ["-F", str(data["ssh_config_file"])] if data.get("ssh_config_file") else []
     for key, option in _OPTIONS.items():
         if value := data.get(key):
-            words += ["-o", f"{option}={value}"]
+            # OpenSSH splits a value at spaces.
+            words += ["-o", f'{option}="{value}"' if " " in str(value) else f"{option}={value}"]
     if data.get("ssh_key"):
         # An agent with many keys would use up sshd's attempts (MaxAuthTries) before this one.
         words += ["-o", "IdentitiesOnly=yes"]

@@ -23,7 +23,7 @@ BROKEN = (SSHException, OSError, EOFError)
 class Wire:
     """A socket that counts what it receives.
 
-    + sock: a socket, or the channel of a jump host
+    + sock: a socket
     """
 
     def __init__(self, sock: Any) -> None:
@@ -122,9 +122,9 @@ def prompt(sock: socket.socket, **options: Any) -> Transport:
 
     The algorithm holds a small packet back until the other side acknowledges the one before, which can take 40 ms.
 
-    + sock: a socket, or the channel of a proxy or jump host, which has no such option
+    + sock: a socket; that of a command between has no such option
     + options: of paramiko's Transport
     """
-    if isinstance(sock, socket.socket):
+    if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Transport(Wire(sock), **options)  # type: ignore[arg-type]

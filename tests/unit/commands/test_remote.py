@@ -29,7 +29,7 @@ def test_ssh_gets_the_inventorys_connection_data(inventory: Callable[..., Invent
     host = inventory(stage=STAGE | ACCESS).get_host("stage")
     assert ssh(host, ["true"])[:-2] == [
         "ssh", "-T", "-o", "BatchMode=yes", *limits(), "-F", ".sandbox/ssh_config", "-o", "User=devops", "-o",
-        "IdentityFile=/keys/ci key", "-o", "UserKnownHostsFile=known_hosts", "-o", "StrictHostKeyChecking=yes",
+        'IdentityFile="/keys/ci key"', "-o", "UserKnownHostsFile=known_hosts", "-o", "StrictHostKeyChecking=yes",
         "-o", "IdentitiesOnly=yes", "-p", "2222",
     ]  # fmt: skip
 
