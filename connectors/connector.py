@@ -10,6 +10,7 @@ from typing import Any
 from gevent import Timeout, get_hub, sleep
 from paramiko import SSHException
 from pyinfra import logger
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from typing_extensions import override
@@ -73,7 +74,10 @@ class Connector(SSHConnector):
         """A connection that is lost in the block raises LostError, whatever paramiko makes of it."""
         try:
             yield
-        except BROKEN as error:
+        except LostError:
+            raise
+        except (*BROKEN, ConnectError) as error:
+            # pyinfra raises ConnectError where no session for files can be opened.
             if self.is_lost():
                 raise self._loss(self._why(), made=True) from error
             if isinstance(error, EOFError):
@@ -88,7 +92,7 @@ class Connector(SSHConnector):
 
     def is_lost(self) -> bool:
         """Whether there was a connection that works no more."""
-        return self.transport is not None and not self.transport.is_active()
+        return self.transport is not None and self.transport.ended
 
     def _why(self) -> str:
         silence = self.transport.silence if self.transport else None

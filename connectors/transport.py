@@ -21,7 +21,7 @@ BROKEN = (SSHException, OSError, EOFError)
 
 
 class Wire:
-    """A socket that counts what it receives.
+    """A socket that counts what it receives, and notes its end before anybody else can see it.
 
     + sock: a socket
     """
@@ -29,14 +29,22 @@ class Wire:
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self.received = 0
+        self.ended = False
 
     def recv(self, size: int) -> bytes:
         """The next bytes, as those of the socket.
 
         + size: number of bytes at most
         """
-        received: bytes = self._sock.recv(size)
+        try:
+            received: bytes = self._sock.recv(size)
+        except (TimeoutError, BlockingIOError):
+            raise
+        except OSError:
+            self.ended = True
+            raise
         self.received += len(received)
+        self.ended = not received
         return received
 
     def __getattr__(self, name: str) -> Any:
@@ -58,6 +66,11 @@ class Transport(paramiko.Transport):
     # Seconds of silence after which the connection was given up; None if it was not.
     silence: int | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the connection works no more. paramiko tells waiting commands first that they failed."""
+        return self.sock.ended or not self.is_active()
+
     @override
     def run(self) -> None:
         """The connection's thread, and beside it the look whether the host is there."""
@@ -78,6 +91,7 @@ class Transport(paramiko.Transport):
                     question = spawn(self._ask)
                 case Verdict.DEAD:
                     self.silence = silence.lasts(time.monotonic())
+                    self.sock.ended = True
                     # Ends the thread, and whatever waits for the host, as a connection that the host closed.
                     self.packetizer.close()
                     return

@@ -70,8 +70,8 @@ class _Quiet(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         lost = {loss.host for loss in losses}
-        if not lost:
-            return True
         text = click.unstyle(record.getMessage())
+        if not lost or any(loss.sentence in text for loss in losses):
+            return not lost
         host = text.strip().partition("]")[0].removeprefix("[") if text.strip().startswith("[") else None
         return host is not None and host not in lost

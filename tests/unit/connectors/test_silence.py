@@ -40,7 +40,7 @@ healthy = client.is_active()
 server.packetizer.send_message = lambda _: None
 silent = time.monotonic()
 channel.recv(1)
-print(json.dumps([healthy, client.silence is not None, client.is_active(), time.monotonic() - silent]))
+print(json.dumps([healthy, client.silence is not None, not client.ended, time.monotonic() - silent]))
 """
 
 

@@ -63,6 +63,8 @@ def test_each_machine_is_told_once() -> None:
         ("--> pyinfra error: No hosts remaining!", False),
         ("    [\x1b[1mstage\x1b[0m] Error: executed 0 commands", False),
         ("Traceback (most recent call last):", False),
+        # Hosts of one machine share a connection.
+        (f"    [\x1b[1mprod\x1b[0m] {CUT.sentence}", False),
         ("    [\x1b[1mprod\x1b[0m] Success", True),
     ],
 )
