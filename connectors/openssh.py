@@ -36,8 +36,8 @@ _NO_CONCERN = re.compile(r"Warning: |Connection to \S+ closed\.$|Shared connecti
 # Seconds for one address to accept a connection, and for sshd to say its first word.
 TIMEOUT = 10
 
-# ssh(1) waits without an end by default. With these a silent network ends it after 40 seconds, at every step of it.
-_LIMITS = {"ConnectTimeout": TIMEOUT, "ServerAliveInterval": 10, "ServerAliveCountMax": 3}
+# ssh(1) waits without an end by default. With these a silent network ends it after 48 seconds, at every step of it.
+_LIMITS = {"ConnectTimeout": TIMEOUT, "ServerAliveInterval": 12, "ServerAliveCountMax": 3}
 
 
 class ConfigurationError(Exception):

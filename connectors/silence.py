@@ -8,9 +8,9 @@ connection, whether it is there, as OpenSSH does with ServerAliveInterval.
 from enum import Enum
 
 # Seconds between two looks at the connection.
-INTERVAL = 8
+INTERVAL = 10
 
-# Looks in a row without anything new after which the peer is dead: 32 to 40 seconds after its last word. Looks are counted,
+# Looks in a row without anything new after which the peer is dead: 40 to 50 seconds after its last word. Looks are counted,
 # and not seconds: a process that was stopped or busy did not ask.
 LIMIT = 4
 

@@ -16,6 +16,9 @@ from typing_extensions import override
 
 from connectors.silence import INTERVAL, Silence, Verdict
 
+# Linux's option of this name; Python has no name for it.
+_TCP_THIN_LINEAR_TIMEOUTS = 16
+
 # Exceptions of a connection that breaks or allows no more sessions.
 BROKEN = (SSHException, OSError, EOFError)
 
@@ -141,4 +144,6 @@ def prompt(sock: socket.socket, **options: Any) -> Transport:
     """
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A question that got lost is sent again after the same short time, instead of after twice as long each time (tcp(7)).
+        sock.setsockopt(socket.IPPROTO_TCP, _TCP_THIN_LINEAR_TIMEOUTS, 1)
     return Transport(Wire(sock), **options)  # type: ignore[arg-type]

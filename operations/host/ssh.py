@@ -10,7 +10,7 @@ from group_data.schema.inventory import machine_of
 
 
 def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[str]:
-    """The command line that runs a command on an inventory host. A silent network ends it with 255 within 40 seconds.
+    """The command line that runs a command on an inventory host. A silent network ends it with 255 within 50 seconds.
 
     + host: its data says how to connect
     + command: program and arguments; each argument arrives unchanged
