@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import paramiko
-from paramiko import SSHException
+from paramiko import SFTPClient, SSHException
 from paramiko.agent import AgentRequestHandler
 from pyinfra.connectors.sshuserclient.client import (
     AcceptNewPolicy,
@@ -16,11 +16,16 @@ from pyinfra.connectors.sshuserclient.client import (
     WarningPolicy,
     get_host_keys,
 )
+from typing_extensions import override
 
+from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, announced
 from connectors.keys import Login
 from connectors.openssh import TIMEOUT, Way, read_way
 from connectors.silence import PATIENCE
 from connectors.transport import prompt
+
+# Debian's server of files, of the package that openssh-server brings along.
+_FILE_SERVER = "/usr/lib/openssh/sftp-server"
 
 # OpenSSH's StrictHostKeyChecking, as `ssh -G` prints it. Any other value would ask, and nobody is there to answer.
 _POLICIES = {"accept-new": AcceptNewPolicy, "false": WarningPolicy, "no": WarningPolicy, "off": WarningPolicy}
@@ -42,6 +47,8 @@ class Client(paramiko.SSHClient):
         self.data = data
         self.way: Way = read_way(data, address, os.environ)
         self.login = Login(self.way, data.get("ssh_password"))
+        # Whether a .bashrc or the like prints before every command; None as long as nobody saw one.
+        self.noisy: bool | None = None
         self._proxy: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
@@ -64,6 +71,47 @@ class Client(paramiko.SSHClient):
             raise
         if self.data.get("ssh_forward_agent") and (transport := self.get_transport()):
             AgentRequestHandler(transport.open_session())
+
+    def exec_plain(self, command: str) -> tuple[Any, Any, Any]:
+        """Start a command whose words begin with whatever the login shell prints.
+
+        + command: line for a login shell
+        """
+        return super().exec_command(command)
+
+    @override
+    def exec_command(self, command: str, *arguments: Any, **keywords: Any) -> tuple[Any, Any, Any]:
+        """Start a command. Its outputs, as lines, are its own alone.
+
+        + command: line for a login shell
+        """
+        line = f"{SUDO}{command}" if self.way.user == "root" else command
+        if self.noisy is False:
+            return super().exec_command(line, *arguments, **keywords)
+        stdin, stdout, stderr = super().exec_command(announced(line), *arguments, **keywords)
+        return stdin, Framed(stdout, self._hear), Framed(stderr, self._hear)
+
+    def _hear(self, noise: bool) -> None:
+        # Each output has its own; one that is quiet says nothing about the other.
+        self.noisy = self.noisy or noise or None
+
+    def files(self) -> SFTPClient | None:
+        """A session for files. Raises SSHException."""
+        transport = self.get_transport()
+        if not self.noisy or not transport:
+            return SFTPClient.from_transport(transport)  # type: ignore[arg-type]
+        # sshd starts its own server of files in the login shell too, and what that prints is no SFTP.
+        channel = transport.open_session()
+        channel.exec_command(f'sh -c "{ANNOUNCE}; exec {_FILE_SERVER}"')
+        line = b""
+        while line.strip() != MARK.encode():
+            # One by one: what follows belongs to SFTP.
+            line = b""
+            while not line.endswith(b"\n"):
+                if not (byte := channel.recv(1)):
+                    raise SSHException("the session for files broke")
+                line += byte
+        return SFTPClient(channel)
 
     def close(self) -> None:
         """End the connection, and what stands between."""

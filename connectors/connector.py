@@ -11,7 +11,8 @@ from gevent import Timeout, get_hub, sleep
 from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api.exceptions import ConnectError
-from pyinfra.connectors.ssh import SSHConnector
+from pyinfra.api.util import memoize
+from pyinfra.connectors.ssh import FileTransferClient, SSHConnector
 from pyinfra.connectors.ssh_util import _patch_paramiko_sk_key_support
 from typing_extensions import override
 
@@ -68,6 +69,16 @@ class Connector(SSHConnector):
         if not transport or not transport.is_authenticated():
             return f"it wants more than a key from {client.way.user}, such as a code: that cannot be given here"
         return None
+
+    @memoize
+    def get_file_transfer_connection(self) -> FileTransferClient | None:
+        """A session for files, the same for all of them. Raises ConnectError."""
+        if not self.client or self.data["ssh_file_transfer_protocol"] != "sftp":
+            raise ConnectError("files are sent by SFTP alone: take ssh_file_transfer_protocol out")
+        try:
+            return self.client.files()
+        except SSHException as error:
+            raise ConnectError("sshd refuses a session for files: look for Subsystem sftp in sshd_config") from error
 
     @contextmanager
     def using(self) -> Iterator[None]:

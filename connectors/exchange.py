@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.frame import ANNOUNCE, SUDO, after_mark
+
 # Seconds for the commands of a user. A slower command runs again by itself, without a limit.
 PATIENCE = 20
 
@@ -51,13 +53,14 @@ class Answer(NamedTuple):
     stderr: bytes
 
 
-def script(commands: Sequence[Command], first: str | None = None) -> str:
+def script(commands: Sequence[Command], first: str | None = None, *, root: bool = False) -> str:
     """The script for `sh` that runs the commands.
 
     + commands: they change nothing, so that the order does not matter
     + first: the line of a command that runs before all of them, without a limit of time
+    + root: whether root logs in, who needs no sudo
     """
-    lines = [_FUNCTIONS, "make_directory\n"]
+    lines = [f"{ANNOUNCE}\n", _FUNCTIONS, *([SUDO] if root else []), "make_directory\n"]
     if first is not None:
         lines.append(f"run_first {shlex.quote(first)}\n")
     for number, (become, members) in enumerate(_groups(commands).items()):
@@ -79,7 +82,7 @@ def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, A
     command, or if the stream does not contain its end.
     """
     try:
-        kept = _unpack(zlib.decompress(stream, wbits=31))
+        kept = _unpack(zlib.decompress(after_mark(stream)[0], wbits=31))
     except (zlib.error, ValueError):
         return {}, None
     return dict(_of_groups(commands, kept)), _answer(kept, "first")

@@ -39,6 +39,7 @@ from connectors import memory
 from connectors.client import Client
 from connectors.connector import Connector
 from connectors.exchange import Answer, Command, answers, script
+from connectors.frame import MARK, after_mark
 from connectors.transport import BROKEN
 
 # Number of hosts that share a connection. sshd allows ten sessions in one (MaxSessions in sshd_config(5)); each host may use
@@ -120,6 +121,11 @@ class Connection:
         """Whether commands can be run through it."""
         return self.transport is not None and self.transport.is_active() and not self.left
 
+    @property
+    def is_roots(self) -> bool:
+        """Whether root logs in."""
+        return self.client is not None and self.client.way.user == "root"
+
     def commands(self, stage: StateStage) -> list[Command]:
         """The commands that its hosts are expected to run in a stage, each once."""
         return list(dict.fromkeys(command for each in self.connectors for command in each.expected(stage)))
@@ -138,7 +144,7 @@ class Connection:
         """A shell on the machine that waits for its script; None if the machine refuses one."""
         client: Client = self.client  # type: ignore[assignment]
         with suppress(*BROKEN):
-            stdin, stdout, _ = client.exec_command("sh -s")
+            stdin, stdout, _ = client.exec_plain("sh -s")
             return Shell(stdin, stdout)
         return None
 
@@ -163,7 +169,7 @@ class Connection:
         shell = commands and (self.shells.pop() if self.shells else self.open_shell())
         if not shell:
             return None
-        shell.stdin.write(script(commands, first))
+        shell.stdin.write(script(commands, first, root=self.is_roots))
         shell.stdin.close()
         return Look(commands, shell.stdout, self.moves, time.monotonic())
 
@@ -171,7 +177,10 @@ class Connection:
         """Use the answers of a look, unless something else ran meanwhile. Returns the answer of its first command."""
         if not look:
             return None
-        seen, first = answers(look.commands, look.stdout.read())
+        stream = look.stdout.read()
+        seen, first = answers(look.commands, stream)
+        if self.client and MARK.encode() in stream:
+            self.client.noisy = after_mark(stream)[1]
         self.works = self.works or bool(seen)
         if look.moves == self.moves:
             self.answers, self.taken = seen, look.began

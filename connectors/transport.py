@@ -144,6 +144,6 @@ def prompt(sock: socket.socket, **options: Any) -> Transport:
     """
     if sock.family != socket.AF_UNIX:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A question that got lost is sent again after the same short time, instead of after twice as long each time (tcp(7)).
+        # A question that got lost is sent again after the same short time, and not after twice as long each time (tcp(7)).
         sock.setsockopt(socket.IPPROTO_TCP, _TCP_THIN_LINEAR_TIMEOUTS, 1)
     return Transport(Wire(sock), **options)  # type: ignore[arg-type]

@@ -11,26 +11,27 @@ from pyinfra.api.exceptions import DeployError, PyinfraError
 from pyinfra.connectors.ssh_util import load_key_with_certificate
 from typing_extensions import override
 
+from operations.host import program
+
 # Names the file of the login key, if neither an ssh agent nor ~/.ssh holds it. (VAULT_IDENTITY_FILE is the key for vaults.)
 VARIABLE = "SSH_IDENTITY_FILE"
 
 
-class SudoAllowed(FactBase[bool]):
-    """Whether the user of the connection can become root without a password."""
+class RootRefused(FactBase[str | None]):
+    """Why the user of the connection cannot act as root without a question: sudo's words. None if they can."""
 
     @staticmethod
     @override
-    def default() -> bool:
-        return False
+    def default() -> str | None:
+        return "it did not answer"
 
     @override
     def command(self) -> StringCommand:
-        # sudo's output is hidden, because pyinfra would take it for a question and pass it on.
-        return StringCommand("! sudo -n true 2>/dev/null || echo allowed")
+        return program.command("root_access.sh")
 
     @override
-    def process(self, output: list[str]) -> bool:
-        return output == ["allowed"]
+    def process(self, output: list[str]) -> str | None:
+        return None if output == ["allowed"] else " ".join(output).removeprefix("refused ").strip()
 
 
 class AccessError(PyinfraError):
@@ -62,15 +63,32 @@ def _reason(error: str, path: str) -> str:
 
 
 def require_sudo(host: Host) -> None:
-    """Refuse a machine if sudo asks for a password there.
+    """Refuse a machine if its user cannot become root without a question there, and say why.
 
     + host: a connected host
 
     Raises DeployError.
     """
-    if not host.get_fact(SudoAllowed, _sudo=False):
-        user = host.data.get("ssh_user")
-        raise DeployError(
-            f"{host.name}: sudo wants a password of {user}, or refuses. As root on the machine: "
-            f"echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user}"
+    if words := host.get_fact(RootRefused, _sudo=False):
+        raise DeployError(f"{host.name}: {refusal(words, host.data.get('ssh_user') or 'the user of the connection')}")
+
+
+def refusal(words: str, user: str) -> str:
+    """Why a user cannot become root, and what to do as root on the machine.
+
+    + words: of sudo
+    + user: of the connection
+    """
+    rule = f"As root on the machine: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user}"
+    if "is not installed" in words:
+        return f"there is no sudo for {user}. As root on the machine: apt-get install sudo; or log in as root. Then: {rule}"
+    if "a password is required" in words or "authentication is required" in words:
+        return f"sudo wants a password of {user}. {rule}"
+    if "must have a tty" in words:
+        return (
+            f"sudo serves terminals alone (requiretty in sudoers), and commands here have none. As root on the machine: "
+            f"echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/{user}-tty"
         )
+    if "not in the sudoers" in words or "may not run" in words or "not allowed" in words:
+        return f"{user} may not use sudo. {rule}"
+    return f"sudo does not work for {user}: {words}"

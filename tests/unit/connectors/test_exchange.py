@@ -11,6 +11,7 @@ import pytest
 
 from connectors import exchange
 from connectors.exchange import LIMIT, Answer, Command, answers, script
+from connectors.frame import MARK
 
 # Other users are other groups of commands; env stands for whatever becomes one.
 OTHER = "env USER=other"
@@ -184,7 +185,7 @@ def test_a_stream_with_output_after_the_sizes_answers_nothing() -> None:
     outer = b"%d 0.out\n0 0.err\n2 0.status\n9 total\n\n%s0\n"
     for contents, answered in ((b"a\nb\n0\n", 1), (b"a\nb\n3\n0\n", 0)):
         group = announced + contents
-        stream = gzip.compress(outer % (len(group), group))
+        stream = f"{MARK}\n".encode() + gzip.compress(outer % (len(group), group))
         assert len(answers([ask("sh -c true")], stream)[0]) == answered
 
 

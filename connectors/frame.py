@@ -1,0 +1,67 @@
+"""Marks around a command's words, so that a .bashrc that prints does not become part of every answer.
+
+sshd starts commands in the user's login shell, and Debian's bash then reads .bashrc. Its words come before the command's.
+Knows neither gevent nor paramiko.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+# The line after which the words are the command's.
+MARK = "deploy: the answer begins"
+
+# As a line of a shell script.
+ANNOUNCE = f"echo '{MARK}'"
+
+# In place of sudo, for root on a machine without sudo.
+SUDO = "".join(
+    line.lstrip()
+    for line in Path(__file__).with_name("sudo.sh").read_text().splitlines(keepends=True)
+    if not line.lstrip().startswith("#")
+)
+
+
+def announced(command: str) -> str:
+    """A command line that writes the mark to both outputs first. Every login shell understands it.
+
+    + command: line for a login shell
+    """
+    return f'sh -c "{ANNOUNCE}; {ANNOUNCE} >&2"; {command}'
+
+
+def after_mark(stream: bytes) -> tuple[bytes, bool]:
+    """What follows the mark in a stream, and whether something came before it. Without a mark, nothing follows.
+
+    + stream: output of a script that announces itself
+    """
+    noise, _, words = stream.partition(f"{MARK}\n".encode())
+    return words, bool(noise)
+
+
+class Framed:
+    """An output of a command without what comes before the mark.
+
+    + output: file of lines
+    + found: is told whether something came before the mark
+    """
+
+    def __init__(self, output: Any, found: Callable[[bool], None] = lambda _: None) -> None:
+        self._output = output
+        self._found = found
+        # Whether something came before the mark; None as long as the mark was not read.
+        self.noisy: bool | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        noise = False
+        for line in self._output:
+            if self.noisy is not None:
+                yield line
+            elif line.strip() == MARK:
+                self.noisy = noise
+                self._found(noise)
+            else:
+                noise = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._output, name)
