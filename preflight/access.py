@@ -81,12 +81,12 @@ def refusal(words: str, user: str) -> str:
     """
     rule = f"As root on the machine: echo '{user} ALL=(ALL) NOPASSWD:ALL' > /etc/sudoers.d/{user}"
     if "is not installed" in words:
-        return f"there is no sudo for {user}. As root on the machine: apt-get install sudo; or log in as root. Then: {rule}"
+        return f"sudo is not installed, and {user} is not root. As root on the machine: apt-get install sudo. {rule}"
     if "a password is required" in words or "authentication is required" in words:
         return f"sudo wants a password of {user}. {rule}"
     if "must have a tty" in words:
         return (
-            f"sudo serves terminals alone (requiretty in sudoers), and commands here have none. As root on the machine: "
+            "sudo serves terminals alone (requiretty in sudoers), and commands here have none. As root on the machine: "
             f"echo 'Defaults:{user} !requiretty' > /etc/sudoers.d/{user}-tty"
         )
     if "not in the sudoers" in words or "may not run" in words or "not allowed" in words:

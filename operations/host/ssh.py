@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pyinfra.api import Host
 
-from connectors import openssh
+from connectors import frame, openssh
 from group_data.schema.inventory import machine_of
 
 
@@ -18,4 +18,6 @@ def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[s
     """
     options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
     options += [*openssh.limits(), *openssh.options(host.data.dict())]
-    return ["ssh", *options, machine_of(host).address, shlex.join(command)]
+    # root may have no sudo, and needs none.
+    before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
+    return ["ssh", *options, machine_of(host).address, f"{before}{shlex.join(command)}"]

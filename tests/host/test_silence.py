@@ -175,7 +175,7 @@ def cut(running: Host, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tu
         }.items():
             begun = time.monotonic()
             ended[name] = start(project, [sys.executable, "-m", "commands", *words], outputs / name).finish(begun)
-        machine.run("nft delete table inet slow; pkill -f 'flock /run/deploy.lock'")
+        machine.run("nft delete table inet slow; pkill -f '[f]lock /run/deploy.lock'")
     return ended
 
 

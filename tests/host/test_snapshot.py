@@ -538,15 +538,15 @@ def test_a_connection_that_breaks_while_sending_is_noticed(watched: Watched, the
     for _ in range(2):
         run = watched.project.apply("--limit", "stage")
         assert run.exit_code == 1, run.output
-        assert "the connection broke" in run.output
+        assert run.output.count('The connection to sandbox was lost in the step "Then": it was closed') == 1
         assert "Traceback" not in run.output
 
 
-def test_a_machine_that_does_not_answer_is_named_once_for_each_host(watched: Watched) -> None:
+def test_a_machine_that_does_not_answer_is_named_once(watched: Watched) -> None:
     inventory = watched.project.path / "inventory.py"
     inventory.write_text(inventory.read_text().replace("machine(HOST)", 'machine(HOST) | {"ssh_port": 1}'))
     config = watched.project.sandbox / "ssh_config"
     assert "Port" not in config.read_text()
     run = watched.project.pyinfra("deploy.py", "--dry")
     assert run.exit_code == 1
-    assert len(re.findall(r"\[(stage|prod)\].*Could not connect", re.sub(r"\x1b\[[\d;]*m", "", run.output))) == 2
+    assert run.output.count("No connection to sandbox:1: port 1 refuses connections") == 1
