@@ -1,0 +1,80 @@
+"""A command's answer is its own: nothing that a login shell prints before it, and root needs no sudo."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from connectors.exchange import Answer, Command, answers, script
+from connectors.frame import SUDO, Framed, after_mark, announced
+
+NOISE = "echo welcome; echo 'not an error' >&2\n"
+
+
+@pytest.mark.parametrize("noise", ["", NOISE])
+def test_the_outputs_are_the_commands_alone(noise: str) -> None:
+    """As sshd does it: what .bashrc does comes before the command, in the same shell."""
+    run = subprocess.run(
+        ["bash", "-c", f"{noise}{announced('echo out; echo err >&2; exit 3')}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found: list[bool] = []
+    outputs = [Framed(text.splitlines(keepends=True), found.append) for text in (run.stdout, run.stderr)]
+    assert [list(output) for output in outputs] == [["out\n"], ["err\n"]]
+    assert (run.returncode, found) == (3, [bool(noise)] * 2)
+
+
+@pytest.mark.parametrize("noise", ["", NOISE])
+def test_a_look_is_read_behind_noise(noise: str) -> None:
+    command = Command("", "sh -c 'echo answer; echo err >&2'")
+    run = subprocess.run(
+        ["bash", "-c", f"{noise}sh -s"], input=script([command]).encode(), capture_output=True, check=True
+    )
+    assert answers([command], run.stdout)[0] == {command: Answer(0, b"answer\n", b"err\n")}
+    assert after_mark(run.stdout)[1] is bool(noise)
+
+
+def test_without_a_mark_there_is_no_answer() -> None:
+    assert list(Framed(["broken\n"])) == []
+    assert after_mark(b"broken") == (b"", True)
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> str:
+    """A PATH without sudo, on which each program says how it was started."""
+    for name in ("getent", "id"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    for name in ("cut", "sh"):
+        (tmp_path / name).symlink_to(f"/usr/bin/{name}")
+    (tmp_path / "runuser").write_text('#!/bin/sh\necho "runuser $*, home $HOME"\n')
+    (tmp_path / "runuser").chmod(0o755)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "out", "status"),
+    [
+        ("sudo -H -n sh -c 'echo as root'", "as root\n", 0),
+        ("sudo -H -n -u nobody sh -c 'x y'", "runuser -u nobody -- sh -c x y, home /nonexistent\n", 0),
+        ("sudo -n -u ghost true", "", 1),
+        ("sudo -n sh -c 'exit 7'", "", 7),
+    ],
+)
+def test_root_needs_no_sudo(bare: str, line: str, out: str, status: int) -> None:
+    run = subprocess.run(
+        ["/bin/sh", "-c", f"{SUDO}{line}"], env={"PATH": bare}, capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stdout) == (status, out)
+    # pyinfra knows a user that is not there by this line.
+    assert run.stderr == ("sudo: unknown user ghost\n" if "ghost" in line else "")
+
+
+def test_sudo_is_taken_where_it_is(bare: str) -> None:
+    (Path(bare) / "sudo").write_text("#!/bin/sh\necho real\n")
+    (Path(bare) / "sudo").chmod(0o755)
+    run = subprocess.run(
+        ["/bin/sh", "-c", f"{SUDO}sudo -n x"], env={"PATH": bare}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "real\n"

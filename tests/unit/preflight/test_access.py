@@ -1,0 +1,56 @@
+"""Why a user cannot become root, told apart by sudo's own words."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from operations.host import program
+from preflight.access import RootRefused, refusal
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("sudo: a password is required", "sudo wants a password of devops. As root on the machine: echo 'devops ALL="),
+        ("sudo-rs: interactive authentication is required", "sudo wants a password of devops. "),
+        (
+            "sudo: sorry, you must have a tty to run sudo",
+            "echo 'Defaults:devops !requiretty' > /etc/sudoers.d/devops-tty",
+        ),
+        ("devops is not in the sudoers file.", "devops may not use sudo. As root on the machine: "),
+        ("sudo is not installed", "As root on the machine: apt-get install sudo. As root on the machine: echo"),
+        ("sudo: /etc/sudoers: syntax error", "sudo does not work for devops: sudo: /etc/sudoers: syntax error"),
+    ],
+)
+def test_each_cause_has_its_own_way_out(words: str, said: str) -> None:
+    assert said in refusal(words, "devops")
+
+
+@pytest.mark.parametrize(
+    ("user", "sudo", "said"),
+    [
+        ("0", None, "allowed"),
+        ("1000", None, "refused sudo is not installed"),
+        ("1000", "exit 0", "allowed"),
+        ("1000", "echo 'sudo: no luck' >&2; echo again >&2; exit 1", "refused sudo: no luck again"),
+    ],
+)
+def test_the_host_says_why(tmp_path: Path, user: str, sudo: str | None, said: str) -> None:
+    for name, text in {"id": f"echo {user}", "sudo": sudo, "tr": 'exec /usr/bin/tr "$@"'}.items():
+        if text:
+            (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tmp_path / name).chmod(0o755)
+    run = subprocess.run(
+        ["/bin/sh", "-c", program.text("root_access.sh")],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout == f"{said}\n"
+
+
+def test_nothing_but_allowed_is_allowed() -> None:
+    assert RootRefused().process(["allowed"]) is None
+    assert RootRefused().process(["refused sudo: a", "b"]) == "sudo: a b"
