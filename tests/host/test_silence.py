@@ -18,6 +18,7 @@ import pytest
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Project, Run
 from tests.host.releases import wait_until
+from tests.host.releasing import log
 from tests.sandbox.machine import Machine
 
 # Packets are dropped in the same way on both releases.
@@ -211,3 +212,29 @@ def test_a_host_that_is_down_is_told(cut: dict[str, tuple[Run, float]], name: st
 def test_the_lock_is_free_once_the_network_is_back(cut: dict[str, tuple[Run, float]], running: Host) -> None:
     free = [sys.executable, "-m", "commands", "unlock", "stage", "--show"]
     wait_until(lambda: running.project.run(*free).exit_code == 0, "the lock is free")
+
+
+@pytest.mark.everything
+def test_the_host_ends_by_itself_what_it_began(running: Host, tmp_path: Path) -> None:
+    machine = running.machine
+    running.project.edit("stage", settle_time=10)
+    at = start(running.project, [sys.executable, "-m", "commands", "restart", "stage"], tmp_path / "output")
+    wait_until(is_there(machine, "systemctl is-active billing_stage-switch.service"), "the host restarts")
+    with silent(machine) as since:
+        run, took = at.finish(since)
+        assert not is_there(machine, "systemctl is-active billing_stage-switch.service")()
+    known = (
+        "If the host had begun, it goes on by itself, to the end or back: make releases ENV=stage tells how it ended"
+    )
+    assert_told(
+        run, took, rf'^The connection to sandbox was lost in the step ".*": it said nothing for \d\d seconds\. {known}'
+    )
+    assert log(machine, "stage")[-1][0::2] == ("restart", "good")
+
+
+@pytest.mark.everything
+def test_a_step_that_says_nothing_for_long_is_not_ended(running: Host) -> None:
+    entry = running.project.path / "long.py"
+    entry.write_text(f"{HEAD}server.shell(name='Long', commands=['sleep 90; echo \"after all\" > /root/long'])\n")
+    running.project.pyinfra("long.py", "--yes", "--limit", "stage").require_success()
+    assert running.machine.run("cat /root/long").stdout == "after all\n"
