@@ -4,7 +4,9 @@ import os
 import socket
 import subprocess
 import tempfile
+import threading
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import paramiko
@@ -22,7 +24,7 @@ from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, announced
 from connectors.keys import Login
 from connectors.openssh import TIMEOUT, Way, read_way
 from connectors.silence import PATIENCE
-from connectors.transport import prompt
+from connectors.transport import BROKEN, prompt
 
 # Debian's server of files, of the package that openssh-server brings along.
 _FILE_SERVER = "/usr/lib/openssh/sftp-server"
@@ -33,6 +35,22 @@ _POLICIES = {"accept-new": AcceptNewPolicy, "false": WarningPolicy, "no": Warnin
 
 class ProxyError(SSHException):
     """A command between this computer and the machine that ended."""
+
+
+@cache
+def hide_prefetch() -> None:
+    """From now on a thread that asks ahead for a file ends in silence when the connection does.
+
+    Who reads the file gets the error, too. Python would show a traceback of the thread.
+    """
+    show = threading.excepthook
+
+    def hook(end: threading.ExceptHookArgs) -> None:
+        ahead = end.thread is not None and "_prefetch_thread" in end.thread.name
+        if not (ahead and issubclass(end.exc_type, BROKEN)):
+            show(end)
+
+    threading.excepthook = hook
 
 
 class Client(paramiko.SSHClient):
@@ -97,6 +115,7 @@ class Client(paramiko.SSHClient):
 
     def files(self) -> SFTPClient | None:
         """A session for files. Raises SSHException."""
+        hide_prefetch()
         transport = self.get_transport()
         if not self.noisy or not transport:
             return SFTPClient.from_transport(transport)  # type: ignore[arg-type]

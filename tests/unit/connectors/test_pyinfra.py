@@ -196,6 +196,27 @@ def test_a_refusal_whose_reason_another_thread_took_is_one_too(
     assert connector._is_refusal(refused.value)
 
 
+@pytest.mark.parametrize(("name", "error", "shown"), [("_prefetch_thread", OSError, False), ("other", OSError, True)])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_reads_ahead_ends_in_silence(
+    name: str, error: type[Exception], shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paramiko names its thread for the function that it runs."""
+    assert hasattr(paramiko.SFTPFile, "_prefetch_thread")
+    told: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", told.append)
+    clients.hide_prefetch.__wrapped__()
+
+    def fail() -> None:
+        raise error
+
+    fail.__name__ = name
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    assert bool(told) is shown
+
+
 def test_a_connection_for_files_is_kept_until_its_cache_is_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
     _, _, connector = made()
     connector.client = Client({}, "server")
