@@ -9,15 +9,16 @@ from connectors import frame, openssh
 from group_data.schema.inventory import machine_of
 
 
-def ssh(host: Host, command: Sequence[str], *, terminal: bool = False) -> list[str]:
+def ssh(host: Host, command: Sequence[str], *, terminal: bool = False, **limits: int) -> list[str]:
     """The command line that runs a command on an inventory host. A silent network ends it with 255 within 50 seconds.
 
     + host: its data says how to connect
     + command: program and arguments; each argument arrives unchanged
     + terminal: whether the command gets a terminal; without one ssh asks no question
+    + limits: other values of the options that end it, by OpenSSH's names
     """
     options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
-    options += [*openssh.limits(), *openssh.options(host.data.dict())]
+    options += [*openssh.limits(**limits), *openssh.options(host.data.dict())]
     # root may have no sudo, and needs none.
     before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
     return ["ssh", *options, machine_of(host).address, f"{before}{shlex.join(command)}"]

@@ -1,8 +1,9 @@
 """Upload of a large file over OpenSSH: pyinfra's own `files.put` encrypts in Python, on one processor."""
 
 import subprocess
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
+from typing import IO
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, operation
@@ -12,12 +13,14 @@ from pyinfra.facts.files import Sha256File
 
 from connectors import openssh
 from connectors.loss import note
-from operations.host import progress
+from operations.host import program, progress
 from operations.host.ssh import ssh
 
-# $1: the target, relative to the home of the user of the connection. Only this user may read it. An incomplete file has
-# another name.
-RECEIVE = 'umask 077 && cat > "$1.part" && mv -f "$1.part" "$1"'
+# $1: the file. The size of the part that a lost connection leaves.
+_ARRIVED = 'stat -c %s "$1.part"'
+
+# Seconds for a new connection, after one that was silent for 32: together less than a minute.
+_AGAIN = 20
 
 
 @operation()
@@ -37,14 +40,37 @@ def send(src: Path, dest: str, sha256: str) -> Generator[FunctionCommand]:
 
 
 def _send(state: State, host: Host, src: Path, dest: str) -> bool:
-    """Whether the upload succeeded. pyinfra passes state and host to parameters with these names."""
-    host.log(f"Sending {src.name}, {src.stat().st_size / 1_000_000:.0f} MB")
+    """Whether the upload succeeded. pyinfra passes state and host to parameters with these names.
+
+    After a lost connection it goes on over a new one, from what arrived, as long as more arrives each time. On a network
+    that loses many packets TCP waits twice as long after each loss, for minutes; a new connection begins with short waits.
+    """
+    size = src.stat().st_size
+    host.log(f"Sending {src.name}, {size / 1_000_000:.0f} MB")
+    arrived = 0
     with src.open("rb") as file, progress.of_upload(file, host.log):
-        run = subprocess.run(
-            ssh(host, ["sh", "-c", RECEIVE, "sh", dest]), stdin=file, capture_output=True, text=True, check=False
-        )
-    if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
-        note(host, end.reason, made=end.made)
-    elif run.returncode != 0:
+        while True:
+            file.seek(arrived)
+            run = _over_ssh(host, program.words("receive.sh", dest, str(arrived), str(size)), stdin=file)
+            end = openssh.read_end(run.stderr) if run.returncode == openssh.NOT_CONNECTED else None
+            if not end:
+                break
+            before, arrived = arrived, _arrived(host, dest) if end.made else 0
+            if arrived <= before:
+                note(host, end.reason, made=end.made)
+                return False
+            host.log(f"The connection was lost: going on after {arrived / 1_000_000:.1f} MB")
+    if run.returncode != 0:
         host.log_styled(f"The upload failed: {run.stderr.strip()}", fg="red", log_func=logger.error)
     return run.returncode == 0
+
+
+def _arrived(host: Host, dest: str) -> int:
+    """Bytes of the upload that are on the host; 0 if it does not answer."""
+    words = _over_ssh(host, ["sh", "-c", _ARRIVED, "sh", dest], stdin=subprocess.DEVNULL).stdout.split()
+    return int(words[-1]) if words and words[-1].isdecimal() else 0
+
+
+def _over_ssh(host: Host, command: Sequence[str], stdin: IO[bytes] | int) -> subprocess.CompletedProcess[str]:
+    limited = ssh(host, command, ConnectTimeout=_AGAIN, ServerAliveInterval=8)
+    return subprocess.run(limited, stdin=stdin, capture_output=True, text=True, check=False)
