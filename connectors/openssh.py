@@ -9,6 +9,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from connectors.silence import PATIENCE
@@ -101,7 +102,7 @@ def options(data: Mapping[str, Any]) -> list[str]:
     return [*words, *(["-p", port] if port != "22" else [])]
 
 
-def limits(**others: int) -> list[str]:
+def limits(others: Mapping[str, int] = MappingProxyType({})) -> list[str]:
     """The options with which ssh(1) ends when the network is silent.
 
     + others: other values of these options, by OpenSSH's names
@@ -109,17 +110,18 @@ def limits(**others: int) -> list[str]:
     return [word for option, value in (_LIMITS | others).items() for word in ("-o", f"{option}={value}")]
 
 
-def read_end(words: str) -> End | None:
+def read_end(words: str, interval: int = _LIMITS["ServerAliveInterval"]) -> End | None:
     """The end of a connection, as ssh(1) tells it; None if it says nothing of one.
 
     + words: of ssh itself
+    + interval: ServerAliveInterval of the connection, in seconds
     """
     lines = [line.strip() for line in words.splitlines()]
     lines = [line for line in lines if line and not _NO_CONCERN.match(line)]
     if not lines:
         return None
     if _SILENT.search(words):
-        return End(made=True, reason="it said nothing for over 30 seconds")
+        return End(made=True, reason=f"it said nothing for {interval * _LIMITS['ServerAliveCountMax']} seconds")
     return End(made=bool(_LOST.search(words)), reason=f"ssh says: {lines[-1].removesuffix('.')}")
 
 

@@ -19,8 +19,10 @@ from operations.host.ssh import ssh
 # $1: the file. The size of the part that a lost connection leaves.
 _ARRIVED = 'stat -c %s "$1.part"'
 
-# Seconds for a new connection, after one that was silent for 32: together less than a minute.
-_AGAIN = 20
+# An upload is given up after so many connections in a row over which nothing arrived, and when the host does not say in so
+# many questions what did. A connection is lost after 20 silent seconds, and made in 12: together less than a minute.
+_BARREN, _QUESTIONS = 3, 2
+_LIMITS = {"ConnectTimeout": 12, "ServerAliveInterval": 5}
 
 
 @operation()
@@ -47,30 +49,40 @@ def _send(state: State, host: Host, src: Path, dest: str) -> bool:
     """
     size = src.stat().st_size
     host.log(f"Sending {src.name}, {size / 1_000_000:.0f} MB")
-    arrived = 0
+    arrived = barren = 0
     with src.open("rb") as file, progress.of_upload(file, host.log):
         while True:
             file.seek(arrived)
             run = _over_ssh(host, program.words("receive.sh", dest, str(arrived), str(size)), stdin=file)
-            end = openssh.read_end(run.stderr) if run.returncode == openssh.NOT_CONNECTED else None
+            end = (
+                openssh.read_end(run.stderr, _LIMITS["ServerAliveInterval"])
+                if run.returncode == openssh.NOT_CONNECTED
+                else None
+            )
             if not end:
                 break
-            before, arrived = arrived, _arrived(host, dest) if end.made else 0
-            if arrived <= before:
+            there = _arrived(host, dest) if end.made or arrived else None
+            barren = 0 if there and there > arrived else barren + 1
+            if there is None or barren == _BARREN:
                 note(host, end.reason, made=end.made)
                 return False
+            arrived = there
             host.log(f"The connection was lost: going on after {arrived / 1_000_000:.1f} MB")
     if run.returncode != 0:
         host.log_styled(f"The upload failed: {run.stderr.strip()}", fg="red", log_func=logger.error)
     return run.returncode == 0
 
 
-def _arrived(host: Host, dest: str) -> int:
-    """Bytes of the upload that are on the host; 0 if it does not answer."""
-    words = _over_ssh(host, ["sh", "-c", _ARRIVED, "sh", dest], stdin=subprocess.DEVNULL).stdout.split()
-    return int(words[-1]) if words and words[-1].isdecimal() else 0
+def _arrived(host: Host, dest: str) -> int | None:
+    """Bytes of the upload that are on the host; None if it does not answer, or has no part of it."""
+    for _ in range(_QUESTIONS):
+        run = _over_ssh(host, ["sh", "-c", _ARRIVED, "sh", dest], stdin=subprocess.DEVNULL)
+        if run.returncode != openssh.NOT_CONNECTED:
+            words = run.stdout.split()
+            return int(words[-1]) if words and words[-1].isdecimal() else None
+    return None
 
 
 def _over_ssh(host: Host, command: Sequence[str], stdin: IO[bytes] | int) -> subprocess.CompletedProcess[str]:
-    limited = ssh(host, command, ConnectTimeout=_AGAIN, ServerAliveInterval=8)
+    limited = ssh(host, command, limits=_LIMITS)
     return subprocess.run(limited, stdin=stdin, capture_output=True, text=True, check=False)

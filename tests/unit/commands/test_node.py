@@ -106,7 +106,7 @@ def test_a_time_that_is_not_understood_gets_an_example(tmp_path: Path) -> None:
         (
             "Timeout, server 127.0.0.1 not responding.",
             255,
-            "The connection to 127.0.0.1 was lost: it said nothing for over 30",
+            "The connection to 127.0.0.1 was lost: it said nothing for 36",
         ),
         (
             "client_loop: send disconnect: Broken pipe",

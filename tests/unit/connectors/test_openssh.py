@@ -133,7 +133,7 @@ def test_the_file_with_the_old_key_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "made", "reason"),
     [
-        ("Timeout, server 10.0.0.1 not responding.\n", True, "it said nothing for over 30 seconds"),
+        ("Timeout, server 10.0.0.1 not responding.\n", True, "it said nothing for 36 seconds"),
         ("Connection to 10.0.0.1 closed by remote host.\n", True, "ssh says: Connection to 10.0.0.1 closed by remote host"),
         (
             "ssh: connect to host 10.0.0.1 port 22: Connection timed out\r\n", False,
