@@ -107,7 +107,7 @@ def limits(others: Mapping[str, int] = MappingProxyType({})) -> list[str]:
 
     + others: other values of these options, by OpenSSH's names
     """
-    return [word for option, value in (_LIMITS | others).items() for word in ("-o", f"{option}={value}")]
+    return [word for option, value in {**_LIMITS, **others}.items() for word in ("-o", f"{option}={value}")]
 
 
 def read_end(words: str, interval: int = _LIMITS["ServerAliveInterval"]) -> End | None:
