@@ -19,8 +19,10 @@ _OF_A_REPOSITORY = frozenset(
 )  # fmt: skip
 
 
-# What git says around the reason for a submodule that it cannot clone.
-_REPEATED = re.compile(r"Cloning into |Failed to clone |fatal: clone of ")
+# What git and git-lfs say around the reason.
+_REPEATED = re.compile(
+    r"Cloning into |Failed to clone |fatal: clone of |Downloading |Errors logged to |Use `git lfs logs"
+)
 
 
 class SourceError(PyinfraError):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from pyinfra import logger
 
 from group_data.schema.paths import CHECKOUT, RELEASES
-from operations.release import git, source_archive, working_tree
+from operations.release import git, git_metadata, source_archive, working_tree
 from operations.release.git import SourceError
 
 # Seconds after which an archive of another revision goes: until then another build may be on its way to send it.
@@ -22,7 +22,10 @@ _KEPT = 3600
 
 _MODULES = (
     Path(__file__),
-    *(Path(__file__).with_name(f"{name}.py") for name in ("working_tree", "placeholders", "source_archive")),
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("working_tree", "placeholders", "git_metadata", "source_archive")
+    ),
 )
 
 # Names the way of making an archive: an archive that was made in another way does not count, nor does a build of it.
@@ -88,7 +91,8 @@ def _make(archive: Path, git_directory: Path, revision: str, remote: str) -> Non
     try:
         working_tree.check_out(git_directory, revision, remote, work / "tree", RELEASES / "lfs")
         seconds = int(git.must("show", "--no-patch", "--format=%ct", revision, at=git_directory))
-        source_archive.write(work / "tree", work / "archive", seconds)
+        git_metadata.write(work / "git", git_directory, revision)
+        source_archive.write(work / "tree", work / "archive", seconds, work / "git")
         (work / "archive").rename(archive)
     finally:
         shutil.rmtree(work)
