@@ -27,6 +27,8 @@ export MIX_ENV=$mix_env
 # mix.exs and rel/config.exs may read these.
 export INCLUDE_ERTS=$include_erts INCLUDE_SRC=$include_src
 
+. ./kept_code.sh
+
 say() { printf '%s\n' "$*"; }
 
 fail() {
@@ -114,6 +116,7 @@ run() {
     local remedy
     # Line by line, so that the journal shows a long step while it runs.
     "$@" 2>&1 | tee "$log" || {
+        [ "${PIPESTATUS[0]}" -le 128 ] || killed=yes
         remedy=$(advice)
         [ -z "$remedy" ] || fail "$remedy"
         return 1
@@ -164,6 +167,9 @@ fetch_dependencies() {
     run mix local.hex --force --if-missing
     run mix local.rebar --force --if-missing
     run mix deps.get --only "$MIX_ENV"
+    renew_without_dependencies
+    run mix deps.loadpaths
+    dependencies_are_kept
 }
 
 run_build_commands() {
@@ -242,6 +248,9 @@ enter_project
 read_project
 require_release
 link_secrets
+trap leave_kept EXIT
+trap 'killed=yes; exit 143' TERM INT HUP
+begin_kept
 fetch_dependencies
 run_build_commands
 stamp
@@ -255,5 +264,6 @@ name_script
 note_secrets
 add_sources
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
+end_kept
 mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 say "Built $version"

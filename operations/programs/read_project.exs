@@ -50,7 +50,10 @@ lines = [
   app: config[:app],
   releases: Enum.map_join(releases, " ", fn {name, _} -> name end),
   umbrella: config[:apps_path],
+  build_path: Path.relative_to_cwd(Mix.Project.build_path()),
+  deps_path: Path.relative_to_cwd(Mix.Project.deps_path()),
   elixir: System.version(),
+  otp: :erlang.system_info(:system_version),
   required: required,
   outdated: is_binary(required) and not Version.match?(System.version(), required),
   fetches: Enum.any?(config[:deps] || [], fetched?)
