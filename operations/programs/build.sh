@@ -208,6 +208,17 @@ name_release() {
     fi
 }
 
+# mix release makes another cookie for each build, and the same revision shall give the same release. The unit uses neither.
+keep_cookie() {
+    local made_here=$scratch/cookie
+    [ -f "$assembled/releases/COOKIE" ] && [ "$(told cookie)" != given ] || return 0
+    if [ ! -s "$made_here" ]; then
+        cp "$assembled/releases/COOKIE" "$made_here.part"
+        mv "$made_here.part" "$made_here"
+    fi
+    cp "$made_here" "$assembled/releases/COOKIE"
+}
+
 check_release() {
     local booted
     booted=$(cut -d ' ' -f 2 "$assembled/releases/start_erl.data")
@@ -247,6 +258,7 @@ add_sources() {
 enter_project
 read_project
 require_release
+[ "$release_tool" != mix ] || assembled=$(build_path)/rel/$made
 link_secrets
 trap leave_kept EXIT
 trap 'killed=yes; exit 143' TERM INT HUP
@@ -259,6 +271,7 @@ say "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
 run "${assemble[@]//\{version\}/$version}"
+keep_cookie
 check_release
 name_script
 note_secrets

@@ -79,8 +79,10 @@ renew_all() {
 }
 
 renew_code() {
+    local build
+    build=$(build_path)
     say "Everything is compiled anew: $*"
-    rm -rf "$(build_path)/lib"
+    rm -rf "${build:?}/lib"
 }
 
 # Keeps dependencies: what has a directory in deps.

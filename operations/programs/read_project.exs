@@ -49,6 +49,7 @@ lines = [
   version: version,
   app: config[:app],
   releases: Enum.map_join(releases, " ", fn {name, _} -> name end),
+  cookie: if(options[:cookie], do: "given"),
   umbrella: config[:apps_path],
   build_path: Path.relative_to_cwd(Mix.Project.build_path()),
   deps_path: Path.relative_to_cwd(Mix.Project.deps_path()),

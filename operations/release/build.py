@@ -29,8 +29,11 @@ OTP = (
     "public-key", "runtime-tools", "snmp", "ssh", "ssl", "syntax-tools", "tftp", "tools", "xmerl",
 )  # fmt: skip
 
+# rsync brings sources up to date, and git is for a mix.exs that asks it.
+_SOURCES = ("git", "rsync")
+
 # git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
-PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), "git", "gcc", "libc6-dev", "make")
+PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), *_SOURCES, "gcc", "libc6-dev", "make")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -58,8 +61,7 @@ def toolchain(environment: Environment) -> None:
     if not environment.toolchain:
         packages.install([*PACKAGES, *environment.build_packages], "Build")
         return
-    if environment.build_packages:
-        packages.install(environment.build_packages, "Build")
+    packages.install([*_SOURCES, *environment.build_packages], "Build")
     archive = f"{_toolchain_directory(environment)}.tar.gz"
     files.directory(
         name="Build: directory of toolchains", path="/opt/toolchains", user="root", group="root", mode="755"

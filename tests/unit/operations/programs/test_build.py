@@ -392,6 +392,34 @@ def test_a_known_error_comes_with_its_remedy(
     failed(place, done, remedy)
 
 
+def cookie_of(place: Scratch) -> str:
+    return (place.source / "_build/prod/rel/billing/releases/COOKIE").read_text()
+
+
+def test_every_build_has_the_cookie_of_the_first(scratch: Callable[..., Scratch]) -> None:
+    """mix release makes another one each time, and the same revision gives the same release."""
+    place = scratch()
+    making = RELEASE.replace("    touch", "    date +%s%N > $made/releases/COOKIE\n    touch")
+    place.sandbox.stub("date", f'exec {shutil.which("date")} "$@"')
+    place.sandbox.stub("mix", f"{making}{MIX}")
+    first = (place.build(), cookie_of(place))[1]
+    assert (place.build(), cookie_of(place))[1] == first
+    assert (place.build("cookie=given"), cookie_of(place))[1] != first
+
+
+def test_a_child_of_an_umbrella_is_built_where_its_mix_exs_says(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_directory="apps/billing")
+    inside = place.source / "apps/billing"
+    inside.mkdir(parents=True)
+    shutil.move(place.source / "mix.exs", inside / "mix.exs")
+    place.sandbox.stub(
+        "mix", f"{RELEASE}{MIX}".replace("../calls", "../../../calls").replace("=_build", "=../../_build")
+    )
+    done = place.build("build_path=../../_build/prod")
+    assert done.returncode == 0, done.stdout
+    assert "./bin/billing" in place.built()
+
+
 def test_former_versions_are_not_in_the_release(scratch: Callable[..., Scratch]) -> None:
     place = scratch()
     former = place.source / "_build/prod/rel/billing/releases/0.1.0"
