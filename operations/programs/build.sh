@@ -168,6 +168,7 @@ fetch_dependencies() {
     run mix local.rebar --force --if-missing
     run mix deps.get --only "$MIX_ENV"
     renew_without_dependencies
+    renew_configured_otherwise
     run mix deps.loadpaths
     dependencies_are_kept
 }

@@ -10,6 +10,7 @@
 # Files in the build's directory, beside the sources:
 #   unfinished  a build began: `dependencies` or `application` is what it was at; gone when it ended by itself
 #   made_with   what the compiled code was made with; own_with: the same for the application's own code
+#   configured  what dependencies were configured with, as digests
 #   kept, lost  notes of unpack_sources.sh
 
 # Set by `run` when a command was killed: no other failure leaves files half written.
@@ -17,6 +18,9 @@ killed=''
 
 # Whether mix.exs, mix.lock or config changed since the last build that succeeded.
 changed=''
+
+# What own_with printed when the build began.
+project_files=''
 
 # Prints everything but sources that compiled code depends on.
 made_with() {
@@ -35,11 +39,11 @@ own_with() {
 
 # Removes compiled code that does not count, and says why.
 begin_kept() {
-    local at='' lost='' now own
+    local at='' lost='' now
     [ ! -f "$scratch/unfinished" ] || at=$(cat "$scratch/unfinished")
     [ ! -f "$scratch/lost" ] || lost=$(cat "$scratch/lost")
-    now=$(made_with) own=$(own_with)
-    [ "$own" = "$(cat "$scratch/own_with" 2> /dev/null)" ] || changed=yes
+    now=$(made_with) project_files=$(own_with)
+    [ "$project_files" = "$(cat "$scratch/own_with" 2> /dev/null)" ] || changed=yes
     if [ -f "$scratch/unfinished" ] && [ "$at" != application ]; then
         renew_all "the build before was killed"
     elif [ "$now" != "$(cat "$scratch/made_with" 2> /dev/null)" ]; then
@@ -104,6 +108,18 @@ renew_without_dependencies() {
     [ "$before" = "$(list_code)" ] || renew_code "a dependency is gone"
 }
 
+# Elixir 1.14 does not notice that a dependency was compiled with another configuration.
+renew_configured_otherwise() {
+    local now=$scratch/configured.part libraries line name
+    [ -n "$changed" ] && [ -d "$(build_path)/lib" ] || return 0
+    elixir "$0.exs" "$now" "$release" configuration || renew_code "its configuration cannot be compared"
+    libraries=$(build_path)/lib
+    while read -r line; do
+        name=${line%%=*}
+        [ -z "$name" ] || [ ! -d "$(deps_path)/$name" ] || rm -rf "${libraries:?}/$name"
+    done < <(sort "$now" "$scratch/configured" 2> /dev/null | uniq -u)
+}
+
 list_code() { ls "$(build_path)/lib" "$(deps_path)"; }
 
 build_path() {
@@ -120,12 +136,14 @@ deps_path() {
 
 # All of the build's files are on the disk before it counts as ended: after a power cut they would be there and empty.
 dependencies_are_kept() {
+    [ -z "$changed" ] || elixir "$0.exs" "$scratch/configured" "$release" configuration
     sync --file-system "$scratch"
     note application
 }
 
 end_kept() {
-    own_with > "$scratch/own_with"
+    # As the repository has it: a build may stamp a version into mix.exs.
+    printf '%s\n' "$project_files" > "$scratch/own_with"
     rm -f "$scratch/lost"
     sync --file-system "$scratch"
     rm -f "$scratch/unfinished"

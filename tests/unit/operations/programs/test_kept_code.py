@@ -10,7 +10,7 @@ import pytest
 
 from group_data.schema.environment import Environment
 from tests.unit.operations.programs.sandboxed import Sandbox, wait_for
-from tests.unit.operations.programs.test_build import MIX, RELEASE, Scratch
+from tests.unit.operations.programs.test_build import ELIXIR, MIX, RELEASE, Scratch
 
 # Code of a dependency and of the application, and what compiling the dependency wrote beside its sources.
 DEPENDENCY, OWN, BESIDE = "_build/prod/lib/plug/ebin", "_build/prod/lib/billing/ebin", "deps/plug/priv/a.so"
@@ -176,3 +176,24 @@ def test_a_compiled_application_around_a_child_of_an_umbrella_counts_as_well(pla
     (place.source.parent / "lost").write_text("own\n")
     place.build("build_path=up", "deps_path=deps")
     assert [path.name for path in (place.source / "up/lib").iterdir()] == ["plug"]
+
+
+def test_a_dependency_with_another_configuration_is_compiled_anew(place: Scratch) -> None:
+    """Elixir 1.14 does not notice, and the release would not start."""
+    for name in ("_build/prod/lib/mime", "deps/mime"):
+        (place.source / name).mkdir()
+    digests = place.sandbox.directory / "digests"
+    place.sandbox.stub("elixir", f'[ "$4" = configuration ] && exec cp {digests} "$2"\n{ELIXIR}')
+    watched = ["_build/prod/lib/mime", DEPENDENCY]
+    for text, left in (
+        ("mime=1\nplug=1\nbilling=1\n", []),
+        ("plug=1\nbilling=2\nmime=1\n", watched),
+        ("plug=2\nmime=1\n", watched[:1]),
+    ):
+        digests.write_text(text)
+        (place.source / "mix.lock").write_text(text)
+        place.sandbox.stub("mix", f'[ "$1" != deps.loadpaths ] || ls -d {" ".join(watched)} > ../seen\n{RELEASE}{MIX}')
+        built(place)
+        assert (place.source.parent / "seen").read_text().split() == left
+        for name in watched:
+            (place.source / name).mkdir(parents=True, exist_ok=True)
