@@ -112,7 +112,7 @@ renew_without_dependencies() {
 renew_configured_otherwise() {
     local now=$scratch/configured.part libraries line name
     [ -n "$changed" ] && [ -d "$(build_path)/lib" ] || return 0
-    elixir "$0.exs" "$now" "$release" configuration || renew_code "its configuration cannot be compared"
+    elixir "$0.exs" "$now" "$release" configuration > /dev/null || renew_code "its configuration cannot be compared"
     libraries=$(build_path)/lib
     while read -r line; do
         name=${line%%=*}
@@ -136,7 +136,7 @@ deps_path() {
 
 # All of the build's files are on the disk before it counts as ended: after a power cut they would be there and empty.
 dependencies_are_kept() {
-    [ -z "$changed" ] || elixir "$0.exs" "$scratch/configured" "$release" configuration
+    [ -z "$changed" ] || elixir "$0.exs" "$scratch/configured" "$release" configuration > /dev/null
     sync --file-system "$scratch"
     note application
 }
