@@ -14,6 +14,8 @@ _PROGRAMS = {
     "iproute2": "ip",
     "openssh-client": "ssh-keygen",
     "util-linux": "nsenter",
+    "rsync": "rsync",
+    "git-lfs": "git-lfs",
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
