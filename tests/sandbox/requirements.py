@@ -14,12 +14,13 @@ _PROGRAMS = {
     "iproute2": "ip",
     "openssh-client": "ssh-keygen",
     "util-linux": "nsenter",
-    "rsync": "rsync",
-    "git-lfs": "git-lfs",
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-REQUIRED_PACKAGES: tuple[str, ...] = (*_PROGRAMS, "debian-archive-keyring")
+# Tests without a machine run these.
+_OF_TESTS = ("git-lfs", "rsync")
+
+REQUIRED_PACKAGES: tuple[str, ...] = (*_PROGRAMS, "debian-archive-keyring", *_OF_TESTS)
 
 
 class SandboxError(Exception):
