@@ -27,6 +27,8 @@ export MIX_ENV=$mix_env
 # mix.exs and rel/config.exs may read these.
 export INCLUDE_ERTS=$include_erts INCLUDE_SRC=$include_src
 
+. ./kept_code.sh
+
 say() { printf '%s\n' "$*"; }
 
 fail() {
@@ -114,6 +116,7 @@ run() {
     local remedy
     # Line by line, so that the journal shows a long step while it runs.
     "$@" 2>&1 | tee "$log" || {
+        [ "${PIPESTATUS[0]}" -le 128 ] || killed=yes
         remedy=$(advice)
         [ -z "$remedy" ] || fail "$remedy"
         return 1
@@ -164,6 +167,10 @@ fetch_dependencies() {
     run mix local.hex --force --if-missing
     run mix local.rebar --force --if-missing
     run mix deps.get --only "$MIX_ENV"
+    renew_without_dependencies
+    renew_configured_otherwise
+    run mix deps.loadpaths
+    dependencies_are_kept
 }
 
 run_build_commands() {
@@ -200,6 +207,17 @@ name_release() {
     elif [ -n "$(told releases)" ]; then
         assemble+=("$made")
     fi
+}
+
+# mix release makes another cookie for each build, and the same revision shall give the same release. The unit uses neither.
+keep_cookie() {
+    local made_here=$scratch/cookie
+    [ -f "$assembled/releases/COOKIE" ] && [ "$(told cookie)" != given ] || return 0
+    if [ ! -s "$made_here" ]; then
+        cp "$assembled/releases/COOKIE" "$made_here.part"
+        mv "$made_here.part" "$made_here"
+    fi
+    cp "$made_here" "$assembled/releases/COOKIE"
 }
 
 check_release() {
@@ -241,7 +259,11 @@ add_sources() {
 enter_project
 read_project
 require_release
+[ "$release_tool" != mix ] || assembled=$(build_path)/rel/$made
 link_secrets
+trap leave_kept EXIT
+trap 'killed=yes; exit 143' TERM INT HUP
+begin_kept
 fetch_dependencies
 run_build_commands
 stamp
@@ -250,10 +272,12 @@ say "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
 run "${assemble[@]//\{version\}/$version}"
+keep_cookie
 check_release
 name_script
 note_secrets
 add_sources
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
+end_kept
 mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 say "Built $version"

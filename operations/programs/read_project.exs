@@ -1,9 +1,10 @@
 # Reads mix.exs alone: it evaluates no configuration, compiles nothing, and needs no dependency. `mix run` would evaluate
 # config/runtime.exs, which asks for variables that only the application's unit has.
 #
-# Arguments: file for the answers, name of the release. The answers are lines name=value in a file, because mix.exs may print.
+# Arguments: file for the answers, name of the release; `configuration` asks for the configuration that is compiled in, as a
+# digest for each application, and for nothing else. The answers are lines name=value in a file, because mix.exs may print.
 
-[answers, release] = System.argv()
+[answers, release | mode] = System.argv()
 Mix.start()
 
 # Mix itself reads mix.exs like this.
@@ -49,12 +50,28 @@ lines = [
   version: version,
   app: config[:app],
   releases: Enum.map_join(releases, " ", fn {name, _} -> name end),
+  cookie: if(options[:cookie], do: "given"),
   umbrella: config[:apps_path],
+  build_path: Path.relative_to_cwd(Mix.Project.build_path()),
+  deps_path: Path.relative_to_cwd(Mix.Project.deps_path()),
   elixir: System.version(),
+  otp: :erlang.system_info(:system_version),
   required: required,
   outdated: is_binary(required) and not Version.match?(System.version(), required),
   fetches: Enum.any?(config[:deps] || [], fetched?)
 ]
+
+digest = fn value -> value |> :erlang.term_to_binary([:deterministic]) |> :erlang.md5() |> Base.encode16() end
+
+configured = fn path ->
+  if File.exists?(path) do
+    for {app, values} <- Config.Reader.read!(path, env: Mix.env(), target: Mix.target()), do: {app, digest.(values)}
+  else
+    []
+  end
+end
+
+lines = if mode == ["configuration"], do: configured.(config[:config_path]), else: lines
 
 one_line = fn value -> value |> to_string() |> String.replace(["\n", "\r"], " ") end
 File.write!(answers, for({name, value} <- lines, do: "#{name}=#{one_line.(value)}\n"))

@@ -21,7 +21,7 @@ from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
-from operations.release.source import Source
+from operations.release.source import RECIPE, Source
 
 # Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
 OTP = (
@@ -29,8 +29,11 @@ OTP = (
     "public-key", "runtime-tools", "snmp", "ssh", "ssl", "syntax-tools", "tftp", "tools", "xmerl",
 )  # fmt: skip
 
+# rsync brings sources up to date, and git is for a mix.exs that asks it.
+_SOURCES = ("git", "rsync")
+
 # git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
-PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), "git", "gcc", "libc6-dev", "make")
+PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), *_SOURCES, "gcc", "libc6-dev", "make")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -46,6 +49,9 @@ class Result:
     version: str
 
 
+# Programs that decide about a build's content.
+_BUILDING = ("build.sh", "read_project.exs", "unpack_sources.sh")
+
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
 
@@ -55,8 +61,7 @@ def toolchain(environment: Environment) -> None:
     if not environment.toolchain:
         packages.install([*PACKAGES, *environment.build_packages], "Build")
         return
-    if environment.build_packages:
-        packages.install(environment.build_packages, "Build")
+    packages.install([*_SOURCES, *environment.build_packages], "Build")
     archive = f"{_toolchain_directory(environment)}.tar.gz"
     files.directory(
         name="Build: directory of toolchains", path="/opt/toolchains", user="root", group="root", mode="755"
@@ -97,7 +102,7 @@ def _conf(environment: Environment) -> str:
 
 
 def recipe(environment: Environment) -> str:
-    """SHA-256 of everything but the sources that decides about a build: the programs and the settings.
+    """SHA-256 of everything but the sources that decides about a build: programs, settings, and how sources are taken.
 
     The same revision and recipe give the same build, in another environment too. So the path of the secret file is left out:
     a build that has secrets in it is never used again.
@@ -105,9 +110,7 @@ def recipe(environment: Environment) -> str:
     + environment: environment of the build
     """
     settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
-    return sha256(
-        "\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()
-    ).hexdigest()
+    return sha256("\0".join([RECIPE, *map(program.text, _BUILDING), *settings]).encode()).hexdigest()
 
 
 def install_program(environment: Environment) -> None:

@@ -1,21 +1,35 @@
 """A revision of the application's repository, as an archive on this computer."""
 
-import os
+import fcntl
+import hashlib
 import re
-import subprocess
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra import logger
 
 from group_data.schema.paths import CHECKOUT, RELEASES
+from operations.release import git, git_metadata, source_archive, working_tree
+from operations.release.git import SourceError
 
-# git must not ask for a password, and ssh must not ask for a passphrase or about a host's key.
-_SILENT = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+# Seconds after which an archive of another revision goes: until then another build may be on its way to send it.
+_KEPT = 3600
 
+_MODULES = (
+    Path(__file__),
+    *(
+        Path(__file__).with_name(f"{name}.py")
+        for name in ("working_tree", "placeholders", "git_metadata", "source_archive")
+    ),
+)
 
-class SourceError(PyinfraError):
-    """A revision that is missing or cannot be built. A PyinfraError, because only those are shown without a traceback."""
+# Names the way of making an archive: an archive that was made in another way does not count, nor does a build of it.
+RECIPE = hashlib.sha256(b"\0".join(module.read_bytes() for module in _MODULES)).hexdigest()[:12]
 
 
 class Source(NamedTuple):
@@ -50,18 +64,45 @@ def take(repository: str | None, environment: str, ref: str, *, uncommitted: boo
     directory = _local(repository)
     if directory and not uncommitted:
         _refuse_uncommitted(directory)
-    git_directory = _git_directory(directory) if directory else _fetched(repository)
-    revision = _resolved(git_directory, ref, repository)
-    RELEASES.mkdir(mode=0o700, exist_ok=True)
-    archive = RELEASES / f"source-{revision}.tar.gz"
-    if not archive.exists():
-        partial = archive.with_suffix(".part")
-        _git(git_directory, "archive", "--format=tar.gz", f"--output={partial}", revision)
-        partial.chmod(0o600)
-        partial.rename(archive)
-        for other in set(RELEASES.glob("source-*.tar.gz")) - {archive}:
-            other.unlink()
+    with _alone():
+        git_directory = _git_directory(directory) if directory else _fetched(repository)
+        revision = _resolved(git_directory, ref, repository)
+        archive = RELEASES / f"source-{revision}-{RECIPE}.tar.gz"
+        if not archive.exists():
+            _make(archive, git_directory, revision, _remote(directory, git_directory) if directory else repository)
+        _remove_others(archive)
     return Source(archive, revision, "" if revision.startswith(ref) else re.sub(r"[^0-9A-Za-z.-]", "-", ref))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Keeps two commands on this computer apart, so that anything half made is left over from a killed one."""
+    RELEASES.mkdir(mode=0o700, exist_ok=True)
+    with (RELEASES / "source.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in RELEASES.glob("source.tmp.*"):
+            shutil.rmtree(left)
+        yield
+
+
+def _make(archive: Path, git_directory: Path, revision: str, remote: str) -> None:
+    # The partial archive lies beside the archive, and gets its name last.
+    work = Path(tempfile.mkdtemp(dir=RELEASES, prefix="source.tmp."))
+    try:
+        working_tree.check_out(git_directory, revision, remote, work / "tree", RELEASES / "lfs")
+        seconds = int(git.must("show", "--no-patch", "--format=%ct", revision, at=git_directory))
+        git_metadata.write(work / "git", git_directory, revision)
+        source_archive.write(work / "tree", work / "archive", seconds, work / "git")
+        (work / "archive").rename(archive)
+    finally:
+        shutil.rmtree(work)
+
+
+def _remove_others(archive: Path) -> None:
+    archive.touch()
+    for other in set(RELEASES.glob("source-*")) - {archive}:
+        if time.time() - other.stat().st_mtime > _KEPT:
+            other.unlink()
 
 
 def _local(repository: str) -> Path | None:
@@ -70,16 +111,26 @@ def _local(repository: str) -> Path | None:
 
 
 def _git_directory(directory: Path) -> Path:
-    run = _run("-C", str(directory), "rev-parse", "--absolute-git-dir")
+    run = git.run("rev-parse", "--absolute-git-dir", at=directory)
     if run.returncode:
         raise SourceError(f"{directory} is no git repository: git init there, and commit. Nothing was changed.")
-    return Path(run.stdout.strip())
+    return Path(run.stdout.rstrip("\n"))
+
+
+def _remote(directory: Path, git_directory: Path) -> str:
+    """Where a repository on this computer is from: URLs of submodules may be relative to that, and LFS files are there."""
+    there = git.run("rev-parse", "--show-toplevel", at=directory).stdout.rstrip("\n") or str(git_directory)
+    names = git.run("remote", at=directory).stdout.splitlines()
+    name = names[0] if len(names) == 1 else "origin"
+    url = git.run("config", f"remote.{name}.url", at=directory).stdout.rstrip("\n") or there
+    # A path counts from the top of the repository.
+    return url if re.match(r"[^/]*:", url) else str((Path(there) / url).resolve())
 
 
 def _refuse_uncommitted(directory: Path) -> None:
-    changed = _run("-C", str(directory), "status", "--porcelain", "--", ".").stdout.splitlines()
+    changed = git.run("status", "--porcelain", "--", ".", at=directory).stdout.splitlines()
     if changed:
-        names = ", ".join(line[3:] for line in changed[:5]) + (", …" if len(changed) > 5 else "")
+        names = git.printable(", ".join(line[3:] for line in changed[:5])) + (", …" if len(changed) > 5 else "")
         raise SourceError(
             f"{directory} has uncommitted work, which would not be in the build: {names}. Commit it, or build without it: "
             "UNCOMMITTED=1. Nothing was changed."
@@ -89,35 +140,31 @@ def _refuse_uncommitted(directory: Path) -> None:
 def _fetched(repository: str) -> Path:
     """A bare, current copy of a repository elsewhere."""
     copy = RELEASES / "repository.git"
-    RELEASES.mkdir(mode=0o700, exist_ok=True)
-    _run("init", "--quiet", "--bare", str(copy))
-    fetch = _run(
-        "-C", str(copy), "fetch", "--quiet", "--prune", "--tags", "--force", repository, "+refs/heads/*:refs/heads/*"
+    git.must("init", "--quiet", "--bare", "--template=", str(copy))
+    # A killed git leaves its locks.
+    for left in copy.rglob("*.lock"):
+        left.unlink()
+    fetch = git.run(
+        "fetch", "--quiet", "--prune", "--tags", "--force", repository, "+refs/heads/*:refs/heads/*", at=copy
     )
     if fetch.returncode:
-        raise SourceError(f"{repository} cannot be fetched: {fetch.stderr.strip()}. Nothing was changed.")
+        raise SourceError(f"{git.words(repository)} cannot be fetched: {git.words(fetch.stderr)}. Nothing was changed.")
     return copy
 
 
 def _resolved(git_directory: Path, ref: str, repository: str) -> str:
-    run = _run(f"--git-dir={git_directory}", "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
-    if run.returncode:
+    """The revision of a branch, tag or revision. git itself would take a tag before a branch of the same name."""
+    name, steps = re.fullmatch(r"([^~^]*)(.*)", ref, re.DOTALL).groups()  # type: ignore[union-attr]
+    found = {
+        kind: run.stdout.strip()
+        for kind in ("refs/heads/", "refs/tags/", "")
+        if not (
+            run := git.run("rev-parse", "--verify", "--quiet", f"{kind}{name}{steps}^{{commit}}", at=git_directory)
+        ).returncode
+    }
+    if not found:
         raise SourceError(f"{repository} has no {ref}: name a branch, tag or revision with REF=. Nothing was changed.")
-    return run.stdout.strip()
-
-
-def _git(git_directory: Path, *arguments: str) -> None:
-    run = _run(f"--git-dir={git_directory}", *arguments)
-    if run.returncode:
-        raise SourceError(f"git {arguments[0]}: {run.stderr.strip()}. Nothing was changed.")
-
-
-def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["git", *arguments],
-        env=os.environ | _SILENT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    branch, tag = found.get("refs/heads/"), found.get("refs/tags/")
+    if branch and tag and branch != tag:
+        logger.warning("%s is a branch and a tag: the branch counts; REF=tags/%s names the tag", name, name)
+    return next(iter(found.values()))

@@ -115,14 +115,22 @@ def test_a_build_for_another_environment_is_not_released(host: Host, repository:
     )
 
 
-def test_a_file_that_was_deleted_is_not_built(host: Host, repository: Path) -> None:
+def test_a_file_that_was_deleted_is_not_built_and_an_unchanged_one_not_compiled(host: Host, repository: Path) -> None:
+    # What the commands of before wrote into priv would compile all of the application anew.
+    host.project.edit("stage", build_commands=None)
     (repository / "lib/billing/extra.ex").write_text("defmodule Billing.Extra do\nend\n")
     commit(repository)
     with_it = build(host).require_success().output
     (repository / "lib/billing/extra.ex").unlink()
+    with (repository / "lib/billing/mishap.ex").open("a") as file:
+        file.write("# a line more\n")
     commit(repository)
     build(host, FETCH="1").require_success()
     assert "Built" in with_it
+    scratch = "/var/cache/billing_stage-build/scratch"
+    since = f"-newer {scratch}/source/lib/billing/mishap.ex"
+    compiled = host.machine.run(f"find {scratch}/source/_build/*/lib/billing -name '*.beam' {since}")
+    assert [Path(line).name for line in compiled.stdout.split()] == ["Elixir.Billing.Mishap.beam"]
     here = sorted((host.project.path / ".releases/stage").iterdir())
     assert [file.stat().st_mode & 0o777 for file in here] == [0o600] * 3
     assert (host.project.path / ".releases").stat().st_mode & 0o777 == 0o700

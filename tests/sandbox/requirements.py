@@ -17,7 +17,10 @@ _PROGRAMS = {
 }
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-REQUIRED_PACKAGES: tuple[str, ...] = (*_PROGRAMS, "debian-archive-keyring")
+# Tests without a machine run these.
+_OF_TESTS = ("git-lfs", "rsync")
+
+REQUIRED_PACKAGES: tuple[str, ...] = (*_PROGRAMS, "debian-archive-keyring", *_OF_TESTS)
 
 
 class SandboxError(Exception):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from group_data.schema.environment import Environment
 from inspection import probe
 from operations import aliases
@@ -29,3 +31,11 @@ def test_a_recipe_is_the_same_wherever_a_build_is_the_same(environment: Callable
     )  # fmt: skip
     for changed in changes:
         assert build.recipe(environment(**{"mix_env": "prod"} | changed)) != build.recipe(stage)
+
+
+def test_another_way_of_taking_sources_makes_another_build(
+    environment: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build.recipe(environment())
+    monkeypatch.setattr(build, "RECIPE", "another")
+    assert build.recipe(environment()) != before

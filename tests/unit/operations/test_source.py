@@ -1,5 +1,6 @@
 """Revisions of real repositories, and refusals."""
 
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from operations.release import source
-from operations.release.source import SourceError, take
+from operations.release.git import SourceError
+from operations.release.source import take
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -63,12 +65,13 @@ def test_a_revision_and_a_tag(repository: Path) -> None:
 
 def test_new_revisions_elsewhere_are_fetched(repository: Path) -> None:
     url = f"file://{repository}"
-    take(url, "stage", "main", uncommitted=False)
+    former = take(url, "stage", "main", uncommitted=False).archive
+    os.utime(former, (0, 0))
     (repository / "mix.exs").write_text("third")
     git(repository, "commit", "--quiet", "--all", "--amend", "--message=third")
     taken = take(url, "stage", "main", uncommitted=False)
     assert content(taken.archive) == "third"
-    assert list(taken.archive.parent.glob("source-*")) == [taken.archive]
+    assert list(taken.archive.parent.glob("source-*.gz")) == [taken.archive]
 
 
 @pytest.mark.parametrize("name", ["mix.exs", "new.ex"])

@@ -60,6 +60,9 @@ class Scratch:
         (self.source / "mix.exs").write_text('  app: :billing,\n  version: "0.2.0",\n')
         self.program.write_text(program.text("build.sh"))
         self.program.chmod(0o755)
+        Path(f"{self.program}.exs").touch()
+        # As the unpacked sources leave it.
+        (self.source.parent / "kept").write_text("deps\n_build\n")
         # The last word counts.
         here = f"toolchain_path={sandbox.bin}:\nsecrets={self.secrets}\n"
         Path(f"{self.program}.conf").write_text(build._conf(settings) + here)
@@ -73,15 +76,15 @@ class Scratch:
         + told: lines that mix.exs says
         + variables: for the program and the stand-ins
         """
-        given = {
-            "REVISION": REVISION,
-            "BRANCH": "main",
-            "TAKEN": "",
-            "WITH_ERTS": "yes",
-            "TOLD": "\n".join(told),
-        } | variables
         return subprocess.run(
-            [self.program], cwd=self.source, env=given, capture_output=True, text=True, check=False, timeout=60
+            [self.program], cwd=self.source, env=_given(told) | variables, capture_output=True, text=True, check=False,
+            timeout=60,
+        )  # fmt: skip
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """A build that the test interrupts, in a process group of its own."""
+        return subprocess.Popen(
+            [self.program], cwd=self.source, env=_given(()), stdout=subprocess.DEVNULL, start_new_session=True
         )
 
     def calls(self) -> list[str]:
@@ -94,6 +97,11 @@ class Scratch:
             return []
         with tarfile.open(tarball) as archive:
             return sorted(archive.getnames())
+
+
+def _given(told: tuple[str, ...]) -> dict[str, str]:
+    lines = "\n".join(told)
+    return {"REVISION": REVISION, "BRANCH": "main", "TAKEN": "", "WITH_ERTS": "yes", "TOLD": lines}
 
 
 @pytest.fixture
@@ -170,10 +178,11 @@ def test_dependencies_are_fetched_and_build_commands_run_in_order(scratch: Calla
     (place.source / "mix.lock").touch()
     done = place.build()
     assert done.returncode == 0, done.stdout
-    assert place.calls()[:5] == [
+    assert place.calls()[:6] == [
         "mix local.hex --force --if-missing",
         "mix local.rebar --force --if-missing",
         "mix deps.get --only prod",
+        "mix deps.loadpaths",
         "it's prod",
         "mix assets.deploy",
     ]
@@ -381,6 +390,34 @@ def test_a_known_error_comes_with_its_remedy(
     done = place.build()
     assert words in done.stdout
     failed(place, done, remedy)
+
+
+def cookie_of(place: Scratch) -> str:
+    return (place.source / "_build/prod/rel/billing/releases/COOKIE").read_text()
+
+
+def test_every_build_has_the_cookie_of_the_first(scratch: Callable[..., Scratch]) -> None:
+    """mix release makes another one each time, and the same revision gives the same release."""
+    place = scratch()
+    making = RELEASE.replace("    touch", "    date +%s%N > $made/releases/COOKIE\n    touch")
+    place.sandbox.stub("date", f'exec {shutil.which("date")} "$@"')
+    place.sandbox.stub("mix", f"{making}{MIX}")
+    first = (place.build(), cookie_of(place))[1]
+    assert (place.build(), cookie_of(place))[1] == first
+    assert (place.build("cookie=given"), cookie_of(place))[1] != first
+
+
+def test_a_child_of_an_umbrella_is_built_where_its_mix_exs_says(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_directory="apps/billing")
+    inside = place.source / "apps/billing"
+    inside.mkdir(parents=True)
+    shutil.move(place.source / "mix.exs", inside / "mix.exs")
+    place.sandbox.stub(
+        "mix", f"{RELEASE}{MIX}".replace("../calls", "../../../calls").replace("=_build", "=../../_build")
+    )
+    done = place.build("build_path=../../_build/prod")
+    assert done.returncode == 0, done.stdout
+    assert "./bin/billing" in place.built()
 
 
 def test_former_versions_are_not_in_the_release(scratch: Callable[..., Scratch]) -> None:

@@ -1,4 +1,4 @@
-"""A build as a unit of systemd, its output, and the stored tarball; unpacking of sources and toolchains."""
+"""A build as a unit of systemd, its output, and the stored tarball; unpacking of toolchains."""
 
 import fcntl
 import hashlib
@@ -110,7 +110,8 @@ def test_a_build_with_secrets_in_it_is_noted(host: Host) -> None:
 def test_sources_are_gone_afterwards_and_nothing_else_is_left(host: Host) -> None:
     host.run()
     assert not host.archive.exists()
-    assert list((host.directory / "builds" / "scratch").iterdir()) == [host.directory / "builds" / "scratch" / "source"]
+    left = {path.name for path in (host.directory / "builds" / "scratch").iterdir()}
+    assert left == {"source", "files", "kept", "lost"}
     assert not list(host.directory.glob("tmp.*"))
 
 
@@ -189,52 +190,6 @@ def test_a_long_build_is_followed_to_its_end(host: Host) -> None:
     host.sandbox.stub("sleep")
     done = host.run()
     assert (done.returncode, done.stdout) == (0, "line 3\nline 2\nline 1\nBuilt 0.2.0\n")
-
-
-def test_sources_replace_the_former_ones_and_dependencies_stay(sandbox: Sandbox) -> None:
-    archive, source = sandbox.directory / "sources.tar.gz", sandbox.directory / "source"
-    pack(archive, "mix.exs", "lib/new.ex")
-    for name in ("deps/a", "_build/b", "lib/of_before.ex"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).touch()
-    (sandbox.directory / "release.tar.gz").touch()
-    with archive.open("rb") as stdin:
-        subprocess.run(
-            sandbox.command("unpack_sources.sh", str(sandbox.directory), "."),
-            stdin=stdin, env=sandbox.environment, check=True,
-        )  # fmt: skip
-    files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
-    assert files == ["_build/b", "deps/a", "lib/new.ex", "mix.exs"]
-    assert not (sandbox.directory / "release.tar.gz").exists()
-    assert not (sandbox.directory / "new").exists()
-
-
-def test_dependencies_of_an_application_in_a_directory_stay(sandbox: Sandbox) -> None:
-    archive, source = sandbox.directory / "sources.tar.gz", sandbox.directory / "source"
-    pack(archive, "services/billing/mix.exs")
-    for name in ("services/billing/deps/a", "services/billing/lib/of_before.ex", "deps/of_before"):
-        (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).touch()
-    subprocess.run(
-        sandbox.command("unpack_sources.sh", str(sandbox.directory), "services/billing"),
-        input=archive.read_bytes(), env=sandbox.environment, check=True,
-    )  # fmt: skip
-    files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
-    assert files == ["services/billing/deps/a", "services/billing/mix.exs"]
-
-
-@pytest.mark.parametrize("length", [0, 20])
-def test_sources_that_are_cut_off_leave_the_former_ones(sandbox: Sandbox, length: int) -> None:
-    archive, source = sandbox.directory / "sources.tar.gz", sandbox.directory / "source"
-    pack(archive, "mix.exs")
-    source.mkdir()
-    (source / "of_before").touch()
-    done = subprocess.run(
-        sandbox.command("unpack_sources.sh", str(sandbox.directory), "."),
-        input=archive.read_bytes()[:length], env=sandbox.environment, capture_output=True, check=False,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert [path.name for path in source.iterdir()] == ["of_before"]
 
 
 def test_a_toolchain_has_its_name_when_all_of_it_is_there(sandbox: Sandbox) -> None:
