@@ -93,7 +93,9 @@ def _names(tree: Path) -> dict[str, str]:
 
 def _submodule(tree: Path, entry: Entry, name: str, near: Path, settings: Mapping[str, str]) -> str:
     """Check one submodule out. Returns git's words when that fails."""
-    kept = near.is_dir() and not git.run("cat-file", "-e", f"{entry.oid}^{{commit}}", at=near).returncode
+    # A branch chooses the name, which must not lead to another repository of this computer.
+    inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+    kept = inside and near.is_dir() and not git.run("cat-file", "-e", f"{entry.oid}^{{commit}}", at=near).returncode
     reference = ["--reference", str(near)] if kept else []
     key = f"submodule.{name}.url"
     if kept:

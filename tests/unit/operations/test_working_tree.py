@@ -372,6 +372,19 @@ def test_a_submodule_cannot_name_a_command(repository: Path, submodule: Callable
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("name", ["{private}/.git", "../../private/.git"])
+def test_the_name_of_a_submodule_leads_to_no_other_repository(repository: Path, tmp_path: Path, name: str) -> None:
+    """A branch that knows a commit of another repository on this computer would get its files into the build."""
+    private = make(tmp_path / "private", {"secret": "a secret"})
+    modules = f'[submodule "{name.format(private=private)}"]\npath = sub\nurl = {tmp_path}/none\n'
+    commit(repository, {".gitmodules": modules})
+    git(repository, "update-index", "--add", "--cacheinfo", f"160000,{git(private, 'rev-parse', 'HEAD')},sub")
+    git(repository, "commit", "--quiet", "--message=a submodule")
+    (repository / ".git/modules").mkdir()
+    with pytest.raises(SourceError, match="the submodule sub"):
+        take(str(repository), "stage", "main", uncommitted=True)
+
+
 @pytest.mark.usefixtures("without_lfs")
 def test_pointers_in_a_submodule_are_refused_by_name(submodule: Callable[..., Path], repository: Path) -> None:
     there = submodule("lib")
