@@ -20,7 +20,7 @@ from pyinfra.connectors.sshuserclient.client import (
 )
 from typing_extensions import override
 
-from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, announced
+from connectors.frame import ANNOUNCE, SUDO, Framed, announced, skip_noise
 from connectors.keys import Login
 from connectors.openssh import TIMEOUT, Way, read_way
 from connectors.silence import PATIENCE
@@ -122,14 +122,8 @@ class Client(paramiko.SSHClient):
         # sshd starts its own server of files in the login shell too, and what that prints is no SFTP.
         channel = transport.open_session()
         channel.exec_command(f'sh -c "{ANNOUNCE}; exec {_FILE_SERVER}"')
-        line = b""
-        while line.strip() != MARK.encode():
-            # One by one: what follows belongs to SFTP.
-            line = b""
-            while not line.endswith(b"\n"):
-                if not (byte := channel.recv(1)):
-                    raise SSHException("the session for files broke")
-                line += byte
+        if not skip_noise(lambda: channel.recv(1)):
+            raise SSHException("the session for files broke")
         return SFTPClient(channel)
 
     def close(self) -> None:

@@ -11,6 +11,9 @@ from typing import Any
 # The line after which the words are the command's.
 MARK = "deploy: the answer begins"
 
+# Bytes that a login shell may print before a session for files.
+_NOISE = 65536
+
 # As a line of a shell script.
 ANNOUNCE = f"echo '{MARK}'"
 
@@ -39,6 +42,20 @@ def after_mark(stream: bytes) -> tuple[bytes, bool]:
     return words, bool(noise)
 
 
+def skip_noise(read: Callable[[], bytes]) -> bool:
+    """Read up to the mark. Returns whether it came, within as many bytes as a login shell may print.
+
+    + read: returns the next byte, or nothing at the end. What follows the mark is left to another protocol
+    """
+    mark, seen = f"{MARK}\n".encode(), bytearray()
+    while not seen.endswith(mark):
+        byte = read()
+        if not byte or len(seen) == _NOISE:
+            return False
+        seen += byte
+    return True
+
+
 class Framed:
     """An output of a command without what comes before the mark.
 
@@ -57,9 +74,10 @@ class Framed:
         for line in self._output:
             if self.noisy is not None:
                 yield line
-            elif line.strip() == MARK:
-                self.noisy = noise
-                self._found(noise)
+            elif line.rstrip().endswith(MARK):
+                # Words without a new line at their end stand before the mark.
+                self.noisy = noise or line.strip() != MARK
+                self._found(self.noisy)
             else:
                 noise = True
 

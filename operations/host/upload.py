@@ -16,8 +16,8 @@ from connectors.loss import note
 from operations.host import program, progress
 from operations.host.ssh import ssh
 
-# $1: the file. The size of the part that a lost connection leaves.
-_ARRIVED = 'stat -c %s "$1.part"'
+# $1: the file. The size of the part that a lost connection leaves, on a line of its own behind whatever .bashrc prints.
+_ARRIVED = 'echo; stat -c %s "$1.part"'
 
 # An upload is given up after so many connections in a row over which nothing arrived, and when the host does not say in so
 # many questions what did. A connection is lost after 20 silent seconds, and made in 12: together less than a minute.

@@ -1,17 +1,24 @@
 """A command's answer is its own: nothing that a login shell prints before it, and root needs no sudo."""
 
 import subprocess
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from connectors.exchange import Answer, Command, answers, script
-from connectors.frame import SUDO, Framed, after_mark, announced
+from connectors.frame import ANNOUNCE, SUDO, Framed, after_mark, announced, skip_noise
 
-NOISE = "echo welcome; echo 'not an error' >&2\n"
+# The title of a terminal ends without a new line: the mark then stands in the same line.
+NOISES = {
+    "none": "",
+    "lines": "echo welcome; echo 'not an error' >&2\n",
+    "no new line": "echo welcome; printf '\\033]0;title\\007' | tee /dev/stderr\n",
+}
+EACH = pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 
 
-@pytest.mark.parametrize("noise", ["", NOISE])
+@EACH
 def test_the_outputs_are_the_commands_alone(noise: str) -> None:
     """As sshd does it: what .bashrc does comes before the command, in the same shell."""
     run = subprocess.run(
@@ -26,7 +33,7 @@ def test_the_outputs_are_the_commands_alone(noise: str) -> None:
     assert (run.returncode, found) == (3, [bool(noise)] * 2)
 
 
-@pytest.mark.parametrize("noise", ["", NOISE])
+@EACH
 def test_a_look_is_read_behind_noise(noise: str) -> None:
     command = Command("", "sh -c 'echo answer; echo err >&2'")
     run = subprocess.run(
@@ -34,6 +41,20 @@ def test_a_look_is_read_behind_noise(noise: str) -> None:
     )
     assert answers([command], run.stdout)[0] == {command: Answer(0, b"answer\n", b"err\n")}
     assert after_mark(run.stdout)[1] is bool(noise)
+
+
+@EACH
+def test_a_session_for_files_begins_behind_noise(noise: str) -> None:
+    run = subprocess.run(["bash", "-c", f"{noise}{ANNOUNCE}; printf 'SFTP'"], capture_output=True, check=True)
+    stream = BytesIO(run.stdout)
+    assert skip_noise(lambda: stream.read(1))
+    assert stream.read() == b"SFTP"
+
+
+def test_a_session_for_files_without_a_mark_ends() -> None:
+    stream = BytesIO(b"broken")
+    assert not skip_noise(lambda: stream.read(1))
+    assert not skip_noise(lambda: b"x")
 
 
 def test_without_a_mark_there_is_no_answer() -> None:

@@ -16,7 +16,7 @@ CONTENT = os.urandom(300_000)
 # or `dead` where no connection can be made.
 SSH = """#!/bin/bash
 step=$(head -n 1 plan); sed -i 1d plan
-echo welcome
+printf title
 case $step in
     whole) "$@" ;;
     dead) echo "ssh: connect to host x port 22: Connection timed out" >&2; exit 255 ;;
