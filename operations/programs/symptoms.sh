@@ -15,7 +15,7 @@ clock() { echo "clock $(date +%s.%N)"; }
 wait_for_second_port() {
     while
         listens=$(ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process,")
-        [ "$(echo "$listens" | wc -l)" -lt 2 ] && [ "$(date +%s)" -lt "${limit:?}" ]
+        [ "$(echo "$listens" | wc -l)" -lt 2 ] && read_uptime && [ "$uptime" -lt "${limit:?}" ]
     do sleep 0.2; done
 }
 
