@@ -13,8 +13,7 @@ from inspection.closed_ports import ClosedPorts
 from inspection.end import End, UnaskedEnd
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
-from operations.release import obstacles
-from operations.release.obstacles import Obstacle, ObstaclesOnHost
+from operations.release.obstacles import Obstacle
 
 
 class Symptoms(NamedTuple):
@@ -62,21 +61,11 @@ class Symptoms(NamedTuple):
     end: End | None
 
 
-def obstacles_of(host: Host, environment: Environment) -> list[Obstacle]:
-    """Everything on the machine that is in the application's way.
-
-    + environment: of the application
-
-    Raises PyinfraError when the question to the host fails.
-    """
-    return obstacles.read(environment, fact(host, ObstaclesOnHost, **obstacles.arguments(environment)))
-
-
 def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obstacle]) -> Symptoms:
     """All symptoms of an environment.
 
     + secrets: of its vault
-    + found: obstacles on its machine, from `obstacles_of`
+    + found: the obstacles on its machine
 
     Raises PyinfraError when a question to the host fails.
     """
