@@ -21,7 +21,7 @@ nginx_obstacles() {
     command -v nginx > /dev/null || return 0
     state=$(systemctl show --property ActiveState --value nginx.service)
     [ "$state" = active ] || obstacle nginx "$state"
-    said=$(nginx -t -q 2>&1) || obstacle configuration "$(grep -m 1 -F '[emerg]' <<< "$said" | sed 's/.*\[emerg\] //' | told)"
+    said=$(nginx -t -q 2>&1) || obstacle configuration "$(grep -m 1 -F '[emerg]' <<< "$said" | sed 's/.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//' | told)"
 }
 
 # 1 MiB and 64 inodes: less than any step needs.

@@ -43,7 +43,7 @@ def test_nothing(sandbox: Sandbox) -> None:
     assert seen(sandbox, {}) == []
 
 
-EMERG = 'nginx: [warn] conflicting\\nnginx: [emerg] unknown directive \\"x\\" in /etc/nginx/a:1\\n'
+EMERG = 'nginx: [warn] conflicting\\nnginx: [emerg] 12#12: unknown directive \\"x\\" in /etc/nginx/a:1\\n'
 
 
 @pytest.mark.parametrize(
