@@ -40,6 +40,12 @@ disk_obstacles() {
     done | sort -u
 }
 
+# Why a cluster does not run, from its log. A line about a client has its name before the level, and says nothing of that.
+last_words() {
+    tail -n 100 "$1" 2> /dev/null | grep -aE '\] (LOG|FATAL|PANIC):' | tail -n 10 |
+        awk '{ last = $0 } /\] (FATAL|PANIC):/ { reason = $0 } END { print (reason ? reason : last) }'
+}
+
 database_obstacles() {
     local version name port state log said
     [ -n "$database_port" ] && command -v pg_lsclusters > /dev/null || return 0
@@ -47,7 +53,7 @@ database_obstacles() {
         [ "$port" = "$database_port" ] || continue
         case $state in
             online | online,recovery) ;;
-            *) obstacle postgresql "$version/$name" "$(grep -aE ' (FATAL|PANIC|ERROR):' "$log" 2> /dev/null | tail -n 1 | told)" ;;
+            *) obstacle postgresql "$version/$name" "$(last_words "$log" | told)" ;;
         esac
         state=found
         break

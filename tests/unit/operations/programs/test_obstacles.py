@@ -76,7 +76,9 @@ def test_one_thing(sandbox: Sandbox, changes: dict[str, str], said: str) -> None
 
 def test_a_cluster_that_is_down_and_why(sandbox: Sandbox) -> None:
     log = sandbox.directory / "log"
-    log.write_text("1 [2] LOG:  starting\n1 [2] FATAL:  could not open\tdirectory\n1 [2] LOG:  shut down\n")
+    log.write_text(
+        "1 [2] LOG:  starting\n1 [2] FATAL:  could not open\tdirectory\n1 [2] LOG:  shut down\n1 [4] a@b FATAL:  bye\n"
+    )
     changes = {
         "pg_lsclusters": f'echo "13 old 5431 online a b c"; echo "15 main 5432 down postgres /var/lib {log}"',
         "setpriv": "echo 'connection refused' >&2; exit 2",
