@@ -21,8 +21,9 @@ from inspection import symptoms
 from inspection.ask import ask
 from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
-from inspection.finding import Finding
+from inspection.finding import Finding, as_finding
 from inspection.health_page import health_findings
+from inspection.obstacles import obstacles_of
 from inspection.websocket import websocket_findings
 from preflight.selection import select_committed
 from vault.store import open_vault, vault_path
@@ -52,7 +53,11 @@ def _vault(environment: Environment) -> Secrets:
 
 
 def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Finding]:
-    found = findings(environment, secrets, symptoms.read(host, environment, secrets), datetime.now(UTC))
+    obstacles = obstacles_of(host, environment)
+    if any(obstacle.kind == "loopback" for obstacle in obstacles):
+        # Every further question would wait for an answer that never comes.
+        return [as_finding(obstacle) for obstacle in obstacles]
+    found = findings(environment, secrets, symptoms.read(host, environment, secrets, obstacles), datetime.now(UTC))
     further = (health_findings, crash_findings, websocket_findings)
     return [*found, *(finding for ask_further in further for finding in ask_further(host, environment))]
 

@@ -4,7 +4,7 @@ If the variable DEPLOY_MIGRATE_DOWN holds a migration's version, this takes back
 """
 
 from operations.host.report import announce
-from operations.release import choice, history, migrations, pin, switch
+from operations.release import choice, history, migrations, obstacles, pin, switch
 from preflight import entry
 from preflight.options import option
 
@@ -13,6 +13,7 @@ present = history.read(environment)
 pin.require_running(present.current)
 migration = choice.read_migration(option("MIGRATE_DOWN"))
 listed = migrations.of_node(environment)
+obstacles.require_none(environment, obstacles.DISK | obstacles.DATABASE)
 idle = not migration and migrations.none_is_pending(listed)
 if migration:
     migrations.require_applied(listed, migration)

@@ -8,7 +8,7 @@ The variable DEPLOY_FROM names an environment of the same machine whose tarballs
 
 from pathlib import Path
 
-from operations.release import applied, artifacts, directories, history, pin, switch
+from operations.release import applied, artifacts, directories, history, obstacles, pin, switch
 from operations.release.choice import choose_artifact
 from preflight import entry
 from preflight.options import option
@@ -38,6 +38,7 @@ taken = origin if artifact in offered and (artifact.version, artifact.sha256) no
 runs = present.current == artifact.version and present.outcome(artifact.version) == history.GOOD
 if not runs:
     applied.require(environment)
+    obstacles.require_none(environment, obstacles.WEB | obstacles.DISK | obstacles.DATABASE)
 
 switch.prepare(environment, what=f"release of {environment.environment}")
 directories.prune(name="Release: room for it", environment=environment, coming=artifact.version)

@@ -3,10 +3,11 @@
 Fails if the application is not healthy afterwards.
 """
 
-from operations.release import switch
+from operations.release import obstacles, switch
 from preflight import entry
 
 environment = entry.one_environment()
+obstacles.require_none(environment, obstacles.WEB | obstacles.DISK)
 
 switch.prepare(environment, what=f"restart of {environment.environment}")
 switch.run(

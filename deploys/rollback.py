@@ -4,7 +4,7 @@ The variable DEPLOY_VERSION names the release to go back to; the default is the 
 DEPLOY_MIGRATE_DOWN holds a migration's version, the running release first takes back that migration and all later ones.
 """
 
-from operations.release import choice, history, migrations, pin, switch
+from operations.release import choice, history, migrations, obstacles, pin, switch
 from preflight import entry
 from preflight.options import option
 
@@ -16,6 +16,7 @@ migration = choice.read_migration(option("MIGRATE_DOWN"))
 if migration:
     migrations.require_applied(migrations.of_node(environment), migration)
 pin.keep(version=version)
+obstacles.require_none(environment, obstacles.WEB | obstacles.DISK)
 
 switch.prepare(environment, what=f"rollback of {environment.environment}")
 switch.run(

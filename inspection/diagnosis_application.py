@@ -67,6 +67,12 @@ def _node(environment: Environment, secrets: Secrets, seen: Symptoms) -> Iterato
             "console, rpc, ping and the health check of a release cannot find the node",
             f"make restart ENV={name}; if it has another name, {mend_in_application(environment)}",
         )
+    elif seen.hangs:
+        yield Finding(
+            f"the application takes connections on port {environment.port} and does not answer them",
+            "visitors wait until nginx gives up (504). It may be overloaded, wait for something else, or hang",
+            f"make logs ENV={name} may say what it waits for; make restart ENV={name}",
+        )
     elif not seen.node:
         yield Finding(
             f"the node {environment.node} does not answer on the host itself",

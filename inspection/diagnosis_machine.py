@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from group_data.schema.environment import Environment
-from inspection.finding import Finding
+from inspection.finding import Finding, as_finding
 from inspection.health import DISK_FULL
 from inspection.symptoms import Symptoms
 
@@ -24,11 +24,20 @@ def machine_findings(environment: Environment, seen: Symptoms, now: datetime) ->
     + seen: its symptoms
     + now: the time, which a certificate's end is compared with
     """
+    yield from _obstacles(seen)
     yield from _machine(seen)
     yield from _certificate(environment, seen, now)
     yield from _hsts(environment, seen)
     yield from _site_hsts(environment, seen)
     yield from _login(environment, seen)
+
+
+def _obstacles(seen: Symptoms) -> Iterator[Finding]:
+    for obstacle in seen.obstacles:
+        used = max(seen.disks.get(obstacle.place, (0, 0)))
+        # A disk that fills up is named below, with how full it is.
+        if obstacle.kind != "full" or used < DISK_FULL:
+            yield as_finding(obstacle)
 
 
 def _certificate(environment: Environment, seen: Symptoms, now: datetime) -> Iterator[Finding]:
@@ -76,6 +85,9 @@ def _site_hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
 
 
 def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    # Nobody was let in, whatever the password.
+    if {"postgresql", "cluster", "connections"}.intersection(obstacle.kind for obstacle in seen.obstacles):
+        return
     if seen.login:
         name = environment.environment
         where = f"{environment.database_host}:{environment.database_port}"

@@ -27,7 +27,7 @@ def port_findings(environment: Environment, seen: Symptoms) -> Iterator[Finding]
             yield _open_node(environment, address)
         elif port != environment.port:
             yield _open_further(environment, address)
-        elif port not in seen.guard.closed:
+        elif port not in seen.closed:
             yield _open(environment, address)
 
 
@@ -38,19 +38,12 @@ def guard_findings(environment: Environment, seen: Symptoms) -> Iterator[Finding
     + seen: its symptoms
     """
     name = environment.environment
-    if missing := [port for port in environment.closed_ports if port not in seen.guard.closed]:
+    if missing := [port for port in environment.closed_ports if port not in seen.closed]:
         yield Finding(
             f"the machine does not close {' and '.join(map(str, missing))} to the network: nftables has no table "
             "inet deploy_ports, or another one",
             "an application that listens on all interfaces answers there past nginx, its TLS and its access rules",
             f"make apply ENV={name}",
-        )
-    for listener in seen.guard.foreign:
-        address, _, program = listener.partition(" ")
-        yield Finding(
-            f"{program} listens on {address}, and it is not {environment.unit}",
-            f"nginx passes requests for {environment.domain} to that port, and the application cannot have it",
-            f"end that program; or set another port in group_data/{name}.py, make apply ENV={name}",
         )
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from group_data.schema.environment import Environment
+from operations.release.obstacles import Obstacle
 
 
 class Finding(NamedTuple):
@@ -16,6 +17,14 @@ class Finding(NamedTuple):
     what: str
     why: str
     mend: str
+
+
+def as_finding(obstacle: Obstacle) -> Finding:
+    """An obstacle on the machine as a finding.
+
+    + obstacle: as a release's plan names it
+    """
+    return Finding(obstacle.what, obstacle.why, obstacle.mend)
 
 
 def mend_in_application(environment: Environment) -> str:

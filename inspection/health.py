@@ -1,7 +1,7 @@
 """The health of an environment on its host, from the unit to the last release: readings, and whether each is in order."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from group_data.schema.environment import Environment
 from inspection.ask import fact
 from inspection.end import End, UnaskedEnd
 from inspection.facts import DatabaseSize, DiskUse, UnitState
+from inspection.obstacles import obstacles_of
 from inspection.probe import CURL_MISSING, Answer, health_answer, node_output, status_line
 from operations.release.expressions import RUNNING_VERSION, migrations
 from operations.release.history import GOOD, LEFT, NEW, Releases, ReleasesOnHost, paths
@@ -59,13 +60,14 @@ def read(host: Host, environment: Environment) -> Health:
     database = None
     if environment.database_managed:
         database = fact(host, DatabaseSize, user="postgres", database=environment.database)
+    obstacles = {obstacle.kind for obstacle in obstacles_of(host, environment)}
     releases = fact(host, ReleasesOnHost, **paths(environment))
     said = _said_by_node(host, environment) if unit.get("ActiveState") == "active" else []
     return Health(
         unit=_unit(unit, fact(host, UnaskedEnd, unit=environment.unit)),
-        site=_site(status_line(host, environment, "/")),
-        database=_database(database, managed=environment.database_managed),
-        disk=_disk(fact(host, DiskUse, directory=environment.root)),
+        site=_site(status_line(host, environment, "/"), obstacles),
+        database=_database(database, obstacles, managed=environment.database_managed),
+        disk=_disk(fact(host, DiskUse, directory=environment.root), obstacles),
         release=_release(releases, said),
         node=Reading("answers" if said else "no answer", ok=bool(said)),
         health=_health(health_answer(host, environment)),
@@ -96,7 +98,11 @@ def _unit(properties: dict[str, str], end: End | None) -> Reading:
     return Reading(f"{state} ({end.reason})" if end else state, ok=False)
 
 
-def _site(line: str | None) -> Reading:
+def _site(line: str | None, obstacles: Collection[str] = ()) -> Reading:
+    if "nginx" in obstacles:
+        return Reading("nginx does not run", ok=False)
+    if "configuration" in obstacles:
+        return Reading("nginx refuses its configuration", ok=False)
     if line == CURL_MISSING:
         return Reading(CURL_MISSING, ok=False)
     match = re.fullmatch(r"HTTP/[0-9.]+ ([1-5][0-9]{2}) ?([ -~]*)", line or "")
@@ -106,13 +112,19 @@ def _site(line: str | None) -> Reading:
     return Reading(f"{match[1]} {match[2]}".strip(), ok=int(match[1]) < 500)
 
 
-def _database(size: str | None, *, managed: bool) -> Reading:
+def _database(size: str | None, obstacles: Collection[str] = (), *, managed: bool) -> Reading:
     if not managed:
         return Reading("not managed", ok=True)
+    if "connections" in obstacles:
+        return Reading("no connections left", ok=False)
     return Reading(size or "no answer", ok=size is not None)
 
 
-def _disk(percent: int | None) -> Reading:
+def _disk(percent: int | None, obstacles: Collection[str] = ()) -> Reading:
+    if "read-only" in obstacles:
+        return Reading("read-only", ok=False)
+    if "full" in obstacles:
+        return Reading("full", ok=False)
     return Reading("unknown" if percent is None else f"{percent} %", ok=percent is not None and percent < DISK_FULL)
 
 

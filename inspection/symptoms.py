@@ -1,6 +1,5 @@
 """The symptoms of a running environment, as its host shows them. inspection/diagnosis.py says what they mean."""
 
-import statistics
 import time
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -10,18 +9,21 @@ from pyinfra.api import Host
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.ask import fact
+from inspection.closed_ports import ClosedPorts
 from inspection.end import End, UnaskedEnd
-from inspection.listeners import Guard, PortGuard
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
+from operations.release.obstacles import Obstacle
 
 
 class Symptoms(NamedTuple):
     """Everything that was seen.
 
+    + obstacles: everything on the machine that is in the application's way
     + state: the unit's, e.g. active
     + listens: addresses with ports the application listens on
     + registered: ports by node name, as epmd has them
+    + hangs: whether the application takes connections and does not answer them
     + node: the settings the node prints, by name; empty when it does not answer
     + told_appsignal: AppSignal's working directory in the process's variables
     + appsignal_writable: whether the application could write in the directory that is meant for it
@@ -31,16 +33,18 @@ class Symptoms(NamedTuple):
     + certificate_ends: seconds since 1970; None without a certificate
     + hsts: the header by domain, of those that send it to a browser
     + site_hsts: these headers as nginx sends them on the host itself; None if it does not answer there
-    + skew: how far the host's clock is ahead of this computer's, in seconds
+    + skew: how far the host's clock is ahead of this computer's, in seconds, at the least
     + disks: percent of bytes and of inodes used, by mount point
     + reboot: the packages that wait for a reboot; None if none does
-    + guard: the state of its ports
+    + closed: those of its ports that the machine keeps to itself
     + end: the last end of its process that nobody asked for; None without one
     """
 
+    obstacles: list[Obstacle]
     state: str
     listens: list[str]
     registered: dict[str, int]
+    hangs: bool
     node: dict[str, str]
     told_appsignal: str | None
     appsignal_writable: bool
@@ -53,27 +57,31 @@ class Symptoms(NamedTuple):
     skew: float
     disks: dict[str, tuple[int, int]]
     reboot: str | None
-    guard: Guard
+    closed: frozenset[int]
     end: End | None
 
 
-def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
+def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obstacle]) -> Symptoms:
     """All symptoms of an environment.
 
     + secrets: of its vault
+    + found: the obstacles on its machine
 
     Raises PyinfraError when a question to the host fails.
     """
     before = time.time()
     lines = fact(host, Lines, arguments=shell_program("symptoms.sh", *_symptoms_of(environment)))
-    here = (before + time.time()) / 2
+    after = time.time()
     seen = by_word(lines)
     active = seen["state"] == ["active"]
+    first, last = map(float, seen["clock"])
     return Symptoms(
+        obstacles=found,
         state=seen["state"][0],
         listens=seen.get("listens", []),
         registered={name: int(port) for name, port in (line.split(" ") for line in seen.get("registered", []))},
-        node=_node(host, environment) if active else {},
+        hangs="hangs" in seen,
+        node=_node(host, environment) if active and "hangs" not in seen else {},
         told_appsignal=seen.get("told-appsignal", [None])[0],
         appsignal_writable="writable" in seen,
         secret_newer_than_start="newer-than-start" in seen,
@@ -82,10 +90,10 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
         certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
         hsts=fact(host, HstsHeaders, names=_with_parents(environment.domain)),
         site_hsts=site_hsts(host, environment),
-        skew=statistics.mean(map(float, seen["clock"])) - here,
+        skew=_skew(first - before, last - after),
         disks=_disks(seen),
         reboot=seen.get("reboot", [None])[0],
-        guard=fact(host, PortGuard, unit=environment.unit, ports=environment.closed_ports),
+        closed=fact(host, ClosedPorts, ports=environment.closed_ports),
         end=fact(host, UnaskedEnd, unit=environment.unit),
     )
 
@@ -102,10 +110,20 @@ def by_word(lines: list[str]) -> dict[str, list[str]]:
     return seen
 
 
+def _skew(first: float, last: float) -> float:
+    """The least difference of two clocks: the true one lies between the arguments.
+
+    + first: the host's first reading, less the time here before it
+    + last: its last reading, less the time here after it
+    """
+    return max(last, min(first, 0.0))
+
+
 def _symptoms_of(environment: Environment) -> list[str]:
     return [
         environment.unit,
         str(PATIENCE),
+        str(environment.port),
         environment.secret_path,
         f"{environment.app_path}/releases/start_erl.data",
         environment.appsignal_path,

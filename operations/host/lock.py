@@ -19,6 +19,9 @@ from typing_extensions import override
 
 from operations.host import program
 
+# As in operations/programs/lock.sh.
+LOCK_FILE = "/run/deploy.lock"
+
 
 class Holder(FactBase[str | None]):
     """The holder of the machine's lock, since when and for which purpose; None when the lock is free."""
@@ -73,11 +76,13 @@ def acquire(what: str) -> Generator[FunctionCommand]:
         taken, output = host.run_shell_command(program.command("take_lock.sh", operator(), what), _sudo=True)
         if not taken:
             # pyinfra would show an exception with a traceback: operations do not raise in execution.
-            yield FunctionCommand(_refuse, [output.stdout.strip() or output.stderr.strip()], {})
+            yield FunctionCommand(_refuse, [output.stdout.strip(), output.stderr.strip()], {})
 
 
-def _refuse(state: State, host: Host, holder: str) -> bool:
-    host.log_styled(f"{_locked(holder)}. Nothing was changed.", fg="red", log_func=logger.error)
+def _refuse(state: State, host: Host, holder: str, error: str) -> bool:
+    # Without a holder the lock's file could not be written, such as on a full /run.
+    reason = _locked(holder) if holder else f"the lock {LOCK_FILE} could not be taken: {error}"
+    host.log_styled(f"{reason}. Nothing was changed.", fg="red", log_func=logger.error)
     return False
 
 

@@ -3,6 +3,7 @@
 # Decides whether the running release is well: it answers, has the requested version, listens where it should, and keeps
 # running for a while. For switch.sh, whose settings and functions it uses.
 . ./answer.sh
+. ./uptime.sh
 
 # A refusal is final when the application itself repeated it this often, for this many seconds: its routes and its settings
 # are in force with its first answer. Ten answers take three seconds, so a single slow answer decides nothing.
@@ -36,19 +37,22 @@ healthy() {
 
 # Waits until the health page answers. Otherwise prints the reason and fails.
 answers() {
-    local process=$1 deadline=$((SECONDS + health_timeout)) before='' count=0 since=$SECONDS
+    local process=$1 deadline before='' count=0 since
+    read_uptime
+    deadline=$((uptime + health_timeout)) since=$uptime
     while ask_page && [ "$verdict" != well ]; do
         same_process "$process" || return 1
         # Without its query, which may hold a number that is used once.
         if [ "$verdict $status ${leads_to%%[?#]*}" != "$before" ]; then
-            before="$verdict $status ${leads_to%%[?#]*}" count=0 since=$SECONDS
+            before="$verdict $status ${leads_to%%[?#]*}" count=0 since=$uptime
         fi
         count=$((count + 1))
-        if [ "$verdict" = refusal ] && ((count >= refusal_count && SECONDS - since >= refusal_time)); then
-            say "$(answered), the same $count times in $((SECONDS - since)) seconds$(advised)"
+        read_uptime
+        if [ "$verdict" = refusal ] && ((count >= refusal_count && uptime - since >= refusal_time)); then
+            say "$(answered), the same $count times in $((uptime - since)) seconds$(advised)"
             return 1
         fi
-        if ((SECONDS >= deadline)); then
+        if ((uptime >= deadline)); then
             say "$(answered), still after $health_timeout seconds$(advised)"
             return 1
         fi

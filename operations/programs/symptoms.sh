@@ -1,20 +1,21 @@
 #!/bin/sh
 # Prints root's view of an environment, one item a line: a word and a value.
-# $1: unit, $2: seconds that a start may take, $3: secret file, $4: file with the age of the build, $5: AppSignal's directory,
-# $6: application user, $7: certificate or nothing, the rest: directories for the use of their file systems.
-unit=$1 patience=$2 secret=$3 built=$4 appsignal=$5 user=$6 certificate=$7
-shift 7
+# $1: unit, $2: seconds that a start or an answer may take, $3: port of the application, $4: secret file, $5: file with the age
+# of the build, $6: AppSignal's directory, $7: application user, $8: certificate or nothing, the rest: directories for the use
+# of their file systems.
+unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7 certificate=$8
+shift 8
 . ./start_limit.sh
 export ERL_EPMD_ADDRESS=127.0.0.1
 
-# The reader compares the mean of two readings with the middle of the run, so that the run's length has no effect.
+# The reader knows when it asked and when it was answered, so the run's length has no effect.
 clock() { echo "clock $(date +%s.%N)"; }
 
 # The first port of an application belongs to its Erlang node. The second one shows that the application has started.
 wait_for_second_port() {
     while
         listens=$(ss --no-header --listening --tcp --numeric --processes | grep -F ",pid=$process,")
-        [ "$(echo "$listens" | wc -l)" -lt 2 ] && [ "$(date +%s)" -lt "${limit:?}" ]
+        [ "$(echo "$listens" | wc -l)" -lt 2 ] && read_uptime && [ "$uptime" -lt "${limit:?}" ]
     do sleep 0.2; done
 }
 
@@ -24,6 +25,9 @@ process=$(systemctl show --property MainPID --value "$unit")
 if [ "$process" != 0 ]; then
     wait_for_second_port
     echo "$listens" | awk 'NF { print "listens", $4 }'
+    # curl ends with 28 when its time is over. Any answer will do.
+    curl --disable --silent --noproxy '*' --output /dev/null --max-time "$patience" "http://127.0.0.1:$port/"
+    [ $? -ne 28 ] || echo hangs
     find "$secret" -maxdepth 0 -newerct "${start:?}" 2>/dev/null | sed 's/^/newer-than-start /'
     tr '\0' '\n' < "/proc/$process/environ" | sed -n 's/^APPSIGNAL_WORKING_DIRECTORY_PATH=/told-appsignal /p'
 fi

@@ -4,4 +4,4 @@
 unit=$1 patience=$2
 shift 2
 . ./start_limit.sh
-until "$@" 2>/dev/null || [ "$(date +%s)" -ge "${limit:?}" ]; do sleep 0.2; done
+until "$@" 2>/dev/null || { read_uptime && [ "$uptime" -ge "${limit:?}" ]; }; do sleep 0.2; done

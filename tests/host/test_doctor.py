@@ -36,6 +36,7 @@ class Case(NamedTuple):
     + mend: what it names
     + make: the targets to mend it with
     + command: or what to do on the host
+    + alone: whether nothing else is found
     """
 
     provoke: str
@@ -44,6 +45,7 @@ class Case(NamedTuple):
     mend: str
     make: tuple[str, ...] = ()
     command: str = ""
+    alone: bool = True
 
 
 CASES = {
@@ -59,6 +61,47 @@ CASES = {
     "closed ports": Case(
         "nft flush ruleset",
         "the machine does not close 4001 and 4369 to the network", "past nginx", "make apply ENV=stage", make=("apply",),
+    ),
+    "nginx": Case(
+        "systemctl stop nginx",
+        "nginx does not run: its unit is inactive", "nobody reaches http://stage.billing.example.com",
+        "make apply ENV=stage starts it", make=("apply",),
+    ),
+    "configuration of nginx": Case(
+        "echo 'no such directive;' > /etc/nginx/conf.d/broken.conf",
+        'nginx refuses its configuration: unknown directive "no" in /etc/nginx/conf.d/broken.conf:1',
+        "does not start again after a reboot", "nginx -t", command="rm /etc/nginx/conf.d/broken.conf",
+    ),
+    "PostgreSQL": Case(
+        "systemctl stop 'postgresql@*'",
+        "PostgreSQL's cluster 1", "cannot connect", "make apply ENV=stage starts it", make=("apply",), alone=False,
+    ),
+    "connections": Case(
+        "cd / && runuser -u postgres -- psql -c 'ALTER SYSTEM SET max_connections = 5' && systemctl restart postgresql",
+        "PostgreSQL has ", "logins are refused", "raise max_connections",
+        command="cd / && runuser -u postgres -- psql -c 'ALTER SYSTEM RESET max_connections';"
+        " systemctl restart postgresql",
+        alone=False,
+    ),
+    "read-only": Case(
+        "mount --bind /var/lib/billing_stage /var/lib/billing_stage && mount -o remount,ro,bind /var/lib/billing_stage",
+        "the file system /var/lib/billing_stage is read-only", "nothing can be written", "mount -o remount,rw",
+        command="umount /var/lib/billing_stage",
+    ),
+    "/run": Case(
+        "head -c 900M /dev/zero > /run/waste",
+        "the file system /run has no space left", "nothing can be written", "du -x /run", command="rm /run/waste",
+    ),
+    "loopback": Case(
+        "nft add table inet closed && nft 'add chain inet closed in { type filter hook input priority -10; }'"
+        " && nft add rule inet closed in iif lo tcp dport 4369 drop",
+        "the machine does not let its own programs connect to 127.0.0.1:4369", "talk to one another", "nft list ruleset",
+        command="nft delete table inet closed",
+    ),
+    "hangs": Case(
+        "kill -STOP $(systemctl show --property MainPID --value billing_stage)",
+        "the application takes connections on port 4001 and does not answer them", "504", "make restart ENV=stage",
+        command="kill -CONT $(systemctl show --property MainPID --value billing_stage)",
     ),
     "HSTS": Case(
         "sed -i 's/^    server_tokens off;/&\\n    add_header Strict-Transport-Security max-age=7;/' "
@@ -103,12 +146,11 @@ def doctor(host: Host, environment: str = "stage") -> Run:
     return host.project.run(sys.executable, "-m", "commands.doctor", environment)
 
 
-def assert_found(host: Host, environment: str, *texts: str) -> None:
+def assert_found(host: Host, environment: str, *texts: str, alone: bool = True) -> None:
     run = doctor(host, environment)
     assert run.exit_code == 2, run.output
     assert [text for text in texts if text not in run.output] == [], run.output
-    # One at a time.
-    assert run.output.count("Why:") == 1, run.output
+    assert run.output.count("Why:") == 1 or not alone, run.output
     for secret in host.project.secrets(environment).values():
         assert secret not in run.output
 
@@ -141,7 +183,7 @@ def test_an_application_that_starts_is_waited_for(well: Host) -> None:
 
 
 # tests/unit/inspection has each of them; these need a machine most.
-ALWAYS = ("stopped", "memory", "closed ports", "database password", "disk")
+ALWAYS = ("stopped", "memory", "nginx", "database password", "disk", "hangs")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +192,7 @@ ALWAYS = ("stopped", "memory", "closed ports", "database password", "disk")
 def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> None:
     case = CASES[name]
     well.machine.run(case.provoke)
-    assert_found(well, "stage", case.what, case.why, case.mend)
+    assert_found(well, "stage", case.what, case.why, case.mend, alone=case.alone)
     for target in case.make:
         well.project.make(target, "ENV=stage", "YES=1").require_success()
     if case.command == "reboot":
@@ -158,6 +200,26 @@ def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> No
         wait_for_page(well.machine, "stage")
     else:
         well.machine.run(case.command or "true")
+    wait_for_page(well.machine, "stage")
+    assert_well(well)
+
+
+def test_no_release_begins_that_nobody_could_see(well: Host) -> None:
+    machine = well.machine
+    state = (
+        "readlink /home/billing/stage/billing; systemctl show --property MainPID billing_stage;"
+        " ls -l /var/lib/billing_stage"
+    )
+    before = machine.run(state).stdout
+    machine.run("systemctl stop nginx")
+    for target in ("restart", "rollback"):
+        run = well.project.make(target, "ENV=stage", "YES=1")
+        assert run.exit_code == 1, run.output
+        if target == "restart":
+            assert "stage: nginx does not run: its unit is inactive. Mend: make apply ENV=stage starts it" in run.output
+            assert "Nothing was changed" in run.output
+    assert machine.run(state).stdout == before
+    well.project.make("apply", "ENV=stage", "YES=1").require_success()
     assert_well(well)
 
 

@@ -253,3 +253,11 @@ def test_disk_is_full_at_the_bound() -> None:
     assert [health._disk(percent).ok for percent in (0, health.DISK_FULL - 1, health.DISK_FULL, None)] == [
         True, True, False, False,
     ]  # fmt: skip
+
+
+def test_obstacles_are_said_where_they_are_felt() -> None:
+    assert health._site("HTTP/1.1 200 OK", {"configuration"}) == Reading("nginx refuses its configuration", ok=False)
+    assert health._site(None, {"nginx", "configuration"}) == Reading("nginx does not run", ok=False)
+    assert health._database("8 MB", {"connections"}, managed=True) == Reading("no connections left", ok=False)
+    assert health._disk(3, {"read-only"}) == Reading("read-only", ok=False)
+    assert health._disk(3, {"full"}) == Reading("full", ok=False)

@@ -11,8 +11,8 @@ from group_data.schema.secrets import Secrets
 from inspection.diagnosis import findings
 from inspection.diagnosis_machine import CERTIFICATE_DAYS
 from inspection.end import End
-from inspection.listeners import Guard
 from inspection.symptoms import Symptoms
+from operations.release.obstacles import read
 from tests.unit.conftest import PROD
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -22,9 +22,11 @@ SECRETS = Secrets.model_validate(
 COOKIE = md5(b"a-cookie-of-20-letters", usedforsecurity=False).hexdigest().upper()
 
 WELL = Symptoms(
+    obstacles=[],
     state="active",
     listens=["127.0.0.1:4001", "127.0.0.1:39001"],
     registered={"billing_stage": 39001, "billing_prod": 39002},
+    hangs=False,
     node={"node": "billing_stage@127.0.0.1", "cookie": COOKIE, "server": "true", "appsignal": ""},
     told_appsignal="/home/billing/stage/appsignal",
     appsignal_writable=True,
@@ -37,7 +39,7 @@ WELL = Symptoms(
     skew=0.2,
     disks={"/": (40, 3)},
     reboot=None,
-    guard=Guard(frozenset({4001, 4000, 4369}), ()),
+    closed=frozenset({4001, 4000, 4369}),
     end=None,
 )
 
@@ -94,7 +96,7 @@ def test_a_listener_on_all_interfaces_is_well_while_the_machine_closes_its_port(
 ) -> None:
     assert what(stage, listens=listens) == []
     closed = "the machine does not close 4001 to the network: nftables has no table inet deploy_ports, or another one"
-    assert what(stage, listens=listens, guard=Guard(frozenset({4369}), ())) == [
+    assert what(stage, listens=listens, closed=frozenset({4369})) == [
         closed,
         f"the application listens on {listens[-1]}, and the network reaches that port",
     ]
@@ -102,8 +104,8 @@ def test_a_listener_on_all_interfaces_is_well_while_the_machine_closes_its_port(
 
 def test_a_missing_table_is_named_whether_or_not_the_application_runs(stage: Environment) -> None:
     both = "the machine does not close 4001 and 4369 to the network: nftables has no table inet deploy_ports, or another one"
-    assert what(stage, guard=Guard(frozenset(), ())) == [both]
-    assert what(stage, guard=Guard(frozenset(), ()), state="inactive") == [both, "billing_stage.service is inactive"]
+    assert what(stage, closed=frozenset()) == [both]
+    assert what(stage, closed=frozenset(), state="inactive") == [both, "billing_stage.service is inactive"]
 
 
 @pytest.mark.parametrize("listener", ["127.0.0.1:9568", "[::1]:9568", "[::ffff:127.0.0.1]:9568"])
@@ -130,11 +132,26 @@ def test_a_node_that_other_machines_reach(stage: Environment) -> None:
     ]
 
 
-def test_another_program_has_the_port(stage: Environment) -> None:
-    guard = Guard(WELL.guard.closed, ("127.0.0.1:4001 node",))
-    assert what(stage, state="failed", guard=guard)[0] == (
-        "node listens on 127.0.0.1:4001, and it is not billing_stage.service"
-    )
+def test_obstacles_are_findings(stage: Environment) -> None:
+    obstacles = read(stage, [["port", "127.0.0.1:4001", "node"], ["full", "/run", "space"], ["full", "/", "inodes"]])
+    assert what(stage, state="failed", obstacles=obstacles, disks={"/": (40, 100)})[:3] == [
+        "node listens on 127.0.0.1:4001, and it is not billing_stage.service",
+        "the file system /run has no space left",
+        "the file system / is full to 40 %, and 100 % of its inodes are used",
+    ]
+
+
+def test_a_database_that_lets_nobody_in_says_nothing_of_the_password(stage: Environment) -> None:
+    said = "FATAL:  sorry, too many clients already"
+    obstacles = read(stage, [["connections", "0"]])
+    assert what(stage, login=said, obstacles=obstacles) == ["PostgreSQL has 0 connections left"]
+
+
+def test_an_application_that_hangs(stage: Environment) -> None:
+    """Its cookie and its clock are not to blame."""
+    assert what(stage, hangs=True, node={}) == [
+        "the application takes connections on port 4001 and does not answer them"
+    ]
 
 
 NIGHT = datetime(2026, 11, 25, 3, 12, tzinfo=UTC)

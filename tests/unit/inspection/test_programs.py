@@ -90,9 +90,10 @@ def environment_of(stub: Callable[[str, str], None], tmp_path: Path) -> list[str
     os.utime(tmp_path / "built", (1, 1))
     stub("epmd", 'echo "epmd: up and running"; echo "name billing_stage at port 39001"')
     stub("setpriv", f'[ "$*" = "--reuid billing --regid billing --init-groups test -w {tmp_path}" ]')
+    stub("curl", "exit 28")
     stub("openssl", 'echo "notAfter=Jan  1 00:00:10 1970 GMT"')
     stub("df", 'echo "Use% IUse% Mounted on"; echo " 42% - /"; echo " 42% - /"; echo " 7% 1% /a b"')
-    return ["billing_stage.service", "20", f"{tmp_path}/secret", f"{tmp_path}/built", str(tmp_path), "billing"]
+    return ["billing_stage.service", "20", "4001", f"{tmp_path}/secret", f"{tmp_path}/built", str(tmp_path), "billing"]
 
 
 def test_symptoms_of_a_running_environment(
@@ -110,11 +111,12 @@ def test_symptoms_of_a_running_environment(
     assert seen == {
         "state": ["active"],
         "listens": ["127.0.0.1:4001"],
-        "newer-than-start": [environment_of[2]],
-        "newer-than-build": [environment_of[2]],
+        "hangs": [""],
+        "newer-than-start": [environment_of[3]],
+        "newer-than-build": [environment_of[3]],
         "told-appsignal": ["/its/own"],
         "registered": ["billing_stage 39001"],
-        "writable": [environment_of[4]],
+        "writable": [environment_of[5]],
         "certificate-ends": ["10"],
         "disk": ["42% - /", "7% 1% /a b"],
     }
