@@ -4,6 +4,8 @@ An order is JSON with command, cwd and env, and comes with the files for standar
 exit code. The process ends when its standard input does: with the tests, however these end.
 """
 
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -73,4 +75,8 @@ def carry_out(order: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    for module in sys.argv[2:]:
+        importlib.import_module(module)
+    # The collector would write to every object, so that each fork would get copies of them.
+    gc.freeze()
     carry_out(wait_for_order(int(sys.argv[1])))

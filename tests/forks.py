@@ -1,6 +1,6 @@
 """Runs Python commands as forks of a process that has imported pyinfra: a start takes a tenth of the processor's time.
 
-Only libraries are imported before the fork, no module of this repository. Commands that a test signals, and commands that
+Commands that a test signals, and commands that
 make starts, are processes as a user starts them.
 """
 
@@ -17,14 +17,21 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+CHECKOUT = Path(__file__).parents[1]
 SERVER = Path(__file__).with_name("fork_server.py")
 
-# Beginnings of the variables that Python and the libraries read at their start.
-_AT_START = ("PYINFRA_", "PYTHON", "GEVENT", "NO_COLOR")
+# Beginnings of the variables that the libraries read at their start.
+_AT_START = ("PYINFRA_", "GEVENT", "NO_COLOR")
 
 
 def run(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: bytes = b"", stderr: int = subprocess.STDOUT
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: bytes = b"",
+    stderr: int = subprocess.STDOUT,
+    modules: tuple[str, ...] = (),
 ) -> "subprocess.CompletedProcess[bytes]":
     """Run a command to its end, without a terminal.
 
@@ -34,6 +41,7 @@ def run(
     + env: its variables
     + stdin: its standard input
     + stderr: STDOUT, or PIPE to have it apart
+    + modules: of this checkout, imported before the fork; none for a command in a copy of it
     """
     rest, variables = _without_env(command, env)
     if rest[0] != sys.executable or rest[1] not in ("-m", "-c") or _at_start(variables) != _at_start(os.environ):
@@ -44,7 +52,7 @@ def run(
         given.write(stdin)
         given.seek(0)
         files = [given, said, said if stderr == subprocess.STDOUT else complained]
-        code = _ask({"command": rest[1:], "cwd": str(cwd), "env": variables}, files)
+        code = _ask({"command": rest[1:], "cwd": str(cwd), "env": variables}, files, modules)
         output, errors = _content(said), _content(complained)
     return subprocess.CompletedProcess(command, code, output, None if stderr == subprocess.STDOUT else errors)
 
@@ -69,10 +77,10 @@ def _content(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _ask(order: dict[str, Any], files: Sequence[IO[bytes]]) -> int:
+def _ask(order: dict[str, Any], files: Sequence[IO[bytes]], modules: tuple[str, ...]) -> int:
     """Have the parent fork, and return the exit code."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(_parent())
+        connection.connect(_parent(modules))
         socket.send_fds(connection, [b"."], [file.fileno() for file in files])
         connection.sendall(json.dumps(order).encode())
         connection.shutdown(socket.SHUT_WR)
@@ -80,15 +88,15 @@ def _ask(order: dict[str, Any], files: Sequence[IO[bytes]]) -> int:
 
 
 @cache
-def _parent() -> str:
+def _parent(modules: tuple[str, ...]) -> str:
     """The socket of the process that forks; it ends with this one."""
     directory = tempfile.mkdtemp()
     path = f"{directory}/socket"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
-        command = [sys.executable, str(SERVER), str(listener.fileno())]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+        command = [sys.executable, str(SERVER), str(listener.fileno()), *modules]
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
     atexit.register(shutil.rmtree, directory)
     atexit.register(process.terminate)
     return path

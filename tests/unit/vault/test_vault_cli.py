@@ -87,6 +87,7 @@ class Desk:
             env=self.environment | environment,
             stdin=stdin,
             stderr=subprocess.PIPE,
+            modules=("commands.vault_places", "commands.options", "vault.upkeep"),
         )
 
     def run(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:
