@@ -176,6 +176,7 @@ def test_many_damages_at_once(host: Host) -> None:
     assert drifted(host.project) == []
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_one_line_for_each_thing(host: Host) -> None:
     host.machine.run("rm /etc/nginx/sites-enabled/billing_prod")

@@ -318,6 +318,7 @@ def test_another_teams_default_server_is_left(host: Host) -> None:
         get(machine.address, "unknown.example.org")
 
 
+@pytest.mark.everything
 def test_debians_default_site_is_another_teams_once_it_was_edited(host: Host) -> None:
     machine = host.machine
     machine.run("rm /etc/nginx/sites-enabled/default-server && ln -s /etc/nginx/sites-available/default"
