@@ -1,10 +1,11 @@
+import inspect
 from typing import Any
 
 import gevent.monkey
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.order import in_order, scope
+from tests.order import in_order, length, scope
 
 # pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
 # then, stop. Commands that tests run are processes of their own, and patched as ever.
@@ -32,8 +33,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
     if not config.getoption("--everything"):
         _leave_out(config, items)
-    place = {nodeid: index for index, nodeid in enumerate(in_order([item.nodeid for item in items]))}
+    place = {nodeid: index for index, nodeid in enumerate(in_order({item.nodeid: _length(item) for item in items}))}
     items.sort(key=lambda item: place[item.nodeid])
+
+
+def _length(item: pytest.Item) -> float:
+    function = getattr(item, "function", None)
+    # Only the order of the tests on hosts matters.
+    return length(inspect.getsource(function)) if function and item.nodeid.startswith("tests/host/") else 0
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
