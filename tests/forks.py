@@ -44,7 +44,11 @@ def run(
     + modules: of this checkout, imported before the fork; none for a command in a copy of it
     """
     rest, variables = _without_env(command, env)
-    if rest[0] not in (sys.executable, ".venv/bin/python") or rest[1] not in ("-m", "-c") or _at_start(variables) != _at_start(os.environ):
+    if (
+        rest[0] not in (sys.executable, ".venv/bin/python")
+        or rest[1] not in ("-m", "-c")
+        or _at_start(variables) != _at_start(os.environ)
+    ):
         return subprocess.run(
             command, cwd=cwd, env=env, input=stdin, stdout=subprocess.PIPE, stderr=stderr, check=False
         )
