@@ -104,6 +104,7 @@ def test_pyinfra_as_typed_chooses_anew(releasing: Host, built: dict[Variant, Pat
     assert linked(releasing.machine, "stage") == "0.3.0"
 
 
+@pytest.mark.everything
 def test_an_update_releases_what_it_built(
     releasing: Host, built: dict[Variant, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

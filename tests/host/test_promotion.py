@@ -53,6 +53,7 @@ def test_what_runs_on_stage_is_promoted_byte_for_byte(host: Host, repository: Pa
     assert "Nothing would change." in again.output
 
 
+@pytest.mark.everything
 def test_a_build_of_another_environment_is_not_built_again(host: Host, repository: Path) -> None:
     (repository / "new.txt").write_text("")
     revision = commit(repository)

@@ -142,7 +142,7 @@ def test_provided_certificate_and_hsts(prod: Host) -> None:
 
 
 @BOOKWORM
-@pytest.mark.parametrize("tls", ["none", "provided"])
+@pytest.mark.parametrize("tls", ["none", pytest.param("provided", marks=pytest.mark.everything)])
 def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: Host, tls: str) -> None:
     prod.machine.run(PROVIDE)
     prod.project.edit("prod", **(PROVIDED if tls == "provided" else {"tls": "none"}))
