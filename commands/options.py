@@ -173,6 +173,9 @@ def target(ctx: click.Context) -> str:
 
 as_json = click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 yes = click.option("--yes", is_flag=True, help="Go ahead without a question.")
+shut_out = click.option(
+    "--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use."
+)
 application = click.option(
     "--app", type=click.Path(path_type=Path), metavar="PATH", help="The application's checkout, such as ../billing."
 )

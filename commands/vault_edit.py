@@ -13,7 +13,7 @@ from vault import upkeep
 
 @options.command(__doc__, options.VaultCommand)
 @options.environment
-@click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
+@options.shut_out
 def command(environment: str, yes: bool) -> None:
     """Edit the vault."""
     click.echo(upkeep.edit(place(environment), shut_out=yes))

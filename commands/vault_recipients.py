@@ -11,7 +11,7 @@ from vault import upkeep
 
 
 @options.command(__doc__, options.VaultCommand)
-@click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
+@options.shut_out
 def command(yes: bool) -> None:
     """Encrypt the vaults."""
     click.echo(upkeep.encrypt_anew(vault_places.places(), shut_out=yes))

@@ -21,7 +21,7 @@ from vault.keys import VaultError
 @options.command(__doc__, options.VaultCommand)
 @options.environment
 @options.key
-@click.option("--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use.")
+@options.shut_out
 def command(environment: str, key: str, yes: bool) -> None:
     """Store the value."""
     chosen = settings(environment)

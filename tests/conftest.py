@@ -1,10 +1,13 @@
+import inspect
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import gevent.monkey
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.order import in_order, scope
+from tests.order import in_order, length, scope
 
 # pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
 # then, stop. Commands that tests run are processes of their own, and patched as ever.
@@ -32,8 +35,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
     if not config.getoption("--everything"):
         _leave_out(config, items)
-    place = {nodeid: index for index, nodeid in enumerate(in_order([item.nodeid for item in items]))}
+    place = {nodeid: index for index, nodeid in enumerate(in_order(_lengths(items)))}
     items.sort(key=lambda item: place[item.nodeid])
+
+
+def _lengths(items: list[pytest.Item]) -> dict[str, float]:
+    """Seconds of each test on a host and of the fixtures that it makes; 0 for other tests."""
+    lengths: dict[str, float] = {}
+    made: set[tuple[str, object]] = set()
+    for item in items:
+        lengths[item.nodeid] = 0
+        if isinstance(item, pytest.Function) and item.nodeid.startswith("tests/host/"):
+            fixtures = {one for several in item._fixtureinfo.name2fixturedefs.values() for one in several}
+            of_module = {one.func for one in fixtures if one.scope == "module"}
+            of_test = {one.func for one in fixtures if one.scope == "function"}
+            new = {function for function in of_module if (scope(item.nodeid), function) not in made}
+            made |= {(scope(item.nodeid), function) for function in new}
+            lengths[item.nodeid] = sum(length(_text(function)) for function in (item.function, *new, *of_test))
+    return lengths
+
+
+@cache
+def _text(function: Callable[..., object]) -> str:
+    return inspect.getsource(function) if inspect.isfunction(function) else ""
 
 
 def _leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import forks
 from tests.sandbox.vaults import IDENTITY
 from vault import store
 from vault.keys import find_identities
@@ -69,7 +70,7 @@ class Project:
         for part in PARTS:
             source = CHECKOUT / part
             if source.is_dir():
-                shutil.copytree(source, path / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(source, path / part)
             else:
                 shutil.copy2(source, path / part)
         (path / ".venv").symlink_to(CHECKOUT / ".venv")
@@ -100,17 +101,8 @@ class Project:
 
     def run(self, *command: str, stdin: str = "") -> Run:
         """Any command in the copy; standard output and error together."""
-        run = subprocess.run(
-            command,
-            cwd=self.path,
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            env=self.environment,
-        )
-        return Run(run.returncode, run.stdout)
+        run = forks.run(command, cwd=self.path, env=self.environment, stdin=stdin.encode())
+        return Run(run.returncode, run.stdout.decode())
 
     def apply(self, *arguments: str) -> Run:
         """An apply that asks nothing."""
@@ -188,8 +180,8 @@ class Project:
 
     def _json(self, *arguments: str) -> dict[str, Any]:
         command = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py", "--json", *arguments]
-        run = subprocess.run(command, cwd=self.path, capture_output=True, text=True, check=False, env=self.environment)
-        assert run.returncode == 0, run.stdout + run.stderr
+        run = forks.run(command, cwd=self.path, env=self.environment, stderr=subprocess.PIPE)
+        assert run.returncode == 0, (run.stdout + run.stderr).decode()
         return dict(json.loads(run.stdout))
 
 

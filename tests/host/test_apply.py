@@ -25,7 +25,8 @@ def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepare
     assert prepared.planned["Site: self-signed certificate"] == ["prod"]
 
 
-@pytest.mark.parametrize("debian", ["trixie", pytest.param("bookworm", marks=pytest.mark.everything)])
+@pytest.mark.everything
+@pytest.mark.parametrize("debian", ["trixie", "bookworm"])
 def test_both_environments_at_once_from_bare(debian: str, vaults: Path, tmp_path: Path) -> None:
     """Once more, after the two machines that the other modules start from: no race."""
     project = Project.copy(tmp_path / "project", vaults)
@@ -34,11 +35,11 @@ def test_both_environments_at_once_from_bare(debian: str, vaults: Path, tmp_path
         assert project.planned() == {}
 
 
-def test_a_run_killed_at_any_moment_is_finished_by_the_next(vaults: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_moment_is_finished_by_the_next(vaults: Path, tmp_path: Path, everything: bool) -> None:
     """Killed while packages are unpacked, configured, and later; what the host was doing goes on or dies by itself."""
     project = Project.copy(tmp_path / "project", vaults)
     with boot(directory=project.sandbox):
-        for seconds in (3, 5, 8, 3, 4):
+        for seconds in (3, 5, 8, 3, 4) if everything else (4, 8):
             project.killed_apply(after=seconds)
         project.apply().require_success()
         assert project.planned() == {}
@@ -54,7 +55,6 @@ def test_one_environment_after_the_other(vaults: Path, tmp_path: Path) -> None:
         assert project.planned() == {}
 
 
-@pytest.mark.each_release
 def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
     assert host.project.planned() == {}
     for arguments in ([], ["--limit", "stage"], ["--limit", "prod"]):
@@ -118,6 +118,7 @@ def test_a_missing_vault_names_the_command_that_makes_it(host: Host) -> None:
     only_prod.require_success()
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_make_plan_and_apply(restored: Host) -> None:
     project = restored.project

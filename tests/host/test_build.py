@@ -90,6 +90,7 @@ def test_a_build_is_stamped_stored_and_released(host: Host, repository: Path) ->
     assert revision in host.project.make("releases").output
 
 
+@pytest.mark.everything
 def test_building_again_what_is_there_already(host: Host, repository: Path) -> None:
     [built] = stored(host)
     digest = host.machine.run(f"sha256sum {STORE}/*.gz").stdout
@@ -150,6 +151,7 @@ def test_a_fetched_build_is_released_elsewhere(host: Host, repository: Path) -> 
     assert git(repository, "rev-parse", "HEAD")[:7] in host.project.make("releases", "ENV=stage").output
 
 
+@pytest.mark.everything
 def test_another_environments_machine_builds(host: Host, repository: Path) -> None:
     host.project.edit("prod", build_host="stage")
     try:
@@ -207,6 +209,7 @@ def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
         assert first.wait(60) == 0, output.read_text()
 
 
+@pytest.mark.everything
 def test_a_named_release_in_a_directory_of_the_repository(
     host: Host, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

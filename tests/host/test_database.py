@@ -337,6 +337,7 @@ def test_an_interrupted_run_is_finished_by_the_next(postgres: Host, case: str) -
     assert postgres.project.planned() == {}
 
 
+@pytest.mark.everything
 def test_a_cluster_of_another_encoding_gets_databases_in_utf8(postgres: Host) -> None:
     """As on a server that was installed with LANG=C; last, since all databases go with the old cluster."""
     postgres.machine.run(

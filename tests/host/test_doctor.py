@@ -173,6 +173,7 @@ def test_nothing_is_wrong(running: Host) -> None:
     assert run.output == "stage: nothing is wrong\nprod: nothing is wrong\n"
 
 
+@pytest.mark.everything
 def test_an_application_that_starts_is_waited_for(well: Host) -> None:
     """One that is held up for longer than a doctor takes to look."""
     well.machine.run(
@@ -183,7 +184,7 @@ def test_an_application_that_starts_is_waited_for(well: Host) -> None:
 
 
 # tests/unit/inspection has each of them; these need a machine most.
-ALWAYS = ("stopped", "memory", "nginx", "database password", "disk", "hangs")
+ALWAYS = ("stopped", "nginx", "database password", "disk")
 
 
 @pytest.mark.parametrize(
@@ -223,6 +224,7 @@ def test_no_release_begins_that_nobody_could_see(well: Host) -> None:
     assert_well(well)
 
 
+@pytest.mark.everything
 def test_a_cookie_that_was_changed_in_the_vault_alone(well: Host) -> None:
     well.project.set_secrets("stage", cookie="another-cookie-than-before")
     assert_found(well, "stage", "the cookie in use is not the vault's", "a shell in the node", "make apply ENV=stage")
@@ -242,6 +244,7 @@ def test_a_node_with_another_cookie_than_its_file(well: Host) -> None:
     assert_well(well)
 
 
+@pytest.mark.everything
 def test_a_certificate_that_ends(well: Host) -> None:
     well.machine.run(f"cd /root && {SHORT} && cat k.pem c.pem > /etc/ssl/private/billing_prod.pem && rm k.pem c.pem")
     assert_found(well, "prod", "the certificate /etc/ssl/private/billing_prod.pem expires in", "make apply ENV=prod")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.host.conftest import BOOKWORM, TRIXIE, Host, Prepared
+from tests.host.conftest import TRIXIE, Host, Prepared
 from tests.host.damages import ALONE, FURTHER, INDEPENDENT, Damage
 from tests.host.project import CHECKOUT, Project, Run
 from tests.sandbox.machine import Machine, boot
@@ -176,7 +176,7 @@ def test_many_damages_at_once(host: Host) -> None:
     assert drifted(host.project) == []
 
 
-@BOOKWORM
+@pytest.mark.everything
 def test_one_line_for_each_thing(host: Host) -> None:
     host.machine.run("rm /etc/nginx/sites-enabled/billing_prod")
     run = drift(host.project)
@@ -192,7 +192,6 @@ def test_one_line_for_each_thing(host: Host) -> None:
     host.project.apply().require_success()
 
 
-@BOOKWORM
 def test_leftovers(host: Host) -> None:
     """Named one by one, each with a command that removes it and it alone; apply leaves all of them."""
     host.machine.run("bash -s", stdin=FOREIGN)
@@ -213,7 +212,6 @@ def test_leftovers(host: Host) -> None:
 
 
 @pytest.mark.everything
-@BOOKWORM
 def test_an_extension_nobody_wants_any_more(host: Host) -> None:
     host.project.edit("stage", database_extensions=[])
     [item] = drifted(host.project, "stage")
@@ -227,7 +225,6 @@ def test_an_extension_nobody_wants_any_more(host: Host) -> None:
 
 
 @pytest.mark.everything
-@BOOKWORM
 def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
     host.machine.run("systemctl stop postgresql && cp /etc/default/billing_stage /etc/default/billing_qa")
     found = drifted(host.project)
@@ -236,7 +233,6 @@ def test_postgresql_stopped_hides_no_other_leftover(host: Host) -> None:
     assert "sandbox: variables /etc/default/billing_qa" in named(found)
 
 
-@BOOKWORM
 def test_errors(host: Host) -> None:
     """Told with exit code 1, whatever the reason, with nothing on standard output that a script could take for a result."""
     project = host.project
@@ -261,7 +257,6 @@ def test_errors(host: Host) -> None:
     assert "Traceback" not in run.output
 
 
-@BOOKWORM
 def test_unreachable(host: Host) -> None:
     with host.project.moved("prod", ssh_port=1):
         run = drift(host.project)

@@ -217,6 +217,7 @@ def test_the_unit_does_not_wait_for_the_local_postgresql(restored: Host) -> None
     assert ["postgresql.service" in after for after in ordered if after] == [False, True]
 
 
+@pytest.mark.everything
 def test_a_machine_without_a_managed_database_has_no_postgresql(vaults: Path, tmp_path: Path) -> None:
     project = Project.copy(tmp_path / "project", vaults)
     for environment in ("stage", "prod"):

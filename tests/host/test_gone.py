@@ -63,6 +63,7 @@ def test_a_secret_that_is_taken_out_of_the_vault(running: Host) -> None:
     assert rpc(running.machine, "stage", "IO.inspect(Application.get_env(:billing, :old_api_key))") == "nil\n"
 
 
+@pytest.mark.everything
 def test_appsignal_switched_off(running: Host) -> None:
     """Its directory goes with what the agent had not sent yet, and comes back empty; the key is no longer told either."""
     machine, project = running.machine, running.project
@@ -114,7 +115,9 @@ ADDITIONS = {
 }
 
 
-@pytest.mark.parametrize("way", ADDITIONS)
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=[] if way == "systemctl edit" else [pytest.mark.everything]) for way in ADDITIONS]
+)
 def test_additions_to_the_unit(running: Host, way: str) -> None:
     commands, read = ADDITIONS[way]
     machine, project = running.machine, running.project

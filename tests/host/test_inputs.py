@@ -24,7 +24,6 @@ TEXT = (
 LONG = TEXT * 100
 
 
-@pytest.mark.each_release
 def test_every_input(host: Host, vaults: Path, everything: bool) -> None:
     cases = (MANY if everything else CASES)[host.machine.release]
     # What is drawn may have the names of what was applied.

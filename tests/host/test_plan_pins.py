@@ -74,7 +74,16 @@ def test_a_build_of_the_same_name_is_refused(releasing: Host, built: dict[Varian
     store(releasing, NEWER, built[NEWER])
 
 
-@pytest.mark.parametrize("target", ["release", "rollback", "migrate-down VERSION=20260101000000"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "release",
+        *(
+            pytest.param(name, marks=pytest.mark.everything)
+            for name in ("rollback", "migrate-down VERSION=20260101000000")
+        ),
+    ],
+)
 def test_a_release_before_the_answer_is_noticed(releasing: Host, built: dict[Variant, Path], target: str) -> None:
     """Whatever was planned is about another release than the one that runs."""
     release(releasing, "stage", built[OLD]).require_success()
@@ -95,6 +104,7 @@ def test_pyinfra_as_typed_chooses_anew(releasing: Host, built: dict[Variant, Pat
     assert linked(releasing.machine, "stage") == "0.3.0"
 
 
+@pytest.mark.everything
 def test_an_update_releases_what_it_built(
     releasing: Host, built: dict[Variant, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

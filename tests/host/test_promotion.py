@@ -53,6 +53,7 @@ def test_what_runs_on_stage_is_promoted_byte_for_byte(host: Host, repository: Pa
     assert "Nothing would change." in again.output
 
 
+@pytest.mark.everything
 def test_a_build_of_another_environment_is_not_built_again(host: Host, repository: Path) -> None:
     (repository / "new.txt").write_text("")
     revision = commit(repository)
@@ -68,6 +69,7 @@ def link(host: Host, environment: str) -> str:
     return host.machine.run(f"readlink /home/billing/{environment}/billing", check=False).stdout
 
 
+@pytest.mark.everything
 def test_another_release_on_stage_before_the_answer_is_refused(host: Host, repository: Path) -> None:
     older, before = linked(host.machine, "stage"), link(host, "prod")
     (repository / "newer.txt").write_text("")
@@ -100,6 +102,7 @@ def test_what_cannot_be_promoted_is_refused_by_its_reason(host: Host, repository
     )
 
 
+@pytest.mark.everything
 def test_a_tarball_goes_to_another_machine(host: Host, repository: Path, prepared: Prepared, tmp_path: Path) -> None:
     """Stage's machine hands it to this computer, and prod's machine gets it from there."""
     release(host, "stage").require_success()

@@ -142,6 +142,7 @@ def test_cut_while_it_is_switched(on_old: Host, built: dict[Variant, Path], sign
     assert log(on_old.machine, "stage")[-1] == ("release", "0.2.0", "good")
 
 
+@pytest.mark.everything
 def test_ctrl_c_says_that_it_goes_on(on_old: Host, built: dict[Variant, Path]) -> None:
     command = ["make", "release", "ENV=stage", f"TARBALL={built[NEW]}", "YES=1"]
     with subprocess.Popen(
@@ -162,7 +163,10 @@ def test_ctrl_c_says_that_it_goes_on(on_old: Host, built: dict[Variant, Path]) -
 
 @pytest.mark.parametrize(
     ("variant", "sign", "how"),
-    [(SLOW, "Migrating:", "SIGKILL"), (SLOW_START, "Restarted; waiting", "unlock")],
+    [
+        (SLOW, "Migrating:", "SIGKILL"),
+        pytest.param(SLOW_START, "Restarted; waiting", "unlock", marks=pytest.mark.everything),
+    ],
     ids=["killed in a migration", "unlocked while it starts"],
 )
 def test_the_program_on_the_host_is_ended(

@@ -45,6 +45,7 @@ def test_distillery_is_released_and_gone_back_from(host: Host, distillery: dict[
     assert machine.run("cat /home/billing/stage/private/var/start_erl.data").stdout.split()[1] == "0.1.0"
 
 
+@pytest.mark.everything
 def test_a_distillery_release_that_fails(host: Host, distillery: dict[Variant, Path]) -> None:
     run = release(host, "stage", distillery[CRASHING])
     assert (run.exit_code, "FAILED: billing_stage.service ended by itself" in run.output) == (1, True), run.output
@@ -80,6 +81,7 @@ def test_a_first_release_that_fails_leaves_none(host: Host, tarballs: dict[str, 
     release(host, "prod", tarballs["prod"]).require_success()
 
 
+@pytest.mark.everything
 def test_a_restricted_site_is_asked_by_its_own_host(restored: Host, tarballs: dict[str, Path]) -> None:
     """Neither an address that is not allowed nor the password it does not have keeps a release from being checked."""
     host = restored

@@ -142,7 +142,7 @@ def test_provided_certificate_and_hsts(prod: Host) -> None:
 
 
 @BOOKWORM
-@pytest.mark.parametrize("tls", ["none", "provided"])
+@pytest.mark.parametrize("tls", ["none", pytest.param("provided", marks=pytest.mark.everything)])
 def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: Host, tls: str) -> None:
     prod.machine.run(PROVIDE)
     prod.project.edit("prod", **(PROVIDED if tls == "provided" else {"tls": "none"}))
@@ -318,6 +318,7 @@ def test_another_teams_default_server_is_left(host: Host) -> None:
         get(machine.address, "unknown.example.org")
 
 
+@pytest.mark.everything
 def test_debians_default_site_is_another_teams_once_it_was_edited(host: Host) -> None:
     machine = host.machine
     machine.run("rm /etc/nginx/sites-enabled/default-server && ln -s /etc/nginx/sites-available/default"

@@ -156,6 +156,7 @@ def test_a_plan_is_one_exchange_and_an_apply_two(watched: Watched) -> None:
     assert apply == {"connections": 1, "exchanges": 2}
 
 
+@pytest.mark.everything
 def test_exchanges_do_not_increase_after_a_run_with_changes(watched: Watched) -> None:
     assert watched.project.applied() == {}
     watched.machine.run("echo '# drifted' >> /etc/nginx/sites-available/billing_stage")
@@ -246,6 +247,7 @@ def test_commands_that_are_no_deploys_profit_too(watched: Watched) -> None:
     assert counts["exchanges"] <= 3
 
 
+@pytest.mark.everything
 def test_the_stock_connector_is_one_word_away(watched: Watched) -> None:
     inventory = watched.project.path / "inventory.py"
     inventory.write_text(inventory.read_text().replace("@snapshot/", ""))
@@ -410,6 +412,7 @@ def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -
     assert got == [["got 69999999 slept None 'a\\r\\n\\n b ü'"]] * 2
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     "text",
     [
@@ -469,6 +472,7 @@ def few_sessions(watched: Watched, request: pytest.FixtureRequest) -> Iterator[W
     watched.machine.run(f"rm {conf} && systemctl reload ssh")
 
 
+@pytest.mark.everything
 def test_few_sessions_are_enough(few_sessions: Watched) -> None:
     project = few_sessions.project
     for _ in range(2):

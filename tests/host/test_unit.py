@@ -300,7 +300,10 @@ def test_an_apply_that_was_interrupted_before_the_reload(running: Host) -> None:
     """
     machine, project = running.machine, running.project
     machine.run(f"sed -i s/MemoryMax=600M/MemoryMax=601M/ {UNIT} && systemctl reset-failed billing_stage.service")
-    machine.run("for i in 1 2 3 4 5; do systemctl restart billing_stage.service; done")
+    for _ in range(5):
+        machine.run("systemctl restart billing_stage.service")
+        # A VM that is still starting does not react to SIGTERM, and systemd would wait 20 seconds for it.
+        wait_for_page(machine, "stage")
     project.edit("stage", memory_limit=601)
     before = main_pid(machine, "stage")
     assert project.applied("--limit", "stage") == {RELOADS: ["stage"], RESTARTS: ["stage"]}

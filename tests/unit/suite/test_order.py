@@ -1,31 +1,35 @@
-from pathlib import Path
-
-from tests.order import LONGEST, in_order, scope
-
-HOST = Path(__file__).parents[2] / "host"
+from tests.order import in_order, length, scope
 
 T, B = "tests/host/test_a.py::test_x[trixie]", "tests/host/test_a.py::test_x[bookworm]"
-LONG, PLAIN = f"tests/host/{LONGEST[0]}::test_x[trixie]", "tests/unit/test_p.py::test_p"
+LONG, PLAIN = "tests/host/test_b.py::test_x[trixie]", "tests/unit/test_p.py::test_p"
+OTHER = "tests/host/test_c.py::test_x[trixie]"
 
 
 def test_one_module_of_each_release_then_unit_tests_then_the_longest() -> None:
-    assert in_order([T, B, PLAIN, LONG]) == [LONG, B, PLAIN, T]
+    assert in_order({T: 1, B: 1, OTHER: 2, PLAIN: 9, LONG: 3}) == [LONG, B, PLAIN, OTHER, T]
+
+
+def test_a_module_is_as_long_as_its_tests_together() -> None:
+    two = [f"tests/host/test_d.py::test_{name}[trixie]" for name in "ab"]
+    assert in_order({LONG: 3.0} | dict.fromkeys(two, 2.0)) == [*two, LONG]
+
+
+def test_a_run_of_pyinfra_counts_for_more_than_a_test() -> None:
+    assert length("def test() -> None:\n    host.project.apply().require_success()\n") > length(
+        "def test() -> None: ..."
+    )
 
 
 def test_tests_of_one_module_and_release_stay_together_in_their_order() -> None:
     first, second = "tests/host/test_a.py::test_z[trixie]", "tests/host/test_a.py::test_b[trixie]"
-    assert in_order([first, B, second]) == [first, second, B]
+    assert in_order({first: 1, B: 1, second: 1}) == [first, second, B]
 
 
 def test_nothing_is_lost() -> None:
-    nodeids = [T, PLAIN, B, LONG]
+    nodeids = dict.fromkeys([T, PLAIN, B, LONG], 1.0)
     assert sorted(in_order(nodeids)) == sorted(nodeids)
 
 
 def test_the_release_is_the_parameter_alone() -> None:
     assert scope("tests/unit/test_p.py::test_trixie[a]") == "tests/unit/test_p.py "
     assert scope(B) == "tests/host/test_a.py bookworm"
-
-
-def test_each_long_module_exists() -> None:
-    assert [name for name in LONGEST if not (HOST / name).is_file()] == []

@@ -18,6 +18,7 @@ from pyrage import x25519
 
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import REQUIRED_KEYS
+from tests import forks
 from vault import editor, store, upkeep
 from vault.keys import Identities, find_identities
 from vault.recipients import read_recipients
@@ -80,14 +81,13 @@ class Desk:
         return [sys.executable, "-c", DRIVER, str(self.folder), *arguments]
 
     def start(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
+        return forks.run(
             self.command(*arguments),
             cwd=CHECKOUT,
             env=self.environment | environment,
-            input=stdin,
-            capture_output=True,
-            timeout=60,
-            start_new_session=True,  # without a terminal, whoever runs the tests
+            stdin=stdin,
+            stderr=subprocess.PIPE,
+            modules=("commands.vault_places", "commands.options", "vault.upkeep"),
         )
 
     def run(self, *arguments: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[str]:

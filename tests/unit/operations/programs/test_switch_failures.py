@@ -49,6 +49,7 @@ def test_the_line_and_the_command_are_the_programs_own(host: StubHost) -> None:
 def test_a_journal_that_cannot_be_read_hides_no_reason(host: StubHost) -> None:
     host.stub("journalctl", "exit 9\n")
     host.stub("curl", "printf 500\n")
+    host.set("health_timeout", 0)
     assert "answered 500 through nginx" in host.run("release", "0.2.0").splitlines()[-1]
 
 

@@ -39,6 +39,7 @@ def test_postgresql_is_down_while_migrations_are_asked(host: StubHost) -> None:
 def test_postgresql_is_down_while_the_release_starts(host: StubHost) -> None:
     """The application answers 500, because it has no database."""
     host.stub("curl", "printf 500\n")
+    host.set("health_timeout", 0)
     host.stub("runuser", "exit 2\n")
     last = host.run("release", "0.2.0").splitlines()[-1]
     assert "PostgreSQL does not answer, so this says nothing against 0.2.0" in last
@@ -47,6 +48,7 @@ def test_postgresql_is_down_while_the_release_starts(host: StubHost) -> None:
 
 def test_a_release_that_is_not_well_with_a_database_that_is(host: StubHost) -> None:
     host.stub("curl", "printf 500\n")
+    host.set("health_timeout", 0)
     assert "PostgreSQL" not in host.run("release", "0.2.0").splitlines()[-1]
     assert outcome(host, "0.2.0", good_before=True) == "failed"
 
@@ -54,6 +56,7 @@ def test_a_release_that_is_not_well_with_a_database_that_is(host: StubHost) -> N
 def test_the_database_elsewhere_is_not_asked(stub_host: Callable[..., StubHost]) -> None:
     host = stub_host(database_managed=False)
     host.stub("curl", "printf 500\n")
+    host.set("health_timeout", 0)
     host.run("release", "0.2.0")
     assert host.called("runuser") == 0
     assert outcome(host, "0.2.0", good_before=False) == "failed"
