@@ -202,6 +202,21 @@ name_release() {
     fi
 }
 
+# Assembles the release. Before Distillery 2.1 the task had the name that Mix has now.
+assemble() {
+    run "${assemble[@]//\{version\}/$version}" && return
+    grep -qF 'task "distillery.release" could not be found' "$log" || return 1
+    say "Distillery before 2.1: building with mix release"
+    run mix release "${assemble[@]:2}"
+}
+
+# Distillery's commands read the table of releases, and OTP 25 and later write it elsewhere (otp_releases.sh).
+bring_table() {
+    [ "$release_tool" = distillery ] && [ ! -e "$assembled/releases/RELEASES" ] || return 0
+    cp "${OTP_RELEASES:-}/RELEASES" "$assembled/releases/" ||
+        fail "Erlang wrote no releases/RELEASES, which the commands of a Distillery release read"
+}
+
 check_release() {
     local booted
     booted=$(cut -d ' ' -f 2 "$assembled/releases/start_erl.data")
@@ -249,7 +264,8 @@ name_release
 say "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
-run "${assemble[@]//\{version\}/$version}"
+assemble
+bring_table
 check_release
 name_script
 note_secrets

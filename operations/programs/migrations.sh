@@ -21,7 +21,7 @@ task() {
     verbatim "$@"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
         --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${settings[@]}" \
-        -- "$release/$script" "${arguments[@]}"
+        -- "${alone[@]}" "$release/$script" "${arguments[@]}"
 }
 
 # --- The list --------------------------------------------------------------------------------------------------------
