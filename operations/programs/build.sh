@@ -137,6 +137,9 @@ advice() {
             "such as \"prod\", or let make app-apply write the file, and commit it"
     elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
         say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
+    elif found '/Invalid application .:sasl/p' > /dev/null; then
+        say "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project" \
+            "in mix.exs"
     elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
         say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
     fi

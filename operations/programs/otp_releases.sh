@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# shellcheck disable=SC2034  # a name for the program that takes this in
+# shellcheck disable=SC2034,SC2154  # names for the program that takes this in, and of the build's settings
 # A place for the table of releases that Erlang/OTP writes while Distillery builds.
 #
 #   otp_releases PROGRAM USER DIRECTORY   sets the array `otp_releases` to options of systemd-run for a build by PROGRAM, which
