@@ -24,8 +24,8 @@ echo "version=from mix.exs"
 printf '%s\\n' "version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)" app=billing elixir=1.18.3 "$TOLD" > "$2"
 """
 
-# And of mix: a release. MIX_VERSION is one that mix.exs sets of its own. From OTP 25 on, the table of Distillery's release gets
-# into OTP's own directory. OLD is a Distillery before 2.1, with the OTP of its time.
+# And of mix: a release. MIX_VERSION is one that mix.exs sets of its own. From OTP 25 on, the table of Distillery's release
+# gets into OTP's own directory. OLD is a Distillery before 2.1, with the OTP of its time.
 MIX = """\
 echo "mix $*" >> ../calls
 version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)
