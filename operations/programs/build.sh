@@ -207,10 +207,12 @@ name_release() {
 
 # Assembles the release. Before Distillery 2.1 the task had the name that Mix has now.
 assemble() {
-    run "${assemble[@]//\{version\}/$version}" && return
-    grep -qF 'task "distillery.release" could not be found' "$log" || return 1
-    say "Distillery before 2.1: building with mix release"
-    run mix release "${assemble[@]:2}"
+    if ! run "${assemble[@]//\{version\}/$version}"; then
+        grep -qF 'task "distillery.release" could not be found' "$log" || return 1
+        say "Distillery before 2.1: building with mix release"
+        run mix release "${assemble[@]:2}"
+    fi
+    bring_table
 }
 
 # Distillery's commands read the table of releases, and OTP 25 and later write it elsewhere (otp_releases.sh).
@@ -268,7 +270,6 @@ say "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
 assemble
-bring_table
 check_release
 name_script
 note_secrets

@@ -27,11 +27,12 @@ build() {
     groups=()
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
     otp_releases "$program" "$user" "$builds/otp"
+    groups+=("${otp_releases[@]}")
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
         --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \
         --property=RuntimeMaxSec="$patience" --property=WorkingDirectory="$builds/scratch/source" \
-        --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" "${otp_releases[@]}" -- "$program"
+        --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program"
     follow "$begin" "$unit"
 }
 
