@@ -52,6 +52,20 @@ def test_a_distillery_release_that_fails(host: Host, distillery: dict[Variant, P
     assert log(host.machine, "stage")[-1] == ("release", "0.3.0", "failed")
 
 
+def test_a_distillery_tarball_is_nobody_elses(host: Host, distillery: dict[Variant, Path]) -> None:
+    """It holds the secrets: those who may not read the secret file must not read the release either."""
+    password = host.project.secrets("stage")["database_password"].encode()
+    # As Erlang writes a binary to sys.config.
+    needle = ",".join(map(str, password))
+    assert needle in (distillery[OLD].with_suffix(".tree") / "releases/0.1.0/sys.config").read_text()
+    search = "grep -rlsF -f - /home /var /tmp /run /etc"
+    assert (
+        "/home/billing/stage/releases/0.1.0/releases/0.1.0/sys.config" in host.machine.run(search, stdin=needle).stdout
+    )
+    assert host.machine.run(search, user="nobody", stdin=needle, check=False).stdout == ""
+    assert host.machine.run(search, user="devops", stdin=needle, check=False).stdout == ""
+
+
 def test_a_new_password_gets_into_the_next_distillery_release(
     host: Host, distillery: dict[Variant, Path], release: str, tmp_path: Path
 ) -> None:
@@ -65,20 +79,6 @@ def test_a_new_password_gets_into_the_next_distillery_release(
     tarball = Changed(built[new], tmp_path / "0.4.0.tar.gz").by(lambda tree: as_distillery(tree, VM_ARGS))
     entry_point(host, "deploys/release.py", "stage", TARBALL=str(tarball)).require_success()
     assert (version(machine, "stage"), page(machine, "stage", path="/health").status) == ("0.4.0", 200)
-
-
-def test_a_distillery_tarball_is_nobody_elses(host: Host, distillery: dict[Variant, Path]) -> None:
-    """It holds the secrets: those who may not read the secret file must not read the release either."""
-    password = host.project.secrets("stage")["database_password"].encode()
-    # As Erlang writes a binary to sys.config.
-    needle = ",".join(map(str, password))
-    assert needle in (distillery[OLD].with_suffix(".tree") / "releases/0.1.0/sys.config").read_text()
-    search = "grep -rlsF -f - /home /var /tmp /run /etc"
-    assert (
-        "/home/billing/stage/releases/0.1.0/releases/0.1.0/sys.config" in host.machine.run(search, stdin=needle).stdout
-    )
-    assert host.machine.run(search, user="nobody", stdin=needle, check=False).stdout == ""
-    assert host.machine.run(search, user="devops", stdin=needle, check=False).stdout == ""
 
 
 def test_a_first_release_that_fails_leaves_none(host: Host, tarballs: dict[str, Path], tmp_path: Path) -> None:
