@@ -41,7 +41,8 @@ RELEASE_TOOLS: dict[str, ReleaseTool] = {
         ping=("ping",),
         eval="eval",
         rpc="rpc",
-        build="mix distillery.release --env={environment}",
+        # The build program packs the release. Distillery's own archive step fails with OTP 25.
+        build="mix distillery.release --env={environment} --no-tar",
         assembled="_build/{mix_env}/rel/{release}",
     ),
 }

@@ -140,6 +140,9 @@ advice() {
             "such as \"prod\", or let make app-apply write the file, and commit it"
     elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
         say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
+    elif found '/Invalid application .:sasl/p' > /dev/null; then
+        say "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project" \
+            "in mix.exs"
     elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
         say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
     fi
@@ -220,6 +223,23 @@ keep_cookie() {
     cp "$made_here" "$assembled/releases/COOKIE"
 }
 
+# Assembles the release. Before Distillery 2.1 the task had the name that Mix has now.
+assemble() {
+    if ! run "${assemble[@]//\{version\}/$version}"; then
+        grep -qF 'task "distillery.release" could not be found' "$log" || return 1
+        say "Distillery before 2.1: building with mix release"
+        run mix release "${assemble[@]:2}"
+    fi
+    bring_table
+}
+
+# Distillery's commands read the table of releases, and OTP 25 and later write it elsewhere (otp_releases.sh).
+bring_table() {
+    [ "$release_tool" = distillery ] && [ ! -e "$assembled/releases/RELEASES" ] || return 0
+    cp "${OTP_RELEASES:-}/RELEASES" "$assembled/releases/" ||
+        fail "Erlang wrote no releases/RELEASES, which the commands of a Distillery release read"
+}
+
 check_release() {
     local booted
     booted=$(cut -d ' ' -f 2 "$assembled/releases/start_erl.data")
@@ -271,7 +291,7 @@ name_release
 say "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
-run "${assemble[@]//\{version\}/$version}"
+assemble
 keep_cookie
 check_release
 name_script

@@ -21,7 +21,7 @@ task() {
     verbatim "$@"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
         --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${settings[@]}" \
-        -- "$release/$script" "${arguments[@]}"
+        -- "${alone[@]}" "$release/$script" "${arguments[@]}"
 }
 
 # --- The list --------------------------------------------------------------------------------------------------------
@@ -79,12 +79,16 @@ ask_migrations() {
         fi
         say "migrations_command printed no line with up or down, version and name" >&2
     fi
-    # Distillery prints errors to standard output.
-    { grep -vE '^(outside )?(up|down) [0-9]|^migrations:$' <<< "$printed" || true; } | cat - "$errors" | readable >&2
+    explain "$printed"
     [ "$status" != 78 ] || undecided "no command of $version was run, for the reason above"
     is_list "$printed" || fail "$version does not start, for the reason above; the database was not touched"
     ! disconnected "$errors" <<< "$printed" || undecided "$version cannot reach its database, for the reason above${database:+; systemctl status postgresql tells more}"
     fail "$version cannot say which migrations it has, for the reason above: mend it, or set migrations_command"
+}
+
+# Shows all that a release said besides its list: $1 and its errors. Distillery prints errors to standard output.
+explain() {
+    { grep -vE '^(outside )?(up|down) [0-9]|^migrations:$' <<< "$1" || true; } | cat - "$progress.errors" | readable >&2
 }
 
 # Whether a release says that it could not reach its database, on standard input or in a file.
@@ -301,7 +305,7 @@ database_stands() {
     [ -n "$release" ] || return 0
     were=$(noted migrations)
     if ! are=$(migrations "$release" 2> "$progress.errors") || ! is_list "$are"; then
-        readable < "$progress.errors" >&2
+        explain "$are"
         say "Where the database stands could not be asked; before, these migrations were applied: ${were:-none}"
     elif are=$(words <<< "$are" | applied | joined) && [ "$are" = "$were" ]; then
         say "The database is as it was: applied are the migrations ${were:-none}."

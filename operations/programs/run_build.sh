@@ -8,6 +8,7 @@
 # application in the sources
 set -eu
 . ./follow.sh
+. ./otp_releases.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
 app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8
@@ -25,6 +26,8 @@ build() {
     begin=$(date +%s.%6N)
     groups=()
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
+    otp_releases "$program" "$user" "$builds/otp"
+    groups+=("${otp_releases[@]}")
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
         --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \

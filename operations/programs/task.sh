@@ -24,7 +24,7 @@ fi
 verbatim "$8"
 exec 3<&0
 systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$unit" --property="RuntimeMaxSec=$seconds" \
-    --property="WorkingDirectory=$release" "${settings[@]}" -- "$release/$script" "$eval" "${arguments[@]}" \
+    --property="WorkingDirectory=$release" "${settings[@]}" -- "${alone[@]}" "$release/$script" "$eval" "${arguments[@]}" \
     3<&- < /dev/null &
 task=$!
 {

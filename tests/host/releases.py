@@ -55,19 +55,29 @@ chown -h billing:billing "$1/billing"
 """
 
 # The parts of Distillery 2.1's start script that meet the unit and the release: where it looks for node name and cookie,
-# what it writes, which version it boots, and how it becomes the VM. BOOT is what the VM boots: `start` the application,
-# `start_clean` none.
+# what it writes, which version it boots with which configuration, where it says what went wrong, and how it becomes the VM.
+# BOOT is what the VM boots: `start` the application, `start_clean` none.
 _DISTILLERY = r"""#!/bin/bash
 set -e
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
-mkdir -p "$RELEASE_MUTABLE_DIR"
-# Only if newer, as Distillery does it: after going back, the release gone back from is still named there.
-cp -u --preserve=timestamps "$root/releases/start_erl.data" "$RELEASE_MUTABLE_DIR/start_erl.data"
-versions=($(< "$RELEASE_MUTABLE_DIR/start_erl.data"))
+var=$RELEASE_MUTABLE_DIR
+# Whatever release wrote it: after going back, the release gone back from is still named there.
+if [ ! -f "$var/start_erl.data" ]; then
+    mkdir -p "$var"
+    cp "$root/releases/start_erl.data" "$var/start_erl.data"
+fi
+versions=($(< "$var/start_erl.data"))
 erts=${versions[0]} version=${versions[1]}
+if [ ! -d "$root/releases/$version" ]; then
+    echo "$root/bin/billing_rc_exec.sh: line 45: $root/releases/$version/billing.sh: No such file or directory" >&2
+    exit 127
+fi
 export BINDIR="$root/erts-$erts/bin" ROOTDIR="$root" EMU=beam PROGNAME=billing
-arguments="$RELEASE_MUTABLE_DIR/vm.args"
-cp "$root/releases/$version/vm.args" "$arguments"
+# The configuration of the last start, if there is one: `foreground` alone renews it.
+arguments="$var/vm.args"
+if [ "$1" = foreground ] || [ ! -f "$arguments" ] || [ ! -f "$var/sys.config" ]; then
+    cp "$root/releases/$version/vm.args" "$root/releases/$version/sys.config" "$var"
+fi
 name=$(awk '$1 == "-name" { print $2 }' "$arguments")
 cookie=$(awk '$1 == "-setcookie" { print $2 }' "$arguments")
 [ -n "$cookie" ] || cookie=$(cat "$HOME/.erlang.cookie")
@@ -79,7 +89,7 @@ expression='unicode:characters_to_binary(os:getenv("EXPRESSION"))'
 case $1 in
     foreground)
         exec "$BINDIR/erlexec" -noshell -noinput +Bd -boot "$root/releases/$version/BOOT" "${library[@]}" \
-            -config "$root/releases/$version/sys" -args_file "$arguments"
+            -config "$var/sys" -args_file "$arguments"
         ;;
     ping)
         "$BINDIR/erlexec" -noshell "${clean[@]}" -name "ping-$$@127.0.0.1" -eval "$client"'
@@ -92,10 +102,10 @@ case $1 in
              io:format("~p~n", [Value]), halt(0).'
         ;;
     eval)
-        "$BINDIR/erlexec" -noshell "${clean[@]}" -config "$root/releases/$version/sys" -pa "$root"/lib/*/ebin -eval '
+        "$BINDIR/erlexec" -noshell "${clean[@]}" -config "$var/sys" -pa "$root"/lib/*/ebin -eval '
              {ok, _} = application:ensure_all_started(elixir),
              try '"'Elixir.Code':eval_string($expression)"' of _ -> halt(0)
-             catch _:Reason -> io:format(standard_error, "~p~n", [Reason]), halt(1) end.'
+             catch _:Reason -> io:format("\e[31m▸  Evaluation failed with: ~p\e[0m~n", [Reason]), halt(1) end.'
         ;;
     remote_console) exec "$BINDIR/erlexec" "${clean[@]}" -name "remsh-$$@127.0.0.1" -hidden -remsh "$name" ;;
     *) exit 1 ;;

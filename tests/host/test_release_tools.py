@@ -67,6 +67,21 @@ def test_a_distillery_tarball_is_nobody_elses(host: Host, distillery: dict[Varia
     assert host.machine.run(search, user="devops", stdin=needle, check=False).stdout == ""
 
 
+def test_a_new_password_gets_into_the_next_distillery_release(
+    host: Host, distillery: dict[Variant, Path], release: str, tmp_path: Path
+) -> None:
+    """It is built in, and a task must not take version and configuration of the running release for its own."""
+    machine, new = host.machine, Variant("stage", "0.4.0")
+    host.project.set_secrets("stage", database_password="another-password-of-the-database")
+    host.project.apply("--limit", "stage").require_success()
+    run = entry_point(host, "deploys/release.py", "stage", TARBALL=str(distillery[NEW]))
+    assert (run.exit_code, "password authentication failed" in run.output) == (1, True), run.output
+    built = build_variants(release, tmp_path, [new], machine.run("cat /var/stage.secret.exs").stdout)
+    tarball = Changed(built[new], tmp_path / "0.4.0.tar.gz").by(lambda tree: as_distillery(tree, VM_ARGS))
+    entry_point(host, "deploys/release.py", "stage", TARBALL=str(tarball)).require_success()
+    assert (version(machine, "stage"), page(machine, "stage", path="/health").status) == ("0.4.0", 200)
+
+
 def test_a_first_release_that_fails_leaves_none(host: Host, tarballs: dict[str, Path], tmp_path: Path) -> None:
     def fail_at_start(tree: Path) -> None:
         (next(tree.glob("lib/billing-*")) / "priv/fail").write_text("start")

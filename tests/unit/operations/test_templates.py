@@ -214,6 +214,26 @@ def test_the_revision_is_read_from_a_directory_that_is_roots_alone(
     assert not [path for path in read if path.startswith("/home/")]
 
 
+@pytest.mark.parametrize(
+    ("tool", "goes"), [("mix", "tmp/billing-0.1.0.runtime.config"), ("distillery", "var/start_erl.data")]
+)
+def test_a_start_begins_without_what_the_last_one_wrote(
+    environment: Callable[..., Environment], tmp_path: Path, tool: str, goes: str
+) -> None:
+    """Old secrets of a mix release; the version that Distillery would boot instead of the linked one."""
+    given = environment(release_tool=tool)
+    stays = tmp_path / ".erlang.cookie"
+    for _ in range(2):
+        for path in (tmp_path / goes, stays):
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        for line in unit_lines(given):
+            if line.startswith("ExecStartPre=-"):
+                command = line.removeprefix("ExecStartPre=-").replace(given.private_path, str(tmp_path))
+                assert subprocess.run(shlex.split(command), check=False).returncode == 0
+        assert (not (tmp_path / goes).exists(), stays.exists()) == (True, True)
+
+
 def test_the_two_newest_crash_dumps_stay(environment: Callable[..., Environment], tmp_path: Path) -> None:
     given = environment()
     step = next(line for line in unit_lines(given) if "erl_crash.dump" in line)

@@ -24,13 +24,25 @@ echo "version=from mix.exs"
 printf '%s\\n' "version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)" app=billing elixir=1.18.3 "$TOLD" > "$2"
 """
 
-# And of mix: a release. MIX_VERSION is one that mix.exs sets of its own.
+# And of mix: a release. MIX_VERSION is one that mix.exs sets of its own. From OTP 25 on, the table of Distillery's release
+# gets into OTP's own directory. OLD is a Distillery before 2.1, with the OTP of its time.
 MIX = """\
 echo "mix $*" >> ../calls
 version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)
 case $1 in
-release) release "${MIX_VERSION:-$4}" ;;
-distillery.release) release "${MIX_VERSION:-$version}" ;;
+release)
+    [ -n "$OLD" ] || version=$4
+    release "${MIX_VERSION:-$version}"
+    [ -z "$OLD" ] || echo "the table of $OLD" > "$made/releases/RELEASES"
+    ;;
+distillery.release)
+    if [ -n "$OLD" ]; then
+        echo '** (Mix) The task "distillery.release" could not be found'
+        exit 1
+    fi
+    release "${MIX_VERSION:-$version}"
+    [ ! -d "$OTP_RELEASES" ] || echo "the table of OTP" > "$OTP_RELEASES/RELEASES"
+    ;;
 esac
 """
 
@@ -54,6 +66,8 @@ class Scratch:
         self.program = sandbox.directory / "build-stage"
         self.source = sandbox.directory / "scratch" / "source"
         self.secrets = sandbox.directory / "stage.secret.exs"
+        self.otp = sandbox.directory / "otp"
+        self.otp.mkdir()
         (self.source / "config").mkdir(parents=True)
         (self.source / "lib").mkdir()
         (self.source / "lib" / "billing.ex").touch()
@@ -77,18 +91,29 @@ class Scratch:
         + variables: for the program and the stand-ins
         """
         return subprocess.run(
-            [self.program], cwd=self.source, env=_given(told) | variables, capture_output=True, text=True, check=False,
+            [self.program], cwd=self.source, env=self._given(told) | variables, capture_output=True, text=True, check=False,
             timeout=60,
         )  # fmt: skip
 
     def start(self) -> "subprocess.Popen[bytes]":
         """A build that the test interrupts, in a process group of its own."""
         return subprocess.Popen(
-            [self.program], cwd=self.source, env=_given(()), stdout=subprocess.DEVNULL, start_new_session=True
+            [self.program], cwd=self.source, env=self._given(()), stdout=subprocess.DEVNULL, start_new_session=True
         )
+
+    def _given(self, told: tuple[str, ...]) -> dict[str, str]:
+        given = {"REVISION": REVISION, "BRANCH": "main", "TAKEN": "", "WITH_ERTS": "yes"}
+        return given | {"OTP_RELEASES": str(self.otp), "TOLD": "\n".join(told)}
 
     def calls(self) -> list[str]:
         return (self.source.parent / "calls").read_text().splitlines()
+
+    def read(self, name: str) -> str:
+        """A file of the tarball."""
+        with tarfile.open(self.source.parent / "release.tar.gz") as archive:
+            file = archive.extractfile(name)
+            assert file
+            return file.read().decode()
 
     def built(self) -> list[str]:
         """Names in the tarball; none without one."""
@@ -97,11 +122,6 @@ class Scratch:
             return []
         with tarfile.open(tarball) as archive:
             return sorted(archive.getnames())
-
-
-def _given(told: tuple[str, ...]) -> dict[str, str]:
-    lines = "\n".join(told)
-    return {"REVISION": REVISION, "BRANCH": "main", "TAKEN": "", "WITH_ERTS": "yes", "TOLD": lines}
 
 
 @pytest.fixture
@@ -148,9 +168,44 @@ def test_distillery_takes_the_version_of_mix_exs(scratch: Callable[..., Scratch]
     place.secrets.write_text("secret")
     done = place.build()
     assert (done.returncode, done.stderr) == (0, "")
-    assert place.calls()[-1] == "mix distillery.release --env=stage"
+    assert place.calls()[-1] == "mix distillery.release --env=stage --no-tar"
     assert f'version: "{STAMPED}",' in (place.source / "mix.exs").read_text()
     assert (place.source / "config" / place.secrets.name).readlink() == place.secrets
+
+
+def test_the_table_of_a_distillery_release_is_brought_from_otp(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(release_tool="distillery")
+    place.secrets.write_text("secret")
+    assert place.build().returncode == 0
+    assert place.read("./releases/RELEASES") == "the table of OTP\n"
+
+
+def test_a_distillery_release_without_a_table_is_refused(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(release_tool="distillery")
+    place.secrets.write_text("secret")
+    failed(place, place.build(OTP_RELEASES=""), "Erlang wrote no releases/RELEASES, ")
+
+
+def test_distillery_before_2_1(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(release_tool="distillery", release_name="demo")
+    place.secrets.write_text("secret")
+    done = place.build(OLD="Distillery 1.5", OTP_RELEASES="", RELEASE="demo")
+    assert done.returncode == 0, done.stdout
+    assert place.calls()[-1] == "mix release --env=stage --no-tar --name=demo"
+    assert place.read("./releases/RELEASES") == "the table of Distillery 1.5\n"
+
+
+@pytest.mark.parametrize("old", ["", "Distillery 1.5"])
+def test_each_tarball_has_one_version_of_distillery(scratch: Callable[..., Scratch], old: str) -> None:
+    place = scratch(release_tool="distillery")
+    place.secrets.write_text("secret")
+    for number in range(3):
+        (place.source / "mix.exs").write_text(f'  app: :billing,\n  version: "0.{number}.0",\n')
+        former = place.source / f"_build/stage/rel/billing/releases/{number}-of-before"
+        former.mkdir(parents=True)
+        (former / "sys.config").write_text("the password of before")
+        assert place.build(OLD=old).returncode == 0
+        assert not [name for name in place.built() if "of-before" in name]
 
 
 def test_distillery_needs_the_secrets(scratch: Callable[..., Scratch]) -> None:
@@ -295,7 +350,7 @@ def test_distillery_is_told_the_name_of_the_release(scratch: Callable[..., Scrat
     place = scratch(release_tool="distillery", release_name="demo")
     place.secrets.write_text("secret")
     assert place.build(RELEASE="demo").returncode == 0
-    assert place.calls()[-1] == "mix distillery.release --env=stage --name=demo"
+    assert place.calls()[-1] == "mix distillery.release --env=stage --no-tar --name=demo"
 
 
 def test_an_application_in_a_directory_of_its_repository_is_built_there(scratch: Callable[..., Scratch]) -> None:
@@ -375,6 +430,10 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
         (
             "/bin/sh: 1: node: not found",
             "the build needs the program node: add Debian's package nodejs to build_packages",
+        ),
+        (
+            "==> Invalid application `:sasl`! The file sasl.app does not exist or cannot be loaded.",
+            "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project ",
         ),
     ],
 )

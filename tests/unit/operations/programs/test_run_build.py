@@ -131,6 +131,63 @@ def test_the_unit_gets_the_group_of_the_secret_file_where_there_is_one(host: Hos
     assert "--property=SupplementaryGroups=secrets" in host.asked()
 
 
+# Erlang says where OTP is, to nobody alone.
+ERL = """\
+[ "$ASKED_AS" = nobody ] || exit 1
+echo "$HOME" > home
+printf %s "$PWD/erlang"
+"""
+AS = """\
+user=$2
+shift 5
+[ "$user" = nobody ] || exec "$@"
+[ "$1 $2" = "env -i" ] || exit 1
+shift 2
+exec env -i "ASKED_AS=$user" "$@"
+"""
+
+
+def with_otp(host: Host, release_tool: str) -> Path:
+    """A build with this tool, and OTP's directory of releases."""
+    (host.directory / "build-stage.conf").write_text(
+        f"release_tool={release_tool}\ntoolchain_path={host.sandbox.bin}:\n"
+    )
+    host.sandbox.stub("erl", ERL)
+    host.sandbox.stub("setpriv", AS)
+    releases = host.directory / "erlang/releases"
+    (releases / "25").mkdir(parents=True)
+    (releases / "25/OTP_VERSION").write_text("25.2.3\n")
+    (releases / "RELEASES").write_text("the table of OTP itself")
+    return releases
+
+
+def test_otp_writes_the_table_of_a_distillery_release_into_a_copy(host: Host) -> None:
+    releases = with_otp(host, "distillery")
+    copy = host.directory / "builds/otp"
+    for _ in range(2):
+        # Of a build that was killed.
+        copy.mkdir(parents=True, exist_ok=True)
+        (copy / "RELEASES").write_text("of another build")
+        assert host.run().returncode == 0
+        assert {f"--property=BindPaths={copy}:{releases}", f"--setenv=OTP_RELEASES={copy}"} < set(host.asked())
+        assert [path.name for path in copy.iterdir()] == ["25"]
+        pack(host.archive, "mix.exs")
+    assert (copy / "25/OTP_VERSION").read_text() == "25.2.3\n"
+    assert (releases / "RELEASES").read_text() == "the table of OTP itself"
+    assert (host.directory / "home").read_text() == "/nonexistent\n"
+
+
+@pytest.mark.parametrize("trouble", ["mix", "no erl", "no releases"])
+def test_other_builds_need_no_copy(host: Host, trouble: str) -> None:
+    releases = with_otp(host, "mix" if trouble == "mix" else "distillery")
+    if trouble == "no erl":
+        host.sandbox.stub("erl", "exit 127")
+    if trouble == "no releases":
+        releases.rename(releases.with_name("elsewhere"))
+    assert host.run().returncode == 0
+    assert not [word for word in host.asked() if "BindPaths" in word or "OTP_RELEASES" in word]
+
+
 def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
     (host.store / "billing-0.1.0.tar.gz").touch()
     (host.store / "other-9.9.9.tar.gz").touch()

@@ -36,7 +36,7 @@ def test_a_migration_runs_as_the_application_in_its_sandbox(pending: StubHost) -
     [call] = [call for call in pending.calls if " UP" in call]
     assert "--property=User=billing --property=MemoryMax=1M" in call
     assert "ExecStart" not in call
-    assert f" -- {pending.root}/releases/0.2.0/bin/billing eval " in call
+    assert f" {pending.root}/releases/0.2.0/bin/billing eval " in call
     assert call.endswith(" UP")
 
 
@@ -97,6 +97,25 @@ def test_a_migration_that_fails_halfway(pending: StubHost) -> None:
     )
     words = pending.run("release", "0.2.0")
     assert f"THE DATABASE HAS CHANGED: applied are the migrations {OLD} {NEW}; before, {OLD}." in words
+
+
+@pytest.mark.parametrize("stream", ["1", "2"], ids=["distillery", "mix_release"])
+def test_a_database_that_cannot_be_asked_after_a_failure_is_explained(pending: StubHost, stream: str) -> None:
+    stub = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
+    broken = f"[ ! -e $HOST/broken ] || {{ echo migrations:; echo the password is wrong >&{stream}; exit 1; }}\n"
+    pending.stub("systemd-run", broken + stub.replace("*UP*) [ -e", '*UP*) : > "$HOST/broken"; exit 1; [ -e'))
+    words = pending.run("release", "0.2.0").splitlines()
+    assert words.count("the password is wrong") == 1
+    assert f"Where the database stands could not be asked; before, these migrations were applied: {OLD}" in words
+
+
+def test_the_release_of_a_migration_has_no_directory_of_the_running_one(pending: StubHost) -> None:
+    pending.run("migrate")
+    for call in pending.calls:
+        if call.startswith("systemd-run "):
+            assert "--property=TemporaryFileSystem=/dev/shm:" in call
+            assert " -- /usr/bin/env RELEASE_MUTABLE_DIR=/dev/shm/release RELEASE_TMP=/dev/shm/release " in call
+    assert pending.called("systemd-run") > 1
 
 
 def test_a_migration_that_changed_nothing_is_no_success(pending: StubHost) -> None:

@@ -93,8 +93,18 @@ def test_the_unit_has_the_applications_settings_and_a_name_of_its_own(host: Sand
         "EnvironmentFile=/var/lib/billing_stage/variables.secret", "MemoryMax=1024M", "ProtectSystem=strict",
     ]  # fmt: skip
     properties = [word.removeprefix("--property=") for word in words if word.startswith("--property=")]
-    assert properties[2:] == settings
-    assert words[words.index("--") + 1 :] == [f"{release}/bin/billing", "eval", "1"]
+    assert properties[2:-1] == settings
+    assert words[-3:] == [f"{release}/bin/billing", "eval", "1"]
+
+
+def test_the_release_writes_into_memory_that_the_task_alone_sees(host: Sandbox) -> None:
+    # systemd lets the unit's files of variables overrule variables of the command line, so the command sets them itself.
+    of_the_unit = "export RELEASE_MUTABLE_DIR=var RELEASE_TMP=tmp\nexec"
+    host.stub("systemd-run", SYSTEMD_RUN.replace("exec", of_the_unit))
+    runs(host, '[ "$RELEASE_TMP" = "$RELEASE_MUTABLE_DIR" ] && echo "${RELEASE_TMP%/*}"')
+    with start(host) as run:
+        assert run.communicate(timeout=20)[0].rstrip() == "/dev/shm"  # noqa: S108
+    assert "--property=TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,noexec" in asked(host)
 
 
 @pytest.mark.parametrize("expression", ["1 + 1", "a\n  'b' \"c\" `d` \\ # %s é", "-1", "* ; id"])
