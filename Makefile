@@ -38,6 +38,8 @@ doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
 # --- Releasing -------------------------------------------------------------------------------------------------------
 build: $(VENV) ## Build REF=… (main) into the store: ENV=stage; FETCH=1
 	$(PYTHON) -m commands.build $(BUILD) $(ENVIRONMENTS)
+toolchain: $(VENV) ## Build Erlang and Elixir of the data: ENV=stage
+	$(PYTHON) -m commands.toolchain $(ENVIRONMENTS)
 update: $(VENV) ## Build, and release what was built: ENV=stage
 	$(PYTHON) -m commands.update $(BUILD) $(ANSWER) $(ENVIRONMENTS)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage
@@ -58,8 +60,7 @@ ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
 	$(PYTHON) -m commands.ping $(ENVIRONMENTS)
 console: $(VENV) ## A shell in the running node: ENV=stage
 	$(PYTHON) -m commands.console $(ENVIRONMENTS)
-# Over the environment: a newline in a recipe would end the command.
-rpc task: export EXPRESSION = $(call given,EXPR)
+rpc task: export EXPRESSION = $(call given,EXPR) # Over the environment: a newline in a recipe would end the command.
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
 task: $(VENV) ## Evaluate EXPR='…' beside the running node: ENV=stage

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.release.build import OTP
+from operations.release.toolchain import OTP
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Run
 from tests.host.releases import seed_application, wait_until
