@@ -17,9 +17,7 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
-
 .PHONY: $(shell awk -F: '/^[a-z-]+:/ { print $$1 }' $(MAKEFILE_LIST))
-
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 # --- Deploying -------------------------------------------------------------------------------------------------------
@@ -60,7 +58,8 @@ ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
 	$(PYTHON) -m commands.ping $(ENVIRONMENTS)
 console: $(VENV) ## A shell in the running node: ENV=stage
 	$(PYTHON) -m commands.console $(ENVIRONMENTS)
-rpc task: export EXPRESSION = $(call given,EXPR) # Over the environment: a newline in a recipe would end the command.
+# Over the environment: a newline in a recipe would end the command.
+rpc task: export EXPRESSION = $(call given,EXPR)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
 	$(PYTHON) -m commands.rpc $(or $(ENVIRONMENTS),-- '') "$$EXPRESSION"
 task: $(VENV) ## Evaluate EXPR='…' beside the running node: ENV=stage

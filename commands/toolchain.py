@@ -5,8 +5,6 @@
 Exit code 0: they are there, or the lines were shown. 1: refused or failed. 130: interrupted.
 """
 
-import click
-
 from commands import options
 from commands.build import build_host
 from commands.deployment import HALF_TOOLCHAIN, Deployment, on_interruption

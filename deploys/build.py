@@ -37,8 +37,8 @@ mix_exs = requirement.from_archive(revision.archive, environment.build_directory
 elixir = toolchain.elixir(environment, distribution)
 if elixir and (asked := requirement.unmet(mix_exs, environment, elixir[0])):
     raise DeployError(
-        f"{asked.file} of {revision.revision[:7]} asks for Elixir {asked.value}, and {environment.environment} would be built "
-        f"with {elixir[0]} ({elixir[1]}): set elixir_version in group_data to one that matches, and make toolchain "
+        f"{asked.file} of {revision.revision[:7]} asks for Elixir {asked.value}, and {environment.environment} would be "
+        f"built with {elixir[0]} ({elixir[1]}): set elixir_version in group_data to one that matches, and make toolchain "
         f"ENV={environment.environment} shows what else to write. Nothing was changed."
     )
 

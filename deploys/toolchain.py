@@ -1,4 +1,4 @@
-"""Build Erlang and Elixir of one environment: `DEPLOY_BUILD=stage pyinfra inventory.py deploys/toolchain.py --limit <build host>`.
+"""Build Erlang and Elixir: `DEPLOY_BUILD=stage pyinfra inventory.py deploys/toolchain.py --limit <build host>`.
 
 Variables of this process:
 

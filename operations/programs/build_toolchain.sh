@@ -79,12 +79,13 @@ unpack() {
 
 # $1: sentence about the step, the rest: a command. Its output shows after a failure. Every half minute a line tells where it is.
 step() {
-    local name=$1 watch
+    local name=$1 watch place
     shift
     say "$name"
     while sleep 30; do
-        say "$name: $(grep -aoE '=== Entering application [a-z_0-9]+|^==> [a-z_0-9]+' log | tail -n 1 | grep -oE '[a-z_0-9]+$' || true)"
-    done 2> /dev/null &
+        place=$(sed -n "s|^make.*Entering directory '$(pwd -P)/\\(.*\\)'\$|\\1|p; s|^==> ||p" log | tail -n 1)
+        say "$name${place:+: $place}"
+    done &
     watch=$!
     "$@" > log 2>&1 < /dev/null || {
         kill "$watch"

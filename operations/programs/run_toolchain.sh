@@ -27,7 +27,7 @@ start() {
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --property=DynamicUser=yes --property=CacheDirectory="$name" \
         --property=CacheDirectoryMode=0700 --property=WorkingDirectory="/var/cache/$name" --property=ProtectHome=yes \
-        --property=UMask=0022 --property=CPUWeight=20 --property=IOWeight=20 --property=Nice=10 \
+        --property=UMask=0022 --property=CPUWeight=20 --property=IOWeight=20 \
         --property=SyslogIdentifier="$name" --property=RuntimeMaxSec="$patience" --setenv=DESTINATION="$destination" \
         "${variables[@]}" -- /bin/bash "$copy"
 }
