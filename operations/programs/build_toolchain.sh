@@ -10,7 +10,7 @@
 set -euo pipefail
 scratch=$PWD
 root=$scratch/root
-export LC_ALL=C.UTF-8 HOME=$scratch PATH=/usr/bin:/bin
+export LC_ALL=C.UTF-8 HOME=$scratch
 
 say() { printf '[%2d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
@@ -82,7 +82,8 @@ step() {
     local name=$1 watch place
     shift
     say "$name"
-    while sleep 30; do
+    # A process of its own, such as sleep, would outlive this one.
+    while ! read -rt 30 <> <(:); do
         place=$(sed -n "s|^make.*Entering directory '$(pwd -P)/\\(.*\\)'\$|\\1|p; s|^==> ||p" log | tail -n 1)
         say "$name${place:+: $place}"
     done &
@@ -161,6 +162,8 @@ try() {
     }
 }
 
+# A toolchain that is half made takes more than a gigabyte.
+trap 'rm -rf "$scratch/root" "$scratch/erlang" "$scratch/elixir"' EXIT
 rm -rf root result.tar
 [ -z "$ERLANG_VERSION" ] || fetch erlang "Erlang $ERLANG_VERSION" "$ERLANG_URL" "$ERLANG_SHA256"
 fetch elixir "Elixir $ELIXIR_VERSION" "$ELIXIR_URL" "$ELIXIR_SHA256"
@@ -174,5 +177,4 @@ build_elixir
 try
 tar -C "$root$DESTINATION" -cf result.part .
 mv result.part result.tar
-rm -rf root erlang elixir
 say "Built the toolchain"

@@ -29,6 +29,7 @@ start() {
         --property=CacheDirectoryMode=0700 --property=WorkingDirectory="/var/cache/$name" --property=ProtectHome=yes \
         --property=UMask=0022 --property=CPUWeight=20 --property=IOWeight=20 \
         --property=SyslogIdentifier="$name" --property=RuntimeMaxSec="$patience" --setenv=DESTINATION="$destination" \
+        --setenv=PATH=/usr/local/bin:/usr/bin:/bin \
         "${variables[@]}" -- /bin/bash "$copy"
 }
 
@@ -68,8 +69,7 @@ follow "$begin" "$unit"
     systemctl reset-failed "$unit"
     exit 1
 }
-# It was asked for checksums alone.
-[ -f "$scratch/result.tar" ] || exit 0
-store
+# Without it, checksums alone were asked for.
+[ ! -f "$scratch/result.tar" ] || store
 rm -rf "$scratch" "/var/cache/$name" "$copy"
-echo "the toolchain is in $destination"
+! is_there || echo "the toolchain is in $destination"

@@ -1,7 +1,6 @@
 """Erlang and Elixir on a build host: Debian's packages, an archive in the group data, or versions that it builds once."""
 
 from collections.abc import Generator
-from hashlib import sha256
 
 import pyinfra
 from pyinfra.api import FactBase, FunctionCommand, StringCommand, operation
@@ -13,11 +12,10 @@ from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from group_data.schema.toolchain import DIRECTORY, OPTIONS
 from operations.host import packages, program
 from operations.host.report import announce
 from operations.release.artifacts import FreeSpace
-
-DIRECTORY = "/opt/toolchains"
 
 # Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
 OTP = (
@@ -34,13 +32,6 @@ PACKAGES = ("elixir", *_ERLANG, *_TOOLS)
 # For downloads, and for compiling Erlang: its JIT is C++, its crypto needs OpenSSL, its shell ncurses, its makefiles perl.
 _DOWNLOAD = ("ca-certificates", "curl", "unzip", "xz-utils")
 _COMPILE = ("g++", "libncurses-dev", "libssl-dev", "perl")
-
-# What a server never needs: graphics, Java, ODBC, and two protocols of telephone networks, which take long to compile.
-# Debian's packages above lack the same.
-_OPTIONS = tuple(
-    f"--without-{name}"
-    for name in ("wx", "observer", "debugger", "et", "javac", "jinterface", "odbc", "megaco", "diameter")
-)
 
 # The first number of Debian's Erlang, and its Elixir where the host has no package lists yet.
 _DEBIAN_OTP = {"Debian 12": "25", "Debian 13": "27"}
@@ -90,31 +81,12 @@ def install(environment: Environment, distribution: str) -> None:
         packages.install([*PACKAGES, *environment.build_packages], "Build")
 
 
-def directory(environment: Environment) -> str | None:
-    """The directory of the environment's toolchain; None for Debian's packages.
-
-    The name is a checksum of everything that decides about the content but the distribution, which a file in it names.
-
-    + environment: environment of the build
-    """
-    if environment.toolchain:
-        return f"{DIRECTORY}/{environment.toolchain_sha256}"
-    if not environment.elixir_version:
-        return None
-    erlang = [environment.erlang_version or "", environment.erlang_sha256 or ""]
-    elixir = [environment.elixir_version, environment.elixir_sha256 or ""]
-    recipe = " ".join(_OPTIONS) if environment.erlang_version else ""
-    everything = "\0".join([*erlang, *elixir, recipe])
-    return f"{DIRECTORY}/{sha256(everything.encode()).hexdigest()}"
-
-
 def search_path(environment: Environment) -> str:
     """The beginning of PATH in a build: the toolchain's programs with a colon, or nothing.
 
     + environment: environment of the build
     """
-    found = directory(environment)
-    return f"{found}/bin:" if found else ""
+    return f"{environment.toolchain_path}/bin:" if environment.toolchain_path else ""
 
 
 def elixir(environment: Environment, distribution: str) -> tuple[str, str] | None:
@@ -125,7 +97,7 @@ def elixir(environment: Environment, distribution: str) -> tuple[str, str] | Non
     """
     if environment.elixir_version:
         return environment.elixir_version, "elixir_version"
-    if environment.toolchain and not pyinfra.host.get_fact(Directory, path=directory(environment)):
+    if environment.toolchain and not pyinfra.host.get_fact(Directory, path=environment.toolchain_path):
         return None
     known: str | None = pyinfra.host.get_fact(ElixirVersion, path=search_path(environment))
     if environment.toolchain:
@@ -175,7 +147,7 @@ def _require_checksums(environment: Environment) -> None:
 def _archive(environment: Environment) -> None:
     if environment.build_packages:
         packages.install(environment.build_packages, "Build")
-    there = f"{DIRECTORY}/{environment.toolchain_sha256}"
+    there = str(environment.toolchain_path)
     archive = f"{there}.tar.gz"
     _place()
     files.download(
@@ -213,7 +185,7 @@ def _unpack(archive: str, directory: str) -> Generator[StringCommand]:
 
 
 def _is_there(environment: Environment, distribution: str) -> bool:
-    names: object = pyinfra.host.get_fact(FileContents, path=f"{directory(environment)}/distribution")
+    names: object = pyinfra.host.get_fact(FileContents, path=f"{environment.toolchain_path}/distribution")
     return names == [distribution]
 
 
@@ -241,7 +213,7 @@ def _build(environment: Environment, distribution: str) -> Generator[FunctionCom
         long = "about ten minutes on two processors" if environment.erlang_version else "less than two minutes"
         announce(f"Will first build {title(environment)} on this host, once, which takes {long}")
     otp = (environment.erlang_version or _DEBIAN_OTP.get(distribution, "")).partition(".")[0]
-    variables = {"ERLANG_OPTIONS": " ".join(_OPTIONS)}
+    variables = {"ERLANG_OPTIONS": " ".join(OPTIONS)}
     for name in ("erlang", "elixir"):
         version = getattr(environment, f"{name}_version") or ""
         variables |= {
@@ -249,7 +221,7 @@ def _build(environment: Environment, distribution: str) -> Generator[FunctionCom
             f"{name.upper()}_URL": getattr(environment, f"{name}_source").format(version=version, otp=otp),
             f"{name.upper()}_SHA256": getattr(environment, f"{name}_sha256") or "",
         }
-    arguments = [str(directory(environment)), distribution, program.text("build_toolchain.sh"), str(PATIENCE)]
+    arguments = [str(environment.toolchain_path), distribution, program.text("build_toolchain.sh"), str(PATIENCE)]
     words = [f"{name}={value}" for name, value in variables.items()]
     yield FunctionCommand(_run, [program.command("run_toolchain.sh", *arguments, *words)], {})
 
