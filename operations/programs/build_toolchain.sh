@@ -125,8 +125,19 @@ build_erlang() {
     step "Erlang $ERLANG_VERSION: compile" make -j "$(jobs)"
     step "Erlang $ERLANG_VERSION: install" make install DESTDIR="$root"
     cd "$scratch"
-    # The programs of the installation look for their files where these will be.
-    export PATH=$ERL_TOP/bin:$PATH
+    relocate
+    export PATH=$root$DESTINATION/bin:$PATH
+}
+
+# bin/erl is a link, and Erlang finds its files only from the link's target when they lie elsewhere. As a program of its own it
+# works from any place: here, and in an archive that somebody makes of the toolchain.
+relocate() {
+    local erl=$root$DESTINATION/bin/erl
+    [ -L "$erl" ] || return 0
+    rm "$erl"
+    # shellcheck disable=SC2016
+    printf '#!/bin/sh\nexec "$(dirname "$(readlink -f "$0")")/../lib/erlang/bin/erl" "$@"\n' > "$erl"
+    chmod 755 "$erl"
 }
 
 # Compiled by its makers, or sources.

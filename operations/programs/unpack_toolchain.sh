@@ -1,6 +1,5 @@
 #!/bin/bash
-# Unpacks a toolchain. The directory gets its name when it is complete. A single directory around all files of the archive is left
-# out.
+# Unpacks a toolchain. The directory gets its name when it is complete. A single directory around all files is left out.
 #
 # $1: archive, $2: directory
 set -eu
@@ -11,14 +10,17 @@ flock 9
 rm -rf "$2.part"
 mkdir "$2.part"
 tar -xzf "$1" -C "$2.part" --no-same-owner
-inside=("$2.part"/*)
-[ "${#inside[@]}" = 1 ] || inside=("$2.part")
-[ -d "${inside[0]}/bin" ] || {
-    echo "the archive of toolchain has no directory bin" >&2
-    rm -rf "$2.part"
-    exit 1
+unpacked=$2.part
+[ -d "$unpacked/bin" ] || {
+    inside=("$unpacked"/*)
+    unpacked=${inside[0]}
+    [ "${#inside[@]}" = 1 ] && [ -d "$unpacked/bin" ] || {
+        echo "the archive of toolchain has no directory bin" >&2
+        rm -rf "$2.part"
+        exit 1
+    }
 }
-chmod -R go+rX "$2.part"
-sync -f "$2.part"
-mv "${inside[0]}" "$2"
+chmod -R go+rX "$unpacked"
+sync -f "$unpacked"
+mv "$unpacked" "$2"
 rm -rf "$2.part"

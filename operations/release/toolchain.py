@@ -30,7 +30,8 @@ _TOOLS = ("git", "gcc", "libc6-dev", "make")
 PACKAGES = ("elixir", *_ERLANG, *_TOOLS)
 
 # For downloads, and for compiling Erlang: its JIT is C++, its crypto needs OpenSSL, its shell ncurses, its makefiles perl.
-_DOWNLOAD = ("ca-certificates", "curl", "unzip", "xz-utils")
+_DOWNLOAD = ("ca-certificates", "curl")
+_UNPACK = {".zip": "unzip", ".xz": "xz-utils"}
 _COMPILE = ("g++", "libncurses-dev", "libssl-dev", "perl")
 
 # The first number of Debian's Erlang, and its Elixir where the host has no package lists yet.
@@ -114,7 +115,7 @@ def checksums(environment: Environment, distribution: str) -> bool:
     """
     if not _unset(environment):
         return False
-    packages.install(_DOWNLOAD, "Toolchain")
+    packages.install(_downloaders(environment), "Toolchain")
     _build(name="Toolchain: checksums", environment=environment, distribution=distribution)
     return True
 
@@ -167,9 +168,14 @@ def _versions(environment: Environment, distribution: str) -> None:
     if not there:
         _require_space(environment)
     needed = _COMPILE if environment.erlang_version else _ERLANG
-    packages.install([*_TOOLS, *_DOWNLOAD, *needed, *environment.build_packages], "Build")
+    packages.install([*_TOOLS, *_downloaders(environment), *needed, *environment.build_packages], "Build")
     _place()
     _build(name=f"Build: {title(environment)}", environment=environment, distribution=distribution)
+
+
+def _downloaders(environment: Environment) -> list[str]:
+    sources = (environment.erlang_source if environment.erlang_version else "", environment.elixir_source)
+    return [*_DOWNLOAD, *(name for end, name in _UNPACK.items() if any(source.endswith(end) for source in sources))]
 
 
 def _place() -> None:
