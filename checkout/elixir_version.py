@@ -73,7 +73,7 @@ def _conditions(requirement: str) -> list[tuple[str, str, str]]:
 def _operand(operator: str, text: str) -> _Version:
     version = _parsed(text)
     if version.short and operator != "~>":
-        raise ValueError(f"{text} is no version with three numbers, which {operator} needs")
+        raise ValueError(f"{text} is no version")
     return version
 
 

@@ -14,11 +14,11 @@ unpacked=$2.part
 [ -d "$unpacked/bin" ] || {
     inside=("$unpacked"/*)
     unpacked=${inside[0]}
-    [ "${#inside[@]}" = 1 ] && [ -d "$unpacked/bin" ] || {
+    if [ "${#inside[@]}" != 1 ] || [ ! -d "$unpacked/bin" ]; then
         echo "the archive of toolchain has no directory bin" >&2
         rm -rf "$2.part"
         exit 1
-    }
+    fi
 }
 chmod -R go+rX "$unpacked"
 sync -f "$unpacked"
