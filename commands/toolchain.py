@@ -1,4 +1,4 @@
-"""Build the Erlang and Elixir that group data names, on the environment's build host.
+"""Build the Erlang and Elixir of the data on the build host.
 
 `make build` does this, too. Without their checksums in group data it downloads them, and shows the lines to write.
 
