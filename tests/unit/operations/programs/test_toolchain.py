@@ -274,3 +274,50 @@ def test_two_at_once_build_one_after_the_other(host: Host) -> None:
             fcntl.flock(lock, fcntl.LOCK_UN)
             waiting.communicate(timeout=60)
     assert (waiting.returncode, host.destination.exists()) == (0, True)
+
+
+@pytest.mark.parametrize("inside", ["", "elixir-otp-27/"])
+def test_an_archive_may_have_one_directory_around_all(sandbox: Sandbox, inside: str) -> None:
+    archive(sandbox.directory / "toolchain.tar.gz", {f"{inside}bin/mix": "", f"{inside}lib/elixir/VERSION": "1.18.4"})
+    for _ in range(2):
+        done = sandbox.run("unpack_toolchain.sh", "toolchain.tar.gz", str(sandbox.directory / "toolchains"))
+        assert done.returncode == 0, done.stderr
+    assert (sandbox.directory / "toolchains/bin/mix").exists()
+
+
+def test_an_archive_without_programs_is_refused(sandbox: Sandbox) -> None:
+    archive(sandbox.directory / "toolchain.tar.gz", {"elixir/one": "", "elixir/two": ""})
+    done = sandbox.run("unpack_toolchain.sh", "toolchain.tar.gz", str(sandbox.directory / "toolchains"))
+    assert (done.returncode, done.stderr) == (1, "the archive of toolchain has no directory bin\n")
+    assert not (sandbox.directory / "toolchains").exists()
+
+
+def test_toolchains_are_listed_with_their_versions(host: Host) -> None:
+    host.run()
+    (host.destination / "lib/erlang/releases/27").mkdir(parents=True)
+    (host.destination / "lib/erlang/releases/27/OTP_VERSION").write_text("27.3.4\n")
+    (host.toolchains / f"{KEY}.tar.gz").touch()
+    host.scratch.mkdir()
+    host.sandbox.places["/opt/toolchains"] = host.toolchains
+    assert host.sandbox.run("toolchains.sh").stdout.splitlines() == [
+        f"{KEY}\tErlang 27.3.4 Elixir 1.18.4",
+        f"{KEY}.tar.gz\t",
+        f"{NAME}\t",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("commands", "expected"),
+    [
+        ({"elixir": "exit 1", "apt-cache": "echo"}, ""),
+        ({"elixir": 'echo "$1" | sed s/--short-version/1.19.0-rc.1/'}, "1.19.0-rc.1\n"),
+        ({"apt-cache": 'printf "elixir:\\n  Installed: (none)\\n  Candidate: 1.14.0.dfsg-2\\n"'}, "1.14.0\n"),
+        ({"apt-cache": 'printf "elixir:\\n  Installed: (none)\\n  Candidate: (none)\\n"'}, ""),
+    ],
+)
+def test_the_elixir_that_a_build_will_have(sandbox: Sandbox, commands: dict[str, str], expected: str) -> None:
+    for name, script in commands.items():
+        sandbox.stub(name, script)
+    # Root alone becomes another user.
+    sandbox.stub("setpriv", 'shift 5\nexec "$@"')
+    assert sandbox.run("elixir_version.sh", f"{sandbox.bin}:").stdout == expected
