@@ -30,7 +30,7 @@ def unused(listed: Iterable[str], built: Iterable[Environment]) -> Iterator[tupl
             found[key] = found.get(key) or shown
     for key, shown in found.items():
         if len(key) == 64:
-            paths = f"{DIRECTORY}/{key} {DIRECTORY}/{key}.tar.gz {DIRECTORY}/{key}.part"
-            yield f"toolchain {key[:12]}{shown}", f"rm -rf {paths}"
+            # The directory, its archive, and what is left of unpacking it.
+            yield f"toolchain {key[:12]}{shown}", f"rm -rf {DIRECTORY}/{key}*"
         else:
             yield f"unfinished toolchain {key}", f"rm -rf /var/cache/private/{SCRATCH}{key} /var/cache/{SCRATCH}{key}"

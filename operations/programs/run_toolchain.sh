@@ -66,6 +66,8 @@ elif [ ! -f "$scratch/result.tar" ]; then
 fi
 follow "$begin" "$unit"
 ! systemctl is-failed --quiet "$unit" || {
+    result=$(systemctl show --property Result --value "$unit")
+    [ "$result" = exit-code ] || echo "the build of the toolchain was ended ($result): make toolchain begins it anew"
     systemctl reset-failed "$unit"
     exit 1
 }

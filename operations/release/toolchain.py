@@ -42,7 +42,7 @@ _DEBIAN_ELIXIR = {"Debian 12": "1.14.0", "Debian 13": "1.18.3"}
 PATIENCE = 3 * 3600
 
 # MiB that Erlang and Elixir take while they are compiled, and then.
-_SPACE = {"erlang": (2600, 400), "elixir": (300, 50)}
+_SPACE = {"erlang": (1700, 250), "elixir": (200, 50)}
 
 
 class ElixirVersion(FactBase[str | None]):

@@ -32,7 +32,7 @@ exit 0
 """.replace("NAME", NAME)
 SYSTEMCTL = """\
 case $1 in
-show) echo inactive ;;
+show) case $3 in Result) cat result 2> /dev/null || echo exit-code ;; *) echo inactive ;; esac ;;
 is-active) exit 3 ;;
 is-failed) [ -f failed ] ;;
 reset-failed) rm -f failed ;;
@@ -235,6 +235,12 @@ def test_elixir_that_does_not_run_with_this_erlang_is_refused(host: Host) -> Non
     assert "Erlang is too old" in done.stdout
 
 
+def test_a_build_that_the_host_ends_says_so(host: Host) -> None:
+    (host.sandbox.directory / "result").write_text("oom-kill\n")
+    done = host.run(BROKEN="yes")
+    refused(host, done, "the build of the toolchain was ended (oom-kill): make toolchain begins it anew")
+
+
 def test_a_killed_build_leaves_nothing_that_the_next_one_takes(host: Host) -> None:
     for half in ("root/old", "erlang/old", "elixir/old"):
         (host.scratch / half).mkdir(parents=True)
@@ -249,11 +255,11 @@ def test_a_killed_build_leaves_nothing_that_the_next_one_takes(host: Host) -> No
 def test_a_build_that_ended_without_its_caller_is_taken(host: Host) -> None:
     """The connection was lost meanwhile: the unit went on, and nobody put its result into place."""
     host.run()
-    shutil.copytree(host.destination, host.sandbox.directory / "result")
+    shutil.copytree(host.destination, host.sandbox.directory / "built")
     shutil.rmtree(host.destination)
     host.scratch.mkdir(parents=True)
     subprocess.run(
-        ["tar", "-C", "result", "-cf", str(host.scratch / "result.tar"), "."], cwd=host.sandbox.directory, check=True
+        ["tar", "-C", "built", "-cf", str(host.scratch / "result.tar"), "."], cwd=host.sandbox.directory, check=True
     )
     assert host.run().returncode == 0
     assert (host.starts(), (host.destination / "bin/mix").exists()) == (1, True)
