@@ -17,9 +17,7 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
-
 .PHONY: $(shell awk -F: '/^[a-z-]+:/ { print $$1 }' $(MAKEFILE_LIST))
-
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 # --- Deploying -------------------------------------------------------------------------------------------------------
@@ -38,6 +36,8 @@ doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
 # --- Releasing -------------------------------------------------------------------------------------------------------
 build: $(VENV) ## Build REF=… (main) into the store: ENV=stage; FETCH=1
 	$(PYTHON) -m commands.build $(BUILD) $(ENVIRONMENTS)
+toolchain: $(VENV) ## Build Erlang and Elixir of the data: ENV=stage
+	$(PYTHON) -m commands.toolchain $(ENVIRONMENTS)
 update: $(VENV) ## Build, and release what was built: ENV=stage
 	$(PYTHON) -m commands.update $(BUILD) $(ANSWER) $(ENVIRONMENTS)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage

@@ -20,12 +20,14 @@ class Project(NamedTuple):
     + release: options of the application's release, with the place of each; empty if it has none
     + lists: the literal lists on the way to the options: "project", "releases", "release", "config_providers"
     + top_module: `Billing` of the application module `Billing.Application`; None without one
+    + elixir: the requirement on Elixir's version; None without one, and where only running the file would tell
     """
 
     app: str | None
     release: dict[str, Setting]
     lists: dict[str, Node]
     top_module: Setting | None = None
+    elixir: Setting | None = None
 
     @property
     def is_umbrella(self) -> bool:
@@ -69,8 +71,16 @@ def read_project(read: Read, environment: Environment) -> Project:
         release = {name: _place(evaluator.value(value), value) for name, value in pairs(lists["release"]).items()}
     else:
         release = dict(_anywhere(root, evaluator))
-    app = pairs(lists["project"]).get("app") if "project" in lists else None
-    return Project(str(evaluator.value(app)) if app else None, release, lists, _top_module(functions))
+    project = pairs(lists["project"]) if "project" in lists else {}
+    app, elixir = project.get("app"), project.get("elixir")
+    asked = _place(evaluator.value(elixir), elixir) if elixir else None
+    return Project(
+        str(evaluator.value(app)) if app else None,
+        release,
+        lists,
+        _top_module(functions),
+        asked if asked and isinstance(asked.value, str) and not isinstance(asked.value, Atom) else None,
+    )
 
 
 def _top_module(functions: Mapping[str, Sequence[Node]]) -> Setting | None:

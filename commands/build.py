@@ -51,11 +51,15 @@ def build(
     flags = {"UNCOMMITTED": uncommitted, "REBUILD": rebuild, "FETCH": fetch}
     chosen = {"BUILD": environment, "REF": ref} | {name: "1" for name, value in flags.items() if value}
     with on_interruption(HALF_BUILT):
-        host = _build_host(environment)
+        host = build_host(environment)
     Deployment("deploys/build.py", HALF_BUILT, [host], settings | chosen).carry_out()
 
 
-def _build_host(environment: str) -> str:
+def build_host(environment: str) -> str:
+    """The host of the inventory that builds an environment. Ends with 1 when the data does not say.
+
+    + environment: its name
+    """
     # A separate process, because reading the inventory patches a process with gevent.
     run = subprocess.run(
         [sys.executable, "-m", "commands.build_host", environment],

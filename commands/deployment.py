@@ -20,6 +20,9 @@ from preflight.options import process_environment
 HALF_APPLIED = "Interrupted while applying: the hosts may be half prepared. Run make apply again to finish."
 HALF_RELEASED = "Interrupted: what has begun on the host ends there on its own, or goes back. See make releases."
 HALF_BUILT = "Interrupted: what was built before is as it was. A build that had begun ends on its own."
+HALF_TOOLCHAIN = (
+    "Interrupted: a toolchain that is being built is finished by the host; make toolchain follows it again."
+)
 HALF_WRITTEN = "Interrupted: run make app-apply again to finish."
 
 # pyinfra as `python -m pyinfra` runs it, but Ctrl-C ends it at once while it is imported: Python would show a traceback.

@@ -12,11 +12,13 @@ Variables of this process:
 """
 
 from pyinfra import host
+from pyinfra.api.exceptions import DeployError
 from pyinfra.operations import files
 
+from checkout import requirement
 from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, directories, pin, source
+from operations.release import artifacts, build, directories, pin, source, toolchain
 from operations.release.choice import choose_build
 from preflight import entry
 from preflight.options import option
@@ -31,8 +33,16 @@ revision = source.take(
     uncommitted=option("UNCOMMITTED") == "1",
 )
 distribution = entry.distribution()
+mix_exs = requirement.from_archive(revision.archive, environment.build_directory or ".")
+elixir = toolchain.elixir(environment, distribution)
+if elixir and (asked := requirement.unmet(mix_exs, environment, elixir[0])):
+    raise DeployError(
+        f"{asked.file} of {revision.revision[:7]} asks for Elixir {asked.value}, and {environment.environment} would be "
+        f"built with {elixir[0]} ({elixir[1]}): set elixir_version in group_data to one that matches, and make toolchain "
+        f"ENV={environment.environment} shows what else to write. Nothing was changed."
+    )
 
-build.toolchain(environment)
+toolchain.install(environment, distribution)
 build.install_program(environment)
 if at_home:
     artifacts.store(environment)

@@ -16,6 +16,7 @@ from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import environments_on, machine_of
+from inspection import toolchains
 from inspection.ask import fact
 from inspection.facts import Rows
 from inspection.probe import Lines, shell_program
@@ -57,6 +58,8 @@ def find(host: Host, environments: Mapping[str, Environment], selected: Iterable
     for example in {environment.app: environment for environment in (*built, *neighbours)}.values():
         found += _traces_of_former(host, example, here, built_here)
         found += _databases_of_former(host, example, databases)
+    listed = fact(host, Lines, arguments=shell_program("toolchains.sh"))
+    found += [Leftover(*toolchain) for toolchain in toolchains.unused(listed, built)]
     return list(dict.fromkeys(found))
 
 

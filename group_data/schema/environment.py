@@ -1,5 +1,6 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
+from group_data.schema import toolchain
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.reserved import EPMD_PORT, RESERVED_VARIABLES
 from group_data.schema.settings import Settings
@@ -178,6 +179,11 @@ class Environment(Settings):
     def build_store_path(self) -> str:
         """Tarballs on a build host for an environment of another machine. Mode 0700."""
         return f"{self.build_path}/artifacts"
+
+    @property
+    def toolchain_path(self) -> str | None:
+        """Directory on the build host with the Elixir and Erlang that group data names; None for Debian's."""
+        return toolchain.directory(self)
 
     def release_path(self, version: str) -> str:
         """Directory of one release.

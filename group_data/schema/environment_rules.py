@@ -159,6 +159,22 @@ def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
             "toolchain and toolchain_sha256 go together: the download is used only with this checksum. "
             "Set both or neither",
         )
+    for name in ("elixir", "erlang"):
+        if getattr(e, f"{name}_sha256") and not getattr(e, f"{name}_version"):
+            yield (
+                f"{name}_sha256",
+                f"{name}_sha256 is the checksum of a version, and {name}_version names none. Set both or neither",
+            )
+    if e.toolchain and e.elixir_version:
+        yield (
+            "toolchain",
+            "toolchain and elixir_version both say where Elixir comes from: keep the archive, or the version",
+        )
+    if e.erlang_version and not e.elixir_version:
+        yield (
+            "erlang_version",
+            "erlang_version needs elixir_version: Debian's Elixir goes with Debian's Erlang alone",
+        )
 
 
 def _login(subject: Subject) -> Iterator[Problem]:

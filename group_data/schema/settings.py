@@ -11,6 +11,8 @@ from group_data.schema.types import (
     BasicAuthUser,
     DatabaseName,
     Elixir,
+    ElixirVersion,
+    ErlangVersion,
     ExtensionName,
     HostName,
     ModuleName,
@@ -21,6 +23,7 @@ from group_data.schema.types import (
     RepositoryUrl,
     Sha256,
     SingleLine,
+    SourceUrl,
     Text,
     ToolchainUrl,
     UrlPath,
@@ -431,6 +434,40 @@ class Settings(BaseModel):
         default=None,
         description="Its SHA-256, with toolchain only.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    elixir_version: ElixirVersion | None = Field(
+        default=None,
+        description="Version of Elixir for builds, installed once on the build host for all environments that name it. "
+        "Without erlang_version it goes with Debian's Erlang. Default: Debian's Elixir.",
+        examples=["1.18.4"],
+    )
+    elixir_sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the archive that elixir_source names. `make toolchain` shows it as long as it is not set.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    elixir_source: SourceUrl = Field(
+        default="https://github.com/elixir-lang/elixir/releases/download/v{version}/elixir-otp-{otp}.zip",
+        description="URL of Elixir's archive, such as on a mirror; {version} is elixir_version, {otp} the first number of "
+        "Erlang's version. An archive of the sources is compiled.",
+        examples=["https://mirror.example.com/elixir/v{version}-otp-{otp}.zip"],
+    )
+    erlang_version: ErlangVersion | None = Field(
+        default=None,
+        description="Version of Erlang/OTP for builds, compiled once on the build host, with elixir_version only. "
+        "Default: Debian's Erlang.",
+        examples=["27.3.4"],
+    )
+    erlang_sha256: Sha256 | None = Field(
+        default=None,
+        description="SHA-256 of the archive that erlang_source names. `make toolchain` shows it as long as it is not set.",
+        examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
+    )
+    erlang_source: SourceUrl = Field(
+        default="https://github.com/erlang/otp/releases/download/OTP-{version}/otp_src_{version}.tar.gz",
+        description="URL of the archive with Erlang's sources, such as on a mirror; {version} is erlang_version, {otp} its "
+        "first number.",
+        examples=["https://mirror.example.com/erlang/otp_src_{version}.tar.gz"],
     )
 
     journal_limit: int = Field(

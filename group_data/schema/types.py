@@ -123,6 +123,17 @@ HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 _TOOLCHAIN = r"^https://[A-Za-z0-9._/:+-]+$"
 ToolchainUrl = Annotated[str, StringConstraints(max_length=500, pattern=_TOOLCHAIN)]
 
+# A version of Elixir (Semantic Versioning) and of Erlang/OTP (OTP Versions in its System Principles).
+_ELIXIR_VERSION = r"^(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})(-[0-9A-Za-z][0-9A-Za-z.-]{0,30})?$"
+ElixirVersion = Annotated[str, StringConstraints(pattern=_ELIXIR_VERSION)]
+
+_ERLANG_VERSION = r"^[1-9][0-9]{1,2}(\.(0|[1-9][0-9]{0,3})){1,5}(-rc[0-9]{1,2})?$"
+ErlangVersion = Annotated[str, StringConstraints(pattern=_ERLANG_VERSION)]
+
+# http:// as well: the checksum decides, not the server.
+_SOURCE = r"^https?://([A-Za-z0-9._~/:+-]|\{version\}|\{otp\})+$"
+SourceUrl = Annotated[str, StringConstraints(max_length=500, pattern=_SOURCE)]
+
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
@@ -156,6 +167,9 @@ WORDS = {
     _HOST: "must be the name of a host in inventory.py",
     _RELATIVE_PATH: "must be a directory of the repository such as services/billing, of letters, digits and . _ + -",
     _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
+    _ELIXIR_VERSION: "must be a version of Elixir with three numbers, such as 1.18.4",
+    _ERLANG_VERSION: "must be a version of Erlang/OTP with all its numbers, such as 27.3.4.1",
+    _SOURCE: "must be an https:// or http:// URL of letters, digits and . _ ~ / : + -, with {version} and {otp} in it",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }

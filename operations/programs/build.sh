@@ -58,8 +58,8 @@ read_project() {
         fail "mix.exs cannot be read, for the reason above: MIX_ENV=$MIX_ENV mix help shows it in a fresh checkout"
     required=$(told required)
     [ "$(told outdated)" != true ] ||
-        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set toolchain to an archive with a" \
-            "matching one"
+        fail "mix.exs asks for Elixir $required, and this host has $(told elixir): set elixir_version to a matching" \
+            "one"
     [ -n "$(told version)" ] || fail "mix.exs has no version: add version: to its project, or to its release" \
         "${release}"
 }

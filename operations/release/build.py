@@ -1,4 +1,4 @@
-"""Build of a release on a host: toolchain, sources, compilation, and the tarball's way to the store or this computer."""
+"""Build of a release on a host: sources, compilation, and the tarball's way to the store or this computer."""
 
 import re
 from collections.abc import Generator, Iterable
@@ -12,28 +12,15 @@ from pyinfra import logger
 from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations.host import packages, program
+from operations.host import program
 from operations.host.rendering import render
 from operations.host.report import announce
-from operations.release import artifacts, history, pin, tarball
+from operations.release import artifacts, history, pin, tarball, toolchain
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.source import RECIPE, Source
-
-# Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
-OTP = (
-    "asn1", "crypto", "dev", "edoc", "eldap", "eunit", "ftp", "inets", "mnesia", "os-mon", "parsetools",
-    "public-key", "runtime-tools", "snmp", "ssh", "ssl", "syntax-tools", "tftp", "tools", "xmerl",
-)  # fmt: skip
-
-# rsync brings sources up to date, and git is for a mix.exs that asks it.
-_SOURCES = ("git", "rsync")
-
-# git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
-PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), *_SOURCES, "gcc", "libc6-dev", "make")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -56,46 +43,12 @@ _BUILDING = ("build.sh", "read_project.exs", "unpack_sources.sh")
 PATIENCE = 3600
 
 
-def toolchain(environment: Environment) -> None:
-    """Install Elixir and Erlang on the build host: the distribution's packages, or the archive in the group data."""
-    if not environment.toolchain:
-        packages.install([*PACKAGES, *environment.build_packages], "Build")
-        return
-    packages.install([*_SOURCES, *environment.build_packages], "Build")
-    archive = f"{_toolchain_directory(environment)}.tar.gz"
-    files.directory(
-        name="Build: directory of toolchains", path="/opt/toolchains", user="root", group="root", mode="755"
-    )
-    files.download(
-        name="Build: toolchain",
-        src=environment.toolchain,
-        dest=archive,
-        sha256sum=environment.toolchain_sha256,
-        user="root",
-        group="root",
-        mode="644",
-    )
-    _unpack_toolchain(name="Build: toolchain unpacked", archive=archive, directory=_toolchain_directory(environment))
-
-
-def _toolchain_directory(environment: Environment) -> str:
-    return f"/opt/toolchains/{environment.toolchain_sha256}"
-
-
-@operation()
-def _unpack_toolchain(archive: str, directory: str) -> Generator[StringCommand]:
-    if pyinfra.host.get_fact(Directory, path=directory):
-        pyinfra.host.noop("the toolchain is unpacked")
-        return
-    yield program.command("unpack_toolchain.sh", archive, directory)
-
-
 def _conf(environment: Environment) -> str:
     tool = environment.tool
     return render(
         "build.conf.j2",
         environment=environment,
-        toolchain_path=f"{_toolchain_directory(environment)}/bin:" if environment.toolchain else "",
+        toolchain_path=toolchain.search_path(environment),
         assembled=tool.assembled.format(mix_env=environment.mix_env, release=environment.release),
         assemble=[word.replace("{environment}", environment.environment) for word in tool.build.split()],
     )

@@ -1,14 +1,19 @@
 """Builds on the environment's own machine and on another one, and builds that fail."""
 
+import re
 import shutil
 import subprocess
 import tarfile
+import threading
 import time
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from operations.release.build import OTP
+from operations.release.toolchain import OTP
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Run
 from tests.host.releases import seed_application, wait_until
@@ -239,6 +244,65 @@ def test_a_named_release_in_a_directory_of_the_repository(
     assert version(host.machine, "stage") == stored(host)[0]
     assert host.project.make("ping", "ENV=stage").exit_code == 0
     host.project.edit("stage", build_directory=None, release_name=None)
+
+
+@pytest.fixture
+def elixir_source(host: Host, tmp_path: Path) -> Iterator[str]:
+    """URL of an archive whose programs are Debian's, for a version that is in it."""
+    inside = tmp_path / "elixir"
+    for name in ("elixir", "elixirc", "iex", "mix"):
+        program = inside / "bin" / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec /usr/bin/{name} "$@"\n')
+        program.chmod(0o755)
+    (inside / "lib/elixir/ebin").mkdir(parents=True)
+    (inside / "lib/elixir/ebin/elixir.app").touch()
+    (inside / "VERSION").write_text("1.18.3")
+    subprocess.run(["tar", "-C", str(tmp_path), "-czf", str(tmp_path / "1.18.3-otp-27.tar.gz"), "elixir"], check=True)
+    served = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer((host.machine.slot.gateway, 0), served) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://{host.machine.slot.gateway}:{server.server_port}/{{version}}-otp-{{otp}}.tar.gz"
+        server.shutdown()
+
+
+def test_an_elixir_that_mix_exs_does_not_take_is_refused_before_the_build(host: Host, repository: Path) -> None:
+    before = stored(host)
+    mix_exs = repository / "mix.exs"
+    text = mix_exs.read_text()
+    mix_exs.write_text(text.replace('elixir: "~> 1.14"', 'elixir: "~> 1.99"'))
+    revision = commit(repository)
+    run = build(host)
+    mix_exs.write_text(text)
+    commit(repository)
+    sentence = (
+        f"mix.exs of {revision} asks for Elixir ~> 1.99, and stage would be built with 1.18.3 (this host's, Debian 13)"
+    )
+    assert (run.exit_code, sentence in run.output, stored(host)) == (2, True, before), run.output
+
+
+def test_an_elixir_of_the_data_is_built_once(host: Host, repository: Path, elixir_source: str) -> None:
+    """Without its checksum a build is refused, and `make toolchain` shows it; with it the next build does everything."""
+    host.project.edit(
+        "stage", elixir_version="1.18.3", elixir_source=elixir_source, build_commands=["command -v mix elixir"]
+    )
+    refused = build(host)
+    assert (refused.exit_code, "stage has no elixir_sha256: make toolchain ENV=stage" in refused.output) == (2, True)
+    shown = host.project.make("toolchain", "ENV=stage").require_success()
+    found = re.search(r'elixir_sha256 = "([0-9a-f]{64})"', shown.output)
+    assert found, shown.output
+    assert host.machine.run("ls /opt/toolchains").stdout == ""
+    host.project.edit("stage", elixir_sha256=found[1])
+    run = build(host, REBUILD="1").require_success()
+    directory = host.machine.run("echo /opt/toolchains/*").stdout.strip()
+    assert f"the toolchain is in {directory}" in run.output
+    assert f"{directory}/bin/mix" in run.output
+    assert host.machine.run(f"find {directory} ! -user root -o -perm /022 ! -type l").stdout == ""
+    assert host.machine.run("ls /var/cache/private").stdout == ""
+    assert "make toolchain" not in host.project.make("toolchain", "ENV=stage").require_success().output
+    host.project.edit("stage", elixir_version=None, elixir_source=None, elixir_sha256=None, build_commands=None)
+    drift = host.project.make("drift", "ENV=stage")
+    assert f"rm -rf {directory}*" in drift.output
 
 
 def test_a_toolchain_from_elsewhere(host: Host, repository: Path) -> None:

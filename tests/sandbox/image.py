@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from operations import machine
-from operations.release import build
+from operations.release import toolchain
 from tests.sandbox.requirements import SandboxError, search_path
 
 Release = Literal["trixie", "bookworm"]
@@ -36,7 +36,7 @@ _BASE = (
 _ELIXIR = ("elixir", "erlang-dev", "erlang-p1-pgsql")
 
 # The packages that a deploy and a build of the example install on a machine.
-_ARCHIVES = (*machine.PACKAGES, *build.PACKAGES, "erlang-p1-pgsql")
+_ARCHIVES = (*machine.PACKAGES, *toolchain.PACKAGES, "erlang-p1-pgsql")
 
 # Without these options and without a network, apt would hang for minutes. The machines have no IPv6 to the outside.
 _APT = (

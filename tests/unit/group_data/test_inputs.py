@@ -22,7 +22,16 @@ TYPES = get_type_hints(Settings, include_extras=True)
 # These are quoted wherever they stand, or code by intention; all others
 # stand as they are in nginx's sites, units, SQL, Elixir and shell.
 CODE = {"build_commands", "migrate_command", "migrate_down_command", "migrations_command"}
-QUOTED = {"aliases", "unit_environment", "database_name", "database_user", "repository", *CODE}
+QUOTED = {
+    "aliases",
+    "unit_environment",
+    "database_name",
+    "database_user",
+    "repository",
+    "elixir_source",
+    "erlang_source",
+    *CODE,
+}
 SAFE = re.compile(r"[A-Za-z0-9._@:/+-]*")
 
 

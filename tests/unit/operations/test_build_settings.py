@@ -28,6 +28,7 @@ def test_a_recipe_is_the_same_wherever_a_build_is_the_same(environment: Callable
     changes: tuple[dict[str, Any], ...] = (
         {"mix_env": "stage"}, {"release_name": "demo"}, {"build_directory": "x"}, {"build_commands": ["make"]},
         {"include_src": True}, {"release_tool": "distillery"}, {"deployment_config": "prod"},
+        {"elixir_version": "1.18.4", "elixir_sha256": "1" * 64},
     )  # fmt: skip
     for changed in changes:
         assert build.recipe(environment(**{"mix_env": "prod"} | changed)) != build.recipe(stage)
@@ -39,3 +40,19 @@ def test_another_way_of_taking_sources_makes_another_build(
     before = build.recipe(environment())
     monkeypatch.setattr(build, "RECIPE", "another")
     assert build.recipe(environment()) != before
+
+
+def test_each_toolchain_has_a_directory_of_its_own(environment: Callable[..., Environment]) -> None:
+    """It is shared by all environments with the same versions; where they come from does not matter."""
+    named = {"elixir_version": "1.18.4", "elixir_sha256": "1" * 64}
+    erlang = {"erlang_version": "27.3.4", "erlang_sha256": "2" * 64}
+    changes: tuple[dict[str, Any], ...] = (
+        named, named | {"elixir_sha256": "3" * 64}, named | {"elixir_version": "1.18.3"}, named | erlang,
+        named | erlang | {"erlang_sha256": "3" * 64}, named | erlang | {"erlang_version": "27.3.3"},
+    )  # fmt: skip
+    paths = [environment(**changed).toolchain_path for changed in changes]
+    assert len(set(paths)) == len(paths)
+    elsewhere = environment(**named, elixir_source="https://mirror.example.com/{version}.zip", environment="prod")
+    assert elsewhere.toolchain_path == paths[0]
+    assert f"toolchain_path={paths[0]}/bin:" in build._conf(elsewhere).splitlines()
+    assert environment().toolchain_path is None

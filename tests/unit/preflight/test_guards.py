@@ -65,6 +65,18 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "Set both or neither (FILE)",
     ),
     (
+        {"toolchain": "https://example.com/otp.tar.gz", "toolchain_sha256": "0" * 64, "elixir_version": "1.18.4"},
+        "stage: toolchain and elixir_version both say where Elixir comes from: keep the archive, or the version (FILE)",
+    ),
+    (
+        {"erlang_version": "27.3.4"},
+        "stage: erlang_version needs elixir_version: Debian's Elixir goes with Debian's Erlang alone (FILE)",
+    ),
+    (
+        {"elixir_sha256": "0" * 64},
+        "stage: elixir_sha256 is the checksum of a version, and elixir_version names none. Set both or neither (FILE)",
+    ),
+    (
         {"build_host": "builder"},
         "stage: build_host = 'builder' is no host of the inventory; there are: prod, stage. Name one of them (FILE)",
     ),

@@ -288,7 +288,9 @@ def test_an_elixir_that_is_too_old_is_named_before_anything_is_fetched(scratch: 
     place = scratch()
     (place.source / "mix.lock").touch()
     done = place.build("required=~> 1.19", "outdated=true")
-    failed(place, done, "mix.exs asks for Elixir ~> 1.19, and this host has 1.18.3: set toolchain to an archive ")
+    failed(
+        place, done, "mix.exs asks for Elixir ~> 1.19, and this host has 1.18.3: set elixir_version to a matching one"
+    )
     assert not (place.source.parent / "calls").exists()
 
 

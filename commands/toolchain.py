@@ -1,0 +1,23 @@
+"""Build the Erlang and Elixir of the data on the build host.
+
+`make build` does this, too. Without their checksums in group data it downloads them, and shows the lines to write.
+
+Exit code 0: they are there, or the lines were shown. 1: refused or failed. 130: interrupted.
+"""
+
+from commands import options
+from commands.build import build_host
+from commands.deployment import HALF_TOOLCHAIN, Deployment, on_interruption
+
+
+@options.command(__doc__, options.DeployCommand)
+@options.environment
+def command(environment: str) -> None:
+    """Build the toolchain."""
+    with on_interruption(HALF_TOOLCHAIN):
+        host = build_host(environment)
+    Deployment("deploys/toolchain.py", HALF_TOOLCHAIN, [host], {"BUILD": environment}).carry_out()
+
+
+if __name__ == "__main__":
+    command()
