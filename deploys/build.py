@@ -6,6 +6,7 @@ Variables of this process:
 + DEPLOY_REF: branch, tag or revision, by default main
 + DEPLOY_UNCOMMITTED=1: build even if the working tree has changes; they are left out
 + DEPLOY_REBUILD=1: build even if there is a build of the revision
++ DEPLOY_VERBOSE=1: show all that the compiler and the other commands of the build say
 + DEPLOY_FETCH=1: fetch the tarball to .releases/<environment>/ on this computer
 
 `python -m commands.build_host stage` names the host. docs/releases.md describes the rest.
@@ -16,7 +17,7 @@ from pyinfra.operations import files
 
 from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, directories, pin, source
+from operations.release import artifacts, build, build_access, directories, pin, source
 from operations.release.choice import choose_build
 from preflight import entry
 from preflight.options import option
@@ -31,6 +32,7 @@ revision = source.take(
     uncommitted=option("UNCOMMITTED") == "1",
 )
 distribution = entry.distribution()
+access = build_access.Access(environment)
 
 build.toolchain(environment)
 build.install_program(environment)
@@ -65,6 +67,8 @@ else:
         store=store,
         distribution=distribution,
         result=result,
+        access=access,
+        verbose=option("VERBOSE") == "1",
     )
 if not at_home or option("FETCH") == "1":
     build.fetch(

@@ -123,6 +123,25 @@ HostName = Annotated[str, StringConstraints(pattern=_HOST)]
 _TOOLCHAIN = r"^https://[A-Za-z0-9._/:+-]+$"
 ToolchainUrl = Annotated[str, StringConstraints(max_length=500, pattern=_TOOLCHAIN)]
 
+# A host in the URL of a git repository, with a user before it and a port behind it where they are needed.
+_GIT_HOST = r"^([A-Za-z0-9._+-]{1,100}@)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
+GitHost = Annotated[str, StringConstraints(pattern=_GIT_HOST)]
+
+# Names of organizations on hex.pm, and of repositories in mix.exs.
+_HEX_NAME = r"^[a-z][a-z0-9_-]{0,99}$"
+HexName = Annotated[str, StringConstraints(pattern=_HEX_NAME)]
+
+# The words of `mix hex.repo add`: URL, fingerprint of the public key, and the variable with the key.
+_HEX_REPOSITORY = r"^https?://[A-Za-z0-9._/:+~-]{1,400} SHA256:[A-Za-z0-9+/]{43}( [A-Za-z_][A-Za-z0-9_]{0,254})?$"
+HexRepository = Annotated[str, StringConstraints(pattern=_HEX_REPOSITORY)]
+
+# A line of known_hosts(5): names or their hash, kind and base64 of a public key, perhaps a comment. No marker.
+_KNOWN_HOST = (
+    r"^[A-Za-z0-9\[\]|*?!.,:/+=_-]{1,500} (ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{60,2000}={0,2}"
+    r"( [ -~]{0,200})?$"
+)
+KnownHost = Annotated[str, StringConstraints(pattern=_KNOWN_HOST)]
+
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
 
@@ -156,6 +175,11 @@ WORDS = {
     _HOST: "must be the name of a host in inventory.py",
     _RELATIVE_PATH: "must be a directory of the repository such as services/billing, of letters, digits and . _ + -",
     _TOOLCHAIN: "must be an https:// URL of letters, digits and . _ / : + -",
+    _GIT_HOST: "must be the host of a repository's URL such as github.com, or user@git.example.com:8443",
+    _HEX_NAME: "must be the name of an organization or a repository of Hex, such as acme",
+    _HEX_REPOSITORY: "must be a URL, the fingerprint of its public key (SHA256:…) and the name of a key in build_secrets, "
+    "with one space between",
+    _KNOWN_HOST: "must be a line of known_hosts such as git.example.com ssh-ed25519 AAAA…, as ssh-keyscan prints it",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }

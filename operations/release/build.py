@@ -16,11 +16,12 @@ from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations.host import packages, program
+from operations.host import packages, program, progress
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball
 from operations.release.artifacts import UPLOADS, Artifact, in_store
+from operations.release.build_access import Access
 from operations.release.source import Source
 
 # Debian splits OTP off into packages. A mix.exs may name any of these applications, and so may its dependencies.
@@ -31,6 +32,9 @@ OTP = (
 
 # git for dependencies from repositories, and a C compiler: `mix phx.gen.auth` brings bcrypt_elixir, which is C.
 PACKAGES = ("elixir", *(f"erlang-{name}" for name in OTP), "git", "gcc", "libc6-dev", "make")
+
+# Programs that decide about the content of a build.
+RECIPE = ("build.sh", "read_project.exs", "find_secrets.exs")
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -48,6 +52,9 @@ class Result:
 
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
+
+# Seconds between two lines about a step that goes on, on a terminal.
+PAUSE = 10
 
 
 def toolchain(environment: Environment) -> None:
@@ -105,9 +112,7 @@ def recipe(environment: Environment) -> str:
     + environment: environment of the build
     """
     settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
-    return sha256(
-        "\0".join([program.text("build.sh"), program.text("read_project.exs"), *settings]).encode()
-    ).hexdigest()
+    return sha256("\0".join([*map(program.text, RECIPE), *settings]).encode()).hexdigest()
 
 
 def install_program(environment: Environment) -> None:
@@ -115,6 +120,7 @@ def install_program(environment: Environment) -> None:
 
     + environment: environment of the build
     """
+    known_hosts = "".join(f"{line}\n" for line in environment.build_known_hosts)
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
         (
@@ -122,6 +128,20 @@ def install_program(environment: Environment) -> None:
             environment.project_program_path,
             program.text("read_project.exs"),
             "644",
+        ),
+        (
+            "Build: program that finds secrets",
+            environment.secrets_program_path,
+            program.text("find_secrets.exs"),
+            "644",
+        ),
+        ("Build: program that gives Hex keys", environment.hex_program_path, program.text("hex_access.exs"), "644"),
+        ("Build: public keys of git servers", environment.known_hosts_path, known_hosts, "644"),
+        (
+            "Build: program for the output",
+            environment.build_output_program_path,
+            program.text("build_output.pl"),
+            "755",
         ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
@@ -208,11 +228,31 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
     yield StringCommand("touch", QuoteString(f"{store}/{environment.tarball_name(artifact.version)}"))
 
 
+def limits(environment: Environment) -> list[str]:
+    """Options of systemd-run that keep a build from harming the applications beside it.
+
+    + environment: environment of the build
+    """
+    weight = environment.build_cpu_weight
+    # The kernel ends a build before an application or PostgreSQL when the machine has no memory left.
+    settings = [f"CPUWeight={weight}", f"IOWeight={weight}", "OOMScoreAdjust=500"]
+    if environment.build_memory_limit:
+        settings += [f"MemoryMax={environment.build_memory_limit}M", "MemorySwapMax=0"]
+    return [f"--property={setting}" for setting in settings]
+
+
 @operation(is_idempotent=False)
 def run(
-    environment: Environment, source: Source, arrived: str, store: str, distribution: str, result: Result
+    environment: Environment,
+    source: Source,
+    arrived: str,
+    store: str,
+    distribution: str,
+    result: Result,
+    access: Access,
+    verbose: bool,
 ) -> Generator[FunctionCommand]:
-    """Build a tarball of the revision, show the compiler's output, and store the tarball with its checksum and notes.
+    """Build a tarball of the revision, show its steps, and store the tarball with its checksum and notes.
 
     + environment: environment of the build
     + source: sources of the revision
@@ -220,22 +260,25 @@ def run(
     + store: directory of tarballs
     + distribution: of the host, such as Debian 13
     + result: gets the version
+    + access: secrets of the build
+    + verbose: whether to show all that the commands of the build say
     """
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
-        environment.build_directory or ".",
+        environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
+        " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment),
     ]  # fmt: skip
-    yield FunctionCommand(_start_and_follow, [environment, store, arguments, result], {})
+    yield FunctionCommand(_start_and_follow, [environment, store, arguments, result, access], {})
 
 
 def _start_and_follow(
-    state: State, host: Host, environment: Environment, store: str, arguments: list[str], result: Result
+    state: State, host: Host, environment: Environment, store: str, arguments: list[str], result: Result, access: Access
 ) -> bool:
     succeeded, output = host.run_shell_command(
-        program.command("run_build.sh", *arguments), print_output=True, _sudo=True
+        program.command("run_build.sh", *arguments), print_output=True, _sudo=True, _stdin=access.sent
     )
     if succeeded:
         # Another build may be the newest of the store by now.
