@@ -22,7 +22,7 @@ app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 d
 shift 9
 pause=$1 secrets=$2
 shift 2
-properties=("$@") current='' since=0 told=0
+properties=("$@") current='' entered=0 told=0
 trap 'rm -f "$seen" "$archive"' EXIT
 
 # The files of the secrets stay with root.
@@ -69,7 +69,7 @@ news() {
     shown=$(wc -l < "$seen")
     [ -z "$current" ] || [ "$pause" = 0 ] || [ "$(($(seconds) - told))" -lt "$pause" ] || {
         told=$(seconds)
-        printf '%s %s s so far\n' "$current" "$((told - since))"
+        printf '%s %s s so far\n' "$current" "$((told - entered))"
     }
 }
 
@@ -77,7 +77,7 @@ news() {
 show() {
     case $output:$1 in
     all:*) printf '%s\n' "$1" ;;
-    *' …') current=$1 since=$(seconds) told=$(seconds) ;;
+    *' …') current=$1 entered=$(seconds) told=$(seconds) ;;
     *:'FAILED: '*) ;;
     *)
         current=''
@@ -90,7 +90,7 @@ show() {
 explain() {
     local last from all lines=200
     if [ "$output" != all ]; then
-        [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$(($(seconds) - since))"
+        [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$(($(seconds) - entered))"
         all=$(journal "$begin" "$unit" _SYSTEMD_UNIT="$unit")
         last=$(grep -v '^FAILED: ' "$seen" | tail -n 1)
         [ -z "$last" ] || from=$(grep -nxF -e "$last" <<< "$all" | tail -n 1 | cut -d : -f 1)

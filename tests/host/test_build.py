@@ -189,6 +189,91 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: 
     assert stored(host) == before
 
 
+TOKEN = "t0ken 'with' $HOME \\ and \"quotes\" #{x}%41"
+
+# Public, as nginx and git serve it: over https with a password, over ssh with a key. The build's user sees the secrets.
+PRIVATE = """\
+useradd --create-home --shell /bin/sh keeper
+install -d -m 755 -o keeper /srv/git
+cd /srv/git
+runuser -u keeper -- git init --quiet --bare private.git
+runuser -u keeper -- git -C private.git update-server-info
+install -d -m 700 -o keeper ~keeper/.ssh
+install -m 600 -o keeper /root/deploy.pub ~keeper/.ssh/authorized_keys
+openssl req -x509 -newkey rsa:2048 -nodes -keyout /root/git.key -out /root/git.pem -days 2 -subj /CN=127.0.0.1 2> /dev/null
+cat > /etc/nginx/conf.d/git.conf <<'END'
+server {
+    listen 127.0.0.1:8443 ssl;
+    ssl_certificate /root/git.pem;
+    ssl_certificate_key /root/git.key;
+    root /srv/git;
+    auth_basic git;
+    auth_basic_user_file /etc/nginx/git.htpasswd;
+}
+END
+printf 'deploy:%s\\n' "$(openssl passwd -6 -stdin < /root/token)" > /etc/nginx/git.htpasswd
+systemctl reload nginx
+"""
+
+
+@pytest.mark.everything
+def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, tmp_path: Path) -> None:
+    machine = host.machine
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(tmp_path / "key")], check=True
+    )
+    key = (tmp_path / "key").read_text()
+    machine.run("cat > /root/deploy.pub", stdin=(tmp_path / "key.pub").read_text())
+    machine.run("cat > /root/token", stdin=TOKEN)
+    machine.run(PRIVATE)
+    public = machine.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2]
+    host.project.set_secrets("stage", BUILD_TOKEN=TOKEN, BUILD_DEPLOY_KEY=key)
+    settings = {
+        "build_secrets": ["BUILD_TOKEN"],
+        "build_git_tokens": {"deploy@127.0.0.1:8443": "BUILD_TOKEN"},
+        "build_deploy_key": "BUILD_DEPLOY_KEY",
+        "build_known_hosts": [f"127.0.0.1 {' '.join(public)}"],
+        "build_memory_limit": 1024,
+        "build_commands": [
+            "git clone --quiet ssh://keeper@127.0.0.1/srv/git/private.git over-ssh",
+            "GIT_SSL_NO_VERIFY=1 git clone --quiet https://127.0.0.1:8443/private.git over-https",
+            'echo "token $BUILD_TOKEN"; cat "$CREDENTIALS_DIRECTORY/deploy_key"; systemctl show billing_stage-build',
+        ],
+    }
+    host.project.edit("stage", **settings)
+    try:
+        run = build(host, REBUILD="1", VERBOSE="1").require_success()
+        assert "token [secret]" in run.output
+        journal = machine.run("journalctl --unit billing_stage-build --output cat").stdout
+        for text in (run.output, journal):
+            assert TOKEN not in text
+            assert not [line for line in key.splitlines()[1:-1] if line in text]
+        assert "CPUWeight=20\n" in journal
+        assert f"MemoryMax={1024 * 2**20}\n" in journal
+        # Nothing is left, in memory or on the disk.
+        assert (
+            machine.run(
+                "ls -d /run/build.* /run/billing_stage-build /run/credentials/*build* 2>&1 || true"
+            ).stdout.count("No such file")
+            == 3
+        )
+        left = "grep -rlF --exclude-dir=proc -f - /var/cache /var/lib/billing_stage /run /tmp /home || true"
+        assert machine.run(left, stdin=TOKEN).stdout == ""
+        # Neither the application's unit nor its user gets them.
+        host.project.apply("--limit", "stage").require_success()
+        assert (
+            "BUILD_" not in machine.run("cat /var/lib/billing_stage/variables.secret /etc/default/billing_stage").stdout
+        )
+        host.project.edit("stage", build_known_hosts=[f"127.0.0.1 ssh-ed25519 {'A' * 68}"])
+        run = build(host, REBUILD="1")
+        assert (run.exit_code, "ssh does not know the public key of the git server" in run.output) == (2, True), (
+            run.output
+        )
+    finally:
+        host.project.edit("stage", **dict.fromkeys(settings))
+        machine.run("rm /etc/nginx/conf.d/git.conf && systemctl reload nginx")
+
+
 @pytest.mark.everything
 def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
     host.project.edit("stage", build_commands=["sleep 6"])

@@ -469,7 +469,7 @@ def test_a_site_that_asks_for_a_password_has_one(inventory: Callable[..., Invent
             ["A"],
             ["STRIPE_KY", "A"],
             ["FILE has STRIPE_KY, and nothing names it in group data, so no process gets it: write secret_variables = "
-             '["A", "STRIPE_KY"], or take the key out with `make vault-edit ENV=stage`'],
+             '["A", "STRIPE_KY"], or name it in build_secrets, or take the key out with `make vault-edit ENV=stage`'],
         ),
     ],
 )  # fmt: skip
