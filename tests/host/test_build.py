@@ -31,7 +31,7 @@ def git(directory: Path, *arguments: str) -> str:
 def commit(directory: Path) -> str:
     """All there is, committed; the short revision."""
     git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message=change")
+    git(directory, "commit", "--quiet", "--allow-empty", "--message=change")
     return git(directory, "rev-parse", "HEAD")[:7]
 
 
@@ -219,6 +219,7 @@ systemctl reload nginx
 @pytest.mark.everything
 def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, tmp_path: Path) -> None:
     machine = host.machine
+    commit(repository)
     subprocess.run(
         ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(tmp_path / "key")], check=True
     )
@@ -274,10 +275,49 @@ def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, t
         machine.run("rm /etc/nginx/conf.d/git.conf && systemctl reload nginx")
 
 
+# Seconds of requests to prod, one after another.
+REQUESTS = """\
+for n in $(seq 150); do
+    curl -s -o /dev/null -w '%{time_total}\\n' http://127.0.0.1:4000/
+    sleep 0.02
+done
+"""
+
+# All processors, and the disk.
+BUSY = (
+    "for n in 1 2 3 4; do timeout 60 sh -c 'while :; do :; done' & done; "
+    "timeout 60 sh -c 'while :; do dd if=/dev/zero of=junk bs=1M count=200 conv=fsync 2> dd; done' & wait; rm -f junk dd"
+)
+
+
+@pytest.mark.everything
+def test_prod_answers_while_a_build_uses_all_it_can_get(host: Host, repository: Path) -> None:
+    commit(repository)
+    host.project.edit("prod", build_commands=None)
+    build(host, "prod").require_success()
+    release(host, "prod").require_success()
+    quiet = sorted(float(line) for line in host.machine.run(REQUESTS).stdout.split())
+    host.project.edit("stage", build_memory_limit=512, build_cpu_weight=20, build_commands=[BUSY])
+    try:
+        with begun(host, "deploys/build.py", "stage", REBUILD="1", VERBOSE="1") as (building, output):
+            wait_until(lambda: "+ for n in" in output.read_text(), "the build")
+            busy = sorted(float(line) for line in host.machine.run(REQUESTS).stdout.split())
+            assert building.poll() is None, output.read_text()
+            host.machine.run("systemctl kill --signal=KILL billing_stage-build.service")
+            assert building.wait(60) != 0
+    finally:
+        host.project.edit("stage", build_memory_limit=None, build_cpu_weight=None, build_commands=None)
+    assert "FAILED: a signal ended the build" in output.read_text()
+    assert host.machine.run("ls -d /run/billing_stage-build 2>&1 || true").stdout.count("No such file") == 1
+    median, under_load = quiet[len(quiet) // 2], busy[len(busy) // 2]
+    print(f"median {median * 1000:.2f} ms, while a build is busy {under_load * 1000:.2f} ms")
+    assert under_load < 2 * median
+
+
 @pytest.mark.everything
 def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
     host.project.edit("stage", build_commands=["sleep 6"])
-    with begun(host, "deploys/build.py", "stage") as (first, output):
+    with begun(host, "deploys/build.py", "stage", VERBOSE="1") as (first, output):
         wait_until(lambda: "+ sleep 6" in output.read_text(), "the first build")
         second = build(host)
         assert (second.exit_code, "a build of this environment is at work" in second.output) == (2, True), second.output

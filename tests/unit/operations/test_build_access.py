@@ -77,7 +77,9 @@ def test_secrets_are_sent_with_digest_and_length(
     whole = key(tmp_path)
     chosen = environment(build_secrets=["A", "B"], build_deploy_key="KEY", build_known_hosts=[KNOWN])
     # Without a newline at its end, and with those of another system.
-    vault = Secrets(**NEEDED, A='"$x`\\ é word', B="two\nlines of it", C="another", KEY=whole.strip().replace("\n", "\r\n"))
+    vault = Secrets(
+        **NEEDED, A='"$x`\\ é word', B="two\nlines of it", C="another", KEY=whole.strip().replace("\n", "\r\n")
+    )
     monkeypatch.setattr(build_access, "open_vault", lambda path, identity: vault)
     access = Access(chosen)
     variables = 'A="\\"\\$x\\`\\\\ é word"\nB="two\nlines of it"\n'
