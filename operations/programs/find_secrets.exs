@@ -61,7 +61,16 @@ contents = fn file ->
   end
 end
 
-for file <- Path.wildcard(Path.join(release, "**"), match_dot: true), File.regular?(file), content = contents.(file), {name, pattern} <- patterns do
+# Links are not followed: they may lead out of the release, and round in a circle.
+files = fn path, again ->
+  case File.lstat!(path).type do
+    :directory -> path |> File.ls!() |> Enum.sort() |> Enum.flat_map(&again.(Path.join(path, &1), again))
+    :regular -> [path]
+    _ -> []
+  end
+end
+
+for file <- files.(release, files), content = contents.(file), {name, pattern} <- patterns do
   if Enum.any?(content, &(:binary.match(&1, pattern) != :nomatch)) do
     IO.puts("#{name} #{Path.relative_to(file, release)}")
   end
