@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from checkout import compare_configuration, compare_distillery, compare_mix
+from checkout import compare_configuration, compare_dependencies, compare_distillery, compare_mix
 from checkout.compare_names import likely_endpoint
 from checkout.configuration import read_configuration, settings_file
 from checkout.difference import Difference
@@ -64,6 +64,7 @@ def differences(read: Read, environment: Environment) -> list[Difference]:
     """
     tool = compare_mix if environment.secrets_read_at_start else compare_distillery
     compared = [*compare_configuration.compare(read, environment), *tool.compare(read, environment)]
+    compared += compare_dependencies.compare(read, environment)
     return [Difference(environment.environment, *rest) for rest in compared]
 
 

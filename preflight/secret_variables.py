@@ -25,8 +25,21 @@ def different_variables(subjects: Sequence[Subject], opened: Mapping[str, tuple[
             known = next(subject.read(lambda e: [e.vault_variables]))
             if unnamed := [name for name in secrets.variables if name not in known]:
                 yield subject.problem("secret_variables", _unnamed(path, named, unnamed))
-        for key, text in subject.read(lambda e, path=path, secrets=secrets: build_access.problems(e, secrets, path)):  # type: ignore[misc]
-            yield subject.problem(key, text)
+
+
+def missing_build_secrets(subjects: Sequence[Subject], opened: Mapping[str, tuple[Path, Secrets]]) -> Iterator[Problem]:
+    """Secrets of builds that a vault lacks, and those that cannot work. An apply does not need them.
+
+    + subjects: the environments
+    + opened: path and secrets by inventory host, as far as this operator can open the vaults
+    """
+    for subject in subjects:
+        if subject.host in opened:
+            path, secrets = opened[subject.host]
+            for key, text in subject.read(
+                lambda e, path=path, secrets=secrets: build_access.problems(e, secrets, path)
+            ):  # type: ignore[misc]
+                yield subject.problem(key, text)
 
 
 def _unnamed(path: Path, named: Sequence[str], names: Sequence[str]) -> str:

@@ -107,11 +107,12 @@ def recipe(environment: Environment) -> str:
     """SHA-256 of everything but the sources that decides about a build: the programs and the settings.
 
     The same revision and recipe give the same build, in another environment too. So the path of the secret file is left out:
-    a build that has secrets in it is never used again.
+    a build that has secrets in it is never used again. And so are the keys for private dependencies.
 
     + environment: environment of the build
     """
-    settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
+    left_out = ("secrets=", "hex_access=", "git_tokens=")
+    settings = [line for line in _conf(environment).splitlines() if not line.startswith(left_out)]
     return sha256("\0".join([*map(program.text, RECIPE), *settings]).encode()).hexdigest()
 
 
