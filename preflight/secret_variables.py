@@ -36,10 +36,9 @@ def missing_build_secrets(subjects: Sequence[Subject], opened: Mapping[str, tupl
     for subject in subjects:
         if subject.host in opened:
             path, secrets = opened[subject.host]
-            for key, text in subject.read(
-                lambda e, path=path, secrets=secrets: build_access.problems(e, secrets, path)
-            ):  # type: ignore[misc]
-                yield subject.problem(key, text)
+            for environment in subject.read(lambda e: [e]):
+                for key, text in build_access.problems(environment, secrets, path):
+                    yield subject.problem(key, text)
 
 
 def _unnamed(path: Path, named: Sequence[str], names: Sequence[str]) -> str:
