@@ -115,7 +115,7 @@ build() {
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
-        --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \
+        --property=UMask=0077 --property=SyslogIdentifier="${unit%.service}" \
         --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
         --property=LogRateLimitIntervalSec=0 --property=RuntimeMaxSec="$patience" \
         --property=WorkingDirectory="$builds/scratch/source" "${properties[@]}" --setenv=BUILD_SECRETS="$secrets" \

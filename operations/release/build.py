@@ -242,6 +242,32 @@ def limits(environment: Environment) -> list[str]:
     return [f"--property={setting}" for setting in settings]
 
 
+def sandbox(environment: Environment) -> list[str]:
+    """Options of systemd-run that show a build its own directory, the system and the network, and nothing of the applications.
+
+    The unix user is the application's. So without them a build of one environment reads the directories of another one, and
+    stops its unit over the bus.
+
+    + environment: environment of the build
+    """
+    settings = [
+        "ProtectSystem=strict",
+        "ProtectHome=tmpfs",
+        "TemporaryFileSystem=/home:ro /root:ro /run/user:ro /var/cache:ro /dev/shm:mode=1777,nosuid,nodev",
+        f"BindPaths={environment.build_path}/scratch",
+        "InaccessiblePaths=-/run/dbus -/run/log/journal -/var/log/journal -/run/postgresql",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "KeyringMode=private",
+        "RestrictRealtime=yes",
+        *(f"Private{thing}=yes" for thing in ("Tmp", "Devices", "IPC", "Users")),
+        *(f"Protect{thing}=yes" for thing in ("Clock", "ControlGroups", "Hostname")),
+        *(f"ProtectKernel{thing}=yes" for thing in ("Logs", "Modules", "Tunables")),
+        "ProtectProc=invisible",
+    ]
+    return [f"--property={setting}" for setting in settings]
+
+
 @operation(is_idempotent=False)
 def run(
     environment: Environment,
@@ -270,7 +296,7 @@ def run(
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
         environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
-        " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment),
+        " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment), *sandbox(environment),
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [environment, store, arguments, result, access], {})
 

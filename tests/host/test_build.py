@@ -238,7 +238,7 @@ def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, t
         "build_commands": [
             "git clone --quiet ssh://keeper@127.0.0.1/srv/git/private.git over-ssh",
             "GIT_SSL_NO_VERIFY=1 git clone --quiet https://127.0.0.1:8443/private.git over-https",
-            'echo "token $BUILD_TOKEN"; cat "$CREDENTIALS_DIRECTORY/deploy_key"; systemctl show billing_stage-build',
+            'echo "token $BUILD_TOKEN"; cat "$CREDENTIALS_DIRECTORY/deploy_key"; echo sees $(ls /home /root /var/cache)',
         ],
     }
     host.project.edit("stage", **settings)
@@ -249,8 +249,8 @@ def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, t
         for text in (run.output, journal):
             assert TOKEN not in text
             assert not [line for line in key.splitlines()[1:-1] if line in text]
-        assert "CPUWeight=20\n" in journal
-        assert f"MemoryMax={1024 * 2**20}\n" in journal
+        # Of the directories of all environments it has its own.
+        assert "sees /home: /root: /var/cache: billing_stage-build" in " ".join(run.output.split())
         # Nothing is left, in memory or on the disk.
         assert (
             machine.run(
@@ -301,6 +301,8 @@ def test_prod_answers_while_a_build_uses_all_it_can_get(host: Host, repository: 
     try:
         with begun(host, "deploys/build.py", "stage", REBUILD="1", VERBOSE="1") as (building, output):
             wait_until(lambda: "+ for n in" in output.read_text(), "the build")
+            limits = host.machine.run("systemctl show --property CPUWeight,MemoryMax billing_stage-build").stdout
+            assert limits.splitlines() == ["CPUWeight=20", f"MemoryMax={512 * 2**20}"]
             busy = sorted(float(line) for line in host.machine.run(REQUESTS).stdout.split())
             assert building.poll() is None, output.read_text()
             host.machine.run("systemctl kill --signal=KILL billing_stage-build.service")

@@ -106,6 +106,15 @@ def test_a_build_without_a_secret_that_it_needs_is_refused(
         Access(environment(build_secrets=["A"]))
 
 
+def test_a_build_sees_no_directory_of_an_application(environment: Callable[..., Environment]) -> None:
+    options = build.sandbox(environment())
+    assert all(option.startswith("--property=") for option in options)
+    assert {
+        "--property=ProtectSystem=strict", "--property=ProtectHome=tmpfs", "--property=PrivateTmp=yes",
+        "--property=BindPaths=/var/cache/billing_stage-build/scratch", "--property=PrivateUsers=yes",
+    } < set(options)  # fmt: skip
+
+
 def test_a_build_is_limited(environment: Callable[..., Environment]) -> None:
     assert build.limits(environment()) == [
         "--property=CPUWeight=20", "--property=IOWeight=20", "--property=OOMScoreAdjust=500",
