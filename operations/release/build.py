@@ -243,7 +243,7 @@ def limits(environment: Environment) -> list[str]:
 
 
 def sandbox(environment: Environment) -> list[str]:
-    """Options of systemd-run that show a build its own directory, the system and the network, and nothing of the applications.
+    """Options of systemd-run that show a build its own directory, the system and the network, and no application.
 
     The unix user is the application's. So without them a build of one environment reads the directories of another one, and
     stops its unit over the bus.
