@@ -15,8 +15,8 @@ from group_data.schema.paths import CHECKOUT
 STRAY = {
     "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "FROM": "f",
     "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
-    "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1", "VERBOSE": "1",
-    "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+    "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
+    "VERBOSE": "1", "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
     "KEY": "cookie", "FILE": "/etc/passwd",
     "EXPRESSION": "halt",
 }  # fmt: skip
