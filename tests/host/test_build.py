@@ -1,5 +1,6 @@
 """Builds on the environment's own machine and on another one, and builds that fail."""
 
+import re
 import shutil
 import subprocess
 import tarfile
@@ -265,6 +266,13 @@ def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, t
         assert (
             "BUILD_" not in machine.run("cat /var/lib/billing_stage/variables.secret /etc/default/billing_stage").stdout
         )
+        host.project.edit("stage", build_commands=["mkdir -p priv", 'printf %s "$BUILD_TOKEN" > priv/leak'])
+        run = build(host, REBUILD="1")
+        assert run.exit_code == 2
+        assert re.search(
+            r"FAILED: the release has the value of BUILD_TOKEN in it, in lib/billing-[^/]*/priv/leak:", run.output
+        )
+        host.project.edit("stage", build_commands=settings["build_commands"])
         host.project.edit("stage", build_known_hosts=[f"127.0.0.1 ssh-ed25519 {'A' * 68}"])
         run = build(host, REBUILD="1")
         assert (run.exit_code, "ssh does not know the public key of the git server" in run.output) == (2, True), (
