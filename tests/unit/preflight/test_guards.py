@@ -19,7 +19,7 @@ from preflight.check import (
     shared_cookies,
     vault_problems,
 )
-from preflight.secret_variables import different_variables
+from preflight.secret_variables import different_variables, missing_build_secrets
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from vault import store
@@ -487,6 +487,20 @@ def test_vault_and_group_data_name_the_same_variables(
     assert [problem.text.replace(str(path), "FILE") for problem in found] == texts
     assert "hunter2" not in str(found)
     assert list(different_variables(subjects, {})) == []
+
+
+def test_secrets_of_a_build_that_a_vault_lacks_are_named(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    make_vaults(tmp_path, ["stage"])
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY), "build_secrets": ["TOKEN"]}
+    subjects, _ = examine(inventory(stage=STAGE | place), ["stage"])
+    opened = open_vaults(subjects).opened
+    assert [problem.text for problem in missing_build_secrets(subjects, opened)] == [
+        f"build_secrets names TOKEN, and {tmp_path}/stage.age has no such key: `make vault-set ENV=stage KEY=TOKEN` stores "
+        "a value"
+    ]
+    # An apply works without them.
+    assert list(different_variables(subjects, opened)) == []
+    assert list(missing_build_secrets(subjects, {})) == []
 
 
 ELSEWHERE = {"database_managed": False, "database_host": "db.example.com", "database_name": "billing"}
