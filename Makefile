@@ -12,7 +12,7 @@ text = $(if $(call given,$(1)),$(call quoted,$(call given,$(1))))
 each = $(foreach word,$(call given,$(1)),$(call quoted,$(word)))
 ENVIRONMENTS = $(if $(call given,ENV),-- $(call each,ENV))
 ANSWER = $(call flag,YES,yes)
-BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch)
+BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch) $(call flag,VERBOSE,verbose)
 
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')

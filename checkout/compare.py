@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from checkout import compare_configuration, compare_distillery, compare_mix, compare_toolchain
+from checkout import (
+    compare_configuration,
+    compare_dependencies,
+    compare_distillery,
+    compare_mix,
+    compare_toolchain,
+)
 from checkout.compare_names import likely_endpoint
 from checkout.configuration import read_configuration, settings_file
 from checkout.difference import Difference
@@ -67,6 +73,7 @@ def differences(read: Read, environment: Environment) -> list[Difference]:
         *compare_configuration.compare(read, environment),
         *tool.compare(read, environment),
         *compare_toolchain.compare(read, environment),
+        *compare_dependencies.compare(read, environment),
     ]
     return [Difference(environment.environment, *rest) for rest in compared]
 

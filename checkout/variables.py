@@ -17,7 +17,8 @@ _SYSTEMD = ("PATH", "USER", "LOGNAME", "SHELL", "INVOCATION_ID", "JOURNAL_STREAM
 def build_variables(environment: Environment) -> dict[str, str]:
     """The environment variables of a build that configuration may read."""
     chosen = {"DEPLOYMENT_CONFIG": environment.deployment_config} if environment.deployment_config else {}
-    return {"MIX_ENV": environment.mix_env, **chosen}
+    secret = {name: f"${name}" for name in environment.build_secrets}
+    return {**secret, "MIX_ENV": environment.mix_env, **chosen}
 
 
 def start_variables(environment: Environment) -> dict[str, str]:

@@ -19,6 +19,7 @@ from preflight.options import process_environment
 def choice(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for the revision and the kind of build."""
     for decorate in (
+        click.option("--verbose", is_flag=True, help="Show all that the compiler says."),
         click.option("--fetch", is_flag=True, help="Bring the tarball to .releases/ here, too."),
         click.option("--rebuild", is_flag=True, help="Although there is a build of the revision."),
         click.option("--uncommitted", is_flag=True, help="Although the working tree has changes, and without them."),
@@ -37,7 +38,14 @@ def command(environment: str, **chosen: Any) -> None:
 
 
 def build(
-    environment: str, settings: dict[str, str], *, ref: str, uncommitted: bool, rebuild: bool, fetch: bool
+    environment: str,
+    settings: dict[str, str],
+    *,
+    ref: str,
+    uncommitted: bool,
+    rebuild: bool,
+    fetch: bool,
+    verbose: bool,
 ) -> None:
     """Build on the environment's build host.
 
@@ -47,8 +55,9 @@ def build(
     + uncommitted: build even if the working tree has changes
     + rebuild: build even if there is a build of the revision
     + fetch: fetch the tarball to this computer
+    + verbose: show all that the commands of the build say, not only its steps
     """
-    flags = {"UNCOMMITTED": uncommitted, "REBUILD": rebuild, "FETCH": fetch}
+    flags = {"UNCOMMITTED": uncommitted, "REBUILD": rebuild, "FETCH": fetch, "VERBOSE": verbose}
     chosen = {"BUILD": environment, "REF": ref} | {name: "1" for name, value in flags.items() if value}
     with on_interruption(HALF_BUILT):
         host = build_host(environment)

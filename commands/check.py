@@ -18,7 +18,7 @@ from preflight.check import (
     shared_cookies,
 )
 from preflight.inventory import InventoryError, read_inventory
-from preflight.secret_variables import different_variables
+from preflight.secret_variables import different_variables, missing_build_secrets
 from vault.keys import shown
 
 
@@ -37,6 +37,7 @@ def command() -> int:
     vaults = open_vaults(subjects)
     problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
     problems += different_variables(subjects, vaults.opened)
+    problems += missing_build_secrets(subjects, vaults.opened)
     if problems:
         return report(problems, not_compared(vaults))
     machines = len({subject.machine for subject in subjects})

@@ -70,11 +70,15 @@ def stored(environment: Environment, path: Path, verb: str, keys: Sequence[str])
     + keys: of the vault
     """
     lines = [f"{shown(path)}: {verb} {', '.join(keys)}"]
-    if unnamed := [key for key in keys if is_variable(key) and key not in environment.secret_variables]:
+    if unnamed := [key for key in keys if is_variable(key) and key not in environment.vault_variables]:
         line = group_data_line([*environment.secret_variables, *unnamed])
         lines.append(f"Write into group_data/{environment.environment}.py, so that the application gets it: {line}")
+        lines.append("A secret that only a build needs belongs into build_secrets instead.")
     for key in keys:
         if not is_variable(key) and key not in Secrets.model_fields:
             lines.append(f"{key} becomes `config :{environment.app}, {key}: …` in {environment.secret_path}")
-    lines.append(f"make apply ENV={environment.environment} brings it to the host.")
+    if set(keys) <= {*environment.vault_variables} - {*environment.secret_variables}:
+        lines.append(f"The next make build ENV={environment.environment} gets it; there is nothing to apply.")
+    else:
+        lines.append(f"make apply ENV={environment.environment} brings it to the host.")
     return "\n".join(lines)

@@ -6,6 +6,7 @@ Variables of this process:
 + DEPLOY_REF: branch, tag or revision, by default main
 + DEPLOY_UNCOMMITTED=1: build even if the working tree has changes; they are left out
 + DEPLOY_REBUILD=1: build even if there is a build of the revision
++ DEPLOY_VERBOSE=1: show all that the compiler and the other commands of the build say
 + DEPLOY_FETCH=1: fetch the tarball to .releases/<environment>/ on this computer
 
 `python -m commands.build_host stage` names the host. docs/releases.md describes the rest.
@@ -18,7 +19,7 @@ from pyinfra.operations import files
 from checkout import requirement
 from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, directories, pin, source, toolchain
+from operations.release import artifacts, build, build_access, directories, pin, source, toolchain
 from operations.release.choice import choose_build
 from preflight import entry
 from preflight.options import option
@@ -41,6 +42,7 @@ if elixir and (asked := requirement.unmet(mix_exs, environment, elixir[0])):
         f"built with {elixir[0]} ({elixir[1]}): set elixir_version in group_data to one that matches, and make toolchain "
         f"ENV={environment.environment} shows what else to write. Nothing was changed."
     )
+access = build_access.Access(environment)
 
 toolchain.install(environment, distribution)
 build.install_program(environment)
@@ -75,6 +77,8 @@ else:
         store=store,
         distribution=distribution,
         result=result,
+        access=access,
+        verbose=option("VERBOSE") == "1",
     )
 if not at_home or option("FETCH") == "1":
     build.fetch(

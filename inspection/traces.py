@@ -70,6 +70,10 @@ def _unfinished(thing: str, path: Callable[[Environment], str], test: str = "fil
     return Trace(f"unfinished {thing}", staged, test, lambda e: f"rm -f {staged(e)}", always=True)
 
 
+def _of_build(thing: str, path: Callable[[Environment], str]) -> Trace:
+    return Trace(thing, path, "file", lambda e: f"rm {path(e)}", of_build=True)
+
+
 # In the order in which they are best removed.
 TRACES = (
     Trace(
@@ -85,27 +89,13 @@ TRACES = (
         "file",
         lambda e: f"rm {settings(e.switch_path)}",
     ),
-    Trace(
-        "build program",
-        lambda e: e.build_program_path,
-        "file",
-        lambda e: f"rm {e.build_program_path}",
-        of_build=True,
-    ),
-    Trace(
-        "program that reads mix.exs",
-        lambda e: e.project_program_path,
-        "file",
-        lambda e: f"rm {e.project_program_path}",
-        of_build=True,
-    ),
-    Trace(
-        "settings of the build program",
-        lambda e: settings(e.build_program_path),
-        "file",
-        lambda e: f"rm {settings(e.build_program_path)}",
-        of_build=True,
-    ),
+    _of_build("build program", lambda e: e.build_program_path),
+    _of_build("program that reads mix.exs", lambda e: e.project_program_path),
+    _of_build("program that shows a build", lambda e: e.build_output_program_path),
+    _of_build("program that gives Hex keys", lambda e: e.hex_program_path),
+    _of_build("program that finds secrets", lambda e: e.secrets_program_path),
+    _of_build("public keys of git servers", lambda e: e.known_hosts_path),
+    _of_build("settings of the build program", lambda e: settings(e.build_program_path)),
     Trace("build directory", lambda e: e.build_path, "directory", lambda e: f"rm -r {e.build_path}", of_build=True),
     Trace("secret variables", lambda e: e.secret_variables_path, "ours", lambda e: f"rm {e.secret_variables_path}"),
     Trace("tarballs and backups", lambda e: e.state_path, "state", lambda e: f"rm -r {e.state_path}"),

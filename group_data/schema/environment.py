@@ -171,6 +171,32 @@ class Environment(Settings):
         return f"{self.build_program_path}.exs"
 
     @property
+    def build_output_program_path(self) -> str:
+        """Program beside the build program that shows its output without secrets."""
+        return f"{self.build_program_path}.pl"
+
+    @property
+    def secrets_program_path(self) -> str:
+        """Elixir program beside the build program that finds secrets of the build in the release."""
+        return f"{self.build_program_path}.secrets.exs"
+
+    @property
+    def hex_program_path(self) -> str:
+        """Elixir program beside the build program that gives Hex its keys."""
+        return f"{self.build_program_path}.hex.exs"
+
+    @property
+    def known_hosts_path(self) -> str:
+        """Public keys of the git servers that a build fetches from over ssh."""
+        return f"{self.build_program_path}.known_hosts"
+
+    @property
+    def vault_variables(self) -> tuple[str, ...]:
+        """Keys of the vault with a capital letter that the application or a build gets."""
+        deploy_key = (self.build_deploy_key,) if self.build_deploy_key else ()
+        return tuple(dict.fromkeys([*self.secret_variables, *self.build_secrets, *deploy_key]))
+
+    @property
     def build_path(self) -> str:
         """Directory on the build host with sources, dependencies and compiled code of earlier builds."""
         return f"/var/cache/{self.full_name}-build"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from group_data.schema.addresses import is_address
+from group_data.schema.build_rules import BUILD_RULES
 from group_data.schema.environment import Environment
 from group_data.schema.problem import Problem, Subject
 from group_data.schema.reserved import MACHINE_PORTS, RESERVED_VARIABLES, SYSTEM_USERS, source_of
@@ -203,4 +204,5 @@ _RULES = (
     _secret_variables,
     _migrations,
     _toolchain,
+    *BUILD_RULES,
 )

@@ -10,6 +10,15 @@ RESERVED_VARIABLES = frozenset(
     "APP_REVISION ERL_CRASH_DUMP".split()
 )
 
+# And these in a build: the build program, git, the shell and the loader read them.
+BUILD_VARIABLES = frozenset(
+    "REVISION BRANCH TAKEN MARK INCLUDE_ERTS INCLUDE_SRC BUILD_SECRETS RUNTIME_DIRECTORY CREDENTIALS_DIRECTORY "
+    "MIX_HOME MIX_XDG MIX_ARCHIVES HEX_HOME ERL_LIBS USER LOGNAME SHELL TMPDIR PWD OLDPWD IFS ENV CDPATH UID EUID PPID "
+    "SHELLOPTS GLOBIGNORE POSIXLY_CORRECT LINENO RANDOM SECONDS OPTARG OPTIND REPLY FUNCNAME DIRSTACK GROUPS "
+    "PIPESTATUS PS4 LC_ALL".split()
+)
+BUILD_PREFIXES = ("GIT_", "SSH_", "LD_", "BASH", "XDG_", "PERL", "ELIXIR_", "ERL_", "RELEASE_", "SYSTEMD_")
+
 # The sources of the variables that the project makes from settings and vault.
 _SOURCES: Mapping[str, str] = {
     "DATABASE_URL": "the vault's database_password and the settings of the database",

@@ -14,7 +14,11 @@ from group_data.schema.types import (
     ElixirVersion,
     ErlangVersion,
     ExtensionName,
+    GitHost,
+    HexName,
+    HexRepository,
     HostName,
+    KnownHost,
     ModuleName,
     Name,
     PackageName,
@@ -421,6 +425,65 @@ class Settings(BaseModel):
         description="Shell commands for the checkout before the release is assembled, such as building assets. Phoenix 1.8 "
         "needs mix compile before them: LiveView's compiler writes a part of the JavaScript.",
         examples=[["mix compile", "mix assets.deploy"]],
+    )
+    build_secrets: tuple[VariableName, ...] = Field(
+        default=(),
+        strict=False,
+        description="Names of secret environment variables of a build, with a capital letter in each, such as tokens for "
+        "private dependencies. The vault has their values under the same names. The application gets only those that "
+        "secret_variables names, too. docs/private-dependencies.md has the recipes.",
+        examples=[["HEX_ORGANIZATION_KEY", "GITHUB_TOKEN"]],
+    )
+    build_hex_organizations: dict[HexName, VariableName] = Field(
+        default_factory=dict,
+        description="Private organizations of hex.pm that dependencies come from, each with the name of its key in "
+        "build_secrets.",
+        examples=[{"acme": "HEX_ORGANIZATION_KEY"}],
+    )
+    build_hex_repositories: dict[HexName, HexRepository] = Field(
+        default_factory=dict,
+        description="Other repositories of Hex: the name in mix.exs, and in one text the URL, the fingerprint of the public "
+        "key, and the name of the key in build_secrets. A repository without authentication needs no key.",
+        examples=[
+            {"internal": "https://hex.example.com SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU HEX_INTERNAL_KEY"}
+        ],
+    )
+    build_git_tokens: dict[GitHost, VariableName] = Field(
+        default_factory=dict,
+        description="Hosts that git fetches private repositories from over https, each with the name of its token in "
+        "build_secrets. Where the host asks for a certain user, write user@host; default: x-access-token.",
+        examples=[{"github.com": "GITHUB_TOKEN"}],
+    )
+    build_deploy_key: VariableName | None = Field(
+        default=None,
+        description="Key of the vault with an OpenSSH private key without a passphrase, by which git fetches private "
+        "repositories over ssh. Only a build can read it. It needs build_known_hosts.",
+        examples=["BUILD_DEPLOY_KEY"],
+    )
+    build_known_hosts: tuple[KnownHost, ...] = Field(
+        default=(),
+        strict=False,
+        description="Public keys of the hosts that git fetches from over ssh, as lines of known_hosts; another key is "
+        "refused. With build_deploy_key only.",
+        examples=[["git.example.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDhe7iuqVV2WPjIrsQaqXIpkIEU5jT0hYqT+BZKcmcyY"]],
+    )
+    build_memory_limit: int | None = Field(
+        default=None,
+        ge=256,
+        le=4_194_304,
+        description="MemoryMax of a build in MiB, without swap; None: no limit. A build that needs more ends. When the "
+        "machine runs out of memory, a build ends before anything else.",
+        examples=[1536],
+        json_schema_extra={"unit": "MiB"},
+    )
+    build_cpu_weight: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        description="CPUWeight and IOWeight of a build: its share when others need processor or disk as well. cpu_weight of "
+        "an application is 100 by default.",
+        examples=[5],
+        json_schema_extra={"unit": "share relative to other units"},
     )
     include_erts: bool = Field(default=True, description="Include the Erlang runtime in the release.")
     include_src: bool = Field(default=False, description="Include the sources in the release.")

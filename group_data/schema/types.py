@@ -133,6 +133,24 @@ ErlangVersion = Annotated[str, StringConstraints(pattern=_ERLANG_VERSION)]
 # http:// as well: the checksum decides, not the server.
 _SOURCE = r"^https?://([A-Za-z0-9._~/:+-]|\{version\}|\{otp\})+$"
 SourceUrl = Annotated[str, StringConstraints(max_length=500, pattern=_SOURCE)]
+# A host in the URL of a git repository, with a user before it and a port behind it where they are needed.
+_GIT_HOST = r"^([A-Za-z0-9._+-]{1,100}@)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
+GitHost = Annotated[str, StringConstraints(pattern=_GIT_HOST)]
+
+# Names of organizations on hex.pm, and of repositories in mix.exs.
+_HEX_NAME = r"^[a-z][a-z0-9_-]{0,99}$"
+HexName = Annotated[str, StringConstraints(pattern=_HEX_NAME)]
+
+# The words of `mix hex.repo add`: URL, fingerprint of the public key, and the variable with the key.
+_HEX_REPOSITORY = r"^https?://[A-Za-z0-9._/:+~-]{1,400} SHA256:[A-Za-z0-9+/]{43}( [A-Za-z_][A-Za-z0-9_]{0,254})?$"
+HexRepository = Annotated[str, StringConstraints(pattern=_HEX_REPOSITORY)]
+
+# A line of known_hosts(5): names or their hash, kind and base64 of a public key, perhaps a comment. No marker.
+_KNOWN_HOST = (
+    r"^[A-Za-z0-9\[\]|*?!.,:/+=_-]{1,500} (ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{60,2000}={0,2}"
+    r"( [ -~]{0,200})?$"
+)
+KnownHost = Annotated[str, StringConstraints(pattern=_KNOWN_HOST)]
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Sha256 = Annotated[str, StringConstraints(pattern=_SHA256)]
@@ -170,6 +188,11 @@ WORDS = {
     _ELIXIR_VERSION: "must be a version of Elixir with three numbers, such as 1.18.4",
     _ERLANG_VERSION: "must be a version of Erlang/OTP with all its numbers, such as 27.3.4.1",
     _SOURCE: "must be an https:// or http:// URL of letters, digits and . _ ~ / : + -, with {version} and {otp} in it",
+    _GIT_HOST: "must be the host of a repository's URL such as github.com, or user@git.example.com:8443",
+    _HEX_NAME: "must be the name of an organization or a repository of Hex, such as acme",
+    _HEX_REPOSITORY: "must be a URL, the fingerprint of its public key (SHA256:…) and the name of a key in build_secrets, "
+    "with one space between",
+    _KNOWN_HOST: "must be a line of known_hosts such as git.example.com ssh-ed25519 AAAA…, as ssh-keyscan prints it",
     _SHA256: "must be 64 hexadecimal digits in lower case, as sha256sum prints them",
     _DATABASE: "must be up to 128 letters, digits and _ . @ $ -, the first none of . @ $ -",
 }

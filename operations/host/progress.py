@@ -11,6 +11,11 @@ from typing import BinaryIO
 PAUSE = 5.0
 
 
+def is_seen() -> bool:
+    """Whether lines about progress reach a terminal: somebody must see them."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+
+
 @contextmanager
 def of_upload(file: BinaryIO, say: Callable[[str], object], pause: float = PAUSE) -> Iterator[None]:
     """Say now and then how much of a file another process has read. A short upload gets no line.
@@ -19,7 +24,7 @@ def of_upload(file: BinaryIO, say: Callable[[str], object], pause: float = PAUSE
     + say: takes one line
     + pause: seconds between two lines
     """
-    if not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+    if not is_seen():
         yield
         return
     ended = threading.Event()

@@ -8,18 +8,22 @@
 # Settings of the environment: the file with the same name and .conf at its end (templates/build.conf.j2). The file with .exs at
 # its end reads mix.exs (read_project.exs).
 #
-# Environment: REVISION and BRANCH of the sources, TAKEN: existing versions.
+# Environment: REVISION and BRANCH of the sources, TAKEN: existing versions. BUILD_SECRETS: names of variables with secrets. MARK:
+# begins each line of the program itself (build_output.pl).
 set -euo pipefail
 
 # For shellcheck; the settings set all of these.
 app='' release='' release_named='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
 secrets_built_in='' release_tool='' build_directory='' assembled='' assemble=() build_commands=()
+hex_access=() git_tokens=() shared_secrets=()
 # shellcheck source=/dev/null
 . "$0.conf"
 
 scratch=${PWD%/*}
 project=$scratch/project
-log=$scratch/log
+# A directory in memory, for the time of the build alone: what is in the log may be secret.
+private=${RUNTIME_DIRECTORY:-$scratch}
+log=$private/log
 export LANG=C.UTF-8 HOME=$scratch
 export PATH=$toolchain_path/usr/local/bin:/usr/bin:/bin
 export MIX_ENV=$mix_env
@@ -28,12 +32,86 @@ export MIX_ENV=$mix_env
 export INCLUDE_ERTS=$include_erts INCLUDE_SRC=$include_src
 
 . ./kept_code.sh
+. ./uptime.sh
 
 say() { printf '%s\n' "$*"; }
 
+# A line of this program itself, which is shown. What commands say is shown when a step fails.
+announce() { say "${MARK-}$*"; }
+
 fail() {
-    say "FAILED: $*"
+    announce "FAILED: $*"
     exit 1
+}
+
+# Begins a step, and ends the one before.
+step() {
+    end_step
+    read_uptime
+    step=$* began=$uptime warnings=0
+    announce "$step …"
+}
+
+end_step() {
+    [ -n "$step" ] || return 0
+    read_uptime
+    case $warnings in
+    0) warnings='' ;;
+    1) warnings=' (1 warning: VERBOSE=1 shows it)' ;;
+    *) warnings=" ($warnings warnings: VERBOSE=1 shows them)" ;;
+    esac
+    announce "$step … $((uptime - began)) s$warnings"
+    step=''
+}
+step='' began=0 warnings=0
+
+# --- Private dependencies --------------------------------------------------------------------------------------------
+
+# git asks for tokens by a program that reads them from variables, so they are in no file, no argument and no global setting. The
+# first entry clears the helpers of the host.
+access_git() {
+    local entry host name user number=0
+    export GIT_TERMINAL_PROMPT=0
+    if [ -r "${CREDENTIALS_DIRECTORY-}/deploy_key" ]; then
+        export GIT_SSH_COMMAND="ssh -F none -i '$CREDENTIALS_DIRECTORY/deploy_key' -o IdentitiesOnly=yes -o IdentityAgent=none \
+-o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='$0.known_hosts' -o GlobalKnownHostsFile=/dev/null"
+    fi
+    for entry in "${git_tokens[@]}"; do
+        name=${entry#* } host=${entry% *} user=x-access-token
+        [[ $host != *@* ]] || user=${host%@*} host=${host##*@}
+        export "GIT_CONFIG_KEY_$number=credential.https://$host.helper" "GIT_CONFIG_VALUE_$number="
+        number=$((number + 1))
+        export "GIT_CONFIG_KEY_$number=credential.https://$host.helper" \
+            "GIT_CONFIG_VALUE_$number=!f() { [ \"\$1\" != get ] || printf 'username=%s\\npassword=%s\\n' '$user' \"\$$name\"; }; f"
+        number=$((number + 1))
+    done
+    export GIT_CONFIG_COUNT=$number
+}
+
+# Hex writes its keys, or tokens for them, into its configuration: for the time of the build, in memory. Its other files stay where
+# they are kept between builds.
+access_hex() {
+    [ ${#hex_access[@]} -gt 0 ] || return 0
+    export MIX_XDG=1 MIX_HOME=$HOME/.mix XDG_CONFIG_HOME=$private/config XDG_CACHE_HOME=$HOME/.cache
+    mkdir -p "$XDG_CONFIG_HOME/hex"
+    # In a directory without a mix.exs.
+    run env -C "$XDG_CONFIG_HOME" mix run --no-mix-exs "$0.hex.exs" "${hex_access[@]}" ||
+        fail "Hex does not take a key of build_hex_organizations or build_hex_repositories, for the reason above"
+}
+
+# A secret that only a build may know must not be in what it makes. One that the application gets as well may, and the release then
+# fits one environment alone.
+check_for_secrets() {
+    local found name file
+    [ -n "${BUILD_SECRETS-}${CREDENTIALS_DIRECTORY-}" ] || return 0
+    found=$(elixir "$0.secrets.exs" "$assembled")
+    while read -r name file; do
+        [ -n "$name" ] || continue
+        [[ " ${shared_secrets[*]} " == *" $name "* ]] ||
+            fail "the release has the value of $name in it, in $file: the application takes it in while it is compiled. Read it" \
+                "nowhere but in mix.exs, or, if the application needs it, add it to secret_variables too"
+        grep -qsx "secrets=built in" "$scratch/notes" || say "secrets=built in" >> "$scratch/notes"
+    done <<< "$found"
 }
 
 # --- The application's mix.exs ---------------------------------------------------------------------------------------
@@ -113,14 +191,17 @@ note_secrets() {
 
 # Runs a command, shows its output, and says how to go on after an error that has a known remedy.
 run() {
-    local remedy
+    local remedy status=0
     # Line by line, so that the journal shows a long step while it runs.
-    "$@" 2>&1 | tee "$log" || {
-        [ "${PIPESTATUS[0]}" -le 128 ] || killed=yes
-        remedy=$(advice)
-        [ -z "$remedy" ] || fail "$remedy"
-        return 1
-    }
+    "$@" 2>&1 | tee "$log" || status=$?
+    [ "$status" -le 128 ] || killed=yes
+    warnings=$((warnings + $(grep -c '^ *warning: ' "$log" || true)))
+    [ "$status" != 0 ] || return 0
+    remedy=$(advice)
+    [ -z "$remedy" ] || fail "$remedy"
+    [ "$status" != 137 ] || fail "the kernel ended $1, as it does when memory runs out: raise build_memory_limit, or build on a" \
+        "host with more memory (build_host)"
+    return 1
 }
 
 # Prints the remedy for what the log says; nothing for an unknown error.
@@ -143,6 +224,20 @@ advice() {
     elif found '/Invalid application .:sasl/p' > /dev/null; then
         say "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project" \
             "in mix.exs"
+    elif name=$(found "s/.*could not read Username for 'https:\/\/\([^']*\)'.*/\1/p
+        s/.*Authentication failed for 'https:\/\/\([^/']*\).*/\1/p"); then
+        say "git has no token that $name takes: name one in build_git_tokens"
+    elif found '/Host key verification failed/p' > /dev/null; then
+        say "ssh does not know the public key of the git server, or it is another one: build_known_hosts names it"
+    elif found '/Permission denied (publickey/p' > /dev/null; then
+        say "the git server takes no key of this build: add the public half of build_deploy_key to the repository there"
+    elif name=$(found 's/.*[Nn]o authenticated organization found for \([a-z0-9_-]*\).*/\1/p
+        s/.*[Uu]nknown repository "hexpm:\([^"]*\)".*/\1/p'); then
+        say "Hex has no key for the organization $name: name one in build_hex_organizations"
+    elif name=$(found 's/.*[Uu]nknown repository "\([^"]*\)".*/\1/p'); then
+        say "Hex does not know the repository $name: name it in build_hex_repositories"
+    elif found '/Cannot allocate memory\|erl_child_setup: .*memory/p' > /dev/null; then
+        say "the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"
     elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
         say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
     fi
@@ -165,13 +260,15 @@ fetch_dependencies() {
         fail "mix.exs has dependencies and there is no mix.lock: run mix deps.get in the application's checkout, and commit" \
             "mix.lock"
     [ -f mix.lock ] || return 0
-    say "Fetching dependencies"
+    step "Fetching dependencies"
     # Each task of Mix reads config/config.exs, so the first one already meets its faults.
     run mix local.hex --force --if-missing
     run mix local.rebar --force --if-missing
+    access_hex
     run mix deps.get --only "$MIX_ENV"
     renew_without_dependencies
     renew_configured_otherwise
+    step "Compiling dependencies"
     run mix deps.loadpaths
     dependencies_are_kept
 }
@@ -179,7 +276,7 @@ fetch_dependencies() {
 run_build_commands() {
     local command
     for command in "${build_commands[@]}"; do
-        say "+ $command"
+        step "+ $command"
         run bash -c "$command" || fail "build_commands: $command failed, for the reason above"
     done
 }
@@ -227,7 +324,7 @@ keep_cookie() {
 assemble() {
     if ! run "${assemble[@]//\{version\}/$version}"; then
         grep -qF 'task "distillery.release" could not be found' "$log" || return 1
-        say "Distillery before 2.1: building with mix release"
+        announce "Distillery before 2.1: building with mix release"
         run mix release "${assemble[@]:2}"
     fi
     bring_table
@@ -277,6 +374,7 @@ add_sources() {
 }
 
 enter_project
+access_git
 read_project
 require_release
 [ "$release_tool" != mix ] || assembled=$(build_path)/rel/$made
@@ -288,16 +386,20 @@ fetch_dependencies
 run_build_commands
 stamp
 name_release
-say "Building $version with ${assemble[1]}"
+step "Building $version with ${assemble[1]}"
 # Release tools add to this directory: former versions would get into the tarball.
 rm -rf "$assembled"
 assemble
+end_step
 keep_cookie
 check_release
 name_script
 note_secrets
 add_sources
+check_for_secrets
+step "Packing the release"
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
 end_kept
 mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
-say "Built $version"
+end_step
+announce "Built $version"

@@ -8,11 +8,17 @@
 # ERLANG_VERSION, Elixir goes with the Erlang of the host. Without a checksum nothing is built: the program downloads, and prints
 # the checksums.
 set -euo pipefail
+. ./uptime.sh
+read_uptime
+began=$uptime
 scratch=$PWD
 root=$scratch/root
 export LC_ALL=C.UTF-8 HOME=$scratch
 
-say() { printf '[%2d:%02d] %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
+say() {
+    read_uptime
+    printf '[%2d:%02d] %s\n' $(((uptime - began) / 60)) $(((uptime - began) % 60)) "$*"
+}
 
 fail() {
     say "FAILED: $*"

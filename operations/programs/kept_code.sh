@@ -76,7 +76,7 @@ note() {
 renew_all() {
     local kept
     [ -d "$(build_path)" ] || [ -d "$(deps_path)" ] || return 0
-    say "Everything is compiled anew: $*"
+    announce "Everything is compiled anew: $*"
     while read -r kept; do
         rm -rf "$scratch/source/${kept:?}"
     done < "$scratch/kept"
@@ -85,7 +85,7 @@ renew_all() {
 renew_code() {
     local build
     build=$(build_path)
-    say "Everything is compiled anew: $*"
+    announce "Everything is compiled anew: $*"
     rm -rf "${build:?}/lib"
 }
 
@@ -93,7 +93,7 @@ renew_code() {
 renew_own() {
     local library
     [ -d "$(build_path)/lib" ] || return 0
-    say "The application is compiled anew: $*"
+    announce "The application is compiled anew: $*"
     for library in "$(build_path)/lib"/*; do
         [ -d "$(deps_path)/${library##*/}" ] || rm -rf "$library"
     done

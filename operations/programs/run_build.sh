@@ -1,20 +1,53 @@
 #!/bin/bash
-# Builds a release as a transient unit, shows the compiler's output, and stores the tarball with its checksum and the notes of
-# the build. The tarball gets its name last. Files of the application user are read as that user: root would follow links.
+# Builds a release as a transient unit, shows its steps, and stores the tarball with its checksum and the notes of the build. The
+# tarball gets its name last. Files of the application user are read as that user: root would follow links.
+#
+# A step is shown in one line when it has ended. When it has failed, the last 200 lines of what its commands said are shown, too.
+# The journal has everything.
 #
 # $1: unit, $2: program that builds, $3: user, $4: group that may read the secret file, $5: directory of builds, $6: revision,
 # $7: branch, $8: seconds that a build may take, $9: directory of the store, $10: application, $11: distribution, $12: built_for,
 # $13: recipe, $14: directory of releases, $15: archive of the sources, $16: program that unpacks them, $17: directory of the
-# application in the sources
+# application in the sources, $18: "all" shows the whole output, $19: seconds between two lines about a step that goes on, 0 for
+# none, $20: names of the build's secrets, with spaces between, $21 and so on: options of systemd-run
+#
+# Standard input: a line with SHA-256 and number of bytes of the variables, and of the deploy key; then both, the variables in the
+# syntax of systemd. They become files in memory that have no name, and that systemd reads when it starts the unit. So they end
+# with this program, however it ends.
 set -eu
 . ./follow.sh
 . ./otp_releases.sh
+. ./uptime.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
-app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8
+app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8 output=$9
+shift 9
+pause=$1 secrets=$2
+shift 2
+properties=("$@") current='' entered=0 told=0
 trap 'rm -f "$seen" "$archive"' EXIT
 
-as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }
+# The files of the secrets stay with root.
+as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@" 7>&- 8>&-; }
+
+receive_secrets() {
+    local digest size key_digest key_size place
+    umask 077
+    place=$(mktemp -d /run/build.XXXXXX)
+    exec 7<> "$place/variables" 8<> "$place/deploy_key"
+    rm -r "$place"
+    read -r digest size key_digest key_size || true
+    head -c "${size:-0}" >&7
+    head -c "${key_size:-0}" >&8
+    if ! echo "$digest  /proc/self/fd/7
+$key_digest  /proc/self/fd/8" | sha256sum --check --strict --status 2> /dev/null; then
+        echo "the secrets of the build did not arrive whole: build again" >&2
+        exit 1
+    fi
+    exec < /dev/null
+    [ "$size" = 0 ] || properties+=(--property=EnvironmentFile="/proc/$$/fd/7")
+    [ "$key_size" = 0 ] || properties+=(--property=LoadCredential="deploy_key:/proc/$$/fd/8")
+}
 
 # Existing versions: none is built twice.
 taken() {
@@ -22,17 +55,75 @@ taken() {
     { ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\$/\\1/p"; ls "$releases" 2> /dev/null; } | xargs
 }
 
+# Shows what is new, for `follow`. Lines of the build program have the level notice (build_output.pl).
+news() {
+    local line levels=(PRIORITY=5)
+    [ "$output" != all ] || levels=()
+    journal "$1" "$2" _SYSTEMD_UNIT="$2" "${levels[@]}" > "$seen"
+    while IFS= read -r line; do show "$line"; done < <(tail -n +"$((shown + 1))" "$seen")
+    shown=$(wc -l < "$seen")
+    read_uptime
+    [ -z "$current" ] || [ "$pause" = 0 ] || [ "$((uptime - told))" -lt "$pause" ] || {
+        told=$uptime
+        printf '%s %s s so far\n' "$current" "$((told - entered))"
+    }
+}
+
+# $1: a line. The beginning of a step is no line of its own, and an error waits for the output before it.
+show() {
+    case $output:$1 in
+    all:*) printf '%s\n' "$1" ;;
+    *' …')
+        read_uptime
+        current=$1 entered=$uptime told=$uptime
+        ;;
+    *:'FAILED: '*) ;;
+    *)
+        current=''
+        printf '%s\n' "$1"
+        ;;
+    esac
+}
+
+# Shows why the build has failed: the output since the last line of the build program, and the reason.
+explain() {
+    local last from all lines=200
+    if [ "$output" != all ]; then
+        read_uptime
+        [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$((uptime - entered))"
+        all=$(journal "$begin" "$unit" _SYSTEMD_UNIT="$unit")
+        last=$(grep -v '^FAILED: ' "$seen" | tail -n 1)
+        [ -z "$last" ] || from=$(grep -nxF -e "$last" <<< "$all" | tail -n 1 | cut -d : -f 1)
+        all=$(tail -n +"$((${from:-0} + 1))" <<< "$all")
+        [ "$(wc -l <<< "$all")" -le "$lines" ] ||
+            echo "(the last $lines lines; the journal has all of them: journalctl --unit $unit)"
+        [ -z "$all" ] || tail -n "$lines" <<< "$all"
+    fi
+    ! grep -q '^FAILED: ' "$seen" || return 0
+    case $(systemctl show --property=Result --value "$unit") in
+    oom-kill)
+        echo "FAILED: the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"
+        ;;
+    timeout) echo "FAILED: the build was ended after $patience s" ;;
+    signal) echo "FAILED: a signal ended the build" ;;
+    esac
+}
+
 build() {
     begin=$(date +%s.%6N)
     groups=()
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
-    otp_releases "$program" "$user" "$builds/otp"
+    otp_releases "$program" "$user" "$builds/otp" 7>&- 8>&-
     groups+=("${otp_releases[@]}")
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
-        --property=UMask=0077 --property=PrivateTmp=yes --property=SyslogIdentifier="${unit%.service}" \
-        --property=RuntimeMaxSec="$patience" --property=WorkingDirectory="$builds/scratch/source" \
-        --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program"
+        --property=UMask=0077 --property=SyslogIdentifier="${unit%.service}" \
+        --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
+        --property=LogRateLimitIntervalSec=0 --property=RuntimeMaxSec="$patience" \
+        --property=WorkingDirectory="$builds/scratch/source" "${properties[@]}" --setenv=BUILD_SECRETS="$secrets" \
+        --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program.pl" "$program"
+    # The build has begun, so systemd has read them.
+    exec 7>&- 8>&-
     follow "$begin" "$unit"
 }
 
@@ -48,6 +139,7 @@ store() {
     as_user rm -f "$builds/scratch/release.tar.gz"
 }
 
+receive_secrets
 install -d -o root -g "$user" -m 750 "$builds"
 install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 # Keeps two builds of one environment apart.
@@ -63,6 +155,7 @@ build
 version=$(sed -n '$s/^Built \([0-9A-Za-z][0-9A-Za-z.+_-]\{0,127\}\)$/\1/p' "$seen")
 rm -f "$archive"
 [ -n "$version" ] || {
+    explain
     systemctl reset-failed "$unit" 2> /dev/null
     exit 1
 }

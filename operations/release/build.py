@@ -15,11 +15,12 @@ from pyinfra.api.state import State
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations.host import program
+from operations.host import program, progress
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball, toolchain
 from operations.release.artifacts import UPLOADS, Artifact, in_store
+from operations.release.build_access import Access
 from operations.release.source import RECIPE, Source
 
 # The last line of a build.
@@ -37,10 +38,13 @@ class Result:
 
 
 # Programs that decide about a build's content.
-_BUILDING = ("build.sh", "read_project.exs", "unpack_sources.sh")
+_BUILDING = ("build.sh", "read_project.exs", "find_secrets.exs", "unpack_sources.sh")
 
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
+
+# Seconds between two lines about a step that goes on, on a terminal.
+PAUSE = 10
 
 
 def _conf(environment: Environment) -> str:
@@ -58,11 +62,12 @@ def recipe(environment: Environment) -> str:
     """SHA-256 of everything but the sources that decides about a build: programs, settings, and how sources are taken.
 
     The same revision and recipe give the same build, in another environment too. So the path of the secret file is left out:
-    a build that has secrets in it is never used again.
+    a build that has secrets in it is never used again. And so are the keys for private dependencies.
 
     + environment: environment of the build
     """
-    settings = [line for line in _conf(environment).splitlines() if not line.startswith("secrets=")]
+    left_out = ("secrets=", "hex_access=", "git_tokens=")
+    settings = [line for line in _conf(environment).splitlines() if not line.startswith(left_out)]
     return sha256("\0".join([RECIPE, *map(program.text, _BUILDING), *settings]).encode()).hexdigest()
 
 
@@ -71,6 +76,7 @@ def install_program(environment: Environment) -> None:
 
     + environment: environment of the build
     """
+    known_hosts = "".join(f"{line}\n" for line in environment.build_known_hosts)
     for name, path, content, mode in (
         ("Build: settings", environment.build_conf_path, _conf(environment), "644"),
         (
@@ -78,6 +84,20 @@ def install_program(environment: Environment) -> None:
             environment.project_program_path,
             program.text("read_project.exs"),
             "644",
+        ),
+        (
+            "Build: program that finds secrets",
+            environment.secrets_program_path,
+            program.text("find_secrets.exs"),
+            "644",
+        ),
+        ("Build: program that gives Hex keys", environment.hex_program_path, program.text("hex_access.exs"), "644"),
+        ("Build: public keys of git servers", environment.known_hosts_path, known_hosts, "644"),
+        (
+            "Build: program for the output",
+            environment.build_output_program_path,
+            program.text("build_output.pl"),
+            "755",
         ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
@@ -164,11 +184,57 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
     yield StringCommand("touch", QuoteString(f"{store}/{environment.tarball_name(artifact.version)}"))
 
 
+def limits(environment: Environment) -> list[str]:
+    """Options of systemd-run that keep a build from harming the applications beside it.
+
+    + environment: environment of the build
+    """
+    weight = environment.build_cpu_weight
+    # The kernel ends a build before an application or PostgreSQL when the machine has no memory left.
+    settings = [f"CPUWeight={weight}", f"IOWeight={weight}", "OOMScoreAdjust=500"]
+    if environment.build_memory_limit:
+        settings += [f"MemoryMax={environment.build_memory_limit}M", "MemorySwapMax=0"]
+    return [f"--property={setting}" for setting in settings]
+
+
+def sandbox(environment: Environment) -> list[str]:
+    """Options of systemd-run that show a build its own directory, the system and the network, and no application.
+
+    The unix user is the application's. So without them a build of one environment reads the directories of another one, and
+    stops its unit over the bus.
+
+    + environment: environment of the build
+    """
+    settings = [
+        "ProtectSystem=strict",
+        "ProtectHome=tmpfs",
+        "TemporaryFileSystem=/home:ro /root:ro /run/user:ro /var/cache:ro /dev/shm:mode=1777,nosuid,nodev",
+        f"BindPaths={environment.build_path}/scratch",
+        "InaccessiblePaths=-/run/dbus -/run/log/journal -/var/log/journal -/run/postgresql",
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=",
+        "KeyringMode=private",
+        "RestrictRealtime=yes",
+        *(f"Private{thing}=yes" for thing in ("Tmp", "Devices", "IPC", "Users")),
+        *(f"Protect{thing}=yes" for thing in ("Clock", "ControlGroups", "Hostname")),
+        *(f"ProtectKernel{thing}=yes" for thing in ("Logs", "Modules", "Tunables")),
+        "ProtectProc=invisible",
+    ]
+    return [f"--property={setting}" for setting in settings]
+
+
 @operation(is_idempotent=False)
 def run(
-    environment: Environment, source: Source, arrived: str, store: str, distribution: str, result: Result
+    environment: Environment,
+    source: Source,
+    arrived: str,
+    store: str,
+    distribution: str,
+    result: Result,
+    access: Access,
+    verbose: bool,
 ) -> Generator[FunctionCommand]:
-    """Build a tarball of the revision, show the compiler's output, and store the tarball with its checksum and notes.
+    """Build a tarball of the revision, show its steps, and store the tarball with its checksum and notes.
 
     + environment: environment of the build
     + source: sources of the revision
@@ -176,22 +242,25 @@ def run(
     + store: directory of tarballs
     + distribution: of the host, such as Debian 13
     + result: gets the version
+    + access: secrets of the build
+    + verbose: whether to show all that the commands of the build say
     """
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
         environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
-        environment.build_directory or ".",
+        environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
+        " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment), *sandbox(environment),
     ]  # fmt: skip
-    yield FunctionCommand(_start_and_follow, [environment, store, arguments, result], {})
+    yield FunctionCommand(_start_and_follow, [environment, store, arguments, result, access], {})
 
 
 def _start_and_follow(
-    state: State, host: Host, environment: Environment, store: str, arguments: list[str], result: Result
+    state: State, host: Host, environment: Environment, store: str, arguments: list[str], result: Result, access: Access
 ) -> bool:
     succeeded, output = host.run_shell_command(
-        program.command("run_build.sh", *arguments), print_output=True, _sudo=True
+        program.command("run_build.sh", *arguments), print_output=True, _sudo=True, _stdin=access.sent
     )
     if succeeded:
         # Another build may be the newest of the store by now.

@@ -36,7 +36,7 @@ def git(directory: Path, *arguments: str) -> str:
 def commit(directory: Path) -> str:
     """All there is, committed; the short revision."""
     git(directory, "add", "--all")
-    git(directory, "commit", "--quiet", "--message=change")
+    git(directory, "commit", "--quiet", "--allow-empty", "--message=change")
     return git(directory, "rev-parse", "HEAD")[:7]
 
 
@@ -204,10 +204,144 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: 
     assert stored(host) == before
 
 
+TOKEN = "t0ken 'with' $HOME \\ and \"quotes\" #{x}%41"
+
+# Public, as nginx and git serve it: over https with a password, over ssh with a key. The build's user sees the secrets.
+PRIVATE = """\
+useradd --create-home --shell /bin/sh keeper
+install -d -m 755 -o keeper /srv/git
+cd /srv/git
+runuser -u keeper -- git init --quiet --bare private.git
+runuser -u keeper -- git -C private.git update-server-info
+install -d -m 700 -o keeper ~keeper/.ssh
+install -m 600 -o keeper /root/deploy.pub ~keeper/.ssh/authorized_keys
+openssl req -x509 -newkey rsa:2048 -nodes -keyout /root/git.key -out /root/git.pem -days 2 -subj /CN=127.0.0.1 2> /dev/null
+cat > /etc/nginx/conf.d/git.conf <<'END'
+server {
+    listen 127.0.0.1:8443 ssl;
+    ssl_certificate /root/git.pem;
+    ssl_certificate_key /root/git.key;
+    root /srv/git;
+    auth_basic git;
+    auth_basic_user_file /etc/nginx/git.htpasswd;
+}
+END
+printf 'deploy:%s\\n' "$(openssl passwd -6 -stdin < /root/token)" > /etc/nginx/git.htpasswd
+systemctl reload nginx
+"""
+
+
+@pytest.mark.everything
+def test_private_repositories_over_ssh_and_https(host: Host, repository: Path, tmp_path: Path) -> None:
+    machine = host.machine
+    commit(repository)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "deploy", "-f", str(tmp_path / "key")], check=True
+    )
+    key = (tmp_path / "key").read_text()
+    machine.run("cat > /root/deploy.pub", stdin=(tmp_path / "key.pub").read_text())
+    machine.run("cat > /root/token", stdin=TOKEN)
+    machine.run(PRIVATE)
+    public = machine.run("cat /etc/ssh/ssh_host_ed25519_key.pub").stdout.split()[:2]
+    host.project.set_secrets("stage", BUILD_TOKEN=TOKEN, BUILD_DEPLOY_KEY=key)
+    settings = {
+        "build_secrets": ["BUILD_TOKEN"],
+        "build_git_tokens": {"deploy@127.0.0.1:8443": "BUILD_TOKEN"},
+        "build_deploy_key": "BUILD_DEPLOY_KEY",
+        "build_known_hosts": [f"127.0.0.1 {' '.join(public)}"],
+        "build_memory_limit": 1024,
+        "build_commands": [
+            "git clone --quiet ssh://keeper@127.0.0.1/srv/git/private.git over-ssh",
+            "GIT_SSL_NO_VERIFY=1 git clone --quiet https://127.0.0.1:8443/private.git over-https",
+            'echo "token $BUILD_TOKEN"; cat "$CREDENTIALS_DIRECTORY/deploy_key"; echo sees $(ls /home /root /var/cache)',
+        ],
+    }
+    host.project.edit("stage", **settings)
+    try:
+        run = build(host, REBUILD="1", VERBOSE="1").require_success()
+        assert "token [secret]" in run.output
+        journal = machine.run("journalctl --unit billing_stage-build --output cat").stdout
+        for text in (run.output, journal):
+            assert TOKEN not in text
+            assert not [line for line in key.splitlines()[1:-1] if line in text]
+        # Of the directories of all environments it has its own.
+        assert "sees /home: /root: /var/cache: billing_stage-build" in " ".join(run.output.split())
+        # Nothing is left, in memory or on the disk.
+        assert (
+            machine.run(
+                "ls -d /run/build.* /run/billing_stage-build /run/credentials/*build* 2>&1 || true"
+            ).stdout.count("No such file")
+            == 3
+        )
+        left = "grep -rlF --exclude-dir=proc -f - /var/cache /var/lib/billing_stage /run /tmp /home || true"
+        assert machine.run(left, stdin=TOKEN).stdout == ""
+        # Neither the application's unit nor its user gets them.
+        host.project.apply("--limit", "stage").require_success()
+        assert (
+            "BUILD_" not in machine.run("cat /var/lib/billing_stage/variables.secret /etc/default/billing_stage").stdout
+        )
+        host.project.edit("stage", build_commands=["mkdir -p priv", 'printf %s "$BUILD_TOKEN" > priv/leak'])
+        run = build(host, REBUILD="1")
+        assert run.exit_code == 2
+        assert re.search(
+            r"FAILED: the release has the value of BUILD_TOKEN in it, in lib/billing-[^/]*/priv/leak:", run.output
+        )
+        host.project.edit("stage", build_commands=settings["build_commands"])
+        host.project.edit("stage", build_known_hosts=[f"127.0.0.1 ssh-ed25519 {'A' * 68}"])
+        run = build(host, REBUILD="1")
+        assert (run.exit_code, "ssh does not know the public key of the git server" in run.output) == (2, True), (
+            run.output
+        )
+    finally:
+        host.project.edit("stage", **dict.fromkeys(settings))
+        machine.run("rm /etc/nginx/conf.d/git.conf && systemctl reload nginx")
+
+
+# Seconds of requests to prod, one after another.
+REQUESTS = """\
+for n in $(seq 150); do
+    curl -s -o /dev/null -w '%{time_total}\\n' http://127.0.0.1:4000/
+    sleep 0.02
+done
+"""
+
+# All processors, and the disk.
+BUSY = (
+    "for n in 1 2 3 4; do timeout 60 sh -c 'while :; do :; done' & done; "
+    "timeout 60 sh -c 'while :; do dd if=/dev/zero of=junk bs=1M count=200 conv=fsync 2> dd; done' & wait; rm -f junk dd"
+)
+
+
+@pytest.mark.everything
+def test_prod_answers_while_a_build_uses_all_it_can_get(host: Host, repository: Path) -> None:
+    commit(repository)
+    host.project.edit("prod", build_commands=None)
+    build(host, "prod").require_success()
+    release(host, "prod").require_success()
+    quiet = sorted(float(line) for line in host.machine.run(REQUESTS).stdout.split())
+    host.project.edit("stage", build_memory_limit=512, build_cpu_weight=20, build_commands=[BUSY])
+    try:
+        with begun(host, "deploys/build.py", "stage", REBUILD="1", VERBOSE="1") as (building, output):
+            wait_until(lambda: "+ for n in" in output.read_text(), "the build")
+            limits = host.machine.run("systemctl show --property CPUWeight,MemoryMax billing_stage-build").stdout
+            assert limits.splitlines() == ["CPUWeight=20", f"MemoryMax={512 * 2**20}"]
+            busy = sorted(float(line) for line in host.machine.run(REQUESTS).stdout.split())
+            assert building.poll() is None, output.read_text()
+            host.machine.run("systemctl kill --signal=KILL billing_stage-build.service")
+            assert building.wait(60) != 0
+    finally:
+        host.project.edit("stage", build_memory_limit=None, build_cpu_weight=None, build_commands=None)
+    assert "FAILED: a signal ended the build" in output.read_text()
+    assert host.machine.run("ls -d /run/billing_stage-build 2>&1 || true").stdout.count("No such file") == 1
+    median, under_load = quiet[len(quiet) // 2], busy[len(busy) // 2]
+    print(f"median {median * 1000:.2f} ms, while a build is busy {under_load * 1000:.2f} ms")
+    assert under_load < 2 * median
+
+
 @pytest.mark.everything
 def test_two_builds_of_one_environment(host: Host, repository: Path) -> None:
     host.project.edit("stage", build_commands=["sleep 6"])
-    with begun(host, "deploys/build.py", "stage") as (first, output):
+    with begun(host, "deploys/build.py", "stage", VERBOSE="1") as (first, output):
         wait_until(lambda: "+ sleep 6" in output.read_text(), "the first build")
         second = build(host)
         assert (second.exit_code, "a build of this environment is at work" in second.output) == (2, True), second.output

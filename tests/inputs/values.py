@@ -33,8 +33,13 @@ _ORDINARY: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 # Left out of the cases: Elixir by intention, where vaults lie and with which key they open. The keys of a case's vault
-# decide secret_variables.
-EXCLUDED = frozenset({"secret_file_extra", "vault_directory", "vault_identity", "secret_variables"})
+# decide secret_variables. The settings for private dependencies name each other and keys of the vault.
+EXCLUDED = frozenset(
+    {
+        "secret_file_extra", "vault_directory", "vault_identity", "secret_variables", "build_secrets", "build_git_tokens",
+        "build_hex_organizations", "build_hex_repositories", "build_deploy_key", "build_known_hosts",
+    }
+)  # fmt: skip
 
 FIELDS: dict[str, FieldInfo] = {name: field for name, field in Settings.model_fields.items() if name not in EXCLUDED}
 _TYPES = typing.get_type_hints(Settings, include_extras=True)

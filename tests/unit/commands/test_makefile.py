@@ -16,7 +16,7 @@ STRAY = {
     "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "FROM": "f",
     "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
-    "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
+    "VERBOSE": "1", "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
     "KEY": "cookie", "FILE": "/etc/passwd",
     "EXPRESSION": "halt",
 }  # fmt: skip

@@ -55,6 +55,7 @@ def test_an_environment_does_not_change(environment: Callable[..., Environment])
         environment().port = 4002  # type: ignore[misc]
 
 
+KNOWN_HOST = f"git.example.com ssh-ed25519 {'A' * 68}"
 EXTERNAL = {"database_managed": False, "database_host": "db.example.com"}
 
 REFUSED = [
@@ -137,6 +138,54 @@ REFUSED = [
         {"secret_variables": ["A=hunter2"]},
         "secret_variables[0] = (a secret by its name: not shown): must be up to 255 letters",
     ),
+    ({"build_secrets": ["DATABASE_URL"]}, "build_secrets: DATABASE_URL is made from the vault's database_password"),
+    ({"build_secrets": ["GIT_DIR"]}, "build_secrets: GIT_DIR means something to the programs of a build already"),
+    ({"build_secrets": ["LD_PRELOAD"]}, "build_secrets: LD_PRELOAD means something to the programs of a build already"),
+    ({"build_secrets": ["TAKEN"]}, "build_secrets: TAKEN means something to the programs of a build already"),
+    ({"build_secrets": ["A", "A"]}, "build_secrets: A is there twice: take one out"),
+    ({"build_secrets": ["token"]}, "build_secrets: token has no capital letter"),
+    (
+        {"build_secrets": ["A"], "unit_environment": {"A": "b"}},
+        "build_secrets: A is in unit_environment too, where everybody can read it: keep one",
+    ),
+    (
+        {"build_git_tokens": {"github.com": "A"}},
+        "build_git_tokens: github.com names A, which is not in build_secrets: add it there",
+    ),
+    (
+        {"build_secrets": ["A"], "build_git_tokens": {"a@github.com": "A", "b@github.com": "A"}},
+        "build_git_tokens: github.com is there twice: git would take the first one; keep one",
+    ),
+    ({"build_git_tokens": {"https://github.com": "A"}}, "must be the host of a repository's URL such as github.com"),
+    ({"build_git_tokens": {"a'b@github.com": "A"}}, "must be the host of a repository's URL such as github.com"),
+    (
+        {"build_hex_organizations": {"acme": "A"}},
+        "build_hex_organizations: acme names A, which is not in build_secrets: add it there",
+    ),
+    (
+        {"build_hex_repositories": {"oban": f"https://repo.example.com SHA256:{'A' * 43} A"}},
+        "build_hex_repositories: oban names A, which is not in build_secrets: add it there",
+    ),
+    (
+        {"build_hex_repositories": {"hexpm": f"https://repo.example.com SHA256:{'A' * 43}"}},
+        "build_hex_repositories: hexpm is hex.pm itself, which Hex knows",
+    ),
+    (
+        {"build_hex_repositories": {"oban": "https://repo.example.com"}},
+        "must be a URL, the fingerprint of its public key (SHA256:…) and the name of a key in build_secrets",
+    ),
+    ({"build_deploy_key": "KEY"}, "build_deploy_key = 'KEY' needs build_known_hosts: ssh refuses a host"),
+    ({"build_deploy_key": "key", "build_known_hosts": [KNOWN_HOST]}, "build_deploy_key = 'key' has no capital letter"),
+    (
+        {"build_deploy_key": "KEY", "build_known_hosts": [KNOWN_HOST], "build_secrets": ["KEY"]},
+        "build_deploy_key = 'KEY' is in build_secrets too, which makes it a variable",
+    ),
+    (
+        {"build_known_hosts": [KNOWN_HOST]},
+        "build_known_hosts is not used without build_deploy_key: remove it, or name the key",
+    ),
+    ({"build_known_hosts": ["git.example.com"]}, "must be a line of known_hosts such as git.example.com ssh-ed25519"),
+    ({"build_memory_limit": 100}, "build_memory_limit = 100: input should be greater than or equal to 256"),
     (EXTERNAL | {"database_user": 'a"b'}, "database_user = 'a\"b': must be up to 128 letters"),
     ({"basic_auth_user": "a:b"}, "basic_auth_user = 'a:b': must be up to 64 letters, digits and"),
     ({"basic_auth_user": "a\nb"}, "basic_auth_user = 'a\\nb': must be up to 64 letters"),

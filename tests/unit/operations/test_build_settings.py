@@ -25,6 +25,12 @@ def test_a_recipe_is_the_same_wherever_a_build_is_the_same(environment: Callable
     stage = environment(mix_env="prod")
     prod = environment(mix_env="prod", environment="prod", port=4000, domain="billing.example.com")
     assert build.recipe(stage) == build.recipe(prod)
+    keys = {
+        "build_secrets": ["KEY"],
+        "build_hex_organizations": {"acme": "KEY"},
+        "build_git_tokens": {"github.com": "KEY"},
+    }
+    assert build.recipe(environment(mix_env="prod", **keys)) == build.recipe(stage)
     changes: tuple[dict[str, Any], ...] = (
         {"mix_env": "stage"}, {"release_name": "demo"}, {"build_directory": "x"}, {"build_commands": ["make"]},
         {"include_src": True}, {"release_tool": "distillery"}, {"deployment_config": "prod"},

@@ -19,7 +19,7 @@ from preflight.check import (
     shared_cookies,
     vault_problems,
 )
-from preflight.secret_variables import different_variables
+from preflight.secret_variables import different_variables, missing_build_secrets
 from tests.sandbox.vaults import IDENTITY, make_vaults
 from tests.unit.conftest import PROD, STAGE
 from vault import store
@@ -481,7 +481,7 @@ def test_a_site_that_asks_for_a_password_has_one(inventory: Callable[..., Invent
             ["A"],
             ["STRIPE_KY", "A"],
             ["FILE has STRIPE_KY, and nothing names it in group data, so no process gets it: write secret_variables = "
-             '["A", "STRIPE_KY"], or take the key out with `make vault-edit ENV=stage`'],
+             '["A", "STRIPE_KY"], or name it in build_secrets, or take the key out with `make vault-edit ENV=stage`'],
         ),
     ],
 )  # fmt: skip
@@ -499,6 +499,20 @@ def test_vault_and_group_data_name_the_same_variables(
     assert [problem.text.replace(str(path), "FILE") for problem in found] == texts
     assert "hunter2" not in str(found)
     assert list(different_variables(subjects, {})) == []
+
+
+def test_secrets_of_a_build_that_a_vault_lacks_are_named(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    make_vaults(tmp_path, ["stage"])
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY), "build_secrets": ["TOKEN"]}
+    subjects, _ = examine(inventory(stage=STAGE | place), ["stage"])
+    opened = open_vaults(subjects).opened
+    assert [problem.text for problem in missing_build_secrets(subjects, opened)] == [
+        f"build_secrets names TOKEN, and {tmp_path}/stage.age has no such key: `make vault-set ENV=stage KEY=TOKEN` stores "
+        "a value"
+    ]
+    # An apply works without them.
+    assert list(different_variables(subjects, opened)) == []
+    assert list(missing_build_secrets(subjects, {})) == []
 
 
 ELSEWHERE = {"database_managed": False, "database_host": "db.example.com", "database_name": "billing"}

@@ -73,6 +73,18 @@ def test_set_adds_a_value_and_says_the_line_for_group_data(desk: Desk) -> None:
     assert desk.text(desk.stage).startswith(TEXT)
 
 
+def test_set_stores_a_key_of_several_lines_for_builds_alone(desk: Desk) -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk=\n-----END OPENSSH PRIVATE KEY-----"
+    known = f"git.example.com ssh-ed25519 {'A' * 68}"
+    settings = json.dumps({"build_deploy_key": "BUILD_DEPLOY_KEY", "build_known_hosts": [known]})
+    done = desk.run("set", "stage", "--key", "BUILD_DEPLOY_KEY", stdin=f"{key}\n".encode(), SETTINGS=settings)
+    assert done.returncode == 0, done.stderr
+    assert "secret_variables" not in done.stdout
+    assert "The next make build ENV=stage gets it; there is nothing to apply." in done.stdout
+    assert "make apply" not in done.stdout
+    assert desk.values(desk.stage)[-1] == key
+
+
 @pytest.mark.parametrize(
     ("key", "stdin", "message"),
     [

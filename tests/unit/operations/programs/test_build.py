@@ -1,5 +1,6 @@
 """Building a release, with a stand-in for mix."""
 
+import re
 import shutil
 import subprocess
 import tarfile
@@ -17,8 +18,10 @@ from tests.unit.operations.programs.sandboxed import Sandbox
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 STAMPED = "0.2.0+20260201-main-0123456"
 
-# What the program needs of Elixir: what mix.exs says. TOLD is what it says besides its version; mix.exs may print.
+# What the program needs of Elixir: what mix.exs says, and FOUND of the secrets in the release. TOLD is what mix.exs says
+# besides its version; it may print.
 ELIXIR = """\
+[ "${1##*/}" != build-stage.secrets.exs ] || { [ -z "$FOUND" ] || echo "$FOUND"; exit; }
 echo "version=from mix.exs"
 [ "${1##*/}" = build-stage.exs ] || exit 3
 printf '%s\\n' "version=$(sed -n 's/.* version: "\\(.*\\)",/\\1/p' mix.exs)" app=billing elixir=1.18.3 "$TOLD" > "$2"
@@ -138,7 +141,10 @@ def test_a_release_gets_its_version_from_date_branch_and_revision(scratch: Calla
     place = scratch()
     done = place.build()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1:] == [f"Building {STAMPED} with release", f"Built {STAMPED}"]
+    assert [re.sub(r"\d+ s$", "N s", line) for line in done.stdout.splitlines()[1:]] == [
+        f"Building {STAMPED} with release …", f"Building {STAMPED} with release … N s",
+        "Packing the release …", "Packing the release … N s", f"Built {STAMPED}",
+    ]  # fmt: skip
     assert place.calls()[-1] == f"mix release --overwrite --version {STAMPED}"
     assert {"./bin/billing", "./releases/start_erl.data", "./erts-15.2"} < set(place.built())
     assert not list(place.source.parent.glob("*.part"))
@@ -241,8 +247,8 @@ def test_dependencies_are_fetched_and_build_commands_run_in_order(scratch: Calla
         "it's prod",
         "mix assets.deploy",
     ]
-    assert done.stdout.splitlines()[1:4] == [
-        "Fetching dependencies", "+ echo it\\'s \"$MIX_ENV\" >> ../calls", "+ mix assets.deploy",
+    assert [line for line in done.stdout.splitlines() if line.endswith(" …")][:4] == [
+        "Fetching dependencies …", "Compiling dependencies …", "+ echo it\\'s \"$MIX_ENV\" >> ../calls …", "+ mix assets.deploy …",
     ]  # fmt: skip
 
 
@@ -479,6 +485,112 @@ def test_a_child_of_an_umbrella_is_built_where_its_mix_exs_says(scratch: Callabl
     done = place.build("build_path=../../_build/prod")
     assert done.returncode == 0, done.stdout
     assert "./bin/billing" in place.built()
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, ""), (1, " (1 warning: "), (12, " (12 warnings: ")])
+def test_a_step_counts_its_warnings(scratch: Callable[..., Scratch], count: int, said: str) -> None:
+    place = scratch()
+    warnings = 'for n in $(seq "$COUNT"); do echo "    warning: unused $n"; done\n'
+    place.sandbox.stub("mix", f"{warnings}{RELEASE}{MIX}")
+    lines = place.build(COUNT=str(count)).stdout.splitlines()
+    assert [line for line in lines if re.fullmatch(rf"Building .* … \d+ s{re.escape(said)}.*", line)], lines
+    assert ("VERBOSE=1 shows" in "".join(lines)) == (count > 0)
+
+
+def test_a_step_that_the_kernel_ends_names_the_limit(scratch: Callable[..., Scratch]) -> None:
+    place = scratch(build_commands=["exit 137"])
+    done = place.build()
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("FAILED: the kernel ")]
+    assert "ended bash, as it does when memory runs out: raise build_memory_limit, or build on a host with more" in line
+
+
+# --- Private dependencies --------------------------------------------------------------------------------------------
+
+TOKEN = "t'o k\"e$n\\n%"
+SECRETS = {"GITHUB_TOKEN": TOKEN, "HEX_KEY": "0123456789abcdef", "BUILD_SECRETS": "GITHUB_TOKEN HEX_KEY"}
+
+
+@pytest.mark.parametrize(
+    ("place", "asked", "told"),
+    [
+        ("github.com", "https://github.com/acme/private.git", ("x-access-token", TOKEN)),
+        ("oauth2@git.example.com:8443", "https://git.example.com:8443/private.git", ("oauth2", TOKEN)),
+        ("github.com", "https://gist.github.com/private.git", None),
+        ("github.com", "http://github.com/private.git", None),
+    ],
+)
+def test_git_gets_a_token_for_its_host_alone(
+    scratch: Callable[..., Scratch], place: str, asked: str, told: tuple[str, str] | None
+) -> None:
+    """git itself asks the helper, which has the token of a variable."""
+    protocol, rest = asked.split("://")
+    host = rest.split("/")[0]
+    question = f"printf 'protocol={protocol}\\nhost={host}\\n\\n' | git credential fill > ../answer || true"
+    there = scratch(build_secrets=["GITHUB_TOKEN"], build_git_tokens={place: "GITHUB_TOKEN"}, build_commands=[question])
+    done = there.build(GIT_ASKPASS="", **SECRETS)
+    assert done.returncode == 0, done.stdout
+    answer = (there.source.parent / "answer").read_text().splitlines()
+    assert [line for line in answer if line.startswith(("username", "password"))] == (
+        [f"username={told[0]}", f"password={told[1]}"] if told else []
+    )
+    assert TOKEN not in Path(f"{there.program}.conf").read_text()
+
+
+def test_ssh_takes_the_deploy_key_and_the_known_hosts_alone(scratch: Callable[..., Scratch], tmp_path: Path) -> None:
+    there = scratch(build_commands=['printf "%s\\n" "$GIT_SSH_COMMAND" > ../answer'])
+    (tmp_path / "deploy_key").touch()
+    assert there.build(CREDENTIALS_DIRECTORY=str(tmp_path)).returncode == 0
+    words = (there.source.parent / "answer").read_text().split()
+    assert words[:5] == ["ssh", "-F", "none", "-i", f"'{tmp_path}/deploy_key'"]
+    assert {"StrictHostKeyChecking=yes", "BatchMode=yes", f"UserKnownHostsFile='{there.program}.known_hosts'"} < set(
+        words
+    )
+
+
+def test_hex_gets_its_keys_before_dependencies_are_fetched(scratch: Callable[..., Scratch]) -> None:
+    fingerprint = f"SHA256:{'A' * 43}"
+    there = scratch(
+        build_secrets=["HEX_KEY"],
+        build_hex_organizations={"acme": "HEX_KEY"},
+        build_hex_repositories={"oban": f"https://repo.example.com {fingerprint} HEX_KEY"},
+    )
+    (there.source / "mix.lock").touch()
+    mix = f'{{ echo "mix $*"; echo "$XDG_CONFIG_HOME"; }} >> {there.source.parent}/calls\n'
+    there.sandbox.stub("mix", mix + RELEASE + MIX.replace('echo "mix $*" >> ../calls\n', "[ $1 != run ] || exit 0\n"))
+    private = there.sandbox.directory / "private"
+    private.mkdir()
+    done = there.build(RUNTIME_DIRECTORY=str(private), **SECRETS)
+    assert done.returncode == 0, done.stdout
+    calls = there.calls()
+    assert calls[calls.index("mix deps.get --only prod") - 2].split(" ", 3)[:3] == ["mix", "run", "--no-mix-exs"]
+    assert (
+        f"organization acme HEX_KEY repository oban https://repo.example.com {fingerprint} HEX_KEY"
+        in calls[calls.index("mix deps.get --only prod") - 2]
+    )
+    assert calls[calls.index("mix deps.get --only prod") + 1] == f"{private}/config"
+    assert SECRETS["HEX_KEY"] not in "\n".join(calls)
+
+
+@pytest.mark.parametrize(
+    ("shared", "found", "reason"),
+    [
+        ([], "", None),
+        ([], "GITHUB_TOKEN releases/0.2.0/sys.config", "the release has the value of GITHUB_TOKEN in it, in releases/"),
+        (["GITHUB_TOKEN"], "GITHUB_TOKEN releases/0.2.0/sys.config", None),
+        (["HEX_KEY"], "GITHUB_TOKEN x y", "the release has the value of GITHUB_TOKEN in it, in x y: "),
+    ],
+)
+def test_a_release_with_a_secret_of_the_build_in_it_is_refused(
+    scratch: Callable[..., Scratch], shared: list[str], found: str, reason: str | None
+) -> None:
+    there = scratch(build_secrets=["GITHUB_TOKEN", "HEX_KEY"], secret_variables=shared)
+    done = there.build(FOUND=found, **SECRETS)
+    if reason:
+        failed(there, done, reason)
+        return
+    assert done.returncode == 0, done.stdout
+    notes = there.source.parent / "notes"
+    assert (notes.read_text() if notes.exists() else "") == ("secrets=built in\n" if found else "")
 
 
 def test_former_versions_are_not_in_the_release(scratch: Callable[..., Scratch]) -> None:

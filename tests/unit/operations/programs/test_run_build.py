@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -13,22 +14,45 @@ from tests.unit.operations.programs.sandboxed import Sandbox
 
 VERSION = "0.2.0+20260201-main-0123456"
 
-# systemd, as far as the program needs it: it runs the program and keeps its words, and says what it was asked for.
+# systemd, as far as the program needs it: it reads the files of secrets, runs the program, and keeps its words and the
+# arguments.
 SYSTEMD_RUN = """\
 printf '%s\\n' "$@" > asked
-while [ "$1" != -- ]; do shift; done
-"$2" > journal
+while [ "$1" != -- ]; do
+    case $1 in
+    --property=EnvironmentFile=*) cat "${1#*=*=}" > given.variables ;;
+    --property=LoadCredential=deploy_key:*) cat "${1#*:}" > given.key ;;
+    esac
+    shift
+done
+"$2" "$3" > journal
 exit 0
 """
-JOURNALCTL = '[ "$1" = --sync ] || cat journal'
+# Levels of lines, as journald reads them.
+JOURNALCTL = """\
+[ "$1" != --sync ] || exit 0
+case "$*" in
+*" PRIORITY=5") sed -n 's/^<5>//p' journal ;;
+*) sed 's/^<[0-9]>//' journal ;;
+esac
+"""
 INSTALL = 'for last; do :; done\nmkdir -p "$last"'
 
 BUILDING = f"""\
 #!/bin/sh
-echo "Building {VERSION} with release"
+echo "${{MARK}}Building {VERSION} with release …"
+echo "Generated billing app"
+echo "${{MARK}}Building {VERSION} with release … 7 s"
 echo tarball > builds/scratch/release.tar.gz
-echo "Built {VERSION}"
+echo "${{MARK}}Built {VERSION}"
 """
+
+
+def sent(variables: str = "", key: str = "") -> str:
+    """Secrets as the program reads them."""
+    parts = [variables, key]
+    sizes = " ".join(f"{hashlib.sha256(part.encode()).hexdigest()} {len(part.encode())}" for part in parts)
+    return f"{sizes}\n{''.join(parts)}"
 
 
 class Host:
@@ -48,6 +72,10 @@ class Host:
         sandbox.stub("setpriv", 'shift 5\nexec "$@"')
         sandbox.stub("install", INSTALL)
         sandbox.stub("getent", "exit 2")
+        sandbox.places["/run/build."] = self.directory / "private."
+        path = self.directory / "build-stage.pl"
+        path.write_text(program.text("build_output.pl"))
+        path.chmod(0o755)
         self.builds_with(BUILDING)
 
     def builds_with(self, script: str) -> None:
@@ -55,12 +83,14 @@ class Host:
         path.write_text(script)
         path.chmod(0o755)
 
-    def run(self) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, output: str = "steps", pause: str = "0", secrets: str = "", stdin: str = sent()
+    ) -> subprocess.CompletedProcess[str]:
         return self.sandbox.run(
             "run_build.sh", "billing-stage-build.service", str(self.directory / "build-stage"), "billing", "secrets",
             str(self.directory / "builds"), "abc", "main", "3600", str(self.store), "billing", "Debian 13",
             "MIX_ENV=prod", "def", str(self.directory / "releases"), str(self.archive), program.text("unpack_sources.sh"),
-            ".",
+            ".", output, pause, secrets, "--property=CPUWeight=20", stdin=stdin,
         )  # fmt: skip
 
     def asked(self) -> list[str]:
@@ -86,7 +116,9 @@ def pack(archive: Path, *names: str) -> None:
 
 def test_a_build_is_shown_and_stored(host: Host) -> None:
     done = host.run()
-    assert (done.returncode, done.stdout) == (0, f"Building {VERSION} with release\nBuilt {VERSION}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"Building {VERSION} with release … 7 s\nBuilt {VERSION}\n"), (
+        done.stderr
+    )
     tarball = f"billing-{VERSION}.tar.gz"
     assert host.stored() == [tarball, f"{tarball}.build", f"{tarball}.sha256"]
     assert (host.store / tarball).read_text() == "tarball\n"
@@ -101,7 +133,7 @@ def test_a_build_is_shown_and_stored(host: Host) -> None:
 def test_a_build_with_secrets_in_it_is_noted(host: Host) -> None:
     host.builds_with(
         f"{BUILDING}echo 'secrets=built in' > builds/scratch/notes\necho evil=1 >> builds/scratch/notes\n"
-        f'echo "Built {VERSION}"\n'
+        f'echo "${{MARK}}Built {VERSION}"\n'
     )
     assert host.run().returncode == 0
     assert (host.store / f"billing-{VERSION}.tar.gz.build").read_text().splitlines()[-1] == "secrets=built in"
@@ -199,10 +231,11 @@ def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
 @pytest.mark.parametrize(
     "script",
     [
-        "echo 'FAILED: no mix.exs'",
+        'echo "${MARK}FAILED: no mix.exs"',
         ":",
-        "touch release.tar.gz ../x; echo 'Built ../x'",
-        f"echo 'Built {VERSION}'; echo 'and killed'",
+        'touch release.tar.gz ../x; echo "${MARK}Built ../x"',
+        f'echo "${{MARK}}Built {VERSION}"; echo "${{MARK}}and killed"',
+        f'echo tarball > builds/scratch/release.tar.gz; echo "Built {VERSION}"',
     ],
 )
 def test_a_build_that_fails_stores_nothing(host: Host, script: str) -> None:
@@ -215,12 +248,12 @@ def test_a_build_that_fails_stores_nothing(host: Host, script: str) -> None:
 def test_only_lines_of_the_unit_count(host: Host) -> None:
     # Every local user may write lines with the identifier.
     matches = "SYSLOG_IDENTIFIER=billing-stage-build _TRANSPORT=stdout _SYSTEMD_UNIT=billing-stage-build.service"
-    host.sandbox.stub("journalctl", f'[ "$1" = --sync ] || case "$*" in *" {matches}") cat journal ;; esac')
+    host.sandbox.stub("journalctl", f'case "$*" in *" {matches} PRIORITY=5") sed -n "s/^<5>//p" journal ;; esac')
     assert host.run().returncode == 0
 
 
 def test_a_build_without_a_tarball_stores_nothing_of_its_name(host: Host) -> None:
-    host.builds_with(f"#!/bin/sh\necho 'Built {VERSION}'\n")
+    host.builds_with(f'#!/bin/sh\necho "${{MARK}}Built {VERSION}"\n')
     assert host.run().returncode == 1
     assert f"billing-{VERSION}.tar.gz" not in host.stored()
 
@@ -241,12 +274,120 @@ def test_a_long_build_is_followed_to_its_end(host: Host) -> None:
     host.sandbox.stub(
         "systemctl",
         '[ "$1" = show ] || exit 0\nleft=$(($(cat left) - 1))\necho "$left" > left\n'
-        'if [ "$left" = 0 ]; then echo "Built 0.2.0" >> journal; echo inactive\n'
-        'else echo "line $left" >> journal; echo active; fi',
+        'if [ "$left" = 0 ]; then echo "<5>Built 0.2.0" >> journal; echo inactive\n'
+        'else echo "<5>line $left" >> journal; echo active; fi',
     )
     host.sandbox.stub("sleep")
     done = host.run()
     assert (done.returncode, done.stdout) == (0, "line 3\nline 2\nline 1\nBuilt 0.2.0\n")
+
+
+NASTY = r"""a b\n\"'$HOME\\ é"""
+
+
+def test_secrets_reach_the_unit_and_no_argument_file_or_other_process(host: Host) -> None:
+    variables, key = f'TOKEN="{NASTY}"\n', "-----BEGIN\nc2VjcmV0\n-----END\n"
+    # Every other process that the program starts as the application user shows the files it has.
+    host.sandbox.stub("setpriv", 'ls -l /proc/self/fd >> files\nshift 5\nexec "$@"')
+    done = host.run(secrets="TOKEN", stdin=sent(variables, key))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (host.directory / "given.variables").read_text() == variables
+    assert (host.directory / "given.key").read_text() == key
+    assert "--setenv=BUILD_SECRETS=TOKEN" in host.asked()
+    for given in ("given.variables", "given.key"):
+        (host.directory / given).unlink()
+    assert NASTY not in (host.directory / "asked").read_text()
+    assert "private." not in (host.directory / "files").read_text()
+    everywhere = [path for path in host.directory.rglob("*") if path.is_file()]
+    assert not [path for path in everywhere if b"c2VjcmV0" in path.read_bytes()]
+    assert not list(host.directory.glob("private.*"))
+
+
+def test_a_build_without_secrets_gets_no_file_of_them(host: Host) -> None:
+    assert host.run().returncode == 0
+    assert not [word for word in host.asked() if "EnvironmentFile" in word or "LoadCredential" in word]
+    assert "--property=CPUWeight=20" in host.asked()
+
+
+@pytest.mark.parametrize("stdin", ["", sent("TOKEN=x\n", "key\n")[:-3], sent("TOKEN=x\n").replace("x", "y")])
+def test_secrets_that_are_cut_off_start_no_build(host: Host, stdin: str) -> None:
+    done = host.run(stdin=stdin)
+    assert (done.returncode, done.stderr) == (1, "the secrets of the build did not arrive whole: build again\n")
+    assert not (host.directory / "asked").exists()
+    assert not list(host.directory.glob("private.*"))
+
+
+def timeless(output: str) -> list[str]:
+    """The lines with N in place of seconds."""
+    return [re.sub(r"\d+ s$", "N s", line) for line in output.splitlines()]
+
+
+FETCHING = """\
+#!/bin/sh
+echo "${MARK}Fetching dependencies …"
+echo "Resolving"
+echo "${MARK}Fetching dependencies … 3 s"
+echo "${MARK}Building 0.2.0 …"
+"""
+
+
+def test_the_output_of_a_failed_step_is_shown_before_the_reason(host: Host) -> None:
+    host.builds_with(f'{FETCHING}echo "== error =="\necho "${{MARK}}FAILED: add g++"\nexit 1\n')
+    done = host.run()
+    assert done.returncode == 1
+    assert timeless(done.stdout) == [
+        "Fetching dependencies … N s", "Building 0.2.0 … failed after N s", "== error ==", "FAILED: add g++",
+    ]  # fmt: skip
+
+
+def test_of_a_long_step_the_last_lines_are_shown(host: Host) -> None:
+    host.builds_with(f"{FETCHING}seq 1000\nexit 1\n")
+    lines = timeless(host.run().stdout)
+    assert lines[1:4] == [
+        "Building 0.2.0 … failed after N s",
+        "(the last 200 lines; the journal has all of them: journalctl --unit billing-stage-build.service)",
+        "801",
+    ]
+    assert (len(lines), lines[-1]) == (203, "1000")
+
+
+def test_all_output_is_shown_where_it_is_asked_for(host: Host) -> None:
+    host.builds_with(f'{FETCHING}echo "== error =="\necho "${{MARK}}FAILED: add g++"\nexit 1\n')
+    assert timeless(host.run(output="all").stdout) == [
+        "Fetching dependencies …", "Resolving", "Fetching dependencies … N s", "Building 0.2.0 …", "== error ==",
+        "FAILED: add g++",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        ("oom-kill", "FAILED: the build ran out of memory: raise build_memory_limit"),
+        ("timeout", "FAILED: the build was ended after 3600 s"),
+        ("signal", "FAILED: a signal ended the build"),
+    ],
+)
+def test_a_build_that_is_ended_from_outside_says_so(host: Host, result: str, reason: str) -> None:
+    host.builds_with(FETCHING)
+    host.sandbox.stub("systemctl", f'case "$*" in *Result*) echo {result} ;; "show "*) echo failed ;; esac')
+    done = host.run()
+    assert (done.returncode, done.stdout.splitlines()[-1].startswith(reason)) == (1, True), done.stdout
+
+
+def test_a_long_step_shows_that_it_goes_on(host: Host) -> None:
+    host.sandbox.stub("systemd-run", "echo tarball > builds/scratch/release.tar.gz\n: > journal\necho 5 > left")
+    host.sandbox.stub(
+        "systemctl",
+        '[ "$1" = show ] || exit 0\nleft=$(($(cat left) - 1))\necho "$left" > left\ncase $left in\n'
+        '4) echo "<5>Compiling …" >> journal; echo active ;;\n0) echo "<5>Built 0.2.0" >> journal; echo inactive ;;\n'
+        "*) echo active ;;\nesac",
+    )
+    host.sandbox.stub("sleep", "exec /bin/sleep 1")
+    done = host.run(pause="1")
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    assert (lines[-1], re.fullmatch(r"Compiling … \d+ s so far", lines[0]) is not None) == ("Built 0.2.0", True), lines
+    assert not [line for line in host.run(pause="0").stdout.splitlines() if "so far" in line]
 
 
 def test_a_toolchain_has_its_name_when_all_of_it_is_there(sandbox: Sandbox) -> None:
