@@ -248,7 +248,8 @@ def test_dependencies_are_fetched_and_build_commands_run_in_order(scratch: Calla
         "mix assets.deploy",
     ]
     assert [line for line in done.stdout.splitlines() if line.endswith(" …")][:4] == [
-        "Fetching dependencies …", "Compiling dependencies …", "+ echo it\\'s \"$MIX_ENV\" >> ../calls …", "+ mix assets.deploy …",
+        "Fetching dependencies …", "Compiling dependencies …", "+ echo it\\'s \"$MIX_ENV\" >> ../calls …",
+        "+ mix assets.deploy …",
     ]  # fmt: skip
 
 
