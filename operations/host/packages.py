@@ -8,7 +8,7 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt
 from typing_extensions import override
 
-from operations.host import program
+from operations.host import file, program
 
 
 class UnfinishedPackages(FactBase[list[str]]):
@@ -56,3 +56,5 @@ def install(names: Sequence[str], purpose: str = "Machine") -> None:
         _retries=3,
         _retry_delay=20,
     )
+    # The scripts of packages write keys and databases without a sync.
+    file.sync(name=f"{purpose}: packages are on the disk")

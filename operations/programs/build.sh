@@ -10,6 +10,7 @@
 #
 # Environment: REVISION and BRANCH of the sources, TAKEN: existing versions.
 set -euo pipefail
+. ./durable.sh
 
 # For shellcheck; the settings set all of these.
 app='' release='' release_named='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
@@ -255,5 +256,5 @@ name_script
 note_secrets
 add_sources
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
-mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
+replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 say "Built $version"

@@ -3,7 +3,8 @@
 #
 # $1: archive, $2: directory
 set -eu
+. ./durable.sh
 rm -rf "$2.part"
 mkdir "$2.part"
 tar -xzf "$1" -C "$2.part" --no-same-owner
-mv "$2.part" "$2"
+replace "$2.part" "$2"

@@ -4,7 +4,6 @@ import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from io import StringIO
 from pathlib import Path
 
 import pyinfra
@@ -16,7 +15,7 @@ from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations.host import packages, program
+from operations.host import file, packages, program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball
@@ -125,7 +124,7 @@ def install_program(environment: Environment) -> None:
         ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
-        files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
+        file.put(name=name, content=content, dest=path, mode=mode)
 
 
 def send_sources(environment: Environment, source: Source) -> str:
