@@ -12,7 +12,7 @@ if cd "$2" 2> /dev/null; then
     for release in [0-9A-Za-z]*; do
         case $release in *[!0-9A-Za-z.+_-]*) continue ;; esac
         [ -d "$release" ] || continue
-        printf 'present\t%s\t%s\n' "$release" "$(cat "$release/.tarball.sha256" 2> /dev/null | tr -d '\0')"
+        printf 'present\t%s\t%s\n' "$release" "$({ tr -d '\0' < "$release/.tarball.sha256"; } 2> /dev/null)"
         is_whole "$release" || printf 'damaged\t%s\n' "$release"
     done
 fi
