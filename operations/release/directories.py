@@ -65,7 +65,7 @@ def unpack(environment: Environment, artifact: Artifact) -> Generator[StringComm
         return
     announce(
         f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}"
-        + (", where its files are damaged" if damaged else "")
+        + (" again: damaged there" if damaged else "")
     )
     arguments = [
         environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.user,
