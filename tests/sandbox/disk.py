@@ -4,26 +4,13 @@ It is written to memory, so that syncing costs nothing. A disk that forgets is e
 power cut it has what was synced, and what its journal and its writeback had brought there by then, as any disk.
 """
 
-import fcntl
-import os
 import shutil
-import struct
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.sandbox.forgetful import ForgetfulDisk, run
 from tests.sandbox.slots import Slot
-
-# Of the image file, which takes memory for what is written.
-_SIZE = 6 * 1024**3
-
-# linux/fs.h and ext4.h: EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH. From then on the file system writes nothing.
-_SHUTDOWN = 0x8004587D
-_WITHOUT_FLUSH = struct.pack("I", 2)
-
-# Seconds until the last process of a killed machine has let its file system go.
-_PATIENCE = 20
 
 
 def create(slot: Slot, image: Path, layers: Sequence[Path], *, forgets: bool = False) -> Path:
@@ -37,35 +24,21 @@ def create(slot: Slot, image: Path, layers: Sequence[Path], *, forgets: bool = F
     for name in ("written", "root"):
         (memory / name).mkdir()
     if forgets:
-        with _image(slot).open("wb") as file:
-            file.truncate(_SIZE)
-        _run("mkfs.ext4", "-q", "-m", "0", str(_image(slot)))
-        _mount("-o", "loop", str(_image(slot)), str(memory / "written"))
+        forgetful(slot).create()
     for name in ("upper", "work"):
         (memory / "written" / name).mkdir()
     return _mount_root(slot, image, layers)
 
 
-def sync(slot: Slot) -> None:
-    """What was written until now is on the disk."""
-    _run("sync", "--file-system", str(_memory(slot) / "written"))
-
-
-def cut(slot: Slot) -> None:
-    """From now on the disk takes nothing, as without power. The machine's processes get errors until they are killed."""
-    descriptor = os.open(_memory(slot) / "written", os.O_RDONLY)
-    try:
-        fcntl.ioctl(descriptor, _SHUTDOWN, _WITHOUT_FLUSH)
-    finally:
-        os.close(descriptor)
+def forgetful(slot: Slot) -> ForgetfulDisk:
+    """The disk of a machine that forgets."""
+    return ForgetfulDisk(_memory(slot) / "image", _memory(slot) / "written")
 
 
 def remount(slot: Slot, image: Path, layers: Sequence[Path]) -> Path:
     """Mount the disk again after a cut, when the machine was killed; returns the root."""
-    memory = _memory(slot)
-    for path in (memory / "root", memory / "written"):
-        _unmount(path)
-    _mount("-o", "loop", str(_image(slot)), str(memory / "written"))
+    run("umount", "--lazy", str(_memory(slot) / "root"))
+    forgetful(slot).remount()
     return _mount_root(slot, image, layers)
 
 
@@ -98,25 +71,9 @@ def _mount_root(slot: Slot, image: Path, layers: Sequence[Path]) -> Path:
     return memory / "root"
 
 
-def _unmount(path: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while subprocess.run(["umount", str(path)], capture_output=True, check=False).returncode != 0:
-        if time.monotonic() > deadline:
-            raise OSError(f"{path} is in use")
-        time.sleep(0.05)
-
-
 def _memory(slot: Slot) -> Path:
     return slot.directory / "disk"
 
 
-def _image(slot: Slot) -> Path:
-    return _memory(slot) / "image"
-
-
 def _mount(*arguments: str) -> None:
-    _run("mount", *arguments)
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True, text=True)
+    run("mount", *arguments)

@@ -80,7 +80,7 @@ def _create(slot: Slot, record: Record) -> Path:
     root = disk.create(slot, Path(record.image), _layers(record), forgets=record.forgets)
     access.create(slot, record, root)
     if record.forgets:
-        disk.sync(slot)
+        disk.forgetful(slot).sync()
     return root
 
 

@@ -88,13 +88,13 @@ class Machine:
 
     def sync(self) -> None:
         """What the machine has written until now survives a cut. For a machine that was booted with `forgets`."""
-        disk.sync(self.slot)
+        disk.forgetful(self.slot).sync()
 
     def cut(self) -> None:
         """Cut the power, and boot again without waiting. For a machine that was booted with `forgets`."""
         leader = self.pid
         self.slot.cut_file.touch()
-        disk.cut(self.slot)
+        disk.forgetful(self.slot).cut()
         os.kill(leader, signal.SIGKILL)
         _wait_for(lambda: not self.slot.cut_file.exists(), self.slot, "boot")
 

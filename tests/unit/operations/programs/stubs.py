@@ -207,10 +207,23 @@ class StubHost:
         """What systemd calls when the program has ended. Returns its words."""
         return self._call(["end"], variables, limit).stdout
 
-    def resume(self) -> str:
+    def resume(self, **variables: str) -> str:
         """What systemd calls at boot. Returns its words."""
         self._invocation += 1
-        return self._call(["resume"], {}, None).stdout
+        return self._call(["resume"], variables, None).stdout
+
+    def start_whole(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """One action and its end, which a test cuts off, in a process group of its own."""
+        self._invocation += 1
+        both = '"$@" && result=success || result=exit-code; SERVICE_RESULT=$result "$1" end'
+        return subprocess.Popen(
+            ["/bin/bash", "-c", both, "systemd", self.switch, *arguments],
+            env=self.environment(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """One action that the test interrupts, in a process group of its own."""
