@@ -37,7 +37,8 @@ exec /bin/sleep 60
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[ForgetfulDisk]:
     """An empty disk."""
-    disk = ForgetfulDisk(tmp_path / "image", tmp_path / "disk")
+    # Without ext4's own help for a rename over an existing file, which other file systems lack.
+    disk = ForgetfulDisk(tmp_path / "image", tmp_path / "disk", "noauto_da_alloc")
     disk.create(256 * 1024**2)
     try:
         yield disk

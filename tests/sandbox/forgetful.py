@@ -21,10 +21,12 @@ class ForgetfulDisk:
 
     + image: file that holds it
     + place: directory where it is mounted
+    + options: of mount, beside that for a loop device
     """
 
     image: Path
     place: Path
+    options: str = "rw"
 
     def create(self, size: int = SIZE) -> None:
         """Make the file system, and mount it.
@@ -39,7 +41,7 @@ class ForgetfulDisk:
 
     def mount(self) -> None:
         """Mount it, after `create` or after a cut."""
-        run("mount", "-o", "loop", str(self.image), str(self.place))
+        run("mount", "-o", f"loop,{self.options}", str(self.image), str(self.place))
 
     def sync(self) -> None:
         """What was written until now survives a cut."""
