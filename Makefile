@@ -17,9 +17,7 @@ BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
-
 .PHONY: $(shell awk -F: '/^[a-z-]+:/ { print $$1 }' $(MAKEFILE_LIST))
-
 help: ## List the targets
 	awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 # --- Deploying -------------------------------------------------------------------------------------------------------
@@ -108,6 +106,8 @@ test-all: lint sandbox-packages ## The same on both Debians, and the differentia
 	$(PYTHON) -m pytest --everything
 soak: $(VENV) sandbox-packages ## Try 100,000 new random inputs, or N=…
 	$(PYTHON) -m tests.inputs.soak $(call text,N)
+chaos: $(VENV) sandbox-packages ## Try 200 random power cuts on a machine, or N=…
+	$(PYTHON) -m tests.host.chaos $(call text,N)
 bench: $(VENV) .venv-bench/installed sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
 	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call each,SECTIONS)
 bench-restart: $(VENV) sandbox-packages ## Measure a restart's time without an answer

@@ -128,6 +128,8 @@ def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
     """
     if host.get_fact(Account, user=user) != (home, shell):
         yield from server.user._inner(user=user, home=home, shell=shell, create_home=True, ensure_home=False)
+        # Nobody would write the files of a new home again.
+        yield StringCommand("sync")
 
 
 def journal(limit: int) -> None:

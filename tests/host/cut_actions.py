@@ -40,6 +40,22 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path) -> 
         yield host
 
 
+@contextmanager
+def bare_machine(release: str, vaults: Path, directory: Path) -> Iterator[Host]:
+    """A machine whose disk forgets, to which nothing was applied.
+
+    + release: trixie or bookworm
+    + vaults: secrets of the first apply
+    + directory: an empty place
+    """
+    project = Project.copy(directory / "project", vaults)
+    with boot(release=release, directory=project.sandbox, forgets=True) as booted:
+        host = Host(booted, project)
+        install_stand_ins(host)
+        booted.sync()
+        yield host
+
+
 def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     """Every action by its name.
 

@@ -91,6 +91,23 @@ def cut(host: Host, action: Action, moment: Moment) -> list[str]:
     return wrong
 
 
+def cut_first_apply(host: Host, moment: Moment | None) -> list[str]:
+    """Cut the first apply off at a moment, and apply again after the boot. Returns what is wrong.
+
+    + host: a bare machine
+    + moment: None to apply without a cut, and to return the number of calls as the only word
+    """
+    action = Action("first apply", lambda _: None, lambda _: deploy("deploy.py", None), lambda _: Run(0, ""), ())
+    if moment is None:
+        return [str(len(count(host, action)))]
+    _cut_off(host, action, moment)
+    again = host.project.apply()
+    if again.exit_code != 0:
+        return [f"the next apply failed:\n{again.output}"]
+    left = host.project.planned()
+    return [f"a plan has {', '.join(left)}"] if left else []
+
+
 def _arm(host: Host, moment: Moment) -> None:
     at = f"{moment.call} {'after' if moment.after else 'before'}"
     host.machine.run(f"rm -rf /run/moments && mkdir -m 1777 /run/moments && echo '{at}' > /run/moments/at")
@@ -158,7 +175,13 @@ def _rows(host: Host) -> int:
     return sum(int(psql(host.machine, environment, query).split()[-1]) for environment in ("stage", "prod"))
 
 
-def deploy(file: str, environment: str = "stage", **options: str) -> list[str]:
-    """The arguments of a deploy's process that asks nothing."""
+def deploy(file: str, environment: str | None = "stage", **options: str) -> list[str]:
+    """The arguments of a deploy's process that asks nothing.
+
+    + file: of the deploy
+    + environment: its name; None for all
+    + options: VERSION and what else the deploy reads, without DEPLOY_
+    """
     assignments = [f"DEPLOY_{name}={value}" for name, value in options.items()]
-    return ["env", *assignments, *PYINFRA, file, "--limit", environment, "--yes"]
+    limit = ["--limit", environment] if environment else []
+    return ["env", *assignments, *PYINFRA, file, *limit, "--yes"]
