@@ -248,3 +248,45 @@ def test_a_toolchain_has_its_name_when_all_of_it_is_there(sandbox: Sandbox) -> N
     archive.write_bytes(whole)
     assert sandbox.run("unpack_toolchain.sh", str(archive), str(place)).returncode == 0
     assert [str(path.relative_to(place)) for path in place.rglob("*")] == ["bin", "bin/mix"]
+
+
+def kept_code(host: Host, boot: str | None) -> bool:
+    """Whether a build finds compiled code of before, which a build of this boot left; None: one that ended."""
+    compiled = host.directory / "builds" / "scratch" / "source" / "_build" / "billing.beam"
+    compiled.parent.mkdir(parents=True)
+    compiled.write_text("")
+    if boot:
+        (host.directory / "builds" / "at_work").write_text(f"{boot}\n")
+    done = host.run()
+    assert done.returncode == 0, done.stderr
+    assert not (host.directory / "builds" / "at_work").exists()
+    return compiled.exists()
+
+
+def test_compiled_code_of_a_build_that_ended_stays(host: Host) -> None:
+    assert kept_code(host, None)
+
+
+def test_compiled_code_of_a_build_that_was_killed_stays(host: Host) -> None:
+    assert kept_code(host, Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+
+
+@pytest.mark.parametrize("boot", ["another boot", "\0" * 37])
+def test_compiled_code_of_a_build_in_which_the_machine_went_down_goes(host: Host, boot: str) -> None:
+    """Its files may have lost their content, and the compiler would not notice."""
+    assert not kept_code(host, boot)
+
+
+def test_the_tarball_is_on_the_disk_before_it_has_its_name(host: Host) -> None:
+    for name in ("sync", "mv"):
+        host.sandbox.stub(name, f'echo {name} "${{@##*/}}" >> calls\nexec /bin/{name} "$@"', shell="/bin/bash")
+    assert host.run().returncode == 0
+    calls = (host.directory / "calls").read_text().splitlines()
+    tarball = f"billing-{VERSION}.tar.gz"
+    notes, content, name = (
+        calls.index(f"sync {tarball}.build {tarball}.sha256"),
+        calls.index(f"sync {tarball}.part"),
+        calls.index(f"mv -fT {tarball}.part {tarball}"),
+    )
+    assert notes < name
+    assert content < name
