@@ -14,6 +14,7 @@ from inspection.end import End, UnaskedEnd
 from inspection.listeners import Guard, PortGuard
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
+from operations.release.history import ReleasesOnHost, paths
 
 
 class Symptoms(NamedTuple):
@@ -36,6 +37,8 @@ class Symptoms(NamedTuple):
     + reboot: the packages that wait for a reboot; None if none does
     + guard: the state of its ports
     + end: the last end of its process that nobody asked for; None without one
+    + cut_off: an action of a release that a power cut cut off; None without one
+    + damaged: the running release, if its files are not those of its tarball
     """
 
     state: str
@@ -55,6 +58,8 @@ class Symptoms(NamedTuple):
     reboot: str | None
     guard: Guard
     end: End | None
+    cut_off: str | None = None
+    damaged: str | None = None
 
 
 def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
@@ -69,6 +74,7 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
     here = (before + time.time()) / 2
     seen = by_word(lines)
     active = seen["state"] == ["active"]
+    releases = fact(host, ReleasesOnHost, **paths(environment))
     return Symptoms(
         state=seen["state"][0],
         listens=seen.get("listens", []),
@@ -87,6 +93,8 @@ def read(host: Host, environment: Environment, secrets: Secrets) -> Symptoms:
         reboot=seen.get("reboot", [None])[0],
         guard=fact(host, PortGuard, unit=environment.unit, ports=environment.closed_ports),
         end=fact(host, UnaskedEnd, unit=environment.unit),
+        cut_off=releases.cut_off,
+        damaged=releases.current if releases.current in releases.damaged else None,
     )
 
 

@@ -79,6 +79,14 @@ TRACES = (
         lambda e: f"systemctl disable --now {e.unit}; rm {e.unit_path}; systemctl daemon-reload",
     ),
     Trace(
+        "release that was cut off",
+        lambda e: e.progress_path,
+        "is_cut_off",
+        lambda e: f"systemctl start {e.boot_unit}",
+        lambda e: f"in {e.environment}",
+        always=True,
+    ),
+    Trace(
         "unit that ends a cut off release",
         lambda e: e.boot_unit_path,
         "ours",

@@ -45,12 +45,14 @@ class Releases(NamedTuple):
     + present: the unpacked versions, each with the SHA-256 of its tarball
     + revisions: the log, oldest first
     + damaged: the unpacked versions whose files are not those of their tarball, as after a power cut
+    + cut_off: an action that a power cut cut off and that nobody is at, e.g. "release 0.2.0"; None without one
     """
 
     current: str | None
     present: dict[str, str]
     revisions: list[Revision]
     damaged: frozenset[str] = frozenset()
+    cut_off: str | None = None
 
     def outcome(self, version: str) -> str:
         """The outcome of the last switch to a version: good, failed or left; new if there was none; or damaged.
@@ -134,18 +136,20 @@ class ReleasesOnHost(FactBase[Releases]):
 
     @override
     def process(self, output: list[str]) -> Releases:
-        current, present, revisions, damaged = None, {}, [], set()
+        current, present, revisions, damaged, cut_off = None, {}, [], set(), None
         for line in output:
             kind, *fields = line.split("\t")
             if kind == "current" and is_version(fields[0]):
                 current = fields[0]
             elif kind == "present" and is_version(fields[0]):
                 present[fields[0]] = fields[1]
+            elif kind == "cut off":
+                cut_off = fields[0]
             elif kind == "damaged":
                 damaged.add(fields[0])
             elif kind == "log" and len(fields) == len(Revision._fields):
                 revisions.append(Revision(*fields))
-        return Releases(current, present, revisions, frozenset(damaged))
+        return Releases(current, present, revisions, frozenset(damaged), cut_off)
 
 
 def paths(environment: Environment) -> dict[str, str]:

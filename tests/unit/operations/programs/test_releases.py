@@ -131,3 +131,24 @@ def test_the_real_df_is_understood(sandbox: Sandbox) -> None:
     system, free = space[str(sandbox.directory / "missing" / "too")]
     assert str(sandbox.directory).startswith(system)
     assert free > 0
+
+
+NOTES = "action=release\nversion=0.2.0\n"
+
+
+@pytest.mark.parametrize(
+    ("notes", "state", "told"),
+    [
+        (NOTES, "inactive", "release 0.2.0"),
+        (NOTES, "activating", None),
+        (NOTES, "active", None),
+        ("", "inactive", "unknown"),
+        ("action=$(reboot)\nversion=a b\n", "inactive", "unknown"),
+    ],
+)
+def test_an_action_that_was_cut_off_is_told_unless_somebody_is_at_it(
+    sandbox: Sandbox, notes: str, state: str, told: str | None
+) -> None:
+    sandbox.stub("systemctl", f"echo {state}\necho inactive")
+    (sandbox.directory / "switching").write_text(notes)
+    assert listed(sandbox).cut_off == told
