@@ -9,7 +9,8 @@ import signal
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -275,3 +276,79 @@ def test_a_release_is_whole_or_not_there(folder: Folder, tmp_path: Path) -> None
         if "0.2.0" in releases.present:
             assert (root / "releases/0.2.0/lib/a").read_text() == "x" * 9000
         run("rm", "-rf", str(root / "releases/0.2.0"))
+
+
+# --- No room ---------------------------------------------------------------------------------------------------------
+
+
+def fill_bytes(disk: ForgetfulDisk) -> None:
+    """No block is free."""
+    with (disk.place / "filling").open("wb") as file, suppress(OSError):
+        while file.write(b"x" * 65536):
+            file.flush()
+    (disk.place / "small").write_text("")
+    with (disk.place / "small").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 512):
+            pass
+
+
+def fill_inodes(disk: ForgetfulDisk) -> None:
+    """No inode is free."""
+    (disk.place / "inodes").mkdir()
+    with suppress(OSError):
+        for number in range(10**6):
+            (disk.place / "inodes" / str(number)).touch()
+
+
+def remount_read_only(disk: ForgetfulDisk) -> None:
+    run("mount", "-o", "remount,ro", str(disk.place))
+
+
+def make_room(disk: ForgetfulDisk) -> None:
+    """The operator mends it."""
+    run("mount", "-o", "remount,rw", str(disk.place))
+    run("rm", "-rf", *(str(disk.place / name) for name in ("filling", "small", "inodes")))
+
+
+WITHOUT_ROOM = {"no bytes": fill_bytes, "no inodes": fill_inodes, "read-only": remount_read_only}
+
+
+@pytest.mark.parametrize("take_room", WITHOUT_ROOM.values(), ids=WITHOUT_ROOM)
+def test_a_release_without_room_changes_nothing_and_goes_through_afterwards(
+    disk: ForgetfulDisk, tmp_path: Path, take_room: Callable[[ForgetfulDisk], None]
+) -> None:
+    path = disk.place / "host"
+    path.mkdir()
+    host = StubHost(path)
+    host.calls_file.unlink()
+    host.calls_file.symlink_to(tmp_path / "stub_calls")
+    (tmp_path / "stub_calls").touch()
+    disk.sync()
+    take_room(disk)
+    words = host.run("release", "0.2.0").splitlines()
+    assert "could not be written, for the reason above, and no action begins without it" in "\n".join(words)
+    assert (host.current, host.is_busy, host.called("systemctl restart")) == ("0.1.0", False, 0)
+    make_room(disk)
+    assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    assert (host.current, host.log) == ("0.2.0", ["release 0.2.0 good"])
+
+
+@pytest.mark.parametrize("take_room", WITHOUT_ROOM.values(), ids=WITHOUT_ROOM)
+def test_a_file_without_room_is_as_before(
+    disk: ForgetfulDisk, tmp_path: Path, take_room: Callable[[ForgetfulDisk], None]
+) -> None:
+    folder = Folder(disk, tmp_path / "outside", after=True)
+    path, content = folder.path / "default", "B=1\n" * 3000
+    path.write_text("A=1\n")
+    disk.sync()
+    take_room(disk)
+    process = folder.start("install_file.sh", str(path), "root:root", "644", stdin=sent(content))
+    said = process.communicate()[0]
+    assert process.returncode == 1, said
+    assert said
+    assert path.read_text() == "A=1\n"
+    make_room(disk)
+    process = folder.start("install_file.sh", str(path), "root:root", "644", stdin=sent(content))
+    assert process.communicate()[0] == ""
+    assert path.read_text() == content
+    assert [entry.name for entry in folder.path.iterdir()] == ["default"]
