@@ -1,6 +1,7 @@
 """The actions that power cuts try, and the machine for them."""
 
 import secrets
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from tests.host.conftest import Host, Prepared
 from tests.host.cuts import Action, deploy, install_stand_ins
 from tests.host.project import Project, Run
-from tests.host.releases import Variant
+from tests.host.releases import Variant, seed_application
 from tests.host.releasing import entry_point, linked, log, psql, release
 from tests.sandbox.machine import boot
 
@@ -16,6 +17,9 @@ OLD = Variant("stage", "0.1.0", migrations=1)
 NEW = Variant("stage", "0.2.0")
 PROD = Variant("prod", "0.1.0", migrations=1)
 VARIANTS = (OLD, NEW, PROD)
+
+# Of the repository; the releases of VARIANTS have no stamp.
+_BUILDS = "/var/lib/billing_stage/artifacts/billing-0.1.0+*"
 
 _SECOND_MIGRATION = "20260201000000"
 
@@ -29,15 +33,29 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path) -> 
     + directory: an empty place
     """
     project = Project.copy(directory / "project", prepared.vaults)
-    project.edit("all", settle_time=1)
+    project.edit("all", settle_time=1, repository=str(_repository(directory)), build_packages=["erlang-p1-pgsql"])
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer], forgets=True) as booted:
         host = Host(booted, project)
         project.apply().require_success()
         for variant in (PROD, OLD):
             release(host, variant.environment, built[variant]).require_success()
+        # It installs the compiler.
+        project.make("build", "ENV=stage").require_success()
         install_stand_ins(host)
         booted.sync()
         yield host
+
+
+def _repository(directory: Path) -> Path:
+    path = seed_application(directory / "billing")
+    identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
+    for words in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message=all"],
+    ):
+        subprocess.run(["git", "-C", str(path), *identity, *words], check=True, capture_output=True)
+    return path
 
 
 @contextmanager
@@ -85,6 +103,10 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
         on_new(host)
         host.project.set_secrets("stage", database_password=secrets.token_hex(16))
 
+    def without_builds(host: Host) -> None:
+        on_new(host)
+        host.machine.run(f"rm -f {_BUILDS}")
+
     def release_again(host: Host) -> Run:
         return release(host, "stage", built[NEW])
 
@@ -99,6 +121,9 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     def migrate_again(host: Host) -> Run:
         return entry_point(host, "deploys/migrate.py", "stage")
 
+    def build_again(host: Host) -> Run:
+        return host.project.make("build", "ENV=stage")
+
     tarball = str(built[NEW])
     every = (
         Action(
@@ -111,6 +136,14 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
         Action("rollback", on_new, lambda _: deploy("deploys/rollback.py"), rollback_again, ("0.2.0", "0.1.0")),
         Action("migrate", unmigrated, lambda _: deploy("deploys/migrate.py"), migrate_again, ("0.2.0",)),
         Action("apply", changed, lambda _: deploy("deploy.py"), apply_again, ("0.2.0",)),
+        Action(
+            "build",
+            without_builds,
+            lambda _: deploy("deploys/build.py", BUILD="stage"),
+            build_again,
+            ("0.2.0",),
+            f"ls {_BUILDS} && cd /var/lib/billing_stage/artifacts && sha256sum --check --status *.sha256",
+        ),
         Action("rotation", rotated, lambda _: deploy("deploy.py"), apply_again, ("0.2.0",)),
     )
     return {action.name: action for action in every}

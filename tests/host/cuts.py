@@ -48,6 +48,7 @@ class Action:
     + start: arguments of its process, of the controller
     + again: does it once more after the cut
     + versions: that may serve after the cut; the last one does after a success
+    + check: a shell command on the machine that succeeds after the next command
     """
 
     name: str
@@ -55,6 +56,7 @@ class Action:
     start: Callable[[Host], list[str]]
     again: Callable[[Host], Run]
     versions: tuple[str, ...]
+    check: str = "true"
 
 
 def install_stand_ins(host: Host) -> None:
@@ -84,6 +86,9 @@ def cut(host: Host, action: Action, moment: Moment) -> list[str]:
     if again.exit_code != 0:
         wrong.append(f"the next command failed:\n{again.output}")
     wrong += [f"after the next command: {words}" for words in _served(host, action, done=True)]
+    checked = host.machine.run(action.check, check=False)
+    if checked.returncode != 0:
+        wrong.append(f"{action.check} failed: {checked.stdout}{checked.stderr}")
     if (now := _rows(host)) < rows:
         wrong.append(f"{rows} rows became {now}")
     if left := host.project.planned():
