@@ -30,10 +30,10 @@ def built(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Varian
 
 @pytest.fixture(scope="module")
 def forgetful(
-    prepared: Prepared, built: dict[Variant, Path], tmp_path_factory: pytest.TempPathFactory
+    prepared: Prepared, built: dict[Variant, Path], tmp_path_factory: pytest.TempPathFactory, *, everything: bool
 ) -> Iterator[Host]:
     """A machine whose disk forgets, with a release in both environments."""
-    with machine(prepared, built, tmp_path_factory.mktemp("forgetful")) as host:
+    with machine(prepared, built, tmp_path_factory.mktemp("forgetful"), builds=everything) as host:
         yield host
 
 
