@@ -50,7 +50,6 @@ store() {
 }
 
 install -d -o root -g "$user" -m 750 "$builds"
-install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 # Keeps two builds of one environment apart.
 exec 9> "$builds/lock"
 flock -n 9 || {
@@ -60,7 +59,8 @@ flock -n 9 || {
 # A machine that went down in the middle of a build may have kept the names of compiled files without their content. A build
 # that ended otherwise leaves what the next one may use.
 boot=$(cat /proc/sys/kernel/random/boot_id)
-[ ! -e "$builds/at_work" ] || [ "$(cat "$builds/at_work")" = "$boot" ] || rm -rf "$builds/scratch/source"
+[ ! -e "$builds/at_work" ] || [ "$(cat "$builds/at_work")" = "$boot" ] || rm -rf "$builds/scratch"
+install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 echo "$boot" > "$builds/at_work"
 sync "$builds/at_work" "$builds"
 trap 'rm -f "$archive"; sync --file-system "$builds" && rm -f "$builds/at_work"' EXIT
