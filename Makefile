@@ -24,20 +24,15 @@ help: ## List the targets
 check: $(VENV) ## Check inventory, group data and vaults, without a host
 	$(PYTHON) -m commands.check
 plan: $(VENV) ## Show what apply would change: ENV=stage, or all
-	$(PYTHON) -m commands.plan $(ENVIRONMENTS)
 apply: $(VENV) ## Plan, ask, carry out: ENV=stage, or all; YES=1 answers
 	$(PYTHON) -m commands.apply $(ANSWER) $(ENVIRONMENTS)
 drift: $(VENV) ## List differences of hosts and data: ENV=stage, or all
-	$(PYTHON) -m commands.drift $(ENVIRONMENTS)
 status: $(VENV) ## Show every environment's state: ENV=stage, or all
-	$(PYTHON) -m commands.status $(ENVIRONMENTS)
 doctor: $(VENV) ## Show problems and how to mend them: ENV=stage, or all
-	$(PYTHON) -m commands.doctor $(ENVIRONMENTS)
 # --- Releasing -------------------------------------------------------------------------------------------------------
 build: $(VENV) ## Build REF=… (main) into the store: ENV=stage; FETCH=1
 	$(PYTHON) -m commands.build $(BUILD) $(ENVIRONMENTS)
 toolchain: $(VENV) ## Build Erlang and Elixir of the data: ENV=stage
-	$(PYTHON) -m commands.toolchain $(ENVIRONMENTS)
 update: $(VENV) ## Build, and release what was built: ENV=stage
 	$(PYTHON) -m commands.update $(BUILD) $(ANSWER) $(ENVIRONMENTS)
 release: $(VENV) ## Release the newest, VERSION=… or TARBALL=…: ENV=stage
@@ -51,13 +46,12 @@ migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage
 migrate-down: $(VENV) ## Back up, and take back down to VERSION=…: ENV=stage
 	$(PYTHON) -m commands.migrate_down $(call option,VERSION,version) $(ANSWER) $(ENVIRONMENTS)
 restart: $(VENV) ## Restart, and check the health: ENV=stage
-	$(PYTHON) -m commands.restart $(ENVIRONMENTS)
 releases: $(VENV) ## List releases and their log: ENV=stage, or all
-	$(PYTHON) -m commands.releases $(ENVIRONMENTS)
 ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all
-	$(PYTHON) -m commands.ping $(ENVIRONMENTS)
 console: $(VENV) ## A shell in the running node: ENV=stage
-	$(PYTHON) -m commands.console $(ENVIRONMENTS)
+# These take environments alone.
+plan drift status doctor toolchain restart releases ping console:
+	$(PYTHON) -m commands.$@ $(ENVIRONMENTS)
 # Over the environment: a newline in a recipe would end the command.
 rpc task: export EXPRESSION = $(call given,EXPR)
 rpc: $(VENV) ## Run EXPR='…' in the running node: ENV=stage
@@ -108,6 +102,8 @@ test-all: lint sandbox-packages ## The same on both Debians, and the differentia
 	$(PYTHON) -m pytest --everything
 soak: $(VENV) sandbox-packages ## Try 100,000 new random inputs, or N=…
 	$(PYTHON) -m tests.inputs.soak $(call text,N)
+chaos: $(VENV) sandbox-packages ## Try 200 random power cuts on a machine, or N=…
+	$(PYTHON) -m tests.host.chaos $(call text,N)
 bench: $(VENV) .venv-bench/installed sandbox-packages ## Measure beside Ansible: SECTIONS="cases upload"
 	export PATH="$$PWD/.venv-bench/bin:$$PATH" && $(PYTHON) -m bench.same_host && $(PYTHON) -m bench $(call each,SECTIONS)
 bench-restart: $(VENV) sandbox-packages ## Measure a restart's time without an answer

@@ -4,7 +4,7 @@ from pyinfra import host, state
 
 from group_data.schema.inventory import environments_on, machine_of
 from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
-from operations.host import lock, steps
+from operations.host import file, lock, steps
 from operations.release import switch
 from preflight import entry
 from vault.store import open_vault, vault_path
@@ -33,6 +33,7 @@ appsignal.working_directory(environment)
 database.managed_database(environment)
 changes = unit.service(environment)
 switch.install(environment)
+switch.at_boot(environment)
 site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
@@ -40,3 +41,6 @@ aliases.bash_aliases(environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 unit.restart_if_stale(environment, after=[*changes, cookie, *secret])
+
+# Whoever reads that the apply succeeded may rely on it, also after a power cut.
+file.sync(name="All of it is on the disk")

@@ -46,7 +46,8 @@ def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bo
         ask_operator("Break it?", yes=yes)
 
     def broken(host: Host) -> str | None:
-        units = [other.switch_unit for other in environments_on(machine_of(host), inventory, known)]
+        there = environments_on(machine_of(host), inventory, known)
+        units = [*(other.switch_unit for other in there), *(other.boot_unit for other in there)]
         done, output = host.run_shell_command(breaking(held[host], units), _sudo=True)
         return None if done else output.stderr
 

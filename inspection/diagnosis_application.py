@@ -18,6 +18,7 @@ def application_findings(environment: Environment, secrets: Secrets, seen: Sympt
     + seen: its symptoms
     """
     yield from guard_findings(environment, seen)
+    yield from _power_cut(environment, seen)
     if seen.state != "active":
         yield _not_running(environment, seen)
         return
@@ -37,6 +38,22 @@ def _not_running(environment: Environment, seen: Symptoms) -> Finding:
         f"make logs ENV={name} says why it ended; make apply ENV={name} brings back what is missing on the machine; "
         f"make restart ENV={name}",
     )
+
+
+def _power_cut(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
+    name = environment.environment
+    if seen.cut_off:
+        yield Finding(
+            f"the machine went down in the middle of an action ({seen.cut_off}), and nobody has ended that",
+            "the release that runs may not be the one that was checked, and the next command ends that first",
+            f"make restart ENV={name}",
+        )
+    if seen.damaged:
+        yield Finding(
+            f"the files of {seen.damaged}, which runs, are not those of its tarball",
+            "a power cut took their content, or somebody changed them; the next start may fail",
+            f"make release ENV={name} VERSION={seen.damaged}",
+        )
 
 
 def _restarts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:

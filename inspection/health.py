@@ -134,6 +134,10 @@ def _release(releases: Releases, said: Sequence[str]) -> Reading:
         return Reading("none", ok=False)
     if said and said[0] != current:
         return Reading(f"{said[0]} runs, {current} linked", ok=False)
+    if releases.cut_off:
+        return Reading(f"{current}, {releases.cut_off} cut off", ok=False)
+    if current in releases.damaged:
+        return Reading(f"{current}, damaged", ok=False)
     return Reading(current, ok=releases.outcome(current) in (GOOD, NEW))
 
 

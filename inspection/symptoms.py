@@ -13,6 +13,7 @@ from inspection.closed_ports import ClosedPorts
 from inspection.end import End, UnaskedEnd
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
+from operations.release.history import ReleasesOnHost, paths
 from operations.release.obstacles import Obstacle
 
 
@@ -38,6 +39,8 @@ class Symptoms(NamedTuple):
     + reboot: the packages that wait for a reboot; None if none does
     + closed: those of its ports that the machine keeps to itself
     + end: the last end of its process that nobody asked for; None without one
+    + cut_off: an action of a release that a power cut cut off; None without one
+    + damaged: the running release, if its files are not those of its tarball
     """
 
     obstacles: list[Obstacle]
@@ -59,6 +62,8 @@ class Symptoms(NamedTuple):
     reboot: str | None
     closed: frozenset[int]
     end: End | None
+    cut_off: str | None = None
+    damaged: str | None = None
 
 
 def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obstacle]) -> Symptoms:
@@ -75,6 +80,7 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
     seen = by_word(lines)
     active = seen["state"] == ["active"]
     first, last = map(float, seen["clock"])
+    releases = fact(host, ReleasesOnHost, **paths(environment))
     return Symptoms(
         obstacles=found,
         state=seen["state"][0],
@@ -95,6 +101,8 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
         reboot=seen.get("reboot", [None])[0],
         closed=fact(host, ClosedPorts, ports=environment.closed_ports),
         end=fact(host, UnaskedEnd, unit=environment.unit),
+        cut_off=releases.cut_off,
+        damaged=releases.current if releases.current in releases.damaged else None,
     )
 
 

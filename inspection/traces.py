@@ -62,7 +62,7 @@ def _site(environment: Environment) -> str:
 
 
 def _unfinished(thing: str, path: Callable[[Environment], str], test: str = "file") -> Trace:
-    """What operations/programs/stage_secret.sh leaves if it is killed."""
+    """What operations/programs/stage_file.sh leaves if it is killed."""
 
     def staged(environment: Environment) -> str:
         return f"{path(environment)}.new.??????"
@@ -81,6 +81,20 @@ TRACES = (
         lambda e: e.unit_path,
         "ours",
         lambda e: f"systemctl disable --now {e.unit}; rm {e.unit_path}; systemctl daemon-reload",
+    ),
+    Trace(
+        "release that was cut off",
+        lambda e: e.progress_path,
+        "is_cut_off",
+        lambda e: f"systemctl start {e.boot_unit}",
+        lambda e: f"in {e.environment}",
+        always=True,
+    ),
+    Trace(
+        "unit that ends a cut off release",
+        lambda e: e.boot_unit_path,
+        "ours",
+        lambda e: f"systemctl disable --now {e.boot_unit}; rm {e.boot_unit_path}; systemctl daemon-reload",
     ),
     Trace("release program", lambda e: e.switch_path, "file", lambda e: f"rm {e.switch_path}"),
     Trace(

@@ -4,16 +4,14 @@ Otherwise the first node spawns a port mapper inside its own unit. To stop that 
 """
 
 from collections.abc import Generator
-from io import StringIO
 
 from pyinfra import host, state
 from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.reserved import EPMD_PORT
-from operations.host import program
+from operations.host import file, program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
@@ -42,14 +40,7 @@ class EpmdAddresses(FactBase[list[str] | None]):
 
 def socket_address() -> None:
     """Let Debian's epmd.socket listen on loopback instead of every interface."""
-    files.put(
-        name="Machine: epmd's address",
-        src=StringIO(render("epmd.socket.j2", address=ADDRESS)),
-        dest=SOCKET_DROP_IN,
-        user="root",
-        group="root",
-        mode="644",
-    )
+    file.put(name="Machine: epmd's address", content=render("epmd.socket.j2", address=ADDRESS), dest=SOCKET_DROP_IN)
 
 
 @operation()

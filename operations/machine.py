@@ -1,7 +1,6 @@
 """The shared parts of a machine: packages, application users, services, the default server, the journal."""
 
 from collections.abc import Generator, Sequence
-from io import StringIO
 
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -11,7 +10,7 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import aliases, epmd, nginx, ports
-from operations.host import packages, restart, unit_state
+from operations.host import file, packages, restart, unit_state
 from operations.host.rendering import render
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
@@ -129,6 +128,8 @@ def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
     """
     if host.get_fact(Account, user=user) != (home, shell):
         yield from server.user._inner(user=user, home=home, shell=shell, create_home=True, ensure_home=False)
+        # Nobody would write the files of a new home again.
+        yield StringCommand("sync")
 
 
 def journal(limit: int) -> None:
@@ -136,14 +137,7 @@ def journal(limit: int) -> None:
 
     + limit: size of the whole journal in MiB
     """
-    conf = files.put(
-        name="Machine: journal limit",
-        src=StringIO(render("journald.conf.j2", limit=limit)),
-        dest=JOURNAL_CONF,
-        user="root",
-        group="root",
-        mode="644",
-    )
+    conf = file.put(name="Machine: journal limit", content=render("journald.conf.j2", limit=limit), dest=JOURNAL_CONF)
     restart.service(
         name="Machine: journal restarts",
         service="systemd-journald.service",

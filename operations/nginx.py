@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Sequence
 from hashlib import sha256
-from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FactBase, StringCommand, operation
@@ -11,7 +10,7 @@ from pyinfra.facts.files import File, Link, Sha256File
 from pyinfra.operations import files
 from typing_extensions import override
 
-from operations.host import program
+from operations.host import file, program
 from operations.host.rendering import render
 from operations.host.report import announce, show_diff
 from operations.host.restart import is_planned
@@ -151,12 +150,4 @@ def long_server_names(name: str) -> None:
         # nginx refuses a second setting.
         files.file(name=name, path=SERVER_NAMES_CONF, present=False)
     else:
-        files.put(
-            name=name,
-            src=StringIO(render("server-names.conf.j2")),
-            dest=SERVER_NAMES_CONF,
-            create_remote_dir=False,
-            user="root",
-            group="root",
-            mode="644",
-        )
+        file.put(name=name, content=render("server-names.conf.j2"), dest=SERVER_NAMES_CONF)

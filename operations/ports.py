@@ -9,17 +9,15 @@ An application that names another interface in its `vm.args`, for a cluster, ove
 """
 
 from collections.abc import Generator, Sequence
-from io import StringIO
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.operation import OperationMeta
-from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.host import program, restart
+from operations.host import file, program, restart
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, is_running, properties
@@ -131,14 +129,7 @@ def _require_without_sshd(ports: Sequence[int]) -> None:
 
 
 def _file(what: str, path: str, content: str) -> OperationMeta:
-    return files.put(
-        name=f"Machine: closed ports: {what}",
-        src=StringIO(content),
-        dest=path,
-        user="root",
-        group="root",
-        mode="644",
-    )
+    return file.put(name=f"Machine: closed ports: {what}", content=content, dest=path)
 
 
 def _unit_file(what: str, unit: str, path: str, content: str) -> None:

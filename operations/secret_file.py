@@ -5,20 +5,19 @@ over the SSH channel's standard input into a file that is private from its first
 """
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from pydantic import SecretStr
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 from pyinfra.api.operation import OperationMeta
-from pyinfra.facts.files import File, Sha256File
 from pyinfra.operations import files as pyinfra_files
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import REQUIRED_KEYS, Secrets
 from operations import database, secret_variables
-from operations.host import program
+from operations.host import file, program
+from operations.host.file import CONTENT, difference_of
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.secret_digests import KEY, SETTINGS, SecretDigests, differing, digests_of
@@ -37,14 +36,14 @@ def secret_file(path: str, content: str, key: str, user: str, group: str, mode: 
     + group: owning group
     + mode: octal permissions, e.g. "640"
     """
-    difference = _difference(path, content, user, group, mode)
+    difference = difference_of(path, content, user, group, mode)
     if not difference:
         host.noop(f"{path} is as it should be")
         return
     if difference == CONTENT:
         difference = f"key {key} differs"
     announce(f"Will change {path}: {difference} (contents are not shown)")
-    yield StringCommand(program.command("install_secret.sh", path, f"{user}:{group}", mode), _stdin=_sent(content))
+    yield file.install(path, content, f"{user}:{group}", mode)
 
 
 class SecretFile(NamedTuple):
@@ -85,14 +84,12 @@ def secret_files_and_password(
     + password: password of the role; None if the database is managed elsewhere, or no file has the password
     """
     changed = []
-    for file in files:
-        if difference := _difference(file.path, file.content, "root", file.group, file.mode):
+    for one in files:
+        if difference := difference_of(one.path, one.content, "root", one.group, one.mode):
             if difference == CONTENT:
-                difference = (
-                    f"{differing(host.get_fact(SecretDigests, path=file.path), file.digests, file.noun)}; {needs}"
-                )
-            announce(f"Will change {file.path}: {difference}")
-            changed.append(file)
+                difference = f"{differing(host.get_fact(SecretDigests, path=one.path), one.digests, one.noun)}; {needs}"
+            announce(f"Will change {one.path}: {difference}")
+            changed.append(one)
     statements = database.password_statements(role, password) if password else None
     if changed:
         yield _install(changed, statements)
@@ -100,7 +97,7 @@ def secret_files_and_password(
         announce(f"Will change the password of PostgreSQL role {role}: it is not the vault's")
         yield StringCommand(database.PSQL_AS_POSTGRES, _stdin=f"{statements} COMMIT;")
     else:
-        host.noop(f"{' and '.join(file.path for file in files)}: as it should be")
+        host.noop(f"{' and '.join(one.path for one in files)}: as it should be")
 
 
 def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
@@ -169,31 +166,10 @@ def variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
     return SecretFile(environment.secret_variables_path, content, "root", "600", digests, "variable")
 
 
-CONTENT = "its content differs"
-
-
-def _difference(path: str, content: str, user: str, group: str, mode: str) -> str | None:
-    """The difference between a file and the data, in words. If the content differs, owner and mode are not mentioned."""
-    current = host.get_fact(File, path=path)
-    if not current:
-        return "it is not there"
-    if host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest():
-        return CONTENT
-    if (current["user"], current["group"], current["mode"]) != (user, group, int(mode)):
-        return "its owner or mode differs"
-    return None
-
-
 def _install(files: Sequence[SecretFile], statements: str | None) -> StringCommand:
-    arguments = [argument for file in files for argument in (file.path, file.owner, file.mode)]
-    given = "".join([f"{statements or ''}\n", *[_sent(file.content) for file in files]])
+    arguments = [argument for one in files for argument in (one.path, one.owner, one.mode)]
+    given = "".join([f"{statements or ''}\n", *[file.sent(one.content) for one in files]])
     return StringCommand(program.command("install_secrets.sh", *arguments), _stdin=given)
-
-
-def _sent(content: str) -> str:
-    """The content as stage_secret.sh reads it."""
-    data = content.encode()
-    return f"{sha256(data).hexdigest()} {len(data)}\n{content}"
 
 
 def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:

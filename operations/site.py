@@ -1,7 +1,6 @@
 """The nginx site of one environment, its certificate, its password file, and the page shown while no release answers."""
 
 from collections.abc import Generator
-from io import StringIO
 
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -12,7 +11,7 @@ from typing_extensions import override
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations import basic_auth, nginx
-from operations.host import program
+from operations.host import file, program
 from operations.host.rendering import render
 
 # A certificate is valid for a year and replaced in its last 30 days, so that monthly applies always come in time.
@@ -144,13 +143,10 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
     """
     require_hsts_taken_back(environment)
     site = environment.full_name
-    files.put(
+    file.put(
         name="Site: page while no release answers",
-        src=StringIO(render("502.html.j2", environment=environment)),
+        content=render("502.html.j2", environment=environment),
         dest=f"{environment.page_root}/502.html",
-        user="root",
-        group="root",
-        mode="644",
     )
     issued = []
     if environment.tls == "self_signed":

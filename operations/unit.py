@@ -1,18 +1,16 @@
 """The systemd unit of one environment, its group, its directories, and the right to restart it."""
 
 from collections.abc import Generator, Sequence
-from io import StringIO
-from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Link
-from pyinfra.operations import files, server, systemd
+from pyinfra.operations import server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.host import home, restart
+from operations.host import file, home, restart
 from operations.host.rendering import render
 from operations.host.unit_state import is_enabled, properties
 
@@ -47,16 +45,9 @@ def service(environment: Environment) -> list[OperationMeta]:
 
     It is not started: a release does that. Returns the steps that make a running application out of date.
     """
-    # The directories are part of Debian.
-    as_root: dict[str, Any] = {"user": "root", "group": "root", "mode": "644", "create_remote_dir": False}
-    environment_file = files.put(
-        name="Unit: variables",
-        src=StringIO(variables(environment)),
-        dest=environment.variables_path,
-        **as_root,
-    )
+    environment_file = file.put(name="Unit: variables", content=variables(environment), dest=environment.variables_path)
     content = text(environment)
-    unit = files.put(name="Unit", src=StringIO(content), dest=environment.unit_path, **as_root)
+    unit = file.put(name="Unit", content=content, dest=environment.unit_path)
     drop_ins = without_drop_ins(name="Unit: without drop-ins", unit=environment.unit)
     reloaded = restart.daemon_reload(
         name="Unit: systemd reloads",
@@ -66,11 +57,10 @@ def service(environment: Environment) -> list[OperationMeta]:
         after=[drop_ins],
     )
     enable(name="Unit: starts at boot", unit=environment.unit)
-    files.put(
+    file.put(
         name="Unit: may be restarted by the application user",
-        src=StringIO(render("polkit.rules.j2", environment=environment)),
+        content=render("polkit.rules.j2", environment=environment),
         dest=environment.polkit_rule_path,
-        **as_root,
     )
     return [environment_file, unit, reloaded]
 

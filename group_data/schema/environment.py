@@ -146,6 +146,21 @@ class Environment(Settings):
         return f"{self.full_name}-switch.service"
 
     @property
+    def boot_unit(self) -> str:
+        """systemd unit that ends, at boot, a switch that a power cut cut off. Its end counts as a switch for the lock."""
+        return f"{self.full_name}-boot-switch.service"
+
+    @property
+    def boot_unit_path(self) -> str:
+        """File of that unit."""
+        return f"/etc/systemd/system/{self.boot_unit}"
+
+    @property
+    def progress_path(self) -> str:
+        """The switch's notes about an action, from its beginning to its end."""
+        return f"{self.state_path}/switching"
+
+    @property
     def task_unit(self) -> str:
         """systemd unit of a one-off command of a release, such as a migration."""
         return f"{self.full_name}-task.service"

@@ -8,7 +8,8 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt
 from typing_extensions import override
 
-from operations.host import program
+from operations.host import file, program
+from operations.host.report import announce
 
 
 class UnfinishedPackages(FactBase[list[str]]):
@@ -26,6 +27,41 @@ class UnfinishedPackages(FactBase[list[str]]):
     @override
     def process(self, output: list[str]) -> list[str]:
         return output
+
+
+class LostByPackages(FactBase[list[str]]):
+    """What the scripts of packages made and a power cut took, in words."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, names: Sequence[str]) -> StringCommand:
+        return _made_by_packages("look", names)
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+def _made_by_packages(what: str, names: Sequence[str]) -> StringCommand:
+    return program.command("made_by_packages.sh", what, "postgresql" if "postgresql" in names else "")
+
+
+@operation()
+def mend(names: Sequence[str]) -> Generator[StringCommand]:
+    """Make again what a power cut took of what the scripts of packages made: they would not do it.
+
+    + names: Debian packages that the machine needs
+    """
+    lost = host.get_fact(LostByPackages, names=list(names))
+    if not lost:
+        host.noop("nothing that packages made is lost")
+        return
+    announce(f"Will make again: {'; '.join(lost)}")
+    yield _made_by_packages("mend", names)
 
 
 @operation()
@@ -56,3 +92,6 @@ def install(names: Sequence[str], purpose: str = "Machine") -> None:
         _retries=3,
         _retry_delay=20,
     )
+    mend(name=f"{purpose}: what packages made", names=list(names))
+    # The scripts of packages write keys and databases without a sync.
+    file.sync(name=f"{purpose}: packages are on the disk")

@@ -11,6 +11,7 @@
 # Environment: REVISION and BRANCH of the sources, TAKEN: existing versions. BUILD_SECRETS: names of variables with secrets. MARK:
 # begins each line of the program itself (build_output.pl).
 set -euo pipefail
+. ./durable.sh
 
 # For shellcheck; the settings set all of these.
 app='' release='' release_named='' toolchain_path='' mix_env='' deployment_config='' include_erts='' include_src='' secrets=''
@@ -315,7 +316,7 @@ keep_cookie() {
     [ -f "$assembled/releases/COOKIE" ] && [ "$(told cookie)" != given ] || return 0
     if [ ! -s "$made_here" ]; then
         cp "$assembled/releases/COOKIE" "$made_here.part"
-        mv "$made_here.part" "$made_here"
+        replace "$made_here.part" "$made_here"
     fi
     cp "$made_here" "$assembled/releases/COOKIE"
 }
@@ -400,6 +401,6 @@ check_for_secrets
 step "Packing the release"
 tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
 end_kept
-mv "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
+replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 end_step
 announce "Built $version"

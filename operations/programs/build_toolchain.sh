@@ -9,6 +9,7 @@
 # the checksums.
 set -euo pipefail
 . ./uptime.sh
+. ./durable.sh
 read_uptime
 began=$uptime
 scratch=$PWD
@@ -47,7 +48,7 @@ fetch() {
     found=$(checksum "$1.part")
     [ -z "$4" ] || [ "$found" = "$4" ] || fail "the download of $2 has the SHA-256 $found, and $1_sha256 is $4: make" \
         "toolchain shows the published one if $1_sha256 is not set. Nothing was unpacked"
-    mv "$1.part" "$1.archive"
+    replace "$1.part" "$1.archive"
 }
 
 # The makers publish the checksum beside the archive: in SHA256.txt for all files of a release, or in a file for each.
@@ -79,7 +80,7 @@ unpack() {
     fi
     inside=(inside/*)
     [ "${#inside[@]}" = 1 ] || inside=(inside)
-    mv "${inside[0]}" "$1"
+    replace "${inside[0]}" "$1"
     rm -rf inside
 }
 
@@ -193,5 +194,5 @@ fi
 build_elixir
 try
 tar -C "$root$DESTINATION" -cf result.part .
-mv result.part result.tar
+replace result.part result.tar
 say "Built the toolchain"

@@ -4,9 +4,9 @@
 # commits. If a step fails, the renamed files of before come back.
 #
 # $1: file, $2: owner, $3: mode, and so on for each further file; standard input: a line of SQL that begins the transaction,
-# empty if the password stays, and then for each file as in stage_secret.sh
+# empty if the password stays, and then for each file as in stage_file.sh
 set -eu
-. ./stage_secret.sh
+. ./stage_file.sh
 files=() new_files=() renamed=()
 # At the end of the input `read` fails. `stage` says why.
 IFS= read -r statements || true
@@ -20,7 +20,7 @@ put_back() {
     local file
     for file in "${renamed[@]}"; do
         if [ -e "$file.new.before" ] || [ -L "$file.new.before" ]; then
-            mv -fT "$file.new.before" "$file"
+            replace "$file.new.before" "$file"
         else
             rm -f "$file"
         fi
@@ -50,7 +50,7 @@ if [ -n "$statements" ]; then
     read -r _ <&"$answers_from"
 fi
 for number in "${!files[@]}"; do
-    mv -fT "${new_files[number]}" "${files[number]}"
+    replace "${new_files[number]}" "${files[number]}"
     renamed+=("${files[number]}")
 done
 if [ -n "$statements" ]; then

@@ -5,6 +5,7 @@
 #
 # $1: name of the site, the rest: links in sites-enabled that the site replaces; standard input: the candidate
 set -eu
+. ./durable.sh
 site=$1
 shift
 available=/etc/nginx/sites-available enabled=/etc/nginx/sites-enabled
@@ -18,6 +19,7 @@ for link; do rm -f "$staging/sites-enabled/$link"; done
 # shellcheck disable=SC2016
 unshare --mount sh -c 'mount --bind "$1" /etc/nginx && nginx -t -q' sh "$staging"
 chmod 644 "$staging/candidate"
-mv -f "$staging/candidate" "$available/$site"
+replace "$staging/candidate" "$available/$site"
 ln -sfn "$available/$site" "$enabled/$site"
 for link; do rm -f "$enabled/$link"; done
+sync "$enabled"

@@ -45,6 +45,8 @@ begin_kept() {
     now=$(made_with) project_files=$(own_with)
     [ "$project_files" = "$(cat "$scratch/own_with" 2> /dev/null)" ] || changed=yes
     if [ -f "$scratch/unfinished" ] && [ "$at" != application ]; then
+        # What Mix and Hex downloaded may be half a file, too.
+        rm -rf "$scratch/.mix" "$scratch/.hex" "$scratch/.cache"
         renew_all "the build before was killed"
     elif [ "$now" != "$(cat "$scratch/made_with" 2> /dev/null)" ]; then
         renew_all "the build before had another Elixir, Erlang, Debian or settings"
@@ -152,5 +154,8 @@ end_kept() {
 # At every end of the program. After an ordinary failure, such as a compile error, mix goes on where it was.
 leave_kept() {
     local status=$?
-    [ -n "$killed" ] || [ "$status" -gt 125 ] || rm -f "$scratch/unfinished"
+    [ -n "$killed" ] || [ "$status" -gt 125 ] || {
+        sync --file-system "$scratch"
+        rm -f "$scratch/unfinished"
+    }
 }

@@ -2,6 +2,7 @@
 # Lists the traces of an application's environments, a number and a name on each line, separated by a tab.
 # $1: application, $2: file of its user's aliases, the rest: pairs of a test and a shell pattern of names. The printed number
 # counts the pairs from 0. A test is one of the functions below.
+. ./cut_off.sh
 app=$1 aliases=$2
 shift 2
 

@@ -20,6 +20,8 @@ lock_holder() {
     if [ -n "$started" ] && [ "$(cut -d ' ' -f 22 "/proc/$session/stat" 2> /dev/null)" = "$started" ]; then
         holder="$who since $since ($what)"
     elif [ -n "$switching" ]; then
+        # The lock's file is gone after a boot, when the host itself ends what a power cut cut off.
+        [ -n "$who" ] || who="the host" since=boot what="the end of what was cut off"
         holder="${switching%% *}, which $who began at $since ($what) and which ends on its own"
     fi
 }

@@ -260,10 +260,14 @@ unwatch_locks() {
 # PostgreSQL would finish the statements of an interrupted migration, although nobody waits for them. This also ends other
 # connections since then, such as the running release's; the release connects again.
 abandon_migration() {
+    local since
     systemctl stop "$task_unit" 2> /dev/null
     [ -n "$(noted migrating)" ] && [ -z "$(noted migrated)" ] && [ -n "$database" ] || return 0
+    # A power cut may have taken the time, and PostgreSQL began anew then.
+    since=$(noted migrating_since)
+    [[ $since =~ ^[0-9]+$ ]] || return 0
     superuser "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-        WHERE datname = '$database' AND backend_start >= to_timestamp($(noted migrating_since))" > /dev/null
+        WHERE datname = '$database' AND backend_start >= to_timestamp($since)" > /dev/null
 }
 
 # --- The database ----------------------------------------------------------------------------------------------------
@@ -292,8 +296,7 @@ backup() {
         rm -f "$file.part"
         undecided "the database could not be backed up, for the reason above; it was not touched"
     fi
-    sync "$file.part"
-    mv "$file.part" "$file"
+    replace "$file.part" "$file"
     note backup "$file"
     find "$state/backups" -name '*.dump' | sort -r | tail -n +"$((keep + 1))" | xargs -r rm -f --
 }

@@ -5,6 +5,7 @@
 #
 # $1: file that is touched before each reload, $2: seconds to wait
 set -eu
+. ./durable.sh
 loaded=$1 patience=$2
 nginx -t -q
 touch "$loaded.new"
@@ -22,4 +23,4 @@ for worker in $workers; do
         sleep 0.05
     done
 done
-mv -f "$loaded.new" "$loaded"
+replace "$loaded.new" "$loaded"

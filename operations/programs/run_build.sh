@@ -18,6 +18,8 @@ set -eu
 . ./follow.sh
 . ./otp_releases.sh
 . ./uptime.sh
+. ./durable.sh
+. ./clear_store.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
 app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8 output=$9
@@ -25,7 +27,7 @@ shift 9
 pause=$1 secrets=$2
 shift 2
 properties=("$@") current='' entered=0 told=0
-trap 'rm -f "$seen" "$archive"' EXIT
+trap 'rm -f "$archive"' EXIT
 
 # The files of the secrets stay with root.
 as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@" 7>&- 8>&-; }
@@ -55,13 +57,16 @@ taken() {
     { ls "$store" | sed -n "s/^$app-\\(.*\\)\\.tar\\.gz\$/\\1/p"; ls "$releases" 2> /dev/null; } | xargs
 }
 
+# Prints text without a temporary file, for which a full disk has no room.
+said() { [ -z "$1" ] || printf '%s\n' "$1"; }
+
 # Shows what is new, for `follow`. Lines of the build program have the level notice (build_output.pl).
 news() {
     local line levels=(PRIORITY=5)
     [ "$output" != all ] || levels=()
-    journal "$1" "$2" _SYSTEMD_UNIT="$2" "${levels[@]}" > "$seen"
-    while IFS= read -r line; do show "$line"; done < <(tail -n +"$((shown + 1))" "$seen")
-    shown=$(wc -l < "$seen")
+    seen=$(journal "$1" "$2" _SYSTEMD_UNIT="$2" "${levels[@]}")
+    while IFS= read -r line; do show "$line"; done < <(said "$seen" | tail -n +"$((shown + 1))")
+    shown=$(said "$seen" | wc -l)
     read_uptime
     [ -z "$current" ] || [ "$pause" = 0 ] || [ "$((uptime - told))" -lt "$pause" ] || {
         told=$uptime
@@ -92,14 +97,14 @@ explain() {
         read_uptime
         [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$((uptime - entered))"
         all=$(journal "$begin" "$unit" _SYSTEMD_UNIT="$unit")
-        last=$(grep -v '^FAILED: ' "$seen" | tail -n 1)
-        [ -z "$last" ] || from=$(grep -nxF -e "$last" <<< "$all" | tail -n 1 | cut -d : -f 1)
-        all=$(tail -n +"$((${from:-0} + 1))" <<< "$all")
-        [ "$(wc -l <<< "$all")" -le "$lines" ] ||
+        last=$(said "$seen" | grep -v '^FAILED: ' | tail -n 1)
+        [ -z "$last" ] || from=$(said "$all" | grep -nxF -e "$last" | tail -n 1 | cut -d : -f 1)
+        all=$(said "$all" | tail -n +"$((${from:-0} + 1))")
+        [ "$(said "$all" | wc -l)" -le "$lines" ] ||
             echo "(the last $lines lines; the journal has all of them: journalctl --unit $unit)"
-        [ -z "$all" ] || tail -n "$lines" <<< "$all"
+        said "$all" | tail -n "$lines"
     fi
-    ! grep -q '^FAILED: ' "$seen" || return 0
+    [ -z "$(said "$seen" | grep '^FAILED: ')" ] || return 0
     case $(systemctl show --property=Result --value "$unit") in
     oom-kill)
         echo "FAILED: the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"
@@ -130,12 +135,14 @@ build() {
 store() {
     umask 077
     tarball=$store/$app-$version.tar.gz
+    clear_store "$store" part
     as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
     echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
-    mv "$tarball.part" "$tarball"
+    sync "$tarball.build" "$tarball.sha256"
+    replace "$tarball.part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"
 }
 
@@ -152,7 +159,7 @@ as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" "$directory" < "$arc
 build
 # shellcheck disable=SC2154
 # The application prints this line: nothing else than a version gets into a path. group_data/schema/version.py has the pattern.
-version=$(sed -n '$s/^Built \([0-9A-Za-z][0-9A-Za-z.+_-]\{0,127\}\)$/\1/p' "$seen")
+version=$(said "$seen" | sed -n '$s/^Built \([0-9A-Za-z][0-9A-Za-z.+_-]\{0,127\}\)$/\1/p')
 rm -f "$archive"
 [ -n "$version" ] || {
     explain

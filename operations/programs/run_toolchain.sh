@@ -8,6 +8,7 @@
 # $4: seconds that it may take, the rest: variables of the program, such as ELIXIR_VERSION=1.18.4
 set -eu
 . ./follow.sh
+. ./durable.sh
 destination=$1 distribution=$2 program=$3 patience=$4
 shift 4
 name=deploy-toolchain-$(basename "$destination" | cut -c 1-12)
@@ -40,11 +41,9 @@ store() {
     tar -xf "$scratch/result.tar" -C "$destination.part" --no-same-owner --no-same-permissions
     chmod -R u+rwX,go+rX,go-w,a-s "$destination.part"
     printf '%s\n' "$distribution" > "$destination.part/distribution"
-    sync -f "$destination.part"
     # Of the distribution before.
     rm -rf "$destination"
-    mv "$destination.part" "$destination"
-    sync -f "$destination"
+    replace "$destination.part" "$destination"
 }
 
 umask 022

@@ -12,6 +12,7 @@
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
 #   switch answers                wait until the running release answers, and change nothing
+#   switch resume                 at boot: end an action that a power cut cut off
 #
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
 #
@@ -22,12 +23,14 @@ umask 077
 
 # For shellcheck; the settings set all of these.
 app='' script='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
+environment='' switch_unit='' boot_unit=''
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 # shellcheck source=/dev/null
 . "$0.conf"
+. ./durable.sh
 . ./unit_settings.sh
 . ./migrations.sh
 . ./health.sh
@@ -38,12 +41,32 @@ migration_lock_timeout='' migrations_connection='' migrations_command=''
 # action to its end, also after a power failure.
 progress=$state/switching
 
+# The names that the file has from its beginning. Without one of them it is damaged, and tells nothing about the action.
+evidence='action version before since who revision'
+
 say() { printf '%s\n' "$*"; }
 
 # One line, whatever the value holds.
-note() { printf '%s=%s\n' "$1" "${2//$'\n'/ }" >> "$progress"; }
+note() { append "$progress" "$1=${2//$'\n'/ }"; }
 
-noted() { [ ! -e "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
+noted() { [ ! -f "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
+
+# Sets `damage` to what is missing in the progress; to nothing if it tells which action it is about.
+find_damage() {
+    local name
+    damage=''
+    for name in $evidence; do
+        grep -qs "^$name=" "$progress" || damage+=" $name"
+    done
+    [ -n "$damage" ] || [[ $(noted since) =~ ^[0-9]+$ ]] || damage=' since'
+    damage=${damage# }
+}
+
+# Where the way out of a damaged progress leads.
+way_out() {
+    say "$progress does not say which action was cut off (it lacks: $damage). Nothing was changed, and ${1:-no release} stays" \
+        "linked. If it is the one to run, make restart ENV=$environment goes on from it"
+}
 
 # Ends the action with a reason. On a full disk only the journal has the reason.
 fail() {
@@ -102,7 +125,7 @@ link() {
     cd "$root"
     [ "$(pwd -P)" = "$root" ] || undecided "$root leads elsewhere: apply first"
     ln -sfnT "releases/$1" ".$app.new" || undecided "the link $root/.$app.new could not be made, for the reason above"
-    mv -fT ".$app.new" "$app" || undecided "the link $root/$app could not be renamed into place, for the reason above"
+    replace ".$app.new" "$app" || undecided "the link $root/$app could not be renamed into place, for the reason above"
     cd /
 }
 
@@ -118,7 +141,8 @@ write_revision() {
     revision=$(revision_of "$1" || true)
     rm -f "$revision_path"
     [[ $revision =~ ^[0-9a-f]{7,64}$ ]] || return 0
-    printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path" ||
+    { printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path.new" &&
+        replace "$revision_path.new" "$revision_path"; } ||
         say "The revision could not be written to $revision_path: APP_REVISION is not set"
 }
 
@@ -184,7 +208,9 @@ say_origins() {
 # $1: action, $2: version; the default is the running version.
 begin() {
     local now since
-    [ ! -e "$progress" ] || take_up
+    # The end at boot and an action never work at the same time: each is at work before it looks for the other one.
+    while [ -e "$progress" ] && at_work "$boot_unit"; do sleep 1; done
+    [ ! -e "$progress" ] || take_up "$1"
     now=$(current)
     since=$(date +%s)
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
@@ -192,19 +218,36 @@ begin() {
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # The file appears complete or not at all, so on a full disk no action begins.
-    printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
-        revision "${REVISION:--}" > "$progress.new"
-    mv -f "$progress.new" "$progress"
+    if ! printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
+        revision "${REVISION:--}" invocation "${INVOCATION_ID:-}" > "$progress.new" || ! replace "$progress.new" "$progress"; then
+        rm -f "$progress.new"
+        # After a failure of the last step the file may be there. Nothing has begun.
+        rm -f "$progress"
+        fail "$progress could not be written, for the reason above, and no action begins without it: make room there." \
+            "Nothing was changed"
+    fi
 }
 
-# An earlier action that nothing ended: the machine went down meanwhile. When the machine came up, systemd started the linked
-# release. So the action counts as one that restarted.
+at_work() { systemctl show --property ActiveState --value "$1" | grep -qE '^(active|activating|deactivating|reloading)$'; }
+
+# An earlier action that nothing ended: the machine went down meanwhile. $1: the action that begins
 take_up() {
-    local now
-    say "$(noted action) $(noted version) was cut off: ending that first"
-    now=$(date +%s)
-    [ -z "$(noted since)" ] || note restarted "$now"
-    "$0" end
+    find_damage
+    if [ -z "$damage" ]; then
+        say "$(noted action) $(noted version) was cut off: ending that first"
+        "$0" end
+    elif [ "$1" = restart ]; then
+        # Somebody asks for the linked release, and no other one is known.
+        say "$progress does not say which action was cut off (it lacks: $damage): it is kept as $progress.damaged, and" \
+            "$(current) goes on as the running release"
+        rm -rf "$progress.damaged"
+        replace "$progress" "$progress.damaged"
+    else
+        say "FAILED: $(way_out "$(current)")" >&2
+        exit 1
+    fi
+    # Without a note: the file is not about this action.
+    [ ! -e "$progress" ] || { say "FAILED: what was cut off could not be ended, for the reason above" >&2 && exit 1; }
 }
 
 release() {
@@ -243,15 +286,20 @@ in_place() {
 
 # Success is what the program noted, not what systemd reports: systemd also counts a stopped unit as a success.
 end() {
-    local outcome reason
+    local outcome reason cut_off=''
     [ -e "$progress" ] || return 0
-    if [ -z "$(noted since)" ]; then
-        say "$progress does not say which action it is about: it is removed, and nothing else is changed"
+    find_damage
+    # An action of another invocation was cut off when the machine went down. When the machine came up, systemd started the
+    # linked release, and SERVICE_RESULT is about something else.
+    [ "$(noted invocation)" = "${INVOCATION_ID:-}" ] || cut_off=yes SERVICE_RESULT=''
+    if [ -n "$damage" ]; then
+        say "FAILED: $(way_out "$(current)")"
+        return 1
     elif [ "$(noted finished)" = yes ]; then
-        record good
+        record good || return
         # The operator had a reason to leave this release, so a later rollback does not choose it.
-        [ "$(noted action)" != rollback ] || record left "$(noted before)"
-        say "$(noted action) $(noted version): done"
+        [ "$(noted action)" != rollback ] || record left "$(noted before)" || return
+        close "$(noted action) $(noted version): done"
     else
         reason=$(noted reason) outcome=$(noted outcome)
         outcome=${outcome:-failed}
@@ -270,9 +318,24 @@ end() {
         go_back
         database_stands
         record "$outcome"
-        say "$(noted action) $(noted version): FAILED: $reason"
+        close "$(noted action) $(noted version): FAILED: $reason"
     fi
-    rm -f "$progress" "$progress".errors "$progress".said
+}
+
+# The action has ended when the file about it is gone from the disk. $1: the last word
+close() {
+    rm -f "$progress" "$progress".errors "$progress".said "$progress".new
+    sync "$state"
+    say "$1"
+}
+
+# At boot. An action that began meanwhile takes up the rest itself.
+resume() {
+    ! at_work "$switch_unit" || return 0
+    [ -e "$progress" ] || return 0
+    find_damage
+    [ -n "$damage" ] || say "$(noted action) $(noted version) was cut off: ending that"
+    end
 }
 
 # Prints a reason for an action that noted none. Without systemd's result, the machine went down in the middle.
@@ -292,7 +355,7 @@ reason_of_systemd() {
 go_back() {
     local before trouble
     before=$(noted before)
-    [ "$(current)" != "$before" ] || [ -n "$(noted restarted)" ] || return 0
+    [ "$(current)" != "$before" ] || [ -n "$(noted restarted)$cut_off" ] || return 0
     if [ -z "$before" ]; then
         say "There was no release before: stopping"
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
@@ -302,7 +365,7 @@ go_back() {
         say "Going back to $before"
         # In a subshell, because `fail` may end it.
         (link "$before") || reason="$reason; and the link could not be set back to $before"
-        [ -n "$(noted restarted)" ] || return 0
+        [ -n "$(noted restarted)$cut_off" ] || return 0
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         restart
@@ -315,13 +378,15 @@ go_back() {
     fi
 }
 
-# Writes one line of the log: time, operator, action, version, revision, outcome, seconds.
+# Writes one line of the log: time, operator, action, version, revision, outcome, seconds. If a finished action cannot be written
+# down, the next one does it: a rollback chooses by the log.
 record() {
-    local now
+    local now line
     now=$(date +%s)
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
-        "${2:-$(noted version)}" "$(noted revision)" "$1" "$((now - $(noted since)))" >> "$state/revisions.log" ||
-        say "This could not be written to $state/revisions.log: make room there"
+    line=$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
+        "${2:-$(noted version)}" "$(noted revision)" "$1" "$((now - $(noted since)))")
+    append "$state/revisions.log" "$line" ||
+        { say "$(noted action) $(noted version) could not be written to $state/revisions.log: make room there" && return 1; }
 }
 
 case ${1:-} in
@@ -340,11 +405,11 @@ case ${1:-} in
             exit 1
         fi
         ;;
-    end)
+    end | resume)
         # A failure must not stop the remaining steps.
         trap - ERR
         set +Ee
-        end
+        "$1"
         ;;
     *)
         say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION | answers"

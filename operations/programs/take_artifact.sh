@@ -3,13 +3,17 @@
 #
 # $1: the tarball, $2: its place in the store, $3: SHA-256
 set -eu
+. ./durable.sh
+. ./clear_store.sh
 umask 077
-trap 'rm -f "$2.part"' EXIT
-cp "$1" "$2.part"
-echo "$3  $2.part" | sha256sum --check --status || {
+trap 'rm -f "$2.upload"' EXIT
+clear_store "${2%/*}" upload
+cp "$1" "$2.upload"
+echo "$3  $2.upload" | sha256sum --check --status || {
     echo "$1 is not what was built, its checksum differs: build it anew; nothing was changed" >&2
     exit 1
 }
 cat "$1.build" > "$2.build"
 echo "$3  ${2##*/}" > "$2.sha256"
-mv -f "$2.part" "$2"
+sync "$2.build" "$2.sha256"
+replace "$2.upload" "$2"

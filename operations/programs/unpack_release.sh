@@ -6,6 +6,8 @@
 set -eu
 umask 027
 . ./lock.sh
+. ./durable.sh
+. ./contents.sh
 root=$1 version=$2 tarball=$3 digest=$4 app=$5 release=$6
 
 refuse() {
@@ -64,9 +66,10 @@ unpack
 cd "$new"
 check
 echo "$digest" > .tarball.sha256
+contents . > .contents
 chown -hR root:"$app" .
 chmod -R u=rwX,g=rX,o= .
 cd ..
 require_lock
 rm -rf "$version"
-mv -T "$new" "$version"
+replace "$new" "$version"

@@ -3,6 +3,7 @@
 #
 # $1: archive, $2: directory
 set -eu
+. ./durable.sh
 # Two environments may unpack it at the same time.
 exec 9> "${2%/*}/.lock"
 flock 9
@@ -21,6 +22,5 @@ unpacked=$2.part
     fi
 }
 chmod -R go+rX "$unpacked"
-sync -f "$unpacked"
-mv "$unpacked" "$2"
+replace "$unpacked" "$2"
 rm -rf "$2.part"

@@ -4,7 +4,6 @@ import re
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
-from io import StringIO
 from pathlib import Path
 
 import pyinfra
@@ -15,7 +14,7 @@ from pyinfra.api.state import State
 from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations.host import program, progress
+from operations.host import file, program, progress
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball, toolchain
@@ -101,7 +100,7 @@ def install_program(environment: Environment) -> None:
         ),
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
-        files.put(name=name, src=StringIO(content), dest=path, user="root", group="root", mode=mode)
+        file.put(name=name, content=content, dest=path, mode=mode)
 
 
 def send_sources(environment: Environment, source: Source) -> str:

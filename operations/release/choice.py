@@ -12,7 +12,7 @@ from group_data.schema.paths import RELEASES
 from group_data.schema.problem import no_environment
 from operations.release import tarball
 from operations.release.artifacts import Artifact
-from operations.release.history import ENDED, FAILED, GOOD, LEFT, Releases
+from operations.release.history import DAMAGED, ENDED, FAILED, GOOD, LEFT, Releases
 from operations.release.tarball import Tarball
 
 
@@ -88,7 +88,12 @@ def choose_artifact(
             f"{environment.built_for}: make build ENV={environment.environment}. Nothing was changed"
         )
     other = present.present.get(artifact.version, artifact.sha256) != artifact.sha256
-    if other and (present.current == artifact.version or present.was_good(artifact.version)):
+    # A damaged release is brought again, also the running one.
+    if (
+        other
+        and artifact.version not in present.damaged
+        and (present.current == artifact.version or present.was_good(artifact.version))
+    ):
         raise DeployError(
             f"{artifact.version} is on the host already, with other content: give the new build a version of its own. "
             "Nothing was changed"
@@ -186,6 +191,8 @@ def choose_rollback(environment: Environment, version: str | None, present: Rele
         problem = f"there is no release {target} on the host"
     elif target == present.current:
         problem = f"{target} runs already"
+    elif target in present.damaged:
+        problem = f"the files of {target} are damaged, and make release VERSION={target} brings them again"
     else:
         return target
     raise DeployError(
@@ -211,10 +218,16 @@ def describe(present: Releases, version: str) -> str:
     + present: releases on the host
     + version: of the release
     """
-    if version == present.current:
+    if version == present.current and version not in present.damaged:
         return "runs"
     outcome = present.outcome(version)
     if outcome == FAILED and present.was_good(version):
         return "good once, failed since"
-    words = {GOOD: "good", LEFT: "good once, gone back from", FAILED: "failed", ENDED: "ended without a verdict"}
+    words = {
+        GOOD: "good",
+        LEFT: "good once, gone back from",
+        FAILED: "failed",
+        ENDED: "ended without a verdict",
+        DAMAGED: "damaged: its files are not those of its tarball",
+    }
     return words.get(outcome, "never released")

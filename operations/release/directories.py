@@ -58,10 +58,15 @@ def unpack(environment: Environment, artifact: Artifact) -> Generator[StringComm
     + environment: environment of the release
     + artifact: tarball in the host's store
     """
-    if history.read(environment).present.get(artifact.version) == artifact.sha256:
+    releases = history.read(environment)
+    damaged = artifact.version in releases.damaged
+    if releases.present.get(artifact.version) == artifact.sha256 and not damaged:
         host.noop(f"{artifact.version} is unpacked")
         return
-    announce(f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}")
+    announce(
+        f"Will unpack {artifact.version} to {environment.release_path(artifact.version)}"
+        + (" again: damaged there" if damaged else "")
+    )
     arguments = [
         environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.user,
         environment.release,

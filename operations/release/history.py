@@ -11,7 +11,7 @@ from group_data.schema.environment import Environment
 from group_data.schema.version import is_version
 from operations.host import program
 
-GOOD, FAILED, LEFT, ENDED, NEW = "good", "failed", "left", "ended", "new"
+GOOD, FAILED, LEFT, ENDED, NEW, DAMAGED = "good", "failed", "left", "ended", "new", "damaged"
 
 # Actions that bring another release into service.
 SWITCHES = ("release", "rollback")
@@ -44,17 +44,23 @@ class Releases(NamedTuple):
     + current: the linked version; None before the first release
     + present: the unpacked versions, each with the SHA-256 of its tarball
     + revisions: the log, oldest first
+    + damaged: the unpacked versions whose files are not those of their tarball, as after a power cut
+    + cut_off: an action that a power cut cut off and that nobody is at, e.g. "release 0.2.0"; None without one
     """
 
     current: str | None
     present: dict[str, str]
     revisions: list[Revision]
+    damaged: frozenset[str] = frozenset()
+    cut_off: str | None = None
 
     def outcome(self, version: str) -> str:
-        """The outcome of the last switch to a version: good, failed or left; new if there was none.
+        """The outcome of the last switch to a version: good, failed or left; new if there was none; or damaged.
 
-        A switch that ended without a verdict counts only if there was no other.
+        A switch that ended without a verdict counts only if there was no other. A damaged release can be no good one.
         """
+        if version in self.damaged:
+            return DAMAGED
         switches = [entry for entry in self.revisions if entry.version == version and entry.action in SWITCHES]
         verdicts = [entry.outcome for entry in switches if entry.outcome != ENDED]
         return verdicts[-1] if verdicts else ENDED if switches else NEW
@@ -62,7 +68,9 @@ class Releases(NamedTuple):
     def was_good(self, version: str) -> bool:
         """Whether a version was good once. A later failure may be the host's fault, so such a release is worth keeping."""
         good = (version, GOOD)
-        return any((entry.version, entry.outcome) == good for entry in self.revisions if entry.action in SWITCHES)
+        return version not in self.damaged and any(
+            (entry.version, entry.outcome) == good for entry in self.revisions if entry.action in SWITCHES
+        )
 
     def since(self, version: str) -> int:
         """The line of the log for the last good release of a version; -1 without one."""
@@ -128,16 +136,20 @@ class ReleasesOnHost(FactBase[Releases]):
 
     @override
     def process(self, output: list[str]) -> Releases:
-        current, present, revisions = None, {}, []
+        current, present, revisions, damaged, cut_off = None, {}, [], set(), None
         for line in output:
             kind, *fields = line.split("\t")
             if kind == "current" and is_version(fields[0]):
                 current = fields[0]
             elif kind == "present" and is_version(fields[0]):
                 present[fields[0]] = fields[1]
+            elif kind == "cut off":
+                cut_off = fields[0]
+            elif kind == "damaged":
+                damaged.add(fields[0])
             elif kind == "log" and len(fields) == len(Revision._fields):
                 revisions.append(Revision(*fields))
-        return Releases(current, present, revisions)
+        return Releases(current, present, revisions, frozenset(damaged), cut_off)
 
 
 def paths(environment: Environment) -> dict[str, str]:

@@ -5,7 +5,6 @@ journal. The switch does not depend on the controller: it may go away.
 """
 
 from collections.abc import Generator, Sequence
-from io import StringIO
 from typing import Any
 
 import pyinfra
@@ -14,11 +13,10 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.facts.files import File, Link
-from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
-from operations import machine
-from operations.host import lock, program
+from operations import machine, unit
+from operations.host import file, lock, program
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.release import artifacts, expressions
@@ -46,22 +44,29 @@ def install(environment: Environment) -> None:
     + environment: environment of the releases
     """
     artifacts.store(environment)
-    as_root: dict[str, Any] = {"user": "root", "group": "root"}
     # The settings come first: a new program may need a name that old settings do not have, but never the other way round.
-    files.put(
+    file.put(
         name="Release: settings of the switch",
-        src=StringIO(conf(environment)),
+        content=conf(environment),
         dest=environment.switch_conf_path,
         mode="600",
-        **as_root,
     )
-    files.put(
+    file.put(
         name="Release: program that switches",
-        src=StringIO(program.text("switch.sh")),
+        content=program.text("switch.sh"),
         dest=environment.switch_path,
         mode="700",
-        **as_root,
     )
+
+
+def at_boot(environment: Environment) -> None:
+    """At boot systemd ends an action that a power cut cut off.
+
+    + environment: environment of the releases
+    """
+    content = render("boot-switch.service.j2", environment=environment)
+    file.put(name="Release: unit that ends a cut off one at boot", content=content, dest=environment.boot_unit_path)
+    unit.enable(name="Release: that unit starts at boot", unit=environment.boot_unit)
 
 
 def prepare(environment: Environment, what: str) -> None:

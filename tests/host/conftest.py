@@ -69,6 +69,14 @@ def release(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def prepared(release: str) -> Prepared:
     """A machine after its first apply. Each module of tests starts from a copy of its disk."""
+    return prepare(release)
+
+
+def prepare(release: str) -> Prepared:
+    """The same without pytest.
+
+    + release: trixie or bookworm
+    """
 
     def make(directory: Path) -> None:
         make_vaults(directory / "vaults", ["stage", "prod"])

@@ -407,7 +407,7 @@ def test_a_connection_that_breaks_leaves_the_old_file(files: Host, kept: int) ->
     machine = files.machine
     content = "x" * 100_000 + "\n"
     whole = f"{sha256(content.encode()).hexdigest()} {len(content)}\n{content}"
-    install = f"sh -c {shlex.quote(program.text('install_secret.sh'))} sh /root/secret root:root 600"
+    install = f"sh -c {shlex.quote(program.text('install_file.sh'))} sh /root/secret root:root 600"
     machine.run(install, stdin=whole)
     before = machine.run("ls -la --time-style=full-iso /root; sha256sum /root/secret").stdout
     broken = machine.run(install, stdin=whole[:kept], check=False)

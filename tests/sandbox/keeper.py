@@ -77,16 +77,25 @@ def reap() -> None:
 
 def _create(slot: Slot, record: Record) -> Path:
     network.create(slot)
-    root = disk.create(slot, Path(record.image), [Path(layer) for layer in record.layers])
+    root = disk.create(slot, Path(record.image), _layers(record), forgets=record.forgets)
     access.create(slot, record, root)
+    if record.forgets:
+        disk.forgetful(slot).sync()
     return root
+
+
+def _layers(record: Record) -> list[Path]:
+    return [Path(layer) for layer in record.layers]
 
 
 def _run(slot: Slot, record: Record, root: Path) -> None:
     """Run the machine until the owner is gone. A machine that stopped by itself leaves its disk behind, unmounted."""
     inputs = [sys.stdin.fileno()]
     status = _REBOOT
-    while status == _REBOOT:
+    while status == _REBOOT or slot.cut_file.exists():
+        if slot.cut_file.exists():
+            root = disk.remount(slot, Path(record.image), _layers(record))
+            slot.cut_file.unlink()
         status = _boot(slot, record, root, inputs)
     disk.unmount_root(slot)
     slot.stopped_file.touch()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -85,6 +86,18 @@ class Machine:
         _wait_for(lambda: self._leader() not in {None, before}, self.slot, "reboot")
         self.wait()
 
+    def sync(self) -> None:
+        """What the machine has written until now survives a cut. For a machine that was booted with `forgets`."""
+        disk.forgetful(self.slot).sync()
+
+    def cut(self) -> None:
+        """Cut the power, and boot again without waiting. For a machine that was booted with `forgets`."""
+        leader = self.pid
+        self.slot.cut_file.touch()
+        disk.forgetful(self.slot).cut()
+        os.kill(leader, signal.SIGKILL)
+        _wait_for(lambda: not self.slot.cut_file.exists(), self.slot, "boot")
+
     def snapshot(self) -> Path:
         """Stop the machine in order and return its changes as a layer for `boot(layers=…)`.
 
@@ -127,6 +140,7 @@ def boot(
     *,
     directory: Path,
     layers: Sequence[Path] = (),
+    forgets: bool = False,
 ) -> Iterator[Machine]:
     """A running machine. It ends with the block, or with this process.
 
@@ -135,8 +149,9 @@ def boot(
     + directory: gets ssh_config, id_ed25519 and known_hosts, one for each machine; at the end these files are removed, and
       the directory, unless it holds something else
     + layers: layers from `Machine.snapshot`, lowest first
+    + forgets: whether `Machine.cut` loses what was not synced
     """
-    keeper, machine = start(name, release, directory, layers)
+    keeper, machine = start(name, release, directory, layers, forgets=forgets)
     try:
         machine.wait()
         yield machine
@@ -145,7 +160,7 @@ def boot(
 
 
 def start(
-    name: str, release: str, directory: Path, layers: Sequence[Path] = ()
+    name: str, release: str, directory: Path, layers: Sequence[Path] = (), *, forgets: bool = False
 ) -> tuple[subprocess.Popen[str], Machine]:
     """Have a keeper make and boot a machine, without waiting until it is up. Parameters as for `boot`.
 
@@ -153,7 +168,7 @@ def start(
     """
     requirements.check()
     tree = image(release)
-    record = Record(name, release, str(tree), tuple(map(str, layers)), str(directory.resolve()))
+    record = Record(name, release, str(tree), tuple(map(str, layers)), str(directory.resolve()), forgets=forgets)
     keeper = subprocess.Popen(
         [sys.executable, "-m", "tests.sandbox.keeper", record.dumps()],
         cwd=_CHECKOUT,

@@ -65,6 +65,11 @@ class Slot:
         return self.directory / "stopped"
 
     @property
+    def cut_file(self) -> Path:
+        """This file exists from a power cut until the disk is mounted again."""
+        return self.directory / "cut"
+
+    @property
     def console_file(self) -> Path:
         """The output of nspawn and of the machine's console."""
         return self.directory / "console"
@@ -79,6 +84,7 @@ class Record:
     + layers: upper directories of stopped machines over that tree, lowest first
     + directory: the owner's directory for ssh_config and keys
     + keeper: process id of the keeper, 0 before it starts
+    + forgets: whether its disk loses in a power cut what was not synced
     """
 
     name: str
@@ -87,6 +93,7 @@ class Record:
     layers: tuple[str, ...]
     directory: str
     keeper: int = 0
+    forgets: bool = False
 
     def dumps(self) -> str:
         """The record as JSON for `loads`."""

@@ -273,3 +273,13 @@ def test_a_database_of_somebody_else(environment: Callable[..., Environment]) ->
     [found] = findings(elsewhere, SECRETS, WELL._replace(login="FATAL: no"), NOW)
     assert found.mend == "ask whoever manages db.example.com:5432, make vault-edit ENV=stage"
     assert what(elsewhere, login=None) == []
+
+
+@pytest.mark.parametrize("state", ["active", "failed"])
+def test_what_a_power_cut_left(stage: Environment, state: str) -> None:
+    seen = WELL._replace(state=state, cut_off="release 0.2.0", damaged="0.1.0")
+    cut_off, damaged, *_ = findings(stage, SECRETS, seen, NOW)
+    assert "in the middle of an action (release 0.2.0), and nobody has ended that" in cut_off.what
+    assert cut_off.mend == "make restart ENV=stage"
+    assert "the files of 0.1.0, which runs, are not those of its tarball" in damaged.what
+    assert damaged.mend == "make release ENV=stage VERSION=0.1.0"

@@ -336,3 +336,39 @@ def test_no_tarball(tmp_path: Path) -> None:
         tarball.read(tmp_path / "missing")
     with pytest.raises(TarballError, match="is no release"):
         tarball.read(made(tmp_path / "evil.tar.gz", "../../etc"))
+
+
+# --- Damaged by a power cut ------------------------------------------------------------------------------------------
+
+
+def damaged(log: str, *versions: str) -> Releases:
+    return host(log)._replace(damaged=frozenset(versions))
+
+
+def test_a_rollback_passes_over_a_damaged_release() -> None:
+    assert damaged("+1 +2 +3", "2").fallback() == "1"
+    assert damaged("+1 +2", "1").fallback() is None
+
+
+def test_a_damaged_release_is_described_and_refused() -> None:
+    present = damaged("+0.1.0 +0.2.0", "0.1.0")
+    with pytest.raises(DeployError) as caught:
+        choice.choose_rollback(ENVIRONMENT, "0.1.0", present)
+    assert "the files of 0.1.0 are damaged, and make release VERSION=0.1.0 brings them again" in str(caught.value)
+    assert "0.1.0 (damaged: its files are not those of its tarball)" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_a_damaged_release_is_brought_again_also_the_running_one(version: str) -> None:
+    present = damaged("+0.1.0 +0.2.0", version)
+    # A checksum without content is another one.
+    present.present[version] = ""
+    stored = [Artifact(version, f"sha-{version}", 1)]
+    found, _ = choice.choose_artifact(
+        ENVIRONMENT, version=version, path=None, in_store=stored, present=present, here="Debian 13"
+    )
+    assert found == stored[0]
+
+
+def test_a_damaged_release_takes_no_place_of_a_good_one() -> None:
+    assert damaged("+1 +2 +3 +4 +5", "2").superfluous(5, "new") == ["2"]

@@ -13,8 +13,8 @@ from operations.release import switch
 
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
-    "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "xargs",
+    "awk", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln",
+    "mktemp", "mv", "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "wc", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -70,6 +70,7 @@ class StubHost:
         self.path = path
         self.root, self.state, self.bin = path / "root", path / "state", path / "bin"
         self.switch, self.calls_file = path / "switch", path / "calls"
+        self._invocation = 0
         for directory in (self.root / "releases", self.state / "backups", self.bin):
             directory.mkdir(parents=True)
         self._environment = Environment.model_validate(SETTINGS | settings)
@@ -181,13 +182,22 @@ class StubHost:
 
     def environment(self, variables: Mapping[str, str]) -> dict[str, str]:
         """The variables of the program."""
-        return {"PATH": str(self.bin), "LC_ALL": "C.UTF-8", "HOST": str(self.path), "WHO": "ann@desk", **variables}
+        return {
+            "PATH": str(self.bin),
+            "LC_ALL": "C.UTF-8",
+            "HOST": str(self.path),
+            "WHO": "ann@desk",
+            # systemd gives an action and its end the same one.
+            "INVOCATION_ID": str(self._invocation),
+            **variables,
+        }
 
     def run(self, *arguments: str, limit: int | None = None, **variables: str) -> str:
         """One action and its end, as systemd calls both. Returns all words.
 
         + limit: largest size of a file in bytes, as on a full disk
         """
+        self._invocation += 1
         main = self._call(arguments, variables, limit)
         result = {0: "success"}.get(main.returncode, "exit-code" if main.returncode > 0 else "signal")
         status = str(abs(main.returncode))
@@ -197,8 +207,27 @@ class StubHost:
         """What systemd calls when the program has ended. Returns its words."""
         return self._call(["end"], variables, limit).stdout
 
+    def resume(self, **variables: str) -> str:
+        """What systemd calls at boot. Returns its words."""
+        self._invocation += 1
+        return self._call(["resume"], variables, None).stdout
+
+    def start_whole(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        """One action and its end, which a test cuts off, in a process group of its own."""
+        self._invocation += 1
+        both = '"$@" && result=success || result=exit-code; SERVICE_RESULT=$result "$1" end'
+        return subprocess.Popen(
+            ["/bin/bash", "-c", both, "systemd", self.switch, *arguments],
+            env=self.environment(variables),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
         """One action that the test interrupts, in a process group of its own."""
+        self._invocation += arguments != ("end",)
         return subprocess.Popen(
             [self.switch, *arguments],
             env=self.environment(variables),

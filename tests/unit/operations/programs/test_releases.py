@@ -1,5 +1,8 @@
 """Releases on a host: list, removal and free space."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from operations.release.artifacts import FreeSpace
@@ -25,15 +28,55 @@ def test_an_empty_directory_holds_none(sandbox: Sandbox) -> None:
 
 def test_releases_the_link_and_the_log_are_listed(sandbox: Sandbox) -> None:
     releases = sandbox.directory / "releases"
-    for version, digest in (("0.1.0", ""), ("0.2.0", "abc")):
+    digest = "ab" * 32
+    for version in ("0.1.0", "0.2.0"):
         (releases / version).mkdir(parents=True)
-        if digest:
+        if version == "0.2.0":
             (releases / version / ".tarball.sha256").write_text(f"{digest}\n")
     (releases / "a file").touch()
     (sandbox.directory / "app").symlink_to(releases / "0.2.0")
     line = ["2026-01-01T00:00:00Z", "me@here", "release", "0.2.0", "abc", "good", "12"]
     (sandbox.directory / "revisions.log").write_text("\t".join(line) + "\n")
-    assert listed(sandbox) == Releases("0.2.0", {"0.1.0": "", "0.2.0": "abc"}, [Revision(*line)])
+    assert listed(sandbox) == Releases("0.2.0", {"0.1.0": "", "0.2.0": digest}, [Revision(*line)])
+
+
+def unpacked(sandbox: Sandbox) -> Path:
+    """A release as unpack_release.sh leaves it."""
+    release = sandbox.directory / "releases" / "0.2.0"
+    (release / "lib").mkdir(parents=True)
+    (release / "lib" / "a.beam").write_text("compiled")
+    (release / "lib" / "empty").touch()
+    (release / ".tarball.sha256").write_text("ab" * 32 + "\n")
+    (release / ".contents").write_text("2 8\n")
+    return release
+
+
+def test_a_whole_release_is_not_damaged(sandbox: Sandbox) -> None:
+    unpacked(sandbox)
+    assert listed(sandbox).damaged == frozenset()
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "a file without content": lambda release: (release / "lib" / "a.beam").write_text(""),
+    "a file cut short": lambda release: (release / "lib" / "a.beam").write_text("comp"),
+    "a file that is gone": lambda release: (release / "lib" / "empty").unlink(),
+    "a checksum without content": lambda release: (release / ".tarball.sha256").write_text(""),
+    "a checksum of null bytes": lambda release: (release / ".tarball.sha256").write_text("\0" * 65),
+    "no list of contents": lambda release: (release / ".contents").write_text(""),
+    "all files without content": lambda release: [path.write_text("") for path in release.rglob("*") if path.is_file()],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_release_whose_files_a_power_cut_took_is_damaged(sandbox: Sandbox, damage: Callable[[Path], object]) -> None:
+    damage(unpacked(sandbox))
+    (sandbox.directory / "app").symlink_to("releases/0.2.0")
+    line = ["2026-01-01T00:00:00Z", "me@here", "release", "0.2.0", "abc", "good", "12"]
+    (sandbox.directory / "revisions.log").write_text("\t".join(line) + "\n")
+    releases = listed(sandbox)
+    assert releases.damaged == {"0.2.0"}
+    assert releases.outcome("0.2.0") == "damaged"
+    assert not releases.was_good("0.2.0")
 
 
 NO_VERSIONS = ["lost+found and more", "-rf", ".unpacking.a", "..b", "x\ty", "x\ny", "ü", "a$(id)"]
@@ -88,3 +131,24 @@ def test_the_real_df_is_understood(sandbox: Sandbox) -> None:
     system, free = space[str(sandbox.directory / "missing" / "too")]
     assert str(sandbox.directory).startswith(system)
     assert free > 0
+
+
+NOTES = "action=release\nversion=0.2.0\n"
+
+
+@pytest.mark.parametrize(
+    ("notes", "state", "told"),
+    [
+        (NOTES, "inactive", "release 0.2.0"),
+        (NOTES, "activating", None),
+        (NOTES, "active", None),
+        ("", "inactive", "unknown"),
+        ("action=$(reboot)\nversion=a b\n", "inactive", "unknown"),
+    ],
+)
+def test_an_action_that_was_cut_off_is_told_unless_somebody_is_at_it(
+    sandbox: Sandbox, notes: str, state: str, told: str | None
+) -> None:
+    sandbox.stub("systemctl", f"echo {state}\necho inactive")
+    (sandbox.directory / "switching").write_text(notes)
+    assert listed(sandbox).cut_off == told

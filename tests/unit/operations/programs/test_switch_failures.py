@@ -24,8 +24,9 @@ DATE = 'exec /bin/date "$@"\n'
 @pytest.mark.parametrize("command", UNFORESEEN)
 def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: str) -> None:
     host.migrations("down", NEW)
-    # `mv` is needed to begin: it fails once there is a link to rename.
-    condition = '[ "${!#}" = billing ] || exec /bin/mv "$@"\n' if command == "mv" else ""
+    # `mv` and `sync` are needed to begin: they fail at the link, and at the dump.
+    last_word = {"mv": "billing", "sync": "*.dump.part"}.get(command, "*")
+    condition = f'[[ "${{!#}}" = {last_word} ]] || exec /bin/{command} "$@"\n'
     host.stub(command, f"{condition}exit 9\n")
     words = host.run("release", "0.2.0")
     last = words.splitlines()[-1]
@@ -104,23 +105,31 @@ def test_a_disk_that_fills_up_later(host: StubHost, size: int) -> None:
     assert not host.is_busy
 
 
-def test_a_log_that_cannot_be_written(host: StubHost) -> None:
-    (host.state / "revisions.log").mkdir()
+def test_a_release_that_cannot_be_written_down_is_not_done_until_it_is(host: StubHost) -> None:
+    log = host.state / "revisions.log"
+    log.mkdir()
     words = host.run("release", "0.2.0").splitlines()
-    assert f"This could not be written to {host.state}/revisions.log: make room there" in words
-    assert words[-1] == "release 0.2.0: done"
-    assert not host.is_busy
+    assert words[-1] == f"release 0.2.0 could not be written to {log}: make room there"
+    assert (host.current, host.is_busy) == ("0.2.0", True)
+    log.rmdir()
+    words = host.run("restart").splitlines()
+    assert "release 0.2.0: done" in words
+    assert (host.current, host.is_busy) == ("0.2.0", False)
+    assert host.log == ["release 0.2.0 good", "restart 0.2.0 good"]
 
 
-@pytest.mark.parametrize("notes", ["", "action=release\nversion=0.2.0\n"], ids=["none", "those that came first"])
-def test_notes_that_say_nothing_change_nothing(host: StubHost, notes: str) -> None:
-    (host.state / "switching").write_text(notes)
-    words = host.run("restart")
-    assert "does not say which action it is about: it is removed, and nothing else is changed" in words
-    assert words.splitlines()[-1] == "restart 0.1.0: done"
-    assert (host.current, host.log) == ("0.1.0", ["restart 0.1.0 good"])
+def test_an_action_that_cannot_note_its_beginning_does_not_begin(host: StubHost) -> None:
+    host.stub("sync", "exit 9\n")
+    words = host.run("release", "0.2.0")
+    assert "switching could not be written, for the reason above, and no action begins without it" in words
+    assert (host.current, host.log, host.is_busy, host.called("restart")) == ("0.1.0", [], False, 0)
+    assert not (host.state / "switching.new").exists()
 
 
-def test_the_end_without_an_action(host: StubHost) -> None:
-    assert host.end(SERVICE_RESULT="success") == ""
-    assert host.calls == []
+@pytest.mark.parametrize("rest", ["release\t0.2.0", "\0\0\0\0", "2026-01-01T00:00:00Z\tann"])
+def test_a_record_that_was_cut_short_swallows_no_other(host: StubHost, rest: str) -> None:
+    log = host.state / "revisions.log"
+    log.write_text(rest)
+    assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    first, last = log.read_text().splitlines()
+    assert (first, last.split("\t")[2:6]) == (rest, ["release", "0.2.0", "-", "good"])

@@ -162,3 +162,19 @@ def test_a_tarball_of_another_store_that_was_changed_is_refused(sandbox: Sandbox
     code, error, other = take(sandbox, store)
     assert (code, names(other)) == (1, [])
     assert "is not what was built, its checksum differs: build it anew; nothing was changed" in error
+
+
+@pytest.mark.parametrize("checksum", ["", "\0" * 70])
+def test_a_tarball_whose_checksum_a_power_cut_took_is_not_listed_and_removed(
+    sandbox: Sandbox, store: Path, checksum: str
+) -> None:
+    put(store, "0.1.0", 20)
+    put(store, "0.1.1", 10, notes=NOTES)
+    (store / "billing-0.1.1.tar.gz.sha256").write_text(checksum)
+    (store / "billing-0.0.9.tar.gz.upload").touch()
+    # A build may be at work.
+    (store / "billing-0.0.8.tar.gz.part").touch()
+    assert [artifact.version for artifact in listed(sandbox, store)] == ["0.1.0"]
+    assert upload(sandbox, store).returncode == 0
+    kept = ["billing-0.0.8.tar.gz.part", "billing-0.1.0.tar.gz", "billing-0.1.0.tar.gz.sha256"]
+    assert [name for name in names(store) if "0.2.0" not in name] == kept

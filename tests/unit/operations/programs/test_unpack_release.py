@@ -89,7 +89,8 @@ def test_a_release_is_unpacked(root: Root) -> None:
     release = root.releases / VERSION
     assert [path.name for path in root.releases.iterdir()] == [VERSION]
     assert below(release) == [
-        ".tarball.sha256", "bin", "bin/billing", "lib", "lib/a", "lib/link", "releases", "releases/start_erl.data",
+        ".contents", ".tarball.sha256", "bin", "bin/billing", "lib", "lib/a", "lib/link", "releases",
+        "releases/start_erl.data",
     ]  # fmt: skip
     assert (release / ".tarball.sha256").read_text().strip() == hashlib.sha256(root.tarball.read_bytes()).hexdigest()
     assert (release / "bin" / "billing").stat().st_mode & 0o777 == 0o750

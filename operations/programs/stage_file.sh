@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Writes secret content into a file that is private from its first byte, beside the file that it will replace.
+# Writes content into a file that is private from its first byte, beside the file that it will replace.
 #
 #   stage FILE OWNER MODE   sets `new` to the staged file. Standard input: a line with the SHA-256 of the content and its number
 #                           of bytes, and the content. A connection that breaks in the middle ends the input early; the digest
@@ -10,6 +10,7 @@
 # (inspection/traces.py names it).
 #
 # The paths have no spaces.
+. ./durable.sh
 staged=''
 
 remove_staged() {
@@ -17,8 +18,15 @@ remove_staged() {
     rm -f $staged
 }
 
+# Such as the directory for additions to a unit.
+make_directory() {
+    (umask 022 && mkdir -p "$1")
+    sync "${1%/*}"
+}
+
 stage() {
     umask 077
+    [ -d "${1%/*}" ] || make_directory "${1%/*}"
     rm -f "$1".new.??????
     new=$(mktemp "$1.new.XXXXXX")
     staged="$staged $new"
