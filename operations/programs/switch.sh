@@ -28,8 +28,11 @@ running_version='' migrate_expression='' migrate_down_expression='' migrations_e
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 # shellcheck source=/dev/null
 . "$0.conf"
+. ./durable.sh
 . ./unit_settings.sh
 . ./migrations.sh
+. ./dump_list.sh
+. ./dumps.sh
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
@@ -265,8 +268,7 @@ end() {
             reason="$reason; PostgreSQL does not answer, so this says nothing against $(noted version)"
         fi
         abandon_migration
-        # A dump that was cut short.
-        rm -f "$state"/backups/*.part
+        remove_remains
         go_back
         database_stands
         record "$outcome"

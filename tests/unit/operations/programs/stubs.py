@@ -13,8 +13,8 @@ from operations.release import switch
 
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
-    "awk", "basename", "bash", "cat", "cut", "date", "df", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "xargs",
+    "awk", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
+    "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail", "tee", "touch", "tr", "wc", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -258,8 +258,8 @@ class StubHost:
 
     @property
     def backups(self) -> list[str]:
-        """The dumps that are there, the oldest first."""
-        return sorted(path.name for path in (self.state / "backups").iterdir())
+        """The dumps that are there by name, and what else lies among them beside their descriptions."""
+        return sorted(path.name for path in (self.state / "backups").iterdir() if path.suffix != ".about")
 
     @property
     def is_busy(self) -> bool:

@@ -1,0 +1,26 @@
+# shellcheck shell=sh
+# Writes that survive a power cut. A file system may keep a rename and lose the content of the renamed file.
+#
+#   replace NEW FILE    gives NEW the name FILE: content first, then the name. NEW and FILE are in one file system; NEW is a file,
+#                       a link or a directory. When it returns, all of it is on the disk
+#   append FILE LINE    adds a line, and ends a line that was cut short before. When it returns, the line is on the disk
+#
+# Both fail, and say why, when the disk does not take it.
+
+replace() {
+    # A link has no content of its own. Of a directory every file counts: one call for its file system costs less than one for
+    # each file.
+    if [ -L "$1" ]; then
+        :
+    elif [ -d "$1" ]; then
+        sync --file-system "$1"
+    else
+        sync "$1"
+    fi && mv -fT "$1" "$2" && sync "$(dirname "$2")"
+}
+
+append() {
+    # A null byte is no end of a line either. A command substitution would lose both.
+    [ ! -s "$1" ] || [ "$(tail -c 1 "$1" | wc -l)" = 1 ] || printf '\n' >> "$1" || return
+    printf '%s\n' "$2" >> "$1" && sync "$1"
+}
