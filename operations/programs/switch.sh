@@ -11,6 +11,7 @@
 #   switch restart                restart, check
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
+#   switch restore DUMP SHA256    into a new database, which takes the place of the old one (restore.sh); restart, check
 #   switch answers                wait until the running release answers, and change nothing
 #
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
@@ -26,6 +27,7 @@ url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_por
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 migration_lock_timeout='' migrations_connection='' migrations_command=''
+database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
 . "$0.conf"
 . ./durable.sh
@@ -33,6 +35,7 @@ migration_lock_timeout='' migrations_connection='' migrations_command=''
 . ./migrations.sh
 . ./dump_list.sh
 . ./dumps.sh
+. ./restore.sh
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
@@ -248,6 +251,7 @@ in_place() {
 end() {
     local outcome reason
     [ -e "$progress" ] || return 0
+    end_restore
     if [ -z "$(noted since)" ]; then
         say "$progress does not say which action it is about: it is removed, and nothing else is changed"
     elif [ "$(noted finished)" = yes ]; then
@@ -327,7 +331,7 @@ record() {
 }
 
 case ${1:-} in
-    release | rollback)
+    release | rollback | restore)
         "$@"
         note finished yes
         ;;
@@ -349,7 +353,8 @@ case ${1:-} in
         end
         ;;
     *)
-        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION | answers"
+        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION |" \
+            "restore DUMP SHA256 | answers"
         exit 64
         ;;
 esac

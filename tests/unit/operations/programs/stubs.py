@@ -13,8 +13,8 @@ from operations.release import switch
 
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
-    "awk", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln", "mktemp", "mv",
-    "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail", "tee", "touch", "tr", "wc", "xargs",
+    "awk", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln", "mktemp",
+    "mv", "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail", "tee", "touch", "tr", "wc", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
