@@ -53,6 +53,7 @@ restore() {
     make_scratch
     # PostgreSQL's user cannot enter the state directory.
     list=$(mktemp "/run/$scratch.XXXXXX")
+    note list "$list"
     chown postgres "$list"
     fill
     require_complete "$1"
@@ -266,7 +267,7 @@ drop_older() {
 end_restore() {
     local kept
     [ "$(noted action)" = restore ] || return 0
-    rm -f "$progress.contents" "/run/$scratch".??????
+    rm -f "$progress.contents" -- "$(noted list)"
     [ -n "$database" ] || return 0
     # In a subshell, because `undecided` ends it. It says itself why.
     (require_scratch_is_ours && drop_scratch) || say "ATTENTION: $scratch may be left; the next restore removes it"
