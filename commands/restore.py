@@ -1,4 +1,4 @@
-"""Restore a dump of the database, and keep the database of today beside it.
+"""Restore a dump, and keep the database beside it.
 
 It needs the name or the number of the dump; `make releases` lists the dumps.
 

@@ -270,7 +270,7 @@ def role(role: str, connection_limit: int, prepared: bool, adopt: bool) -> Gener
     if not current:
         statements.append(f'CREATE ROLE "{role}";')
     if not current or strange:
-        statements.append(f"COMMENT ON ROLE \"{role}\" IS '{MARK}';")
+        statements.append(_mark("ROLE", role))
     if not current or current["unsafe"]:
         statements.append(
             f'ALTER ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS'
@@ -344,7 +344,7 @@ def privileges(database: str) -> Generator[StringCommand]:
         statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{database}";')
     if statements:
         if not current.get("ours"):
-            statements.append(f"COMMENT ON DATABASE \"{database}\" IS '{MARK}';")
+            statements.append(_mark("DATABASE", database))
         yield _execute("postgres", statements)
 
 
@@ -434,6 +434,10 @@ def _unanswered(database: str) -> Generator[StringCommand]:
 def _execute(database: str, statements: Sequence[str]) -> StringCommand:
     """One transaction. COMMIT is its last word, so a connection that breaks before it changes nothing."""
     return StringCommand(PSQL, QuoteString(database), _stdin=_line([UNLOGGED, "BEGIN;", *statements, "COMMIT;"]))
+
+
+def _mark(kind: str, name: str) -> str:
+    return f"COMMENT ON {kind} \"{name}\" IS '{MARK}';"
 
 
 def _literal(value: str) -> str:

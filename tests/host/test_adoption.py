@@ -1,4 +1,4 @@
-"""A database of somebody else that has the environment's name: named and refused, then taken over because the data says so."""
+"""Somebody else's database with the environment's name: named, refused, and taken over when the data says so."""
 
 import pytest
 
