@@ -1,4 +1,4 @@
-"""List the releases, the log of their switches, and the dumps of the database.
+"""List releases, the log of their switches, and dumps.
 
 Exit code 0: shown. 1: some answers are missing, and standard error says why.
 """

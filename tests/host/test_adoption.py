@@ -19,7 +19,10 @@ CREATE TYPE mood AS ENUM ('good');
 CREATE FUNCTION answer() RETURNS integer LANGUAGE sql AS 'SELECT 42';
 CREATE VIEW many AS SELECT count(*) FROM shop.orders;
 """
-FOREIGN = f"PostgreSQL database billing_stage of chef, 2 tables with about {ORDERS} rows: only billing_stage may connect to it"
+FOREIGN = (
+    f"PostgreSQL database billing_stage of chef, 2 tables with about {ORDERS} rows: only billing_stage may connect to"
+    " it"
+)
 
 STATE = """\
 SELECT datname, datdba::regrole, datacl FROM pg_database ORDER BY 1;
