@@ -102,12 +102,14 @@ SELECT coalesce(pg_catalog.jsonb_agg(extname), '[]') FROM pg_catalog.pg_extensio
 \\endif
 """
 
-# Tables and rows as PostgreSQL counts them: ANALYZE or its statistics, whichever knows more.
+# Tables and rows as ANALYZE counted them, or else PostgreSQL's statistics. Operators have their schema: see _STATE.
 _CONTENTS = """\
-SELECT pg_catalog.format('%s tables with about %s rows', pg_catalog.count(*), coalesce(pg_catalog.sum(greatest(
-    c.reltuples::bigint, pg_catalog.pg_stat_get_live_tuples(c.oid), 0)), 0))
+SELECT pg_catalog.format('%s tables with about %s rows', pg_catalog.count(*), coalesce(pg_catalog.sum(
+    CASE WHEN c.reltuples OPERATOR(pg_catalog.>) 0 THEN c.reltuples::bigint ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END
+), 0))
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
+    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
 """
 
 # Gives what one role owns in a database to another one. REASSIGN OWNED would change other databases, too. What belongs to an
@@ -125,7 +127,7 @@ BEGIN
                 FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
             UNION ALL SELECT 3, 'ROUTINE', oid::regprocedure::text, proowner, pronamespace, 1255::oid, oid FROM pg_proc
             UNION ALL SELECT 4, 'TYPE', format_type(oid, NULL), typowner, typnamespace, 1247::oid, oid FROM pg_type
-                WHERE typtype IN ('e', 'd', 'r')
+                WHERE typtype IN ('e', 'd', 'r') OR typrelid IN (SELECT oid FROM pg_class WHERE relkind = 'c')
         ) AS thing (place, kind, identity, owner, namespace, class, id) JOIN pg_namespace ON pg_namespace.oid = namespace
         WHERE owner = (SELECT oid FROM pg_roles WHERE rolname = {old})
             AND nspname <> 'information_schema' AND nspname !~ '^pg_' AND (kind, identity) <> ('SCHEMA', 'public')
