@@ -105,8 +105,8 @@ SELECT coalesce(pg_catalog.jsonb_agg(extname), '[]') FROM pg_catalog.pg_extensio
 # Tables and rows as ANALYZE counted them, or else PostgreSQL's statistics. Operators have their schema: see _STATE.
 _CONTENTS = """\
 SELECT pg_catalog.format('%s tables with about %s rows', pg_catalog.count(*), coalesce(pg_catalog.sum(
-    CASE WHEN c.reltuples OPERATOR(pg_catalog.>) 0 THEN c.reltuples::bigint ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END
-), 0))
+    CASE WHEN c.reltuples OPERATOR(pg_catalog.>) 0 THEN c.reltuples::bigint
+    ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END), 0))
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
     AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'

@@ -88,13 +88,18 @@ require_room() {
 
 # A database or role of the scratch's name that no restore made stays as it is.
 require_scratch_is_ours() {
-    local foreign
-    foreign=$(superuser "SELECT CASE WHEN role IS NULL THEN 'database' ELSE 'role' END
+    local strange
+    strange=$(strange_scratch) || undecided "PostgreSQL does not answer"
+    [ -z "$strange" ] || undecided "the $strange $scratch is there and no restore made it: rename or remove it"
+}
+
+# Prints "database" or "role" if one has the scratch's name and no restore made it.
+strange_scratch() {
+    superuser "SELECT CASE WHEN role IS NULL THEN 'database' ELSE 'role' END
         FROM (VALUES (1)) AS one LEFT JOIN (SELECT oid AS role FROM pg_roles WHERE rolname = '$scratch') AS roles ON true
         LEFT JOIN (SELECT oid AS database FROM pg_database WHERE datname = '$scratch') AS databases ON true
         WHERE coalesce(role, database) IS NOT NULL
-            AND coalesce(shobj_description(role, 'pg_authid'), '') <> '$scratch_mark'") || undecided "PostgreSQL does not answer"
-    [ -z "$foreign" ] || undecided "the $foreign $scratch is there and no restore made it: rename or remove it"
+            AND coalesce(shobj_description(role, 'pg_authid'), '') <> '$scratch_mark'"
 }
 
 # The database goes before the role, by which the next restore knows it again.
@@ -267,15 +272,18 @@ drop_older() {
 
 # Also after a power cut, when nobody knows how far the restore came.
 end_restore() {
-    local kept
+    local kept there strange
     [ "$(noted action)" = restore ] || return 0
     rm -f "$progress.contents" -- "$(noted list)"
     [ -n "$database" ] || return 0
-    # In a subshell, because `undecided` ends it. It says itself why.
-    (require_scratch_is_ours && drop_scratch) || say "ATTENTION: $scratch may be left; the next restore removes it"
+    if ! strange=$(strange_scratch) || { [ -z "$strange" ] && ! drop_scratch; }; then
+        say "ATTENTION: $scratch may be left; the next restore removes it"
+    fi
     [ "$(noted finished)" != yes ] || return 0
     kept=$(noted kept)
-    if [ -n "$kept" ] && [ -n "$(superuser "SELECT 1 FROM pg_database WHERE datname = '$kept'")" ]; then
+    if ! there=$(superuser "SELECT datname FROM pg_database WHERE datname = '$kept'"); then
+        say "PostgreSQL does not answer: if there is no database ${kept:-of an earlier time}, $database is as it was"
+    elif [ -n "$there" ]; then
         say "The restored database serves as $database; the one before is kept as $kept"
     else
         say "The database $database is as it was"

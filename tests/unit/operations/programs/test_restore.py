@@ -236,3 +236,17 @@ def test_a_cut_at_any_step_leaves_one_of_the_two_serving(make: Callable[..., Stu
     host.calls_file.write_text("")
     (host.path / "renamed").unlink(missing_ok=True)
     assert host.run("restore", NAME, checksum()).splitlines()[-1] == "restore 0.1.0: done"
+
+
+def test_an_end_without_postgresql_says_what_is_not_known(make: Callable[..., StubHost]) -> None:
+    """As at boot, before PostgreSQL runs; the reason of the failure stays."""
+    host = make()
+    (host.path / "broken").touch()
+    stub = (host.bin / "runuser").read_text().partition('calls"\n')[2]
+    host.stub(
+        "runuser", f'[ ! -e "$HOST/broken.seen" ] || exit 2\n[[ "$*" != *--host* ]] || : > "$HOST/broken.seen"\n{stub}'
+    )
+    words = host.run("restore", NAME, checksum())
+    assert "ATTENTION: billing_stage_restore may be left; the next restore removes it" in words
+    assert "PostgreSQL does not answer: if there is no database" in words
+    assert "the dump could not be restored, for the reason above" in words.splitlines()[-1]
