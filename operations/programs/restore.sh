@@ -142,7 +142,7 @@ fill() {
     as_owner pg_restore --role "$database_role" --no-owner --exit-on-error --use-list "$list" < "$file" ||
         undecided "the dump could not be restored, for the reason above; the database was not touched"
     # The rights in a dump from elsewhere are about other roles.
-    [ -e "$file.about" ] || return 0
+    [[ ${file##*/} =~ ^[0-9]{8}-[0-9]{6}-([0-9]+-)?before- ]] || return 0
     awk '$4 == "ACL" || $4 == "DEFAULT" && $5 == "ACL"' "$contents" > "$list"
     [ ! -s "$list" ] || as_owner pg_restore --role "$database_role" --no-owner --use-list "$list" < "$file" ||
         say "ATTENTION: some rights of other roles could not be given again, for the reason above"

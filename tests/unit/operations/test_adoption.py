@@ -42,7 +42,7 @@ class FakeHost:
     """
 
     def __init__(self, things: NotOurs, server: dict[str, Any] | None) -> None:
-        self._answers = {ThingsNotOurs: things, database.ServerState: server}
+        self._answers: dict[type, Any] = {ThingsNotOurs: things, database.ServerState: server}
 
     def get_fact(self, fact: type, **_: object) -> Any:
         return self._answers.get(fact, "2 tables with about 5000 rows")
