@@ -11,7 +11,7 @@
 # SHA-256.
 
 backup() {
-    local need free number file size
+    local need free number file size sha256
     if [ -z "$database" ]; then
         say "No backup: the database is managed elsewhere, and so are its backups."
         return
@@ -33,9 +33,10 @@ backup() {
         undecided "the backup cannot be read, for the reason above; the database was not touched"
     fi
     size=$(stat --format %s "$file.part")
+    sha256=$(sha256sum "$file.part" | cut -d ' ' -f 1)
     printf '%s=%s\n' number "$number" version "$1" running "$(noted before)" migrations "$2" time \
         "$(date -u '+%Y-%m-%dT%H:%M:%SZ')" size "$size" database_size "$need" \
-        sha256 "$(sha256sum "$file.part" | cut -d ' ' -f 1)" > "$file.about.part"
+        sha256 "$sha256" > "$file.about.part"
     # The dump comes last: where it is, the file beside it is complete.
     replace "$file.about.part" "$file.about"
     replace "$file.part" "$file"
