@@ -47,7 +47,7 @@ class Dump(NamedTuple):
             words.append(f"of {self.time}, while {self.running or 'no release'} ran")
         if self.migrations != UNKNOWN:
             applied = self.migrations.split()
-            words.append(f"{len(applied)} migrations" + (f" up to {applied[-1]}" if applied else ""))
+            words.append(f"migrations up to {applied[-1]}" if applied else "no migrations")
         return ", ".join(words)
 
 

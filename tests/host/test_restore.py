@@ -71,7 +71,7 @@ def test_a_dump_that_is_not_there_is_refused_with_the_list(dumped: Host) -> None
     run = dumped.project.make("restore", "ENV=stage", "DUMP=9", "YES=1")
     assert run.exit_code != 0
     assert "stage has no dump 9. DUMP= names one of these" in run.output
-    assert re.search(r"-2-before-0\.2\.0\.dump, 0\.\d MiB, of 20\S+, while 0\.1\.0 ran, 1 migrations up to", run.output)
+    assert re.search(r"-2-before-0\.2\.0\.dump, 0\.\d MiB, of 20\S+, while 0\.1\.0 ran, migrations up to", run.output)
     assert databases(dumped) == ["billing_stage", "billing_stage"]
 
 

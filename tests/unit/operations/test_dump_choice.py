@@ -43,7 +43,7 @@ def test_any_other_word_is_refused_with_the_list(wanted: str) -> None:
     words = str(refusal.value)
     assert f"stage has no dump {wanted}. DUMP= names one of these, or its number:" in words
     assert [line.split(",")[0].strip() for line in words.splitlines()[1:-1]] == [dump.name for dump in reversed(THERE)]
-    assert "3.0 MiB, of 2026-02-01T00:00:00Z, while 0.1.0 ran, 2 migrations up to 2" in words
+    assert "3.0 MiB, of 2026-02-01T00:00:00Z, while 0.1.0 ran, migrations up to 2" in words
 
 
 def test_two_dumps_of_one_number() -> None:
