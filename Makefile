@@ -13,7 +13,6 @@ each = $(foreach word,$(call given,$(1)),$(call quoted,$(word)))
 ENVIRONMENTS = $(if $(call given,ENV),-- $(call each,ENV))
 ANSWER = $(call flag,YES,yes)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch) $(call flag,VERBOSE,verbose)
-
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
 $(if $(MAKEOVERRIDES),$(if $(filter 0,$(MAKELEVEL)),$(if $(STRAY),$(error MAKEFLAGS in your shell sets variables: unset it))))
@@ -45,6 +44,8 @@ migrate: $(VENV) ## Back up, and migrate with the running release: ENV=stage
 	$(PYTHON) -m commands.migrate $(ANSWER) $(ENVIRONMENTS)
 migrate-down: $(VENV) ## Back up, and take back down to VERSION=…: ENV=stage
 	$(PYTHON) -m commands.migrate_down $(call option,VERSION,version) $(ANSWER) $(ENVIRONMENTS)
+restore: $(VENV) ## Restore DUMP=…, and keep the old database: ENV=stage
+	$(PYTHON) -m commands.restore $(call option,DUMP,dump) $(ANSWER) $(ENVIRONMENTS)
 restart: $(VENV) ## Restart, and check the health: ENV=stage
 releases: $(VENV) ## List releases and their log: ENV=stage, or all
 ping: $(VENV) ## Ask whether the node answers: ENV=stage, or all

@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from group_data.schema.inventory import environments_on, machine_of
-from operations import aliases, appsignal, database, machine, provided_files, secret_file, site, unit
+from operations import adoption, aliases, appsignal, database, machine, provided_files, secret_file, site, unit
 from operations.host import file, lock, steps
 from operations.release import switch
 from preflight import entry
@@ -14,6 +14,7 @@ environment = environments[host.name]
 secrets = open_vault(vault_path(environment.vault_directory, environment.environment), environment.vault_identity)
 debian = entry.require_debian()
 provided_files.require(environment)
+adoption.require(environment)
 
 # Once for each machine: the first of its environments in this run does it.
 neighbours = [
@@ -30,7 +31,7 @@ unit.group(environment)
 
 unit.directories(environment)
 appsignal.working_directory(environment)
-database.managed_database(environment)
+database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
 changes = unit.service(environment)
 switch.install(environment)
 switch.at_boot(environment)

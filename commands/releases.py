@@ -1,4 +1,4 @@
-"""List the releases and the log of their switches.
+"""List releases, the log of their switches, and dumps.
 
 Exit code 0: shown. 1: some answers are missing, and standard error says why.
 """
@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 
 from commands import options
 from inspection.ask import ask, fact
 from operations.release.choice import describe
+from operations.release.dumps import Dumps, DumpsOnHost
+from operations.release.dumps import paths as dump_paths
 from operations.release.history import Releases, ReleasesOnHost, paths
 from preflight import interruption
 from preflight.selection import select_committed
@@ -20,6 +23,8 @@ from preflight.selection import select_committed
 LOGGED = 10
 COLUMNS = 80
 
+NO_DUMPS = Dumps([], [])
+
 
 @options.command(__doc__)
 @options.environments
@@ -27,17 +32,28 @@ COLUMNS = 80
 def command(environments: Sequence[str], as_json: bool) -> int:
     """Ask and show."""
     inventory, known, hosts = select_committed(environments)
-    answers = ask(inventory, hosts, lambda host: fact(host, ReleasesOnHost, **paths(known[host.name])))
-    told = {known[name].environment: answer for name, answer in answers.items() if isinstance(answer, Releases)}
+
+    def question(host: Host) -> tuple[Releases, Dumps]:
+        environment = known[host.name]
+        return fact(host, ReleasesOnHost, **paths(environment)), fact(host, DumpsOnHost, **dump_paths(environment))
+
+    answers = ask(inventory, hosts, question)
+    told, dumps = {}, {}
+    for name, answer in answers.items():
+        if not isinstance(answer, PyinfraError):
+            told[known[name].environment], dumps[known[name].environment] = answer
     for name, answer in answers.items():
         if isinstance(answer, PyinfraError):
             click.echo(f"{name}: {answer}", err=True)
     interruption.end_process_on_closed_output()
     if as_json:
-        options.print_json({name: everything(releases, elsewhere(name, told)) for name, releases in told.items()})
+        options.print_json(
+            {name: everything(releases, elsewhere(name, told), dumps[name]) for name, releases in told.items()}
+        )
     else:
         for name, releases in told.items():
             _print(name, releases, elsewhere(name, told))
+            _print_dumps(dumps[name])
     return 0 if len(told) == len(answers) else 1
 
 
@@ -57,11 +73,14 @@ def elsewhere(name: str, told: Mapping[str, Releases]) -> dict[str, dict[str, st
     }
 
 
-def everything(releases: Releases, elsewhere: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """The releases and the log as JSON, the newest first.
+def everything(
+    releases: Releases, elsewhere: Mapping[str, Mapping[str, str]], dumps: Dumps = NO_DUMPS
+) -> dict[str, Any]:
+    """The releases, the log and the dumps as JSON, the newest first.
 
     + releases: releases of one environment
     + elsewhere: the state of each version in other environments
+    + dumps: of its database
     """
     fallback = releases.fallback()
     return {
@@ -72,6 +91,8 @@ def everything(releases: Releases, elsewhere: Mapping[str, Mapping[str, str]]) -
             for name in releases.newest_first()
         ],
         "log": [revision._asdict() for revision in reversed(releases.revisions)],
+        "dumps": [dump._asdict() for dump in reversed(dumps.dumps)],
+        "kept_databases": dumps.kept,
     }
 
 
@@ -91,6 +112,13 @@ def _print(environment: str, releases: Releases, elsewhere: Mapping[str, Mapping
         click.echo(f"{what}{about}" if len(what + about) <= COLUMNS else f"{what}\n{' ' * 24}{about}")
     if (older := len(releases.revisions) - LOGGED) > 0:
         click.echo(f"    and {older} older: --json shows all")
+
+
+def _print_dumps(dumps: Dumps) -> None:
+    for dump in reversed(dumps.dumps):
+        click.echo(f"    dump {dump.described()}")
+    for name in dumps.kept:
+        click.echo(f"    database {name}, from before a restore")
 
 
 if __name__ == "__main__":

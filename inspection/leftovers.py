@@ -76,6 +76,18 @@ def _built_on(host: Host, environments: Mapping[str, Environment]) -> list[Envir
 def _within(host: Host, environment: Environment) -> Iterable[Leftover]:
     if environment.database_managed:
         yield from _extensions(host, environment)
+        yield from _from_before_restores(host, environment)
+
+
+def _from_before_restores(host: Host, environment: Environment) -> Iterable[Leftover]:
+    """Databases that a restore kept. The next one removes them; until then they hold what the dump did not."""
+    query = f"SELECT datname FROM pg_database WHERE datname ~ '^{environment.database}_before_[0-9]+$' ORDER BY 1"
+    for name in fact(host, Rows, user="postgres", database="postgres", query=query):
+        yield Leftover(
+            f"database {name}, from before a restore",
+            _as_postgres(f"dropdb {name}"),
+            environment=environment.environment,
+        )
 
 
 def _extensions(host: Host, environment: Environment) -> Iterable[Leftover]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 from pyinfra import host, logger, state
-from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api import FactBase, OperationError, QuoteString, StringCommand, operation
 from pyinfra.operations import postgres
 from typing_extensions import override
 
@@ -49,6 +49,9 @@ SET pg_stat_statements.track = 'none';
 # the middle of a script.
 UNANSWERED = "no answer"
 
+# The comment on roles and databases that this project made or took over.
+MARK = "Managed by the deploy repository"
+
 # Each answer is one line. In the database itself every name has its schema: the owner decides where PostgreSQL looks up a
 # name, and could set a trap.
 _STATE = """\
@@ -58,6 +61,7 @@ SELECT jsonb_build_object(
             'unsafe', rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls OR NOT rolcanlogin
                 OR coalesce(rolvaliduntil, 'infinity') <> 'infinity',
             'connection_limit', rolconnlimit,
+            'ours', shobj_description(pg_authid.oid, 'pg_authid') = '{mark}',
             'memberships', (
                 SELECT coalesce(jsonb_agg(quote_ident(granted.rolname) || ' FROM ' || quote_ident(pg_authid.rolname)
                     || ' GRANTED BY ' || quote_ident(giver.rolname)), '[]')
@@ -76,6 +80,8 @@ SELECT jsonb_build_object(
         SELECT jsonb_build_object(
             'encoding', pg_encoding_to_char(encoding),
             'owner', pg_get_userbyid(datdba),
+            'of_superuser', (SELECT rolsuper FROM pg_roles WHERE pg_roles.oid = datdba),
+            'ours', shobj_description(pg_database.oid, 'pg_database') = '{mark}',
             'owner_privileges', count(DISTINCT privilege_type) FILTER (WHERE grantee = datdba),
             'others', coalesce(jsonb_agg(DISTINCT coalesce(quote_ident(rolname), 'PUBLIC')) FILTER (
                 WHERE grantee <> datdba AND rolname IS DISTINCT FROM '{name}'
@@ -86,7 +92,7 @@ SELECT jsonb_build_object(
         LEFT JOIN LATERAL aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl ON true
         LEFT JOIN pg_roles ON pg_roles.oid = grantee
         WHERE datname = '{name}'
-        GROUP BY encoding, datdba
+        GROUP BY pg_database.oid, encoding, datdba
     )
 );
 SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') AS exists \\gset
@@ -94,6 +100,44 @@ SELECT EXISTS (SELECT FROM pg_database WHERE datname = '{name}') AS exists \\gse
 \\connect "{name}"
 SELECT coalesce(pg_catalog.jsonb_agg(extname), '[]') FROM pg_catalog.pg_extension;
 \\endif
+"""
+
+# Tables and rows as ANALYZE counted them, or else PostgreSQL's statistics. Operators have their schema: see _STATE.
+_CONTENTS = """\
+SELECT pg_catalog.format('%s tables with about %s rows', pg_catalog.count(*), coalesce(pg_catalog.sum(
+    CASE WHEN c.reltuples OPERATOR(pg_catalog.>) 0 THEN c.reltuples::bigint
+    ELSE pg_catalog.pg_stat_get_live_tuples(c.oid) END), 0))
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'
+    AND n.nspname OPERATOR(pg_catalog.!~) '^pg_'
+"""
+
+# Gives what one role owns in a database to another one. REASSIGN OWNED would change other databases, too. What belongs to an
+# extension or to a table follows it.
+_OBJECTS = """\
+SET LOCAL search_path = pg_catalog;
+DO $objects$
+DECLARE statement text;
+BEGIN
+    FOR statement IN
+        SELECT format('ALTER %s %s OWNER TO %I', kind, identity, '{new}') FROM (
+            SELECT 1, 'SCHEMA', format('%I', nspname), nspowner, oid, 2615::oid, oid FROM pg_namespace
+            UNION ALL SELECT 2, CASE relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW'
+                WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, oid::regclass::text, relowner, relnamespace, 1259::oid, oid
+                FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+            UNION ALL SELECT 3, 'ROUTINE', oid::regprocedure::text, proowner, pronamespace, 1255::oid, oid FROM pg_proc
+            UNION ALL SELECT 4, 'TYPE', format_type(oid, NULL), typowner, typnamespace, 1247::oid, oid FROM pg_type
+                WHERE typtype IN ('e', 'd', 'r') OR typrelid IN (SELECT oid FROM pg_class WHERE relkind = 'c')
+        ) AS thing (place, kind, identity, owner, namespace, class, id) JOIN pg_namespace ON pg_namespace.oid = namespace
+        WHERE owner = (SELECT oid FROM pg_roles WHERE rolname = {old})
+            AND nspname <> 'information_schema' AND nspname !~ '^pg_' AND (kind, identity) <> ('SCHEMA', 'public')
+            AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = class AND objid = id AND (deptype = 'e'
+                OR kind = 'SEQUENCE' AND deptype IN ('a', 'i') OR kind = 'ROUTINE' AND deptype = 'i'))
+        ORDER BY place, id
+    LOOP
+        EXECUTE statement;
+    END LOOP;
+END $objects$;
 """
 
 
@@ -114,10 +158,10 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
 class ServerState(FactBase[dict[str, Any] | None]):
     """The state of a role and of the database with the same name, in one answer; None if PostgreSQL does not answer.
 
-    + role: attributes, and salt, iterations and digest of the verifier; empty if there is no role. The digest leaves the
-      host, the verifier does not: a digest only allows a comparison
-    + database: encoding, owner, number of privileges (of three) that the owner holds, and other roles that may connect;
-      empty if there is no database
+    + role: attributes, whether its comment says that it is ours, and salt, iterations and digest of the verifier; empty if
+      there is no role. The digest leaves the host, the verifier does not: a digest only allows a comparison
+    + database: encoding, owner, whether that is a superuser, whether the comment says that it is ours, number of privileges
+      (of three) that the owner holds, and other roles that may connect; empty if there is no database
     + extensions: names; None if nobody can connect to the database
     """
 
@@ -132,7 +176,7 @@ class ServerState(FactBase[dict[str, Any] | None]):
 
     @override
     def command(self, database: str) -> StringCommand:
-        script = _STATE.format(name=database)
+        script = _STATE.format(name=database, mark=MARK)
         return StringCommand(
             "printf %s", QuoteString(script), "|", PSQL, f"postgres || {{ [ $? -ge 2 ] && echo '{UNANSWERED}'; }}"
         )
@@ -150,23 +194,85 @@ class ServerState(FactBase[dict[str, Any] | None]):
         }
 
 
+class Contents(FactBase[str | None]):
+    """How much is in a database, for people; None if nobody can connect to it."""
+
+    @staticmethod
+    @override
+    def default() -> str | None:
+        return None
+
+    @override
+    def requires_command(self, database: str) -> str:
+        return "psql"
+
+    @override
+    def command(self, database: str) -> StringCommand:
+        return StringCommand(PSQL, QuoteString(database), "--command", QuoteString(_CONTENTS), "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> str | None:
+        return output[0]
+
+
+def not_ours(server: dict[str, Any] | None, name: str, *, prepared: bool) -> list[str]:
+    """Which of role and database somebody else made.
+
+    A superuser's database in an environment that is prepared comes from somebody who restored it by hand.
+
+    + server: from `ServerState`; None if PostgreSQL does not answer, so that nothing is known
+    + name: of both
+    + prepared: whether this repository prepared the environment
+    """
+    role, database = (server[key] for key in ("role", "database")) if server else ({}, {})
+    strange_role = bool(role) and not (prepared or role.get("ours"))
+    if not database or database.get("ours"):
+        strange_database = False
+    elif database["owner"] == name:
+        strange_database = strange_role
+    else:
+        strange_database = not (prepared and database.get("of_superuser"))
+    return ["role"] * strange_role + ["database"] * strange_database
+
+
+def _require_ours(server: dict[str, Any], name: str, kind: str, *, prepared: bool, adopt: bool) -> bool:
+    """Whether the role or the database is taken over from somebody else. The plan may not have seen a stopped PostgreSQL.
+
+    Raises OperationError if the data does not say so.
+    """
+    strange = kind in not_ours(server, name, prepared=prepared)
+    if strange and not adopt:
+        raise OperationError(
+            f"the PostgreSQL {kind} {name} is there and this repository did not make it: make plan names it; "
+            "adopt = True takes it over"
+        )
+    return strange
+
+
 @operation()
-def role(role: str, connection_limit: int) -> Generator[StringCommand]:
+def role(role: str, connection_limit: int, prepared: bool, adopt: bool) -> Generator[StringCommand]:
     """Create the role: it may log in, and has no rights outside its own database.
 
     pyinfra's own `postgres.role` never takes back an attribute or a membership.
 
     + role: name of the role and of its database
     + connection_limit: number of simultaneous connections
+    + prepared: whether this repository prepared the environment before
+    + adopt: whether somebody else's role is taken over
+
+    Raises OperationError for somebody else's role.
     """
     server = host.get_fact(ServerState, database=role)
     if server is None:
         yield from _unanswered("postgres")
         return
+    strange = _require_ours(server, role, "role", prepared=prepared, adopt=adopt)
     current = server["role"]
     statements = []
     if not current:
         statements.append(f'CREATE ROLE "{role}";')
+    if not current or strange:
+        statements.append(_mark("ROLE", role))
     if not current or current["unsafe"]:
         statements.append(
             f'ALTER ROLE "{role}" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS'
@@ -180,19 +286,27 @@ def role(role: str, connection_limit: int) -> Generator[StringCommand]:
 
 
 @operation()
-def database(database: str) -> Generator[StringCommand]:
+def database(database: str, prepared: bool, adopt: bool) -> Generator[StringCommand]:
     """Create the database, in UTF-8 whatever the server's default, and give it to its owner.
 
     pyinfra's own `postgres.database` does the work if a change is needed. It cannot decide that here: it looks up all
     databases, and fails if the server is stopped, even in a plan that starts the server.
 
     + database: name of the database and of its owner
+    + prepared: whether this repository prepared the environment before
+    + adopt: whether somebody else's database is taken over, with what its owner owns in it
+
+    Raises OperationError for somebody else's database.
     """
     server = host.get_fact(ServerState, database=database)
     if server is None:
         yield from _unanswered("postgres")
         return
+    strange = _require_ours(server, database, "database", prepared=prepared, adopt=adopt)
     current = server["database"]
+    if strange and current["owner"] != database:
+        # Before the database itself, which is nobody else's from then on.
+        yield _execute(database, [_OBJECTS.format(old=_literal(current["owner"]), new=database)])
     if current and current["encoding"] != "UTF8":
         host.log(
             f"The database {database} is encoded in {current['encoding']}, which Ecto does not expect and nobody can "
@@ -231,6 +345,8 @@ def privileges(database: str) -> Generator[StringCommand]:
     if current and current["owner_privileges"] < len(("CREATE", "CONNECT", "TEMPORARY")):
         statements.append(f'GRANT ALL ON DATABASE "{database}" TO "{database}";')
     if statements:
+        if not current.get("ours"):
+            statements.append(_mark("DATABASE", database))
         yield _execute("postgres", statements)
 
 
@@ -252,10 +368,13 @@ def extensions(database: str, extensions: Sequence[str]) -> Generator[StringComm
         yield _execute(database, ["SET LOCAL search_path = public;", *statements])
 
 
-def managed_database(environment: Environment) -> None:
+def managed_database(environment: Environment, *, prepared: bool = True) -> None:
     """Manage role, database, privileges and extensions in the machine's own PostgreSQL, unless `database_managed` is False.
 
     `operations.secret_file` sets the role's password, together with the secret file.
+
+    + environment: of the database
+    + prepared: whether this repository prepared the environment before, so that a role without a mark is its own
     """
     if not environment.database_managed:
         return
@@ -264,9 +383,11 @@ def managed_database(environment: Environment) -> None:
         name="PostgreSQL role",
         role=name,
         connection_limit=environment.database_connection_limit,
+        prepared=prepared,
+        adopt=environment.adopt,
         **AS_POSTGRES,
     )
-    database(name="PostgreSQL database", database=name, **AS_POSTGRES)
+    database(name="PostgreSQL database", database=name, prepared=prepared, adopt=environment.adopt, **AS_POSTGRES)
     privileges(name="PostgreSQL database: open to its owner alone", database=name, **AS_POSTGRES)
     extensions(
         name="PostgreSQL extensions",
@@ -315,6 +436,15 @@ def _unanswered(database: str) -> Generator[StringCommand]:
 def _execute(database: str, statements: Sequence[str]) -> StringCommand:
     """One transaction. COMMIT is its last word, so a connection that breaks before it changes nothing."""
     return StringCommand(PSQL, QuoteString(database), _stdin=_line([UNLOGGED, "BEGIN;", *statements, "COMMIT;"]))
+
+
+def _mark(kind: str, name: str) -> str:
+    return f"COMMENT ON {kind} \"{name}\" IS '{MARK}';"
+
+
+def _literal(value: str) -> str:
+    """A text as SQL quotes it (PostgreSQL documentation, 4.1.2.1)."""
+    return "'" + value.replace("'", "''") + "'"
 
 
 def _line(statements: Sequence[str]) -> str:

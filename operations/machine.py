@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import aliases, epmd, nginx, ports
+from operations.database import MARK
 from operations.host import file, packages, restart, unit_state
 from operations.host.rendering import render
 
@@ -126,8 +127,13 @@ def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
     + home: path; a new user gets the directory, too
     + shell: path
     """
-    if host.get_fact(Account, user=user) != (home, shell):
-        yield from server.user._inner(user=user, home=home, shell=shell, create_home=True, ensure_home=False)
+    present = host.get_fact(Account, user=user)
+    if present != (home, shell):
+        # A new user is marked from the first moment on, so that an interrupted apply knows its own.
+        comment = None if present else MARK
+        yield from server.user._inner(
+            user=user, home=home, shell=shell, comment=comment, create_home=True, ensure_home=False
+        )
         # Nobody would write the files of a new home again.
         yield StringCommand("sync")
 

@@ -196,6 +196,12 @@ class Settings(BaseModel):
         examples=["config :logger, level: :info"],
     )
 
+    adopt: bool = Field(
+        default=False,
+        description="Take over what bears this environment's names on the host and was made by somebody else: PostgreSQL "
+        "role and database, user, group, unit, files, aliases. Without it the plan names them and is refused. Needed for "
+        "one apply; take it out afterwards.",
+    )
     database_managed: bool = Field(
         default=True,
         description="Create role and database in the machine's own PostgreSQL; False: somebody else creates them.",

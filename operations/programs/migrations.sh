@@ -108,7 +108,7 @@ migrate() {
         say "No migration is pending."
         return
     fi
-    backup "${release##*/}"
+    backup "${release##*/}" "$up"
     say "Migrating: $left"
     asked=$(pending <<< "$listed" | cut -d ' ' -f 1)
     run_migration "$release" "$migrate_expression" "$(limit "$listed" "$asked")"
@@ -131,7 +131,7 @@ migrate_down() {
     missing=$(applied_since "$down_to" '&& /\*\* FILE NOT FOUND \*\*/' <<< "$listed")
     require_files "$release" "$missing" "$down_to"
     note migrations "$up"
-    backup "${release##*/}"
+    backup "${release##*/}" "$up"
     say "Taking back migrations down to $down_to"
     [[ $down_to != *:* ]] || repo=${down_to%:*}
     expression=${migrate_down_expression//\{version\}/${down_to##*:}}
@@ -278,28 +278,6 @@ superuser() {
 
 # Whether the database is managed here and does not answer.
 database_is_down() { [ -n "$database" ] && ! superuser "SELECT 1" > /dev/null 2>&1; }
-
-# Makes a copy of the database that only root can read. The file gets its name when it is complete.
-backup() {
-    local file need free
-    if [ -z "$database" ]; then
-        say "No backup: the database is managed elsewhere, and so are its backups."
-        return
-    fi
-    need=$(superuser "SELECT pg_database_size('$database')") || undecided "PostgreSQL does not answer"
-    free=$(df --block-size=1 --output=avail "$state/backups" | tail -n 1)
-    ((free > need)) || undecided "a backup of the database may need $((need >> 20)) MiB in $state, and $((free >> 20)) are" \
-        "free: make room there"
-    file=$state/backups/$(date -u +%Y%m%d-%H%M%S)-before-$1.dump
-    say "Backing up the database to $file"
-    if ! timeout "$task_timeout" runuser -u postgres -- pg_dump --format=custom "$database" > "$file.part"; then
-        rm -f "$file.part"
-        undecided "the database could not be backed up, for the reason above; it was not touched"
-    fi
-    replace "$file.part" "$file"
-    note backup "$file"
-    find "$state/backups" -name '*.dump' | sort -r | tail -n +"$((keep + 1))" | xargs -r rm -f --
-}
 
 # Prints the state of the database after a failure.
 database_stands() {

@@ -11,6 +11,7 @@
 #   switch restart                restart, check
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
+#   switch restore DUMP SHA256    into a new database, which takes the place of the old one (restore.sh); restart, check
 #   switch answers                wait until the running release answers, and change nothing
 #   switch resume                 at boot: end an action that a power cut cut off
 #
@@ -28,11 +29,15 @@ url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_por
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 migration_lock_timeout='' migrations_connection='' migrations_command=''
+database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
 . "$0.conf"
 . ./durable.sh
 . ./unit_settings.sh
 . ./migrations.sh
+. ./dump_list.sh
+. ./dumps.sh
+. ./restore.sh
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
@@ -292,6 +297,7 @@ end() {
     # An action of another invocation was cut off when the machine went down. When the machine came up, systemd started the
     # linked release, and SERVICE_RESULT is about something else.
     [ "$(noted invocation)" = "${INVOCATION_ID:-}" ] || cut_off=yes SERVICE_RESULT=''
+    [ -n "$damage" ] || end_restore
     if [ -n "$damage" ]; then
         say "FAILED: $(way_out "$(current)")"
         return 1
@@ -313,8 +319,7 @@ end() {
             reason="$reason; PostgreSQL does not answer, so this says nothing against $(noted version)"
         fi
         abandon_migration
-        # A dump that was cut short.
-        rm -f "$state"/backups/*.part
+        remove_remains
         go_back
         database_stands
         record "$outcome"
@@ -390,7 +395,7 @@ record() {
 }
 
 case ${1:-} in
-    release | rollback)
+    release | rollback | restore)
         "$@"
         note finished yes
         ;;
@@ -412,7 +417,8 @@ case ${1:-} in
         "$1"
         ;;
     *)
-        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION | answers"
+        say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION |" \
+            "restore DUMP SHA256 | answers"
         exit 64
         ;;
 esac

@@ -72,6 +72,7 @@ def inherited(host: Host, built: dict[Variant, Path]) -> Host:
     machine = host.machine
     machine.run(
         "rm -rf /var/lib/billing_stage /etc/default/billing_stage /home/billing/stage/private /home/billing/.bash_aliases"
+        " /usr/local/libexec/billing_stage-switch*"
     )
     machine.run("cat > /etc/systemd/system/billing_stage.service", stdin=UNIT)
     machine.run("cat > /etc/nginx/sites-available/billing_stage", stdin=SITE)
@@ -92,7 +93,17 @@ def test_nobody_notices_the_apply(inherited: Host) -> None:
     machine = inherited.machine
     process = main_pid(machine, "stage")
     with Watcher(machine, "stage") as watcher:
+        refused = inherited.project.apply("--limit", "stage")
+        assert (
+            refused.exit_code,
+            "unit /etc/systemd/system/billing_stage.service: it is replaced" in refused.output,
+        ) == (
+            1,
+            True,
+        ), refused.output
+        inherited.project.edit("stage", adopt=True)
         inherited.project.apply("--limit", "stage").require_success()
+        inherited.project.edit("stage", adopt=None)
         assert inherited.project.planned("--limit", "stage") == {}
     assert watcher.complaints == []
     assert (main_pid(machine, "stage"), version(machine, "stage")) == (process, "0.1.0")

@@ -191,11 +191,7 @@ def test_a_migration_that_fails_after_another_one_says_where_the_database_stands
     backup = re.search(r"The backup taken before: (\S+)", run.output)
     assert backup
     assert_as_before(on_new, LATER.variant.version)
-    # As docs/releases.md says.
-    on_new.machine.run(
-        "systemctl stop billing_stage; cd / && runuser -u postgres -- pg_restore --clean --if-exists --dbname billing_stage"
-        f" < {backup[1]} && systemctl start billing_stage"
-    )
+    on_new.project.make("restore", "ENV=stage", f"DUMP={Path(backup[1]).name}", "YES=1").require_success()
     assert migrations(on_new.machine, "stage") == [FIRST, SECOND]
 
 

@@ -14,7 +14,7 @@ from group_data.schema.paths import CHECKOUT
 
 STRAY = {
     "ENV": "/root/.shrc", "VERSION": "9.9.9", "YES": "1", "TARBALL": "/t", "FROM": "f",
-    "REF": "r", "MIGRATE_DOWN": "1", "SINCE": "-1h",
+    "REF": "r", "MIGRATE_DOWN": "1", "DUMP": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "VERBOSE": "1", "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
     "KEY": "cookie", "FILE": "/etc/passwd",
@@ -61,6 +61,7 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["release", "ENV=stage", "TARBALL=/a b/c'd.tgz"], ["commands.release", "--tarball=/a b/c'd.tgz", "--", "stage"]),
         (["release", "ENV=stage", "VERSION=0.2.0"], ["commands.release", "--version=0.2.0", "--", "stage"]),
         (["build", "ENV=stage", "REF=x y", "FETCH=1"], ["commands.build", "--ref=x y", "--fetch", "--", "stage"]),
+        (["restore", "ENV=stage", "DUMP=7"], ["commands.restore", "--dump=7", "--", "stage"]),
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "--since=-1h", "--", "stage"]),
         (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "--from=stage", "--yes", "--", "prod"]),
         (["task", "ENV=stage", "EXPR=1"], ["commands.task", "--", "stage", "$EXPRESSION"]),
@@ -118,8 +119,8 @@ def test_flags_of_the_shell_set_no_variable(variable: str, flags: str, *, refuse
 
 
 def test_each_command_of_a_recipe_is_one_of_deploy() -> None:
-    called = re.findall(r"-m commands\.([a-z_]+)", (CHECKOUT / "Makefile").read_text())
-    assert sorted(name.replace("_", "-") for name in called) == sorted(NAMES)
+    words = [word for target in targets() for word in recipe(target) if word.startswith("commands.")]
+    assert sorted(word.removeprefix("commands.").replace("_", "-") for word in words) == sorted(NAMES)
 
 
 def test_a_command_for_the_sandbox_arrives() -> None:

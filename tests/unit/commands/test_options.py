@@ -83,13 +83,6 @@ def test_a_missing_argument_is_named(arguments: Sequence[str], advice: str) -> N
     assert told.exit_code != 0
 
 
-def test_every_target_of_the_makefile_that_calls_a_command_has_one() -> None:
-    makefile = (CHECKOUT / "Makefile").read_text()
-    for name in NAMES:
-        assert f"\n{name}: " in makefile
-        assert f"-m commands.{name.replace('-', '_')}" in makefile
-
-
 def completed(*words: str, incomplete: str) -> list[str]:
     *before, name = words
     complete = ShellComplete(main, {}, "deploy", "_DEPLOY_COMPLETE")

@@ -35,6 +35,11 @@ def stand_still(host: StubHost, name: str, condition: str) -> None:
 def interrupt(host: StubHost, step: str, *arguments: str, number: int = signal.SIGKILL) -> None:
     """The whole unit gets a signal in the middle of a step, as systemd ends one."""
     stand_still(host, *(STEPS | LATER)[step])
+    interrupt_there(host, *arguments, number=number)
+
+
+def interrupt_there(host: StubHost, *arguments: str, number: int = signal.SIGKILL) -> None:
+    """The whole unit gets a signal where the host stands still."""
     action = host.start(*arguments)
     deadline = time.monotonic() + 20
     while not (host.path / "reached").exists():

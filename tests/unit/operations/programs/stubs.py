@@ -13,8 +13,9 @@ from operations.release import switch
 
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
-    "awk", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln",
-    "mktemp", "mv", "perl", "readlink", "rm", "sed", "sort", "sync", "tail", "tee", "touch", "tr", "wc", "xargs",
+    "awk", "base64", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln",
+    "mktemp", "mv", "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail", "tee", "touch", "tr",
+    "wc", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -34,7 +35,7 @@ case "$*" in
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
 esac
 """
-_SYSTEMCTL = f"""\
+SYSTEMCTL = f"""\
 case "$*" in
     *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;;
     *ControlGroup*) echo {CONTROL_GROUP} ;;
@@ -103,7 +104,7 @@ class StubHost:
     def _write_commands(self) -> None:
         for name in REAL:
             (self.bin / name).symlink_to(shutil.which(name) or name)
-        self.stub("systemctl", _SYSTEMCTL)
+        self.stub("systemctl", SYSTEMCTL)
         self.listen("127.0.0.1:4001")
         self.stub("ss", 'cat "$HOST/sockets"\n')
         self.stub("nft", 'case "$*" in *"{ "*) grep -qxF "$6" "$HOST/closed" ;; *) cat "$HOST/chain" ;; esac\n')
@@ -287,8 +288,8 @@ class StubHost:
 
     @property
     def backups(self) -> list[str]:
-        """The dumps that are there, the oldest first."""
-        return sorted(path.name for path in (self.state / "backups").iterdir())
+        """The dumps that are there by name, and what else lies among them beside their descriptions."""
+        return sorted(path.name for path in (self.state / "backups").iterdir() if path.suffix != ".about")
 
     @property
     def is_busy(self) -> bool:

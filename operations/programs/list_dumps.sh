@@ -1,0 +1,12 @@
+#!/bin/sh
+# Prints the dumps of an environment's database, the oldest first, and the databases that restores kept, in lines with tabs between
+# the words: "dump" and the words of dump_list.sh; "kept" and a name.
+#
+# $1: directory of dumps, $2: database, or nothing if it is managed elsewhere
+. ./dump_list.sh
+dump_list "$1" | sed 's/^/dump\t/'
+if [ -n "$2" ]; then
+    cd / && runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command \
+        "SELECT 'kept' || chr(9) || datname FROM pg_database WHERE datname ~ '^${2}_before_[0-9]+\$' ORDER BY oid" 2> /dev/null
+fi
+true
