@@ -65,7 +65,7 @@ restore() {
 # Sets nothing up before the dump is known to be whole.
 require_dump() {
     local told
-    [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*\.dump$ ]] || undecided "$1 is no name of a dump"
+    { is_version "$1" && [[ $1 = *.dump ]]; } || undecided "$1 is no name of a dump"
     [ -f "$file" ] || undecided "there is no dump $1"
     told=$(dump_list "$state/backups" | awk -F '\t' -v name="$1" '$2 == name { print $8 }')
     [ "$told" = "$2" ] || undecided "the dump $1 is another one than in the plan: make the plan again"

@@ -104,7 +104,7 @@ explain() {
             echo "(the last $lines lines; the journal has all of them: journalctl --unit $unit)"
         said "$all" | tail -n "$lines"
     fi
-    [ -z "$(said "$seen" | grep '^FAILED: ')" ] || return 0
+    ! said "$seen" | grep -q '^FAILED: ' || return 0
     case $(systemctl show --property=Result --value "$unit") in
     oom-kill)
         echo "FAILED: the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"

@@ -10,11 +10,9 @@ NEW = "20260201000000"
 UNFORESEEN = {
     "ln": "the link",
     "mv": "could not be renamed into place",
-    "xargs": "xargs",
     "awk": "awk",
     "sync": "sync",
     "df": "df --block-size=1",
-    "find": "find",
     "setpriv": "the node does not",
 }
 
