@@ -9,8 +9,8 @@ import pytest
 from operations.host import program
 from tests.unit.operations.programs.sandboxed import Sandbox
 
-# After a power cut nothing relies on what these wrote: the next build compares its sources by content, kept_code.sh says what
-# compiled code may stay, and an upload has its name for one run.
+# After a power cut nothing relies on what these wrote: the next build compares its sources by content, kept_code.sh says
+# which compiled code may stay, and an upload has its name for one run.
 PASSING = {"unpack_sources.sh", "receive.sh"}
 
 # A rename where a command begins.
