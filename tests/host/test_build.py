@@ -427,7 +427,7 @@ def test_an_elixir_of_the_data_is_built_once(host: Host, repository: Path, elixi
     assert found, shown.output
     assert host.machine.run("ls /opt/toolchains").stdout == ""
     host.project.edit("stage", elixir_sha256=found[1])
-    run = build(host, REBUILD="1").require_success()
+    run = build(host, REBUILD="1", VERBOSE="1").require_success()
     directory = host.machine.run("echo /opt/toolchains/*").stdout.strip()
     assert f"the toolchain is in {directory}" in run.output
     assert f"{directory}/bin/mix" in run.output
@@ -454,6 +454,6 @@ def test_a_toolchain_from_elsewhere(host: Host, repository: Path) -> None:
         toolchain_sha256=digest,
         build_commands=["mix --version"],
     )
-    run = build(host)
+    run = build(host, VERBOSE="1")
     host.project.edit("stage", toolchain=None, toolchain_sha256=None, build_commands=None)
     assert (run.exit_code, "[stage] toolchain" in run.output) == (0, True), run.output
