@@ -15,6 +15,7 @@ from tests.host.releases import start, wait_for_page
 pytestmark = TRIXIE
 
 HOUR = '#!/bin/sh\nexec /usr/bin/date -d "+1 hour" "$@"\n'
+OTHER = "0.2.0"
 SHORT = "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -keyout k.pem -out c.pem 2>/dev/null"
 
 
@@ -89,8 +90,9 @@ CASES = {
         command="umount /var/lib/billing_stage",
     ),
     "/run": Case(
-        "head -c 900M /dev/zero > /run/waste",
-        "the file system /run has no space left", "nothing can be written", "du -x /run", command="rm /run/waste",
+        "mount -o remount,size=8M /run; head -c 8M /dev/zero > /run/waste; true",
+        "the file system /run has no space left", "nothing can be written", "du -x /run",
+        command="rm /run/waste; mount -o remount,size=20% /run",
     ),
     "loopback": Case(
         "nft add table inet closed && nft 'add chain inet closed in { type filter hook input priority -10; }'"
@@ -206,21 +208,25 @@ def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> No
 
 def test_no_release_begins_that_nobody_could_see(well: Host) -> None:
     machine = well.machine
+    machine.run(f"cd /home/billing/stage/releases; mkdir {OTHER}; echo {OTHER} | sha256sum > {OTHER}/.tarball.sha256")
     state = (
         "readlink /home/billing/stage/billing; systemctl show --property MainPID billing_stage;"
-        " ls -l /var/lib/billing_stage"
+        " ls -lA /home/billing/stage/releases /var/lib/billing_stage"
     )
     before = machine.run(state).stdout
     machine.run("systemctl stop nginx")
-    for target in ("restart", "rollback"):
-        run = well.project.make(target, "ENV=stage", "YES=1")
-        assert run.exit_code == 1, run.output
-        if target == "restart":
+    try:
+        for target, *options in (("restart",), ("rollback", f"VERSION={OTHER}"), ("release", f"VERSION={OTHER}")):
+            run = well.project.make(target, "ENV=stage", "YES=1", *options)
+            # make's own, when a command fails.
+            assert run.exit_code == 2, run.output
             assert "stage: nginx does not run: its unit is inactive. Mend: make apply ENV=stage starts it" in run.output
             assert "Nothing was changed" in run.output
-    assert machine.run(state).stdout == before
-    well.project.make("apply", "ENV=stage", "YES=1").require_success()
-    assert_well(well)
+        assert machine.run(state).stdout == before
+        well.project.make("apply", "ENV=stage", "YES=1").require_success()
+        assert_well(well)
+    finally:
+        machine.run(f"systemctl start nginx; rm -r /home/billing/stage/releases/{OTHER}")
 
 
 def test_a_cookie_that_was_changed_in_the_vault_alone(well: Host) -> None:
