@@ -103,7 +103,8 @@ def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
 def _machine(seen: Symptoms) -> Iterator[Finding]:
     if abs(seen.skew) > SKEW:
         yield Finding(
-            f"the host's clock is {abs(seen.skew):.0f} seconds {'ahead of' if seen.skew > 0 else 'behind'} this computer's",
+            f"the host's clock is at least {int(abs(seen.skew))} seconds "
+            f"{'ahead of' if seen.skew > 0 else 'behind'} this computer's",
             "sessions, tokens, certificates and logs are judged by it",
             "on the host: timedatectl set-ntp true (package systemd-timesyncd)",
         )

@@ -20,7 +20,8 @@ nginx_obstacles() {
     local state said
     command -v nginx > /dev/null || return 0
     state=$(systemctl show --property ActiveState --value nginx.service)
-    [ "$state" = active ] || obstacle nginx "$state"
+    # While it reloads, as after a renewal of a certificate, it answers all the same.
+    [[ $state = active || $state = reloading ]] || obstacle nginx "$state"
     said=$(nginx -t -q 2>&1) || obstacle configuration "$(grep -m 1 -F '[emerg]' <<< "$said" | sed 's/.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//' | told)"
 }
 

@@ -63,7 +63,7 @@ def test_out_of_order(running: Host) -> None:
     assert (found["prod"]["in_sync"], found["prod"]["site"]) == (False, "no answer")
     running.machine.run("systemctl stop nginx postgresql")
     found = rows(running, 2)
-    assert {row["site"] for row in found.values()} == {"no answer"}
+    assert {row["site"] for row in found.values()} == {"nginx does not run"}
     assert {row["database"] for row in found.values()} == {"no answer"}
     assert RELEASED.fullmatch(found["prod"]["unit"])
 

@@ -50,6 +50,7 @@ EMERG = 'nginx: [warn] conflicting\\nnginx: [emerg] 12#12: unknown directive \\"
     ("changes", "said"),
     [
         ({"systemctl": "echo failed"}, "nginx\tfailed"),
+        ({"systemctl": "echo reloading"}, ""),
         (
             {"nginx": f'printf "{EMERG}" >&2; exit 1'},
             'configuration\tunknown directive "x" in /etc/nginx/a:1',
