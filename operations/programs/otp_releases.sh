@@ -7,7 +7,7 @@
 #
 # From OTP 25 on, release_handler:create_RELEASES writes into the directory releases of OTP itself, whichever one Distillery
 # names. No build may write there: other builds and the system use it, and a toolchain never changes. So a copy takes its place in
-# the file system that the build sees. The build finds the path of the copy in OTP_RELEASES, and the table in the copy.
+# the file system that the build sees. There the build finds the table: OTP_RELEASES is the path.
 #
 # `as_user` is the caller's.
 
@@ -26,5 +26,5 @@ otp_releases() {
     as_user cp -RL "$root/releases/." "$place"
     # Only a table of this build gets into its release.
     as_user rm -f "$place/RELEASES"
-    otp_releases=(--property=BindPaths="$place:$root/releases" --setenv=OTP_RELEASES="$place")
+    otp_releases=(--property=BindPaths="$place:$root/releases" --setenv=OTP_RELEASES="$root/releases")
 }
