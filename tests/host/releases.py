@@ -222,7 +222,7 @@ def wait_for_page(machine: Machine, environment: str) -> None:
     wait_until(lambda: page(machine, environment).status == 200, f"{environment} answers")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     """Return when the condition holds; fail the test if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
