@@ -7,10 +7,11 @@ from collections.abc import Generator
 from hashlib import sha256
 
 from pyinfra import host, state
-from pyinfra.api import FunctionCommand, StringCommand, operation
+from pyinfra.api import FactBase, FunctionCommand, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 from pyinfra.facts.files import File, Sha256File
+from typing_extensions import override
 
 from operations.host import program
 from operations.host.report import show_diff
@@ -78,6 +79,21 @@ def sent(content: str) -> str:
     return f"{sha256(data).hexdigest()} {len(data)}\n{content}"
 
 
+class Unsynced(FactBase[str]):
+    """Writes everything to the machine's disks; the reason why they do not take it, empty when they did.
+
+    A fact, so that a run without changes needs no command of its own for it.
+    """
+
+    @override
+    def command(self) -> str:
+        return "sync 2>&1 || true"
+
+    @override
+    def process(self, output: list[str]) -> str:
+        return " ".join(output)
+
+
 @operation()
 def sync() -> Generator[FunctionCommand]:
     """Write everything on the machine to its disks, so that no power cut undoes a step that succeeded.
@@ -85,11 +101,9 @@ def sync() -> Generator[FunctionCommand]:
     For what packages and other operations write: they do not sync. No plan lists this step, because it changes nothing.
     """
     host.noop("the disks have all of it")
-    if state.is_executing:
-        synced, output = host.run_shell_command(StringCommand("sync"), _sudo=True)
-        if not synced:
-            # pyinfra would show an exception with a traceback: operations do not raise in execution.
-            yield FunctionCommand(_fail, [output.stderr.strip()], {})
+    if state.is_executing and (reason := host.get_fact(Unsynced)):
+        # pyinfra would show an exception with a traceback: operations do not raise in execution.
+        yield FunctionCommand(_fail, [reason], {})
 
 
 def _fail(state: State, host: Host, reason: str) -> bool:
