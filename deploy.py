@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from group_data.schema.inventory import environments_on, machine_of
-from operations import adoption, aliases, appsignal, database, machine, provided_files, secret_file, site, unit
+from operations import adoption, aliases, database, machine, provided_files, secret_file, site, unit
 from operations.host import file, lock, steps
 from operations.release import switch
 from preflight import entry
@@ -27,10 +27,8 @@ if neighbours[0].name == host.name:
 
 # The first step of every environment. pyinfra runs a common step on all hosts together, so all of them wait here until the
 # machine is ready.
-unit.group(environment)
+unit.users(environment)
 
-unit.directories(environment)
-appsignal.working_directory(environment)
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
 changes = unit.service(environment)
 switch.install(environment)
@@ -39,6 +37,8 @@ site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
 # The last steps, without others between them: until the restart the running release only knows the old database password.
+# The directories are among them: a release from before the application had a user of its own loses its files here.
+unit.directories(name="Directories", environment=environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 unit.restart_if_stale(environment, after=[*changes, cookie, *secret])

@@ -24,7 +24,7 @@ def command(environment: str) -> int:
         return 1
     [(host, chosen), *_] = targets([environment])
     goes_on = f"The node goes on without this shell: make ping ENV={chosen.environment} asks it."
-    return wait_for_ssh(host, in_release(chosen, chosen.tool.console), goes_on, terminal=True)
+    return wait_for_ssh(host, in_release(chosen, chosen.tool.console, terminal=True), goes_on, terminal=True)
 
 
 if __name__ == "__main__":

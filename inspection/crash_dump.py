@@ -38,13 +38,15 @@ class NewestCrashDump(FactBase[CrashDump | None]):
         return None
 
     @override
-    def command(self, dumps: str, link: str) -> StringCommand:
-        """The program's command line.
+    def command(self, unit_path: str, dumps: str, link: str) -> StringCommand:
+        """The program's command line: it runs in the application's sandbox, whose directory this is.
 
+        + unit_path: of the application's unit
         + dumps: path of a dump; those of before have words behind it
         + link: to the running release
         """
-        return program.command("crash_dump.sh", dumps, link, program.text("readable.pl"))
+        look = program.words("crash_dump.sh", dumps, link, program.text("readable.pl"))
+        return StringCommand(program.command("beside_release.sh", unit_path, *look), "2>/dev/null || true")
 
     @override
     def process(self, output: list[str]) -> CrashDump | None:
@@ -62,7 +64,7 @@ def crash_findings(host: Host, environment: Environment) -> Iterator[Finding]:
     dump = fact(
         host,
         NewestCrashDump,
-        user=environment.user,
+        unit_path=environment.unit_path,
         dumps=environment.crash_dump_path,
         link=environment.app_path,
     )

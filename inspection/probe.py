@@ -151,12 +151,13 @@ class SiteHsts(FactBase[list[str] | None]):
         return [value.strip() for name, _, value in headers if name.lower() == _HSTS]
 
 
-def in_release(environment: Environment, *arguments: str) -> list[str]:
-    """The argument list that runs a command of the running release, as the application user, with the unit's variables.
+def in_release(environment: Environment, *arguments: str, terminal: bool = False) -> list[str]:
+    """The argument list that runs a command of the running release in the sandbox of its application.
 
     + arguments: of `bin/<release>`
+    + terminal: whether the command gets a terminal
     """
-    return ["sudo", "-n", "-u", environment.user, *_in_directory(environment, environment.release_script, *arguments)]
+    return ["sudo", "-n", *_command(environment, "infinity", "terminal" * terminal, *arguments)]
 
 
 def node_output(host: Host, environment: Environment, expression: str, *, while_starting: bool = False) -> list[str]:
@@ -167,12 +168,10 @@ def node_output(host: Host, environment: Environment, expression: str, *, while_
 
     Raises PyinfraError when the question to the host fails.
     """
-    words = _in_directory(
-        environment, "timeout", str(PATIENCE), environment.release_script, environment.tool.rpc, expression
-    )
+    words = _command(environment, str(PATIENCE), "", environment.tool.rpc, expression)
     if while_starting:
         words = shell_program("while_starting.sh", environment.unit, str(PATIENCE), *words)
-    return fact(host, Lines, user=environment.user, arguments=words)
+    return fact(host, Lines, arguments=words)
 
 
 def status_line(host: Host, environment: Environment, path: str) -> str | None:
@@ -218,5 +217,6 @@ def shell_program(name: str, *arguments: str) -> list[str]:
     return ["sh", "-c", program.text(name), name, *arguments]
 
 
-def _in_directory(environment: Environment, *command: str) -> list[str]:
-    return shell_program("in_release.sh", environment.variables_path, environment.app_path, *command)
+def _command(environment: Environment, seconds: str, terminal: str, *arguments: str) -> list[str]:
+    places = (environment.unit_path, environment.app_path, environment.release_script)
+    return program.words("release_command.sh", *places, seconds, terminal, *arguments)

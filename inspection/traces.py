@@ -114,6 +114,7 @@ TRACES = (
     Trace("secret variables", lambda e: e.secret_variables_path, "ours", lambda e: f"rm {e.secret_variables_path}"),
     Trace("tarballs and backups", lambda e: e.state_path, "state", lambda e: f"rm -r {e.state_path}"),
     Trace("polkit rule", lambda e: e.polkit_rule_path, "ours", lambda e: f"rm {e.polkit_rule_path}"),
+    Trace("sudo rule", lambda e: e.sudo_rule_path, "ours", lambda e: f"rm {e.sudo_rule_path}"),
     Trace(
         "site",
         _site,
@@ -132,7 +133,7 @@ TRACES = (
         "aliases",
         _begin,
         "block",
-        lambda e: f"sudo -u {e.user} sed -i '/^{_begin(e)}$/,/^{_end(e)}$/d' {e.aliases_path}",
+        lambda e: f"sudo -u {e.login} sed -i '/^{_begin(e)}$/,/^{_end(e)}$/d' {e.aliases_path}",
         lambda e: f"of {e.full_name}",
     ),
     Trace("secret file", lambda e: e.secret_path, "secrets", lambda e: f"rm {e.secret_path}"),
@@ -141,5 +142,8 @@ TRACES = (
     _unfinished("cookie", lambda e: e.cookie_path),
     Trace("variables", lambda e: e.variables_path, "ours", lambda e: f"rm {e.variables_path}"),
     Trace("root directory", lambda e: e.cookie_path, "file", lambda e: f"rm -r {e.root}", lambda e: e.root),
-    Trace("group", lambda e: e.group, "group", lambda e: f"groupdel {e.group}"),
+    Trace("user", lambda e: e.user, "user", lambda e: f"userdel {e.user}"),
+    Trace("user of builds", lambda e: e.build_user, "user", lambda e: f"userdel {e.build_user}", of_build=True),
+    # The group of a user goes with it.
+    Trace("group", lambda e: e.group, "group", lambda e: f"! getent group {e.group} > /dev/null || groupdel {e.group}"),
 )

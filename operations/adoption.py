@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, database, nginx
+from operations import aliases, database, nginx, unit
 from operations.host import program
 from operations.host.report import announce
 
@@ -56,7 +56,7 @@ def not_ours(environment: Environment) -> NotOurs:
     found: NotOurs = host.get_fact(
         ThingsNotOurs,
         words=[
-            environment.user, " ".join(aliases.aliases(environment)), environment.group, environment.unit,
+            environment.login, " ".join(aliases.aliases(environment)), environment.group, environment.unit,
             environment.switch_path, environment.switch_path.replace(name, f"{environment.app}_*"),
             f"{nginx.AVAILABLE}/{name}", f"{nginx.ENABLED}/{name}", environment.secret_path, environment.variables_path,
             environment.polkit_rule_path, environment.switch_path, environment.switch_conf_path,
@@ -114,7 +114,10 @@ def _consequence(environment: Environment, kind: str, name: str, *words: str) ->
     """One thing with the consequence of taking it over."""
     if kind == "user":
         home, shell = words
-        change = f"home {home} and shell {shell} become {environment.home} and /bin/bash"
+        if name == environment.login:
+            change = f"home {home} and shell {shell} become {environment.home} and /bin/bash"
+            return f"user {name}: {change}, and it manages the units"
+        change = f"home {home} and shell {shell} become {environment.private_path} and {unit.NO_LOGIN}"
         return f"user {name}: {change}, and it runs the application"
     if kind == "group":
         return f"group {name}: its members {words[0]} may read the secret file"

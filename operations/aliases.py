@@ -1,4 +1,4 @@
-"""Bash aliases of the application user: one marked block for each environment. The rest of the file is the team's."""
+"""Bash aliases of the login user: one marked block for each environment. The rest of the file is the team's."""
 
 import shlex
 from collections.abc import Generator
@@ -14,7 +14,7 @@ from group_data.schema.environment import Environment
 def aliases_file(user: str, path: str) -> None:
     """Create the file for the blocks of all environments, as its owner.
 
-    + user: application user
+    + user: login user
     + path: of the file
     """
     files.file(name=f"Machine: aliases of {user}", path=path, mode="644", _sudo_user=user)
@@ -23,7 +23,7 @@ def aliases_file(user: str, path: str) -> None:
 def bash_aliases(environment: Environment) -> None:
     """Write this environment's block in `.bash_aliases`. Debian's .bashrc reads that file in interactive shells.
 
-    The application user writes the file: root would follow a link that this user made. The environments take turns,
+    The login user writes the file: root would follow a link that this user made. The environments take turns,
     because all of them write the same file.
     """
     marked_block(
@@ -31,7 +31,7 @@ def bash_aliases(environment: Environment) -> None:
         path=environment.aliases_path,
         content=alias_lines(environment),
         marker=marker(environment),
-        _sudo_user=environment.user,
+        _sudo_user=environment.login,
         _serial=True,
     )
 
@@ -58,13 +58,11 @@ def aliases(environment: Environment) -> dict[str, str]:
 
 
 def console(environment: Environment) -> str:
-    """The command that opens a shell in the running node. It is one readable line; no program on the host belongs to it.
+    """The command that opens a shell in the running node, in the application's sandbox.
 
-    It refuses to run without a terminal: the end of its input would end the node (seen with OTP 27).
+    The program refuses to run without a terminal: the end of its input would end the node (seen with OTP 27).
     """
-    refusal = "[ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }"
-    program = f"{environment.release_script} {environment.tool.console}"
-    return f"( {refusal}; set -a; . {environment.variables_path}; cd {environment.app_path} && exec {program} )"
+    return f"sudo -n {environment.switch_path} console"
 
 
 def alias_lines(environment: Environment) -> list[str]:

@@ -14,14 +14,15 @@ from operations.database import MARK
 from operations.host import file, packages, restart, unit_state
 from operations.host.rendering import render
 
-# nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the application
-# user restart its own units; openssl makes self-signed certificates; iproute2 brings ss, which lists listeners; curl asks
-# sites; nftables closes the applications' ports. Debian 12 and 13 have all of them.
+# nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the login user
+# restart its own units, and sudo open a console; openssl makes self-signed certificates; iproute2 brings ss, which lists
+# listeners; curl asks sites; nftables closes the applications' ports. Debian 12 and 13 have all of them.
 PACKAGES: tuple[str, ...] = (
     "nginx",
     "postgresql",
     "erlang-base",
     "polkitd",
+    "sudo",
     "openssl",
     "iproute2",
     "curl",
@@ -94,11 +95,15 @@ def service(service: str, package: str) -> Generator[StringCommand]:
 
 
 def users(environments: Sequence[Environment]) -> None:
-    """Create each application's unix user, with a private home and a .bash_aliases that bash reads."""
-    for environment in {environment.user: environment for environment in environments}.values():
-        user, home = environment.user, environment.home
+    """Create the login user of each application, with a private home, a .bash_aliases that bash reads, and a look at logs.
+
+    The applications run as other users, and journald shows lines of other users to its group alone.
+    """
+    for environment in {environment.login: environment for environment in environments}.values():
+        user, home = environment.login, environment.home
         account(name=f"Machine: user {user}", user=user, home=home, shell="/bin/bash")
         files.directory(name=f"Machine: home of {user}", path=home, user=user, group=user, mode="750")
+        member(name=f"Machine: {user} reads logs", user=user, group="systemd-journal")
         aliases.aliases_file(user, environment.aliases_path)
 
 
@@ -117,25 +122,57 @@ class Account(FactBase[tuple[str, str] | None]):
 
 
 @operation()
-def account(user: str, home: str, shell: str) -> Generator[StringCommand]:
+def account(user: str, home: str, shell: str, group: str | None = None) -> Generator[StringCommand]:
     """Create the user with this home and this shell.
 
     pyinfra's `server.user` does the work if a change is needed. To decide that, it would look up the last login of every
     user of the machine, which takes longer than all other facts together.
 
     + user: name of the user and of the group
-    + home: path; a new user gets the directory, too
+    + home: path; a new user that logs in gets the directory, too
     + shell: path
+    + group: existing group of a user that nobody logs in as; None for one that logs in, with a group of its name
     """
     present = host.get_fact(Account, user=user)
     if present != (home, shell):
         # A new user is marked from the first moment on, so that an interrupted apply knows its own.
         comment = None if present else MARK
         yield from server.user._inner(
-            user=user, home=home, shell=shell, comment=comment, create_home=True, ensure_home=False
-        )
+            user=user, home=home, shell=shell, comment=comment, group=group, system=group is not None,
+            create_home=group is None, ensure_home=False,
+        )  # fmt: skip
         # Nobody would write the files of a new home again.
         yield StringCommand("sync")
+
+
+class Groups(FactBase[list[str]]):
+    """Names of a user's groups."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, user: str) -> StringCommand:
+        return StringCommand("id -nG", QuoteString(user), "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return " ".join(output).split()
+
+
+@operation()
+def member(user: str, group: str) -> Generator[StringCommand]:
+    """Add the user to a group, beside those that it has.
+
+    + user: name
+    + group: name
+    """
+    if group in host.get_fact(Groups, user=user):
+        host.noop(f"{user} is in {group}")
+        return
+    yield StringCommand("usermod --append --groups", QuoteString(group), QuoteString(user))
 
 
 def journal(limit: int) -> None:

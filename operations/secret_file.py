@@ -36,14 +36,37 @@ def secret_file(path: str, content: str, key: str, user: str, group: str, mode: 
     + group: owning group
     + mode: octal permissions, e.g. "640"
     """
+    if _is_otherwise(path, content, key, user, group, mode):
+        yield file.install(path, content, f"{user}:{group}", mode)
+
+
+@operation()
+def cookie_file(path: str, content: str, user: str, unit_path: str) -> Generator[StringCommand]:
+    """Write the cookie. No output, argument list or readable temporary file ever shows it, and a digest finds the change.
+
+    It is written in the application's sandbox: root would follow a link that the application made in its directory.
+
+    + path: of the file; its directory exists
+    + content: the whole file with a newline at its end: pyinfra's standard input adds a missing one
+    + user: owner, whose group has the same name
+    + unit_path: file of the application's unit
+    """
+    # The VM refuses a cookie file that others can read.
+    mode = "400"
+    if _is_otherwise(path, content, "cookie", user, user, mode):
+        put = program.words("install_file.sh", path, f"{user}:{user}", mode)
+        yield StringCommand(program.command("beside_release.sh", unit_path, *put), _stdin=file.sent(content))
+
+
+def _is_otherwise(path: str, content: str, key: str, user: str, group: str, mode: str) -> bool:
     difference = difference_of(path, content, user, group, mode)
     if not difference:
         host.noop(f"{path} is as it should be")
-        return
+        return False
     if difference == CONTENT:
         difference = f"key {key} differs"
     announce(f"Will change {path}: {difference} (contents are not shown)")
-    yield file.install(path, content, f"{user}:{group}", mode)
+    return True
 
 
 class SecretFile(NamedTuple):
@@ -102,17 +125,12 @@ def secret_files_and_password(
 
 def cookie(environment: Environment, secrets: Secrets) -> OperationMeta:
     """Write the Erlang cookie to the VM's usual place."""
-    return secret_file(
+    return cookie_file(
         name="Erlang cookie",
         path=environment.cookie_path,
         content=f"{secrets.cookie.get_secret_value()}\n",
-        key="cookie",
         user=environment.user,
-        group=environment.user,
-        # The VM refuses a cookie file that others can read.
-        mode="400",
-        # The application user writes the file: root would follow a link that this user made.
-        _sudo_user=environment.user,
+        unit_path=environment.unit_path,
     )
 
 

@@ -1,33 +1,83 @@
-"""The systemd unit of one environment, its group, its directories, and the right to restart it."""
+"""The systemd unit of one environment, its user, its directories, and the rights of the login user."""
 
 from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
-from pyinfra.facts.files import Link
+from pyinfra.facts.files import Directory, Link
 from pyinfra.operations import server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.host import file, home, restart
+from operations import machine
+from operations.host import file, program, restart
 from operations.host.rendering import render
+from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
 
+# The shell of users that nobody logs in as.
+NO_LOGIN = "/usr/sbin/nologin"
 
-def group(environment: Environment) -> None:
-    """Create the group that may read the secret file. The group has no members; only the unit runs with it."""
+
+def users(environment: Environment) -> None:
+    """Create the application's user and its group, which may read the secret file. Nobody logs in as it."""
     server.group(name="Group of the secret file", group=environment.group, system=True)
+    machine.account(
+        name="User of the application",
+        user=environment.user,
+        home=environment.private_path,
+        shell=NO_LOGIN,
+        group=environment.group,
+    )
 
 
-def directories(environment: Environment) -> None:
-    """Create the environment's root, and the private directory, the HOME of the running release.
+class RootDirectory(FactBase[list[str]]):
+    """What is otherwise with the directories of an environment, in the words of environment_root.sh."""
 
-    The application user creates them: root would follow a link that this user made.
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, words: Sequence[str]) -> StringCommand:
+        return program.command("environment_root.sh", "look", *words)
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
+@operation()
+def directories(environment: Environment) -> Generator[StringCommand]:
+    """Give the environment's root, its link and its releases to root, and the application its own directories.
+
+    The application writes to `private`, the HOME of the running release, to AppSignal's and to those of
+    `writable_directories`. Without AppSignal its directory is removed: it holds the agent's lock and data that it has not
+    sent.
+
+    + environment: whose directories they are
     """
-    user = environment.user
-    home.directory(name="Root directory", path=environment.root, user=user, mode="750", _sudo_user=user)
-    home.directory(name="Private directory", path=environment.private_path, user=user, mode="700", _sudo_user=user)
+    readable = "no" if environment.has_secrets_in_release else "yes"
+    own = [f"{name}={mode}" for name, mode in environment.own_directories.items()]
+    words = [environment.root, environment.user, environment.login, readable, *own]
+    differences = host.get_fact(RootDirectory, words=words)
+    changes = [line for line in differences if not line.startswith("other ")]
+    superfluous = not environment.appsignal and host.get_fact(Directory, path=environment.appsignal_path)
+    for line in differences:
+        if line not in changes and line != "other appsignal":
+            name = line.removeprefix("other ")
+            announce(f"{environment.root}/{name} stays with {environment.login}: name it in writable_directories if the "
+                     "application writes there")  # fmt: skip
+    if changes:
+        announce(f"Will give each directory its owner: {', '.join(changes)}")
+        yield program.command("environment_root.sh", "set", *words)
+    if superfluous:
+        # The directory around it belongs to root by now, and rm follows no link.
+        yield StringCommand("rm -r", QuoteString(environment.appsignal_path))
+    if not changes and not superfluous:
+        host.noop(f"{environment.root} is as it should be")
 
 
 def text(environment: Environment) -> str:
@@ -58,9 +108,15 @@ def service(environment: Environment) -> list[OperationMeta]:
     )
     enable(name="Unit: starts at boot", unit=environment.unit)
     file.put(
-        name="Unit: may be restarted by the application user",
+        name="Unit: may be restarted by the login user",
         content=render("polkit.rules.j2", environment=environment),
         dest=environment.polkit_rule_path,
+    )
+    file.put(
+        name="Unit: console of the login user",
+        content=render("sudoers.j2", environment=environment),
+        dest=environment.sudo_rule_path,
+        mode="440",
     )
     return [environment_file, unit, reloaded]
 

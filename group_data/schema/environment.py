@@ -1,5 +1,7 @@
 """One environment of one application, with every name derived from the pair (app, environment)."""
 
+from hashlib import sha256
+
 from group_data.schema import toolchain
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.reserved import EPMD_PORT, RESERVED_VARIABLES
@@ -19,14 +21,26 @@ class Environment(Settings):
         return f"{self.app}_{self.environment}"
 
     @property
-    def user(self) -> str:
-        """Unix user the application runs as."""
+    def login(self) -> str:
+        """Unix user that people log in as, for all environments of the application. It manages their units."""
         return self.app
 
     @property
-    def group(self) -> str:
-        """Group that may read this environment's secret file; only the unit has it."""
+    def user(self) -> str:
+        """Unix user the application runs as. Nobody logs in as it."""
         return self.full_name
+
+    @property
+    def group(self) -> str:
+        """Group that may read this environment's secret file; the application's user has it."""
+        return self.full_name
+
+    @property
+    def build_user(self) -> str:
+        """Unix user that builds. Nobody logs in as it."""
+        name = f"{self.full_name}-build"
+        # systemd takes 31 characters (https://systemd.io/USER_NAMES).
+        return name if len(name) <= 31 else f"{self.full_name[:18]}-{sha256(name.encode()).hexdigest()[:6]}-build"
 
     @property
     def unit(self) -> str:
@@ -77,27 +91,32 @@ class Environment(Settings):
 
     @property
     def polkit_rule_path(self) -> str:
-        """Rule that allows the application user to start, stop and restart this unit."""
+        """Rule that allows the login user to start, stop and restart this unit."""
         return f"/etc/polkit-1/rules.d/50-{self.full_name}.rules"
 
     @property
+    def sudo_rule_path(self) -> str:
+        """Rule that allows the login user to open a console."""
+        return f"/etc/sudoers.d/50-{self.full_name}"
+
+    @property
     def home(self) -> str:
-        """Home of the application user."""
-        return f"/home/{self.user}"
+        """Home of the login user."""
+        return f"/home/{self.login}"
 
     @property
     def aliases_path(self) -> str:
-        """Bash aliases of the application user, shared by its environments."""
+        """Bash aliases of the login user, for all environments."""
         return f"{self.home}/.bash_aliases"
 
     @property
     def root(self) -> str:
-        """Directory for everything the application owns in this environment; parent of AppSignal's working directory."""
+        """Directory of root's for everything of the environment; parent of AppSignal's working directory."""
         return f"{self.home}/{self.environment}"
 
     @property
     def app_path(self) -> str:
-        """Link to the running release."""
+        """Root's link to the running release."""
         return f"{self.root}/{self.app}"
 
     @property
@@ -172,7 +191,7 @@ class Environment(Settings):
 
     @property
     def build_program_path(self) -> str:
-        """Program on the build host that builds a release. It holds no secrets, and the application user runs it."""
+        """Program on the build host that builds a release. It holds no secrets, and the user of builds runs it."""
         return f"/usr/local/libexec/{self.full_name}-build"
 
     @property
@@ -262,6 +281,17 @@ class Environment(Settings):
     def crash_dump_path(self) -> str:
         """File for the state of an Erlang VM that ends abnormally. The next start keeps it under another name."""
         return f"{self.private_path}/erl_crash.dump"
+
+    @property
+    def own_directories(self) -> dict[str, str]:
+        """The directories below the root that the application may write to, with their permissions."""
+        own = {"private": "700", **({"appsignal": "750"} if self.appsignal else {})}
+        return own | dict.fromkeys(self.writable_directories, "750")
+
+    @property
+    def has_secrets_in_release(self) -> bool:
+        """Whether the files of a release may hold secrets, so that the login user must not read them."""
+        return not self.secrets_read_at_start or bool({*self.build_secrets} & {*self.secret_variables})
 
     @property
     def appsignal_path(self) -> str:

@@ -22,13 +22,19 @@ def problems_of_environment(subject: Subject) -> Iterator[Problem]:
 
 
 def _names(e: Environment) -> Iterator[tuple[str, str]]:
-    if e.user in SYSTEM_USERS:
+    if e.login in SYSTEM_USERS:
         yield "app", f"app = {e.app!r} is also a user or group of Debian: rename the application"
     if f"{e.root}/{e.app}" in (e.private_path, e.appsignal_path, e.releases_path):
         yield (
             "app",
             f"app = {e.app!r} is also the name of a directory beside the running release: rename the application",
         )
+    for name in e.writable_directories:
+        if name in (e.app, "private", "appsignal", "releases"):
+            yield (
+                "writable_directories",
+                f"writable_directories has {name!r}, which the deploy itself puts there: rename it",
+            )
     if e.full_name.startswith("pg_"):
         yield (
             "app",
@@ -179,7 +185,7 @@ def _toolchain(e: Environment) -> Iterator[tuple[str, str]]:
 
 
 def _login(subject: Subject) -> Iterator[Problem]:
-    for user in subject.read(lambda e: [e.user]):
+    for user in subject.read(lambda e: [e.login]):
         if user == subject.ssh_user:
             text = f"app = {user!r} is also the user SSH logs in as, who has sudo: rename one of them"
             yield subject.problem("app", text)

@@ -101,7 +101,7 @@ def _twins(neighbours: Sequence[Subject]) -> Iterator[tuple[Subject, Problem]]:
 def _alias_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
     owners: dict[tuple[str, str], Subject] = {}
     for subject in neighbours:
-        for user, alias in subject.read(lambda e: [(e.user, name) for name in (e.environment, *e.aliases)]):
+        for user, alias in subject.read(lambda e: [(e.login, name) for name in (e.environment, *e.aliases)]):
             owner = owners.setdefault((user, alias), subject)
             if owner is not subject:
                 # No file holds the alias named after an environment, so only the other alias can be renamed.

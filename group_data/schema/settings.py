@@ -270,11 +270,17 @@ class Settings(BaseModel):
 
     aliases: dict[AliasName, SingleLine] = Field(
         default_factory=dict,
-        description="Bash aliases of the application user, from name to command. {unit}, {app_path}, {root} and {console} "
+        description="Bash aliases of the login user, from name to command. {unit}, {app_path}, {root} and {console} "
         "stand for those of this environment. The alias named after the environment always exists.",
         examples=[{"logs": "journalctl --follow --unit {unit}", "console": "{console}"}],
     )
     appsignal: bool = Field(default=False, description="Create AppSignal's directories and point its agent at them.")
+    writable_directories: tuple[Name, ...] = Field(
+        default=(),
+        description="Directories of the environment's root that the application writes to, such as uploads. It writes to "
+        "`private` and AppSignal's anyway, and nowhere else: the root belongs to root. Removing one here leaves it on the host.",
+        examples=[["uploads"]],
+    )
 
     restart: Literal["no", "on-failure", "always"] = Field(
         default="on-failure", description="systemd's Restart=. With 'no' only the BEAM's own supervisors restart."

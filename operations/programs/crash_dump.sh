@@ -1,6 +1,6 @@
 #!/bin/sh
 # Prints the newest crash dump of an Erlang VM since its release was linked: seconds since 1970, file, and reason, with tabs
-# between; nothing without one. It runs as the application user, whose directory this is.
+# between; nothing without one. It runs in the application's sandbox (beside_release.sh).
 # $1: path of the dumps, $2: link to the running release, $3: the program that makes the words of a VM readable
 dumps=$1 link=$2 readable=$3
 

@@ -18,6 +18,8 @@ names() {
     case $1 in
     # The first line of a block of aliases.
     block) grep '^# BEGIN ' "$aliases" ;;
+    # A user that apply makes has our mark and no shell.
+    user) getent passwd | grep "Managed by the deploy repository" | awk -F: '$7 ~ /nologin$/ { print $1 }' ;;
     # A group that apply makes is a system group without members.
     group) getent group | awk -F: '$3 < 1000 && $4 == "" { print $1 }' ;;
     *) for name in $2; do "$1" "$name" && echo "$name"; done ;;

@@ -12,16 +12,10 @@
 
 # Runs a command of a release in a unit of its own. Status 78: it could not be started in the application's sandbox.
 task() {
-    local release=$1 settings arguments
+    local release=$1
     shift
-    if ! unit_settings "$unit_path"; then
-        say "$unit_path names no user to run a command of ${release##*/} as: apply first" >&2
-        return 78
-    fi
-    verbatim "$@"
-    systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
-        --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${settings[@]}" \
-        -- "${alone[@]}" "$release/$script" "${arguments[@]}"
+    in_sandbox "$unit_path" "$release" --unit="$task_unit" --property="RuntimeMaxSec=$task_timeout" \
+        -- "${alone[@]}" "$release/$script" "$@"
 }
 
 # --- The list --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 # Prints what bears the names of an environment on this machine and was not made by this repository: a kind and words, with a tab
 # between. A line "prepared" alone: this repository prepared the environment, so all of it is known.
 #
-# $1: application user, $2: names of its aliases with spaces between, $3: group, $4: unit, $5: program that switches releases,
+# $1: login user, $2: names of its aliases with spaces between, $3: group, $4: unit, $5: program that switches releases,
 # $6: pattern of these programs for all environments of the application, the rest: files that apply writes
 user=$1 names=$2 group=$3 unit=$4 program=$5 programs=$6
 shift 6
@@ -10,7 +10,7 @@ mark="Managed by the deploy repository"
 
 ours() { head -n 2 "$1" 2> /dev/null | grep -q "$mark"; }
 
-# Of an application user, whose environments may be prepared already. Others have our mark among their words.
+# Of a login user, whose environments may be prepared already. Others have our mark among their words.
 account=$(getent passwd "$user")
 case $account in '' | *"$mark"*) ;; *)
     known=''
@@ -25,6 +25,8 @@ if ours "$program"; then
     echo prepared
     exit
 fi
+# The user of the environment has the name of its group.
+getent passwd "$group" | grep -v "$mark" | awk -F: '{ printf "user\t%s\t%s\t%s\n", $1, $6, $7 }'
 getent group "$group" | awk -F: '$4 != "" { gsub(",", ", ", $4); printf "group\t%s\t%s\n", $1, $4 }'
 for place in /etc /run /usr/local/lib /usr/lib; do
     file=$place/systemd/system/$unit

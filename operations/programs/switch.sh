@@ -13,6 +13,7 @@
 #   switch migrate-down M         with the running release
 #   switch restore DUMP SHA256    into a new database, which takes the place of the old one (restore.sh); restart, check
 #   switch answers                wait until the running release answers, and change nothing
+#   switch console                a shell in the running node; the alias of the login account runs it by sudo
 #   switch resume                 at boot: end an action that a power cut cut off
 #
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
@@ -23,11 +24,11 @@ set -Eeuo pipefail
 umask 077
 
 # For shellcheck; the settings set all of these.
-app='' script='' unit='' unit_path='' variables_path='' user='' root='' releases='' state='' revision_path='' task_unit='' domain=''
+app='' script='' unit='' unit_path='' root='' releases='' state='' revision_path='' task_unit='' domain=''
 environment='' switch_unit='' boot_unit=''
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
 health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
-running_version='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
+running_version='' remote='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
@@ -102,19 +103,23 @@ property() { systemctl show --property "$1" --value "$unit"; }
 
 # --- The running release ---------------------------------------------------------------------------------------------
 
-# Runs a command of the running release, as the application user.
+# Runs a command of the running release, in the application's sandbox.
 node() {
-    # In a subshell: only the release gets the variables.
-    (
-        set -a
-        # shellcheck source=/dev/null
-        . "$variables_path"
-        cd "$root/$app"
-        exec timeout 30 setpriv --reuid "$user" --regid "$user" --init-groups "$script" "$@"
-    )
+    local release
+    release=$(readlink --canonicalize-existing "$root/$app") || return
+    in_sandbox "$unit_path" "$release" --property=RuntimeMaxSec=30 -- "$release/$script" "$@" < /dev/null
 }
 
-# Prints the linked version, or nothing. The application user can change the link, so a name that is no version is ignored.
+# A shell in the running node, for whoever may run this program.
+console() {
+    local release
+    [ -t 0 ] || { say "a console needs a terminal" >&2 && exit 1; }
+    release=$(readlink --canonicalize-existing "$root/$app") || { say "there is no release yet: make release" >&2 && exit 1; }
+    in_terminal "$unit_path" "$release" -- "$release/$script" "$remote"
+}
+
+# Prints the linked version, or nothing. Before an apply gives the link to root, the application user can change it, so a name
+# that is no version is ignored.
 current() {
     local name
     name=$(readlink "$root/$app") || return 0
@@ -124,8 +129,8 @@ current() {
 
 is_version() { [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]]; }
 
-# Sets the link with one rename. The directory belongs to the application user, so root enters it and then checks where it is:
-# from then on a link cannot redirect it.
+# Sets the link with one rename. The directory is in somebody else's home, so root enters it and then checks where it is: from
+# then on a link cannot redirect it.
 link() {
     cd "$root"
     [ "$(pwd -P)" = "$root" ] || undecided "$root leads elsewhere: apply first"
@@ -403,6 +408,10 @@ case ${1:-} in
         in_place "$@"
         note finished yes
         ;;
+    console)
+        trap - ERR
+        console
+        ;;
     answers)
         if ! reason=$(answers "$(property MainPID)"); then
             last_words
@@ -418,7 +427,7 @@ case ${1:-} in
         ;;
     *)
         say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION |" \
-            "restore DUMP SHA256 | answers"
+            "restore DUMP SHA256 | console | answers"
         exit 64
         ;;
 esac

@@ -33,7 +33,8 @@ if [ "$process" != 0 ]; then
 fi
 find "$secret" -maxdepth 0 -newer "$built" 2>/dev/null | sed 's/^/newer-than-build /'
 epmd -names 2>/dev/null | sed -n 's/^name \(.*\) at port \([0-9]*\)$/registered \1 \2/p'
-setpriv --reuid "$user" --regid "$user" --init-groups test -w "$appsignal" && echo "writable $appsignal"
+# Without following a link: the directory around it is root's, and this one the application's.
+case $(stat -c '%U %A' "$appsignal" 2>/dev/null) in "$user drwx"*) echo "writable $appsignal" ;; esac
 if [ -n "$certificate" ]; then
     end=$(openssl x509 -noout -enddate -in "$certificate" 2>/dev/null | cut -d = -f 2)
     [ -z "$end" ] || echo "certificate-ends $(date -d "$end" +%s)"

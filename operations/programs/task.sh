@@ -9,23 +9,13 @@
 # The caller sends a line every few seconds. When its input ends or stays silent, nobody waits for the expression any more, and
 # the unit is stopped. sshd alone would notice a lost connection hours later.
 set -euo pipefail
-unit_path=$1 link=$2 script=$3 eval=$4 unit=$5 seconds=$6 patience=$7
 . ./unit_settings.sh
-
-# The release itself, not the link: a release that is switched meanwhile does not change what runs here.
-if ! release=$(readlink --canonicalize-existing "$link") || [ ! -x "$release/$script" ]; then
-    echo "there is no release yet: make release" >&2
-    exit 1
-fi
-if ! unit_settings "$unit_path"; then
-    echo "$unit_path names no user to run a command of ${release##*/} as: apply first" >&2
-    exit 1
-fi
-verbatim "$8"
+. ./running_release.sh
+unit_path=$1 script=$3 eval=$4 unit=$5 seconds=$6 patience=$7
+find_release "$2" "$script"
 exec 3<&0
-systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$unit" --property="RuntimeMaxSec=$seconds" \
-    --property="WorkingDirectory=$release" "${settings[@]}" -- "${alone[@]}" "$release/$script" "$eval" "${arguments[@]}" \
-    3<&- < /dev/null &
+in_sandbox "$unit_path" "$release" --unit="$unit" --property="RuntimeMaxSec=$seconds" \
+    -- "${alone[@]}" "$release/$script" "$eval" "$8" 3<&- < /dev/null &
 task=$!
 {
     while read -r -t "$patience" -u 3 _; do :; done

@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034  # names for the program that takes this in
-# The settings of the application's unit for a command beside it: user, variables, limits and sandbox.
+# Runs commands in the sandbox of an application: in a unit of their own with the user, variables, limits and sandbox of the
+# application's unit. Nothing of a release runs otherwise: who controls a release would get all that its caller may do.
 #
-#   unit_settings FILE   reads the unit's file and sets the array `settings` to options of systemd-run. It has every setting of
-#                        the unit except those for start and end. Fails if the file names no user: without its settings a
-#                        command would run as root, outside the sandbox.
-#   alone                an array to begin the command with, after unit_settings: the release writes into a directory that the
-#                        command alone has. It is in memory, belongs to the command's own view of the file system, and is gone
-#                        when the command ends, however it ends. A release writes its configuration there, with secrets. In
-#                        the unit's directory Distillery also finds which version runs and its configuration, and takes those
-#                        for its own.
-#   verbatim ARGUMENT…   sets the array `arguments` to the same arguments as systemd-run must get them: it reads $$ as $, and
-#                        $NAME as a variable (systemd.service(5)).
+#   in_sandbox FILE DIRECTORY OPTION… -- COMMAND…   runs a command in a directory and waits for it. FILE is the application's
+#                        unit, OPTION one of systemd-run. Output and status are the command's; status 78: FILE names no user
+#   in_terminal FILE DIRECTORY OPTION… -- COMMAND…  the same on a terminal of its own, which passes on what the caller types:
+#                        no process in the sandbox gets hold of the caller's terminal
+#   alone                an array to begin a command with: the release writes into a directory that the command alone has. It is
+#                        in memory, belongs to the command's own view of the file system, and is gone when the command ends,
+#                        however it ends. A release writes its configuration there, with secrets. In the unit's directory
+#                        Distillery also finds which version runs and its configuration, and takes those for its own.
 
+# Sets the array `settings` to options of systemd-run: every setting of the unit except those for start and end. Fails if the
+# file names no user: a command would run as root, outside the sandbox.
 unit_settings() {
     readarray -t settings < <(sed -n '/^\[Service\]/,/^\[Install\]/{
         /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
@@ -25,4 +26,27 @@ unit_settings() {
 # By env: the unit's files of variables would overrule variables that systemd-run is given.
 alone=(/usr/bin/env RELEASE_MUTABLE_DIR=/dev/shm/release RELEASE_TMP=/dev/shm/release)
 
-verbatim() { arguments=("${@//\$/\$\$}"); }
+in_sandbox() { sandboxed --pipe "$@"; }
+
+in_terminal() { sandboxed --pty --setenv=TERM="${TERM:-dumb}" "$@"; }
+
+sandboxed() {
+    local settings options=()
+    while [[ $1 == --* ]]; do
+        options+=("$1")
+        shift
+    done
+    if ! unit_settings "$1"; then
+        echo "$1 names no user to run a command as: apply first" >&2
+        return 78
+    fi
+    options+=("--property=WorkingDirectory=$2")
+    shift 2
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    shift
+    # systemd reads $$ as $, and $NAME as a variable (systemd.service(5)).
+    systemd-run --quiet --wait --collect --service-type=exec "${options[@]}" "${settings[@]}" -- "${@//\$/\$\$}"
+}

@@ -2,30 +2,33 @@
 # Unpacks a release into a directory of its own, which belongs to root. The directory gets its name after all checks. GNU tar
 # itself only writes below its working directory.
 #
-# $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: the application's user and group, $6: name of the release
+# $1: root of the environment, $2: version, $3: tarball, $4: its SHA-256, $5: the application's user and group, $6: name of the
+# release, $7: "yes" if the login user may read it
 set -eu
 umask 027
 . ./lock.sh
 . ./durable.sh
 . ./contents.sh
 root=$1 version=$2 tarball=$3 digest=$4 app=$5 release=$6
+mode=750 others=''
+[ "$7" != yes ] || mode=755 others=rX
 
 refuse() {
     echo "$tarball $1: build it anew; nothing was released" >&2
     exit 1
 }
 
-# Root works in a directory that the application user could replace with a link. So it enters the directory and then checks
-# where it is: from then on a link cannot redirect it.
+# Root works in a directory whose name somebody else could give to a link. So it enters the directory and then checks where it
+# is: from then on a link cannot redirect it.
 enter_releases() {
     cd "$root"
     [ "$(pwd -P)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
     [ -d releases ] || mkdir releases
     [ ! -L releases ] || { echo "$root/releases is a link: remove it" >&2; exit 1; }
-    chown root:"$app" releases
-    chmod 750 releases
     cd releases
     [ "$(pwd -P)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
+    chown root:"$app" .
+    chmod "$mode" .
     # Remains of a power failure.
     rm -rf .unpacking.*
 }
@@ -68,7 +71,7 @@ check
 echo "$digest" > .tarball.sha256
 contents . > .contents
 chown -hR root:"$app" .
-chmod -R u=rwX,g=rX,o= .
+chmod -R u=rwX,g=rX,o=$others .
 cd ..
 require_lock
 rm -rf "$version"

@@ -69,6 +69,6 @@ def unpack(environment: Environment, artifact: Artifact) -> Generator[StringComm
     )
     arguments = [
         environment.root, artifact.version, artifact.path(environment), artifact.sha256, environment.user,
-        environment.release,
+        environment.release, "no" if environment.has_secrets_in_release else "yes",
     ]  # fmt: skip
     yield program.command("unpack_release.sh", *arguments)

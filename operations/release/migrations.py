@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pyinfra import host
-from pyinfra.api import FactBase, QuoteString, StringCommand
+from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
@@ -30,9 +30,10 @@ class MigrationsOfNode(FactBase[Migrations | None]):
         return None
 
     @override
-    def command(self, variables_path: str, app_path: str, words: list[str]) -> StringCommand:
-        timeout = StringCommand("timeout", str(_PATIENCE), *[QuoteString(word) for word in words])
-        return StringCommand(program.command("in_release.sh", variables_path, app_path), timeout, "2>/dev/null || true")
+    def command(self, unit_path: str, app_path: str, words: list[str]) -> StringCommand:
+        script, *arguments = words
+        asked = program.command("release_command.sh", unit_path, app_path, script, str(_PATIENCE), "", *arguments)
+        return StringCommand(asked, "2>/dev/null || true")
 
     @override
     def process(self, output: list[str]) -> Migrations | None:
@@ -50,10 +51,9 @@ def of_node(environment: Environment) -> Migrations | None:
     expression = f'{expressions.migrations(environment)}; IO.puts("{_END}")'
     migrations: Migrations | None = host.get_fact(
         MigrationsOfNode,
-        variables_path=environment.variables_path,
+        unit_path=environment.unit_path,
         app_path=environment.app_path,
         words=[environment.release_script, environment.tool.rpc, expression],
-        _sudo_user=environment.user,
     )
     return migrations
 
