@@ -45,6 +45,7 @@ if elixir and (asked := requirement.unmet(mix_exs, environment, elixir[0])):
 access = build_access.Access(environment)
 
 toolchain.install(environment, distribution)
+build.user(environment)
 build.install_program(environment)
 if at_home:
     artifacts.store(environment)

@@ -142,8 +142,13 @@ TRACES = (
     _unfinished("cookie", lambda e: e.cookie_path),
     Trace("variables", lambda e: e.variables_path, "ours", lambda e: f"rm {e.variables_path}"),
     Trace("root directory", lambda e: e.cookie_path, "file", lambda e: f"rm -r {e.root}", lambda e: e.root),
-    Trace("user", lambda e: e.user, "user", lambda e: f"userdel {e.user}"),
     Trace("user of builds", lambda e: e.build_user, "user", lambda e: f"userdel {e.build_user}", of_build=True),
-    # The group of a user goes with it.
-    Trace("group", lambda e: e.group, "group", lambda e: f"! getent group {e.group} > /dev/null || groupdel {e.group}"),
+    # The user has the name of the group, which may go with it.
+    Trace(
+        "group",
+        lambda e: e.group,
+        "group",
+        lambda e: f"! getent passwd {e.user} > /dev/null || userdel {e.user}; "
+        f"! getent group {e.group} > /dev/null || groupdel {e.group}",
+    ),
 )

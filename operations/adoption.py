@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, database, nginx, unit
+from operations import aliases, database, machine, nginx
 from operations.host import program
 from operations.host.report import announce
 
@@ -117,7 +117,7 @@ def _consequence(environment: Environment, kind: str, name: str, *words: str) ->
         if name == environment.login:
             change = f"home {home} and shell {shell} become {environment.home} and /bin/bash"
             return f"user {name}: {change}, and it manages the units"
-        change = f"home {home} and shell {shell} become {environment.private_path} and {unit.NO_LOGIN}"
+        change = f"home {home} and shell {shell} become {environment.private_path} and {machine.NO_LOGIN}"
         return f"user {name}: {change}, and it runs the application"
     if kind == "group":
         return f"group {name}: its members {words[0]} may read the secret file"

@@ -29,6 +29,9 @@ PACKAGES: tuple[str, ...] = (
     "nftables",
 )
 
+# The shell of users that nobody logs in as.
+NO_LOGIN = "/usr/sbin/nologin"
+
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
 

@@ -16,9 +16,6 @@ from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, properties
 
-# The shell of users that nobody logs in as.
-NO_LOGIN = "/usr/sbin/nologin"
-
 
 def users(environment: Environment) -> None:
     """Create the application's user and its group, which may read the secret file. Nobody logs in as it."""
@@ -27,7 +24,7 @@ def users(environment: Environment) -> None:
         name="User of the application",
         user=environment.user,
         home=environment.private_path,
-        shell=NO_LOGIN,
+        shell=machine.NO_LOGIN,
         group=environment.group,
     )
 

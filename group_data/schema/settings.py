@@ -277,8 +277,9 @@ class Settings(BaseModel):
     appsignal: bool = Field(default=False, description="Create AppSignal's directories and point its agent at them.")
     writable_directories: tuple[Name, ...] = Field(
         default=(),
+        strict=False,
         description="Directories of the environment's root that the application writes to, such as uploads. It writes to "
-        "`private` and AppSignal's anyway, and nowhere else: the root belongs to root. Removing one here leaves it on the host.",
+        "`private` and AppSignal's anyway, and nowhere else: the root belongs to root. One that is taken out stays on the host.",
         examples=[["uploads"]],
     )
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Managed by the deploy repository: changes here are overwritten.
 #
-# Builds a release from the sources in the working directory. systemd runs it as the application user (run_build.sh).
+# Builds a release from the sources in the working directory. systemd runs it as the user of builds (run_build.sh).
 #
 # No step evaluates config/runtime.exs: it may ask for variables that only the application's unit has.
 #

@@ -29,7 +29,7 @@ look() {
         fi
     done
     [ ! -d releases ] || { is releases "root:$user $mode" && [ -z "$(strangers releases)" ]; } || echo "own $root/releases"
-    [ -z "$(find . -maxdepth 1 -type l ! -user root -print -quit)" ] || echo "own the link in $root"
+    [ -z "$(find . -maxdepth 1 -type l ! -user root -print -quit)" ] || echo "own $root/*"
     find . -mindepth 1 -maxdepth 1 -type d -user "$login" | while IFS= read -r name; do
         known=''
         for pair; do [ "./${pair%=*}" != "$name" ] || known=yes; done

@@ -12,7 +12,7 @@
 
 # Runs a command of a release in a unit of its own. Status 78: it could not be started in the application's sandbox.
 task() {
-    local release=$1
+    local release=$1 unready=78
     shift
     in_sandbox "$unit_path" "$release" --unit="$task_unit" --property="RuntimeMaxSec=$task_timeout" \
         -- "${alone[@]}" "$release/$script" "$@"

@@ -16,7 +16,7 @@ otp_releases() {
     otp_releases=()
     # shellcheck source=/dev/null
     path=$(. "$1.conf" 2> /dev/null && [ "$release_tool" = distillery ] && printf %s "$toolchain_path") || return 0
-    # As nobody: what this prints decides which directory of the build's view is replaced, and a process of the application user
+    # As nobody: what this prints decides which directory of the build's view is replaced, and a process of that user
     # could be made to print another one.
     root=$(setpriv --reuid nobody --regid nogroup --clear-groups env -i "PATH=$path/usr/local/bin:/usr/bin:/bin" HOME=/nonexistent \
         erl -noshell -noinput -boot no_dot_erlang -eval 'io:put_chars(code:root_dir()), halt().') || return 0

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds a release as a transient unit, shows its steps, and stores the tarball with its checksum and the notes of the build. The
-# tarball gets its name last. Files of the application user are read as that user: root would follow links.
+# tarball gets its name last. Files of the user of builds are read as that user: root would follow links.
 #
 # A step is shown in one line when it has ended. When it has failed, the last 200 lines of what its commands said are shown, too.
 # The journal has everything.
@@ -148,6 +148,8 @@ store() {
 
 receive_secrets
 install -d -o root -g "$user" -m 750 "$builds"
+# Builds ran as another user once. The directory around it is root's, and chown follows no link in it.
+[ ! -d "$builds/scratch" ] || [ "$(stat -c %U "$builds/scratch")" = "$user" ] || chown -hR "$user:$user" "$builds/scratch"
 install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 # Keeps two builds of one environment apart.
 exec 9> "$builds/lock"

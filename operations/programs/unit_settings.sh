@@ -4,7 +4,7 @@
 # application's unit. Nothing of a release runs otherwise: who controls a release would get all that its caller may do.
 #
 #   in_sandbox FILE DIRECTORY OPTION… -- COMMAND…   runs a command in a directory and waits for it. FILE is the application's
-#                        unit, OPTION one of systemd-run. Output and status are the command's; status 78: FILE names no user
+#                        unit, OPTION one of systemd-run. Output and status are the command's; status 1, or `unready`: FILE names no user
 #   in_terminal FILE DIRECTORY OPTION… -- COMMAND…  the same on a terminal of its own, which passes on what the caller types:
 #                        no process in the sandbox gets hold of the caller's terminal
 #   alone                an array to begin a command with: the release writes into a directory that the command alone has. It is
@@ -37,8 +37,8 @@ sandboxed() {
         shift
     done
     if ! unit_settings "$1"; then
-        echo "$1 names no user to run a command as: apply first" >&2
-        return 78
+        echo "$1 names no user to run a command of ${2##*/} as: apply first" >&2
+        return "${unready:-1}"
     fi
     options+=("--property=WorkingDirectory=$2")
     shift 2

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpacks the sources of a revision, as the application user. Afterwards the directory `source` has exactly the files of the
+# Unpacks the sources of a revision, as the user of builds. Afterwards the directory `source` has exactly the files of the
 # archive, and beside them dependencies and compiled code of the build before, for speed. A file with the content of before
 # keeps its time, so that it is not compiled again; any other file is as new as this build.
 #

@@ -11,9 +11,10 @@ from pyinfra import logger
 from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.operations import files
+from pyinfra.operations import files, server
 
 from group_data.schema.environment import Environment
+from operations import machine
 from operations.host import file, program, progress
 from operations.host.rendering import render
 from operations.host.report import announce
@@ -101,6 +102,18 @@ def install_program(environment: Environment) -> None:
         ("Build: program", environment.build_program_path, program.text("build.sh"), "755"),
     ):
         file.put(name=name, content=content, dest=path, mode=mode)
+
+
+def user(environment: Environment) -> None:
+    """Create the user that builds, with a group of its own. Nobody logs in as it, and no application runs as it.
+
+    + environment: environment of the build
+    """
+    name = environment.build_user
+    server.group(name="Build: group", group=name, system=True)
+    machine.account(
+        name="Build: user", user=name, home=f"{environment.build_path}/scratch", shell=machine.NO_LOGIN, group=name
+    )
 
 
 def send_sources(environment: Environment, source: Source) -> str:
@@ -199,8 +212,7 @@ def limits(environment: Environment) -> list[str]:
 def sandbox(environment: Environment) -> list[str]:
     """Options of systemd-run that show a build its own directory, the system and the network, and no application.
 
-    The unix user is the application's. So without them a build of one environment reads the directories of another one, and
-    stops its unit over the bus.
+    The unix user is the build's own. It may read this environment's secret file, which a Distillery release has built in.
 
     + environment: environment of the build
     """
@@ -246,7 +258,7 @@ def run(
     """
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
-        environment.build_unit, environment.build_program_path, environment.user, environment.group, environment.build_path,
+        environment.build_unit, environment.build_program_path, environment.build_user, environment.group, environment.build_path,
         source.revision, source.branch, str(PATIENCE), store, environment.app, distribution, environment.built_for,
         recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
         environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),

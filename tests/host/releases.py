@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from operations.host import program
 from tests.host.project import CHECKOUT
 from tests.host.web import Answer, get
 from tests.sandbox.image import image, run_in
@@ -47,11 +48,12 @@ wait
 _INSTALL = """\
 set -eu
 release=$1/releases/$2
-install -d -o billing -g billing "$1/releases" "$release"
+user=$(stat -c %U "$1/private")
+install -d -g "$user" "$1/releases" "$release"
 tar -xzf /root/release.tar.gz -C "$release" --no-same-owner
-chown -R billing:billing "$release"
+chown -R "root:$user" "$release"
+chmod -R u=rwX,g=rX,o=rX "$release"
 ln -sfn "releases/$2" "$1/billing"
-chown -h billing:billing "$1/billing"
 """
 
 # The parts of Distillery 2.1's start script that meet the unit and the release: where it looks for node name and cookie,
@@ -243,9 +245,10 @@ def main_pid(machine: Machine, environment: str) -> int:
 
 
 def release_command(machine: Machine, environment: str, arguments: str, check: bool = True) -> str:
-    """What `bin/billing …` prints to the application user, who has read the unit's variables."""
-    command = f"set -a; . /etc/default/billing_{environment}; exec /home/billing/{environment}/billing/bin/billing"
-    run = machine.run(f"{command} {arguments}", user="billing", check=check, timeout=60)
+    """What `bin/billing …` prints in the application's sandbox."""
+    unit, link = f"/etc/systemd/system/billing_{environment}.service", f"/home/billing/{environment}/billing"
+    command = shlex.join(program.words("release_command.sh", unit, link, "bin/billing", "60", ""))
+    run = machine.run(f"{command} {arguments}", check=check, timeout=90)
     return run.stdout if check else run.stdout + run.stderr
 
 

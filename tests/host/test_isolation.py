@@ -72,7 +72,7 @@ def test_stage_writes_nowhere_else(running: Host, path: str) -> None:
     running.machine.run(f"touch {path}/written && rm {path}/written")
 
 
-def test_stage_writes_in_its_own_root(running: Host) -> None:
+def test_stage_writes_in_its_own_directories(running: Host) -> None:
     assert in_unit(running.machine, "stage", "touch /home/billing/stage/appsignal/written") == (0, "")
     running.machine.run("rm /home/billing/stage/appsignal/written")
 
@@ -87,9 +87,9 @@ def test_directories_that_both_may_write_to_are_separate(running: Host, path: st
 
 def test_nothing_else_is_writable(running: Host) -> None:
     """Directories, as the kernel answers access(2) to the application."""
-    search = "find / -type d -writable -not -path '/proc/*' -not -path '/home/billing/stage/*' 2>/dev/null"
+    search = "find / -type d -writable -not -path '/proc/*' -not -path '/home/billing/stage/private*' 2>/dev/null"
     found = in_unit(running.machine, "stage", search)[1].split()
-    assert sorted(found) == sorted(["/home/billing/stage", *SCRATCH])
+    assert sorted(found) == sorted(["/home/billing/stage/appsignal", *SCRATCH])
 
 
 def test_stage_cannot_change_its_own_unit(running: Host) -> None:
@@ -168,7 +168,7 @@ def test_another_local_user_learns_nothing(running: Host) -> None:
 def test_the_node_runs_as_the_application_user_without_privileges(running: Host) -> None:
     status = in_unit(running.machine, "stage", "cat /proc/self/status")[1]
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
-    uid = running.machine.run("id -u billing").stdout.strip()
+    uid = running.machine.run("id -u billing_stage").stdout.strip()
     assert fields["Uid"].split() == [uid] * 4
     assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert fields["NoNewPrivs"] == "1"

@@ -357,8 +357,8 @@ def listing(machine: Machine) -> dict[str, str]:
 RIGHT = {
     STAGE: "root:billing_stage 640",
     VARIABLES: "root:root 600",
-    COOKIE: "billing:billing 400",
-    "/home/billing/stage/private": "billing:billing 700",
+    COOKIE: "billing_stage:billing_stage 400",
+    "/home/billing/stage/private": "billing_stage:billing_stage 700",
 }
 
 
@@ -367,7 +367,7 @@ def test_owners_and_modes(files: Host) -> None:
     assert listing(files.machine) == RIGHT
     cookie = files.project.secrets("stage")["cookie"]
     assert files.machine.run(f"cat {COOKIE}").stdout == f"{cookie}\n"
-    assert files.machine.run("id --name --groups billing").stdout == "billing\n"
+    assert files.machine.run("id --name --groups billing").stdout == "billing systemd-journal\n"
     assert files.machine.run(f"cat {STAGE}", user="billing", check=False).returncode != 0
     assert planned_and_applied(files.project, "stage") == [[], []]
 

@@ -18,7 +18,8 @@ def test_every_name_of_the_design_follows_from_app_and_environment(environment: 
     assert stage.secret_path == "/var/stage.secret.exs"
     assert stage.database == "billing_stage"
     assert stage.node == "billing_stage@127.0.0.1"
-    assert (stage.user, stage.home) == ("billing", "/home/billing")
+    assert (stage.login, stage.home) == ("billing", "/home/billing")
+    assert stage.user == "billing_stage"
     assert stage.root == "/home/billing/stage"
     assert stage.appsignal_path == "/home/billing/stage/appsignal"
     assert stage.app_path == "/home/billing/stage/billing"

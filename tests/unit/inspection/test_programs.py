@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inspection.probe import shell_program
 from inspection.symptoms import by_word
+from operations.host import program
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -35,7 +35,7 @@ def run(tmp_path: Path) -> Run:
     def start(
         name: str, *arguments: str, stdin: str = "", path: str = "/usr/bin:/bin"
     ) -> "subprocess.CompletedProcess[str]":
-        shell, *words = shell_program(name, *arguments)
+        shell, *words = program.words(name, *arguments)
         return subprocess.run(
             [f"/bin/{shell}", *words],
             input=stdin,
@@ -49,17 +49,30 @@ def run(tmp_path: Path) -> Run:
     return start
 
 
-def test_a_command_of_the_release_has_its_directory_and_variables(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "variables").write_text('PORT="4001"\nGREETING="it\'s \\$5"\n')
-    script = 'pwd; echo "$PORT|$GREETING"; printf "%s|" "$@"; exit 3'
-    done = run("in_release.sh", f"{tmp_path}/variables", f"{tmp_path}", "/bin/sh", "-c", script, "sh", "a b", "'", "")
-    assert done.stdout.splitlines() == [str(tmp_path), "4001|it's $5", "a b|'||"]
-    assert done.returncode == 3
+def test_a_command_of_the_release_runs_in_the_sandbox_of_its_unit(
+    run: Run, stub: Callable[[str, str], None], tmp_path: Path
+) -> None:
+    (tmp_path / "unit").write_text("[Service]\nUser=billing_stage\nProtectSystem=strict\nExecStart=x\n[Install]\n")
+    (tmp_path / "releases/0.1.0").mkdir(parents=True)
+    (tmp_path / "billing").symlink_to("releases/0.1.0")
+    (tmp_path / "releases/0.1.0/run").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 3\n')
+    (tmp_path / "releases/0.1.0/run").chmod(0o755)
+    stub("systemd-run", f'echo "$@" > {tmp_path}/asked; while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
+    places = [str(tmp_path / "unit"), str(tmp_path / "billing"), "run"]
+    done = run("release_command.sh", *places, "10", "", "rpc", "a b", "'", "")
+    assert (done.returncode, done.stdout) == (3, "rpc|a b|'||")
+    asked = (tmp_path / "asked").read_text()
+    for option in ("User=billing_stage", "ProtectSystem=strict", f"WorkingDirectory={tmp_path}/releases/0.1.0"):
+        assert f"--property={option}" in asked
+    assert "ExecStart" not in asked
+    (tmp_path / "unit").write_text("[Service]\nProtectSystem=strict\n[Install]\n")
+    (tmp_path / "asked").unlink()
+    assert run("release_command.sh", *places, "10", "", "rpc").returncode == 1
+    assert not (tmp_path / "asked").exists()
 
 
 def test_without_a_release_nothing_runs(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "variables").touch()
-    done = run("in_release.sh", f"{tmp_path}/variables", f"{tmp_path}/billing", "echo", "ran")
+    done = run("release_command.sh", f"{tmp_path}/unit", f"{tmp_path}/billing", "bin/billing", "10", "", "rpc")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "there is no release yet: make release\n")
 
 
@@ -89,11 +102,11 @@ def environment_of(stub: Callable[[str, str], None], tmp_path: Path) -> list[str
         (tmp_path / name).touch()
     os.utime(tmp_path / "built", (1, 1))
     stub("epmd", 'echo "epmd: up and running"; echo "name billing_stage at port 39001"')
-    stub("setpriv", f'[ "$*" = "--reuid billing --regid billing --init-groups test -w {tmp_path}" ]')
+    stub("stat", f'[ "$*" = "-c %U %A {tmp_path}" ] && echo "billing_stage drwxr-x---"')
     stub("curl", "exit 28")
     stub("openssl", 'echo "notAfter=Jan  1 00:00:10 1970 GMT"')
     stub("df", 'echo "Use% IUse% Mounted on"; echo " 42% - /"; echo " 42% - /"; echo " 7% 1% /a b"')
-    return ["billing_stage.service", "20", "4001", f"{tmp_path}/secret", f"{tmp_path}/built", str(tmp_path), "billing"]
+    return ["billing_stage.service", "20", "4001", f"{tmp_path}/secret", f"{tmp_path}/built", str(tmp_path), "billing_stage"]
 
 
 def test_symptoms_of_a_running_environment(

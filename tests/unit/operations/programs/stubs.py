@@ -32,6 +32,10 @@ case "$*" in
         for version in $(cat "$HOST/gone"); do echo "up $version ** FILE NOT FOUND **"; done
         for version in $(cat "$HOST/down"); do echo "down $version name_$version"; done ;;
     *DOWN*) [ -e "$HOST/deaf" ] || { cat "$HOST/left" > "$HOST/up"; } ;;
+    *" rpc "*)
+        while [ "$1" != -- ]; do shift; done
+        shift
+        exec "$@" ;;
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
 esac
 """
@@ -42,7 +46,6 @@ case "$*" in
 esac
 """
 _DATABASE = 'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; esac\n'
-_AS_USER = 'shift 5; exec "$@"\n'
 _TIMEOUT = 'shift; exec "$@"\n'
 
 SETTINGS = {
@@ -88,7 +91,6 @@ class StubHost:
         text = switch.conf(environment)
         places = {
             environment.unit_path: self.path / "unit",
-            environment.variables_path: self.path / "variables",
             environment.state_path: self.state,
             environment.root: self.root,
         }
@@ -98,7 +100,6 @@ class StubHost:
         self.switch.chmod(0o700)
         self.switch.with_name("switch.conf").write_text(text)
         (self.path / "unit").write_text("[Service]\nUser=billing\nExecStart=start\nMemoryMax=1M\n[Install]\n")
-        (self.path / "variables").write_text("PORT=4001\n")
         self.calls_file.touch()
 
     def _write_commands(self) -> None:
@@ -110,7 +111,6 @@ class StubHost:
         self.stub("nft", 'case "$*" in *"{ "*) grep -qxF "$6" "$HOST/closed" ;; *) cat "$HOST/chain" ;; esac\n')
         self.stub("systemd-run", _RELEASE)
         self.stub("runuser", _DATABASE)
-        self.stub("setpriv", _AS_USER)
         self.stub("timeout", _TIMEOUT)
         self.stub("curl", "printf 200\n")
         self.stub("journalctl", "echo a line of the journal\n")

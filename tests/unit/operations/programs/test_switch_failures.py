@@ -13,7 +13,6 @@ UNFORESEEN = {
     "awk": "awk",
     "sync": "sync",
     "df": "df --block-size=1",
-    "setpriv": "the node does not",
 }
 
 DATE = 'exec /bin/date "$@"\n'
@@ -31,10 +30,17 @@ def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: st
     assert last.startswith("release 0.2.0: FAILED: ")
     assert UNFORESEEN[command] in last or "failed with status 9: " in last
     assert "from outside" not in words
-    # Only a node that does not answer says something against the version.
-    assert host.log == [f"release 0.2.0 {'failed' if command == 'setpriv' else 'ended'}"]
+    assert host.log == ["release 0.2.0 ended"]
     assert host.current == "0.1.0"
     assert not host.is_busy
+
+
+def test_a_node_that_does_not_answer_says_something_against_the_version(host: StubHost) -> None:
+    body = (host.bin / "systemd-run").read_text().partition('calls"\n')[2]
+    host.stub("systemd-run", f'[[ "$*" != *" rpc "* ]] || exit 9\n{body}')
+    assert "the node does not" in host.run("release", "0.2.0").splitlines()[-1]
+    assert host.log == ["release 0.2.0 failed"]
+    assert host.current == "0.1.0"
 
 
 def test_the_line_and_the_command_are_the_programs_own(host: StubHost) -> None:
