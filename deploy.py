@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from group_data.schema.inventory import environments_on, machine_of
-from operations import adoption, aliases, database, machine, provided_files, secret_file, site, unit
+from operations import adoption, aliases, database, machine, ports, provided_files, secret_file, site, unit
 from operations.host import file, lock, steps
 from operations.release import switch
 from preflight import entry
@@ -30,6 +30,7 @@ if neighbours[0].name == host.name:
 unit.users(environment)
 
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
+ports.owner_file(environment)
 changes = unit.service(environment)
 switch.install(environment)
 switch.at_boot(environment)
@@ -42,6 +43,7 @@ unit.directories(name="Directories", environment=environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 unit.restart_if_stale(environment, after=[*changes, cookie, *secret])
+ports.owner_in_force(name="Port: in force", environment=environment)
 
 # Whoever reads that the apply succeeded may rely on it, also after a power cut.
 file.sync(name="All of it is on the disk")

@@ -114,6 +114,15 @@ TRACES = (
     Trace("secret variables", lambda e: e.secret_variables_path, "ours", lambda e: f"rm {e.secret_variables_path}"),
     Trace("tarballs and backups", lambda e: e.state_path, "state", lambda e: f"rm -r {e.state_path}"),
     Trace("polkit rule", lambda e: e.polkit_rule_path, "ours", lambda e: f"rm {e.polkit_rule_path}"),
+    Trace(
+        "table of the port",
+        lambda e: e.owner_table_path,
+        "ours",
+        lambda e: (
+            f"rm {e.owner_table_path}; ! nft list table inet {e.owner_table} > /dev/null 2>&1 || "
+            f"nft delete table inet {e.owner_table}"
+        ),
+    ),
     Trace("sudo rule", lambda e: e.sudo_rule_path, "ours", lambda e: f"rm {e.sudo_rule_path}"),
     Trace(
         "site",
@@ -148,7 +157,9 @@ TRACES = (
         "group",
         lambda e: e.group,
         "group",
-        lambda e: f"! getent passwd {e.user} > /dev/null || userdel {e.user}; "
-        f"! getent group {e.group} > /dev/null || groupdel {e.group}",
+        lambda e: (
+            f"! getent passwd {e.user} > /dev/null || userdel {e.user}; "
+            f"! getent group {e.group} > /dev/null || groupdel {e.group}"
+        ),
     ),
 )

@@ -11,7 +11,7 @@ An application that names another interface in its `vm.args`, for a cluster, ove
 from collections.abc import Generator, Sequence
 
 from pyinfra import host
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
 from pyinfra.api.operation import OperationMeta
 from typing_extensions import override
@@ -26,6 +26,8 @@ TABLE = "inet deploy_ports"
 TABLE_PATH = "/etc/deploy-ports.nft"
 UNIT = "deploy-ports.service"
 UNIT_PATH = f"/etc/systemd/system/{UNIT}"
+# Loads the tables of all environments, for a unit of systemd.
+OWNERS = "/usr/bin/find /etc/deploy-ports.d -name *.nft -exec /usr/sbin/nft --file {} \\;"
 NFTABLES = "nftables.service"
 NFTABLES_PATH = f"/etc/systemd/system/{NFTABLES}.d/deploy-ports.conf"
 
@@ -76,8 +78,8 @@ class TableInForce(FactBase[bool | None]):
         return False
 
     @override
-    def command(self, ruleset: str) -> StringCommand:
-        return program.command("ports_in_force.sh", TABLE, ruleset)
+    def command(self, ruleset: str, table: str = TABLE) -> StringCommand:
+        return program.command("ports_in_force.sh", table, ruleset)
 
     @override
     def process(self, output: list[str]) -> bool | None:
@@ -113,8 +115,10 @@ def closed(environments: Sequence[Environment]) -> None:
     _require_without_sshd(ports)
     ruleset = render("deploy-ports.nft.j2", ports=ports)
     _file("table", TABLE_PATH, ruleset)
-    _unit_file("unit", UNIT, UNIT_PATH, render("deploy-ports.service.j2", path=TABLE_PATH))
-    _unit_file("after other tables", NFTABLES, NFTABLES_PATH, render("nftables.service.j2", path=TABLE_PATH))
+    _unit_file("unit", UNIT, UNIT_PATH, render("deploy-ports.service.j2", path=TABLE_PATH, owners=OWNERS))
+    _unit_file(
+        "after other tables", NFTABLES, NFTABLES_PATH, render("nftables.service.j2", path=TABLE_PATH, owners=OWNERS)
+    )
     in_force(name="Machine: closed ports: in force", ports=ports, ruleset=ruleset)
 
 
@@ -156,3 +160,32 @@ def in_force(ports: Sequence[int], ruleset: str) -> Generator[StringCommand]:
         return
     announce(f"Will close the ports {', '.join(map(str, ports))} to the network")
     yield program.command("close_ports.sh", TABLE_PATH, UNIT)
+
+
+def owner_file(environment: Environment) -> OperationMeta:
+    """Write the table that leaves an environment's port to its user. The unit loads it when it starts.
+
+    Not earlier: a release from before the application had a user of its own still serves the port.
+
+    + environment: whose port it is
+    """
+    return file.put(
+        name="Port: table of its user",
+        content=render("port-owner.nft.j2", environment=environment),
+        dest=environment.owner_table_path,
+    )
+
+
+@operation()
+def owner_in_force(environment: Environment) -> Generator[StringCommand]:
+    """Load an environment's table if the kernel has another one or none: the unit loads it at its start alone.
+
+    + environment: whose port it is
+    """
+    ruleset = render("port-owner.nft.j2", environment=environment)
+    there = host.get_fact(TableInForce, ruleset=ruleset, table=f"inet {environment.owner_table}")
+    if there:
+        host.noop("the table is in force")
+        return
+    announce(f"Will leave port {environment.port} to {environment.user}")
+    yield StringCommand("nft --file", QuoteString(environment.owner_table_path))

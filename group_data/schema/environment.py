@@ -350,6 +350,16 @@ class Environment(Settings):
         return self.port, EPMD_PORT
 
     @property
+    def owner_table(self) -> str:
+        """Table of the firewall that leaves the port to the application's user."""
+        return f"deploy_owner_{self.full_name}"
+
+    @property
+    def owner_table_path(self) -> str:
+        """File of that table."""
+        return f"/etc/deploy-ports.d/{self.full_name}.nft"
+
+    @property
     def url_port(self) -> int:
         """Port of the site in nginx."""
         return 80 if self.tls == "none" else 443

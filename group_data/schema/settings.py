@@ -279,7 +279,7 @@ class Settings(BaseModel):
         default=(),
         strict=False,
         description="Directories of the environment's root that the application writes to, such as uploads. It writes to "
-        "`private` and AppSignal's anyway, and nowhere else: the root belongs to root. One that is taken out stays on the host.",
+        "`private` and AppSignal's anyway, and nowhere else. One that is taken out stays on the host.",
         examples=[["uploads"]],
     )
 

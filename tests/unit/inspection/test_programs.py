@@ -106,7 +106,15 @@ def environment_of(stub: Callable[[str, str], None], tmp_path: Path) -> list[str
     stub("curl", "exit 28")
     stub("openssl", 'echo "notAfter=Jan  1 00:00:10 1970 GMT"')
     stub("df", 'echo "Use% IUse% Mounted on"; echo " 42% - /"; echo " 42% - /"; echo " 7% 1% /a b"')
-    return ["billing_stage.service", "20", "4001", f"{tmp_path}/secret", f"{tmp_path}/built", str(tmp_path), "billing_stage"]
+    return [
+        "billing_stage.service",
+        "20",
+        "4001",
+        f"{tmp_path}/secret",
+        f"{tmp_path}/built",
+        str(tmp_path),
+        "billing_stage",
+    ]
 
 
 def test_symptoms_of_a_running_environment(

@@ -73,7 +73,15 @@ class Root:
         readable: bool = False,
     ) -> subprocess.CompletedProcess[str]:
         digest = digest or hashlib.sha256(self.tarball.read_bytes()).hexdigest()
-        arguments = [str(self.root), version, str(self.tarball), digest, "billing", release, "yes" if readable else "no"]
+        arguments = [
+            str(self.root),
+            version,
+            str(self.tarball),
+            digest,
+            "billing",
+            release,
+            "yes" if readable else "no",
+        ]
         take = self.sandbox.command("take_lock.sh", "me@here", "release")
         return self.sandbox.over_ssh(*[take] * locked, self.sandbox.command("unpack_release.sh", *arguments))
 

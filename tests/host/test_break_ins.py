@@ -1,0 +1,175 @@
+"""Attacks of stage's application on prod, and of whoever takes prod's port. Each has a control that shows the attack at work.
+
+The application of stage is whoever controls it: `in_unit` runs a command as the application itself.
+"""
+
+import shlex
+
+import pytest
+
+from operations.host import program
+from tests.host.conftest import Host
+from tests.host.releases import in_unit, main_pid, rpc
+from tests.sandbox.machine import Machine
+
+# systemd 252 and 257 each make the sandbox.
+pytestmark = pytest.mark.each_release
+
+ROOT = "/home/billing/stage"
+PROD_SECRETS = ("/var/prod.secret.exs", "/home/billing/prod/private/.erlang.cookie")
+
+# A release of an attacker's own making: whatever is asked of it, it says who it is and what it reads.
+EVIL = """\
+#!/bin/sh
+id -un
+cat /var/prod.secret.exs /home/billing/prod/private/.erlang.cookie 2> /dev/null
+exit 0
+"""
+
+# An impostor in the place of the application: it answers every request with a word.
+IMPOSTOR = """\
+use IO::Socket::INET;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die;
+$| = 1;
+print "listens\\n";
+while (my $client = $server->accept) { print $client "HTTP/1.0 200 OK\\r\\n\\r\\nimpostor"; close $client }
+"""
+
+ASK = "curl --silent --max-time 3 --noproxy '*' --header 'Host: billing.example.com' http://127.0.0.1:{}/"
+
+
+def command(environment: str, *arguments: str, unit: str = "") -> str:
+    """The shell command by which an operator asks a running release, as `make rpc` does."""
+    places = [unit or f"/etc/systemd/system/billing_{environment}.service", f"/home/billing/{environment}/billing"]
+    return shlex.join(program.words("release_command.sh", *places, "bin/billing", "30", "", *arguments))
+
+
+def test_no_environment_shares_a_user(running: Host) -> None:
+    users = {
+        name: running.machine.run(f"stat --format %U /proc/{main_pid(running.machine, name)}").stdout.strip()
+        for name in ("stage", "prod")
+    }
+    assert users == {"stage": "billing_stage", "prod": "billing_prod"}
+    for user in users.values():
+        assert running.machine.run(f"getent passwd {user}").stdout.strip().endswith(":/usr/sbin/nologin")
+
+
+@pytest.mark.parametrize("path", PROD_SECRETS)
+def test_neither_stage_nor_the_login_user_reads_prods_secrets(running: Host, path: str) -> None:
+    """Also outside the sandbox: the user itself has no right to. Root has, which is the control."""
+    machine = running.machine
+    assert machine.run(f"cat {path}").stdout
+    for user in ("billing", "billing_stage"):
+        line = f"setpriv --reuid {user} --regid {user} --init-groups cat {path}"
+        assert machine.run(line, check=False).returncode != 0
+    line = "setpriv --reuid billing_prod --regid billing_prod --init-groups cat /var/prod.secret.exs"
+    assert machine.run(line).stdout
+
+
+def test_the_login_user_reads_no_secret_of_stage(running: Host) -> None:
+    machine = running.machine
+    pid = main_pid(machine, "stage")
+    for path in ("/var/stage.secret.exs", f"{ROOT}/private/.erlang.cookie", f"/proc/{pid}/environ"):
+        assert machine.run(f"cat {path}").stdout
+        assert machine.run(f"cat {path}", user="billing", check=False).returncode != 0
+
+
+def test_stage_cannot_lead_operators_to_a_release_of_its_own(running: Host) -> None:
+    machine = running.machine
+    attack = f"mkdir -p {ROOT}/private/evil/bin; ln -sfn private/evil {ROOT}/billing"
+    before = machine.run(f"readlink {ROOT}/billing").stdout
+    code, said = in_unit(machine, "stage", attack)
+    assert (code, machine.run(f"readlink {ROOT}/billing").stdout) == (1, before), said
+    # The control: with the directory as it was once, the link is the attacker's, and a command runs what it names.
+    machine.run(f"chown billing_stage {ROOT}")
+    try:
+        assert in_unit(machine, "stage", attack)[0] == 0
+        machine.run(f"cat > {ROOT}/private/evil/bin/billing && chmod 755 {ROOT}/private/evil/bin/billing", stdin=EVIL)
+        machine.run(f"chown -R billing_stage: {ROOT}/private/evil")
+        said = machine.run(command("stage", "version")).stdout
+        # And even then it runs in stage's sandbox, and reads nothing of prod. As root it would.
+        assert said == "billing_stage\n"
+        assert "billing" in machine.run(f"{ROOT}/private/evil/bin/billing").stdout.partition("root\n")[2]
+    finally:
+        machine.run(f"ln -sfn {before.strip()} {ROOT}/billing; rm -r {ROOT}/private/evil; chown root {ROOT}")
+    assert rpc(machine, "stage", "IO.puts(:here)") == "here\n"
+
+
+def test_a_node_that_runs_code_in_the_operators_client_stays_in_its_sandbox(running: Host) -> None:
+    """Erlang distribution is symmetric: the node that is asked runs `os:cmd` in the VM that asks."""
+    machine = running.machine
+    attack = (
+        "client = hd(Node.list(:connected)); "
+        'IO.puts(:erpc.call(client, :os, :cmd, [~c"id -un; cat /var/prod.secret.exs; ls /home/billing"]))'
+    )
+    said = machine.run(command("stage", "rpc", attack)).stdout.splitlines()
+    assert said[0] == "billing_stage"
+    assert "No such file" in said[1] or "Permission denied" in said[1]
+    assert said[2:3] == ["stage"]
+    # The control: outside the sandbox and as a user that may, the client reads it.
+    unit = "/root/open.service"
+    machine.run(f"printf '[Service]\\nUser=root\\nEnvironmentFile=/etc/default/billing_stage\\n[Install]\\n' > {unit}")
+    said = machine.run(command("stage", "rpc", attack, unit=unit)).stdout.splitlines()
+    machine.run(f"rm {unit}")
+    assert said[0] == "root"
+    assert any("config :billing" in line for line in said)
+
+
+def test_stage_cannot_turn_its_directory_into_prods(running: Host) -> None:
+    """Apply writes the cookie in the sandbox, so a link in its directory leads to nothing but stage's own."""
+    machine, project = running.machine, running.project
+    cookies = {name: f"/home/billing/{name}/private/.erlang.cookie" for name in ("stage", "prod")}
+    prods = machine.run(f"cat {cookies['prod']}").stdout
+    attack = f"cd {ROOT} && mv private private.away; ln -s /home/billing/prod/private private"
+    assert in_unit(machine, "stage", attack)[0] != 0
+    # What is left to it: a link in its own directory.
+    assert in_unit(machine, "stage", f"ln -sf {cookies['prod']} {cookies['stage']}")[0] == 0
+    project.apply("--limit", "stage").require_success()
+    assert machine.run(f"cat {cookies['prod']}").stdout == prods
+    assert machine.run(f"stat --format '%F %U' {cookies['stage']}").stdout == "regular file billing_stage\n"
+    # The control: root would have followed it.
+    in_unit(machine, "stage", f"ln -sfn /var/lib/billing_prod {ROOT}/private/away")
+    machine.run(f"echo x > {ROOT}/private/away/written && test -e /var/lib/billing_prod/written")
+    machine.run(f"rm /var/lib/billing_prod/written {ROOT}/private/away")
+
+
+def _impostor(machine: Machine, user: str) -> None:
+    run = f"systemd-run --quiet --unit impostor --uid {user} perl -e {shlex.quote(IMPOSTOR)} 4000"
+    machine.run(f"{run} && until ss -ltn | grep -q 127.0.0.1:4000; do sleep 0.1; done", timeout=20)
+
+
+def test_nobody_else_answers_at_prods_port(running: Host) -> None:
+    machine = running.machine
+    machine.run("systemctl stop billing_prod")
+    try:
+        _impostor(machine, "billing_stage")
+        assert "impostor" not in machine.run(ASK.format(4000), check=False).stdout
+        # The control: without the table of the port it is heard.
+        machine.run("nft delete table inet deploy_owner_billing_prod")
+        assert machine.run(ASK.format(4000)).stdout == "impostor"
+    finally:
+        machine.run("systemctl stop impostor; systemctl start billing_prod")
+    assert "deploy_owner_billing_prod" in machine.run("nft list tables").stdout
+
+
+def test_stage_cannot_talk_to_prod_past_nginx(running: Host) -> None:
+    machine = running.machine
+    ask = ASK.format(4000) + " --output /dev/null --write-out '%{http_code}'"
+    assert in_unit(machine, "stage", ask) == (28, "000")
+    assert machine.run(ask).stdout != "000"
+    machine.run("nft delete table inet deploy_owner_billing_prod")
+    try:
+        assert in_unit(machine, "stage", ask)[0] == 0
+    finally:
+        machine.run("nft --file /etc/deploy-ports.d/billing_prod.nft")
+
+
+def test_stage_cannot_end_prods_processes(running: Host) -> None:
+    machine = running.machine
+    prod = main_pid(machine, "prod")
+    assert in_unit(machine, "stage", f"kill -9 {prod}")[0] != 0
+    line = "setpriv --reuid {0} --regid {0} --init-groups kill -0 {1}"
+    assert machine.run(line.format("billing_stage", prod), check=False).returncode != 0
+    # The control: whoever shares prod's user may.
+    machine.run(line.format("billing_prod", prod))
+    assert main_pid(machine, "prod") == prod
