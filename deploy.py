@@ -39,7 +39,7 @@ aliases.bash_aliases(environment)
 
 # The last steps, without others between them: until the restart the running release only knows the old database password.
 # The directories are among them: a release from before the application had a user of its own loses its files here.
-unit.directories(name="Directories", environment=environment)
+unit.directories(name="Root directory", environment=environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 unit.restart_if_stale(environment, after=[*changes, cookie, *secret])

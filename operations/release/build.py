@@ -259,9 +259,9 @@ def run(
     announce(f"Will build {environment.environment} from revision {source.revision[:7]} on {distribution}")
     arguments = [
         environment.build_unit, environment.build_program_path, environment.build_user, environment.group,
-        environment.build_path, source.revision, source.branch, str(PATIENCE), store, environment.app,
-        distribution, environment.built_for, recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"), environment.build_directory or ".",
-        "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
+        environment.build_path, source.revision, source.branch, str(PATIENCE), store, environment.app, distribution,
+        environment.built_for, recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
+        environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
         " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment), *sandbox(environment),
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [environment, store, arguments, result, access], {})

@@ -81,10 +81,10 @@ FURTHER = [
     Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
     Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),
     Damage("mode of the aliases", f"chmod 600 {_ALIASES}", ["sandbox: Machine: aliases of billing"]),
-    Damage("AppSignal's mode", f"chmod 777 {_ROOT}/appsignal", ["stage: AppSignal directory"]),
-    Damage("AppSignal's directory", "rm -r /home/billing/prod/appsignal", ["prod: AppSignal directory"]),
+    Damage("AppSignal's mode", f"chmod 777 {_ROOT}/appsignal", ["stage: Root directory"]),
+    Damage("AppSignal's directory", "rm -r /home/billing/prod/appsignal", ["prod: Root directory"]),
     Damage("root directory's mode", f"chmod 777 {_ROOT}", ["stage: Root directory"]),
-    Damage("private directory's mode", f"chmod 755 {_ROOT}/private", ["stage: Private directory"]),
+    Damage("private directory's mode", f"chmod 755 {_ROOT}/private", ["stage: Root directory"]),
     Damage(
         "journal's limit",
         "echo SystemMaxUse=1M >> /etc/systemd/journald.conf.d/50-limit.conf",
@@ -142,11 +142,11 @@ ALONE = [
         f"rm {_ALIASES}",
         ["sandbox: Machine: aliases of billing", "stage: Bash aliases", "prod: Bash aliases"],
     ),
-    Damage("AppSignal's owner", f"chown root:root {_ROOT}/appsignal", ["stage: AppSignal directory"]),
+    Damage("AppSignal's owner", f"chown root:root {_ROOT}/appsignal", ["stage: Root directory"]),
     Damage(
         "root directory removed",
         f"rm -r {_ROOT}",
-        [f"stage: {step}" for step in ("Root directory", "Private directory", "AppSignal directory", "Erlang cookie")],
+        [f"stage: {step}" for step in ("Root directory", "Erlang cookie")],
     ),
     Damage("epmd's override removed", f"rm {_EPMD}", ["sandbox: Machine: epmd's address"]),
     Damage(

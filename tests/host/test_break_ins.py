@@ -1,4 +1,4 @@
-"""Attacks of stage's application on prod, and of whoever takes prod's port. Each has a control that shows the attack at work.
+"""Attacks on prod by stage, and by whoever takes its port. Each has a control that shows the attack at work.
 
 The application of stage is whoever controls it: `in_unit` runs a command as the application itself.
 """

@@ -72,10 +72,10 @@ def test_appsignal_switched_off(running: Host) -> None:
     project.set_secrets("stage", appsignal_push_api_key="swordfish")
     project.apply("--limit", "stage").require_success()
     assert "push_api_key" in machine.run("cat /var/stage.secret.exs").stdout
-    machine.run("touch /home/billing/stage/appsignal/agent.lock", user="billing")
+    machine.run("touch /home/billing/stage/appsignal/agent.lock")
     project.edit("stage", appsignal=False)
     planned = project.planned("--limit", "stage")
-    assert set(planned) == {"AppSignal directory", "Unit: variables", "Secret file and database password", RESTARTS}
+    assert set(planned) == {"Root directory", "Unit: variables", "Secret file and database password", RESTARTS}
     assert project.applied("--limit", "stage") == planned
     left = machine.run("ls /home/billing/stage; cat /etc/default/billing_stage /var/stage.secret.exs").stdout
     assert "appsignal" not in left.lower()

@@ -35,7 +35,7 @@ case "$*" in
     *" rpc "*)
         while [ "$1" != -- ]; do shift; done
         shift
-        exec "$@" ;;
+        exec node "$@" ;;
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
 esac
 """
@@ -110,6 +110,8 @@ class StubHost:
         self.stub("ss", 'cat "$HOST/sockets"\n')
         self.stub("nft", 'case "$*" in *"{ "*) grep -qxF "$6" "$HOST/closed" ;; *) cat "$HOST/chain" ;; esac\n')
         self.stub("systemd-run", _RELEASE)
+        # A command that asks the running node, in the sandbox.
+        self.stub("node", 'exec "$@"\n')
         self.stub("runuser", _DATABASE)
         self.stub("timeout", _TIMEOUT)
         self.stub("curl", "printf 200\n")

@@ -24,9 +24,9 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
         {"curl": "printf 000; exit 7\n"},
         "/health answered nothing through nginx, still after 0 seconds",
     ),
-    "the node is silent": ({"setpriv": "exit 1\n"}, "the site answers, and the node does not: bin/billing rpc failed"),
+    "the node is silent": ({"node": "exit 1\n"}, "the site answers, and the node does not: bin/billing rpc failed"),
     "another version boots": (
-        {"setpriv": "echo 0.9.9\n"},
+        {"node": "echo 0.9.9\n"},
         "version 0.9.9 runs, not 0.2.0: the release boots another one than it says",
     ),
     "ends while it settles": (
@@ -206,7 +206,7 @@ def test_without_a_release_before_a_bad_one_is_stopped(stub_host: Callable[..., 
 
 
 def test_both_releases_are_bad(host: StubHost) -> None:
-    host.stub("setpriv", "exit 1\n")
+    host.stub("node", "exit 1\n")
     last = host.run("release", "0.2.0").splitlines()[-1]
     assert "0.1.0, which ran before, is not well either: the site answers, and the node does not" in last
     assert host.current == "0.1.0"
@@ -219,7 +219,7 @@ def test_a_restart(host: StubHost) -> None:
 
 
 def test_a_restart_that_fails_has_nothing_to_go_back_to(host: StubHost) -> None:
-    host.stub("setpriv", "exit 1\n")
+    host.stub("node", "exit 1\n")
     assert "FAILED: the site answers, and the node does not" in host.run("restart").splitlines()[-1]
     assert host.current == "0.1.0"
     assert host.log == ["restart 0.1.0 failed"]
@@ -250,7 +250,7 @@ def test_a_release_that_does_not_stop_is_killed(host: StubHost, before: str | No
     host.link(before)
     stub = (host.bin / "systemctl").read_text().partition('calls"\n')[2]
     host.stub("systemctl", f'case "$*" in "stop billing_stage.service") exit 1 ;; esac\n{stub}')
-    host.stub("setpriv", "exit 1\n")
+    host.stub("node", "exit 1\n")
     host.run("release", "0.2.0")
     places = host.order("stop billing_stage.service", "kill --signal SIGKILL billing_stage.service")
     assert places == sorted(places)
@@ -260,7 +260,7 @@ def test_a_release_that_does_not_stop_is_killed(host: StubHost, before: str | No
 def test_a_link_to_no_version_counts_as_none(host: StubHost) -> None:
     """The application user can change the link."""
     host.link("$(id)")
-    host.stub("setpriv", "exit 1\n")
+    host.stub("node", "exit 1\n")
     assert "There was no release before: stopping" in host.run("release", "0.2.0")
     assert host.current is None
 

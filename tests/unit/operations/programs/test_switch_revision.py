@@ -37,7 +37,7 @@ def test_each_release_has_its_own(host: StubHost) -> None:
 
 def test_a_bad_release_takes_its_revision_along(host: StubHost) -> None:
     host.run("release", "0.1.0", REVISION="aaaaaaa")
-    host.stub("setpriv", "exit 1\n")
+    host.stub("node", "exit 1\n")
     assert "Going back to 0.1.0" in host.run("release", "0.2.0", REVISION="bbbbbbb")
     assert revision(host) == "aaaaaaa"
 
