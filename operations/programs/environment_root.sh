@@ -18,7 +18,7 @@ mode=750 others=o-rwx
 is() { [ "$(stat -c '%U:%G %a' "$1" 2> /dev/null)" = "$2" ]; }
 
 look() {
-    [ -d "$root" ] && cd "$root" || { echo "make $root"; exit; }
+    { [ -d "$root" ] && cd "$root" && [ "$(pwd -P)" = "$root" ]; } || { echo "make $root"; exit; }
     is . "root:root 755" || echo "own $root"
     for pair; do
         name=${pair%=*}

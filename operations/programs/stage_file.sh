@@ -38,6 +38,7 @@ stage() {
         echo "the content of $1 did not arrive whole: the file is as it was, apply again" >&2
         exit 1
     }
-    chown "$2" "$new"
+    # The sandbox of an application forbids the call, and there a file has its owner from the beginning.
+    chown "$2" "$new" 2> /dev/null || [ "$(stat -c %U:%G "$new")" = "$2" ]
     chmod "$3" "$new"
 }

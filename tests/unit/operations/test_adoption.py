@@ -18,7 +18,7 @@ THINGS = [
     ["alias", "stage", "/srv/billing/.bashrc"],
 ]
 CONSEQUENCES = [
-    "user billing: home /srv/billing and shell /bin/sh become /home/billing and /bin/bash, and it runs the application",
+    "user billing: home /srv/billing and shell /bin/sh become /home/billing and /bin/bash, and it manages the units",
     "group billing_stage: its members ann, bob may read the secret file",
     "unit /etc/systemd/system/billing_stage.service: it is replaced; what it started runs until the first release",
     "file /var/stage.secret.exs: it is replaced",

@@ -14,9 +14,9 @@ from operations.release import build, switch
 def test_a_release_with_a_name_of_its_own_is_run_by_it(environment: Callable[..., Environment]) -> None:
     named = environment(release_name="demo", mix_env="prod")
     assert named.start_command == "/home/billing/stage/billing/bin/demo start"
-    assert "cd /home/billing/stage/billing && exec bin/demo remote" in aliases.console(named)
-    assert probe.in_release(named, "pid")[-2:] == ["bin/demo", "pid"]
-    assert "script=bin/demo\n" in switch.conf(named)
+    assert aliases.console(named) == "sudo -n /usr/local/libexec/billing_stage-switch console"
+    assert probe.in_release(named, "pid")[-4:] == ["bin/demo", "infinity", "", "pid"]
+    assert {"script=bin/demo", "remote=remote"} < set(switch.conf(named).splitlines())
     assert {"release=demo", "assembled=_build/prod/rel/demo"} < set(build._conf(named).splitlines())
     assert named.tarball_name("0.1.0") == "billing-0.1.0.tar.gz"
 

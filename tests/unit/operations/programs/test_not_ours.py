@@ -126,3 +126,11 @@ def test_in_an_environment_that_is_prepared_nothing_is_somebody_elses(machine: M
     machine.write("site", "server {}\n")
     machine.write("group", "billing_stage:x:999:ann\n")
     assert machine.answer("site") == [["prepared"]]
+
+
+def test_a_user_with_the_name_of_the_environment(machine: Machine) -> None:
+    """The application would run as it."""
+    machine.write("passwd", "billing_stage:x:1002:1002::/srv/stage:/bin/bash\n")
+    assert machine.answer() == [["user", "billing_stage", "/srv/stage", "/bin/bash"]]
+    machine.write("passwd", f"billing_stage:x:999:999:{MARK}:/home/billing/stage/private:/usr/sbin/nologin\n")
+    assert machine.answer() == []
