@@ -12,6 +12,7 @@
 
 # Runs a command of a release in a unit of its own. Status 78: it could not be started in the application's sandbox.
 task() {
+    # shellcheck disable=SC2034  # the status of in_sandbox where nothing ran
     local release=$1 unready=78
     shift
     in_sandbox "$unit_path" "$release" --unit="$task_unit" --property="RuntimeMaxSec=$task_timeout" \

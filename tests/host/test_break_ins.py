@@ -9,7 +9,7 @@ import pytest
 
 from operations.host import program
 from tests.host.conftest import Host
-from tests.host.releases import in_unit, main_pid, rpc
+from tests.host.releases import in_unit, main_pid, rpc, wait_for_page
 from tests.sandbox.machine import Machine
 
 # systemd 252 and 257 each make the sandbox.
@@ -173,3 +173,39 @@ def test_stage_cannot_end_prods_processes(running: Host) -> None:
     # The control: whoever shares prod's user may.
     machine.run(line.format("billing_prod", prod))
     assert main_pid(machine, "prod") == prod
+
+
+# A host as a version made it whose applications ran as `billing`.
+FORMER = f"""\
+systemctl stop billing_stage
+sed -i 's/^\\(User\\|Group\\)=.*/\\1=billing/; /nft --file/d' /etc/systemd/system/billing_stage.service
+mkdir {ROOT}/uploads && echo kept > {ROOT}/uploads/file && echo kept > {ROOT}/private/file
+chown -hR billing:billing {ROOT} && chmod 750 {ROOT} && chown -R root:billing {ROOT}/releases && chmod 750 {ROOT}/releases
+nft delete table inet deploy_owner_billing_stage
+systemctl daemon-reload && systemctl start billing_stage
+"""
+
+
+def test_an_apply_takes_over_a_host_from_before(running: Host) -> None:
+    """No file is lost, and the application restarts once."""
+    machine, project = running.machine, running.project
+    machine.run(FORMER)
+    wait_for_page(machine, "stage")
+    former = main_pid(machine, "stage")
+    assert machine.run(f"stat --format %U /proc/{former}").stdout == "billing\n"
+    planned = project.planned("--limit", "stage")
+    assert {"Root directory", "Unit"} <= set(planned)
+    began = machine.run("date +%s").stdout.strip()
+    project.apply("--limit", "stage").require_success()
+    wait_for_page(machine, "stage")
+    assert machine.run(f"stat --format %U /proc/{main_pid(machine, 'stage')}").stdout == "billing_stage\n"
+    starts = machine.run(f"journalctl --unit billing_stage --since @{began} --output cat | grep -c '^Started '").stdout
+    assert starts == "1\n"
+    assert machine.run(f"cat {ROOT}/uploads/file {ROOT}/private/file").stdout == "kept\nkept\n"
+    owners = machine.run(f"cd {ROOT} && stat --format '%n %U:%G %a' . private private/file uploads releases").stdout
+    assert owners.splitlines() == [
+        ". root:root 755", "private billing_stage:billing_stage 700", "private/file billing_stage:billing_stage 644",
+        "uploads billing:billing 755", "releases root:billing_stage 755",
+    ]  # fmt: skip
+    assert project.planned("--limit", "stage") == {}
+    machine.run(f"rm -r {ROOT}/uploads {ROOT}/private/file")

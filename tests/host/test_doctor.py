@@ -22,7 +22,7 @@ SHORT = "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -keyout k
 
 # More than the unit's memory_limit. The rpc ends with its node.
 MEMORY = """\
-runuser -u billing -- sh -c 'set -a; . /etc/default/billing_stage; cd /home/billing/stage/billing
+sh -c 'set -a; . /etc/default/billing_stage; cd /home/billing/stage/billing
     exec bin/billing rpc ":binary.copy(<<0>>, 900_000_000)"' > /dev/null 2>&1
 until [ "$(systemctl show --property NRestarts --value billing_stage)" = 1 ]; do sleep 0.1; done
 until systemctl is-active --quiet billing_stage; do sleep 0.1; done

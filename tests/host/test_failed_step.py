@@ -31,13 +31,13 @@ class Failure(NamedTuple):
 
 
 def _root_directory(environment: str) -> Failure:
-    """An early step of each environment, on a file system that nobody may change for the time being."""
+    """A late step of each environment, on a file system that nobody may change for the time being."""
     path = f"/home/billing/{environment}"
     return Failure(
         "Root directory",
         environment,
-        f"chmod 755 {path} && mount --bind {path} {path} && mount -o remount,ro,bind {path}",
-        f"umount {path} && chmod 750 {path}",
+        f"chmod 750 {path} && mount --bind {path} {path} && mount -o remount,ro,bind {path}",
+        f"umount {path} && chmod 755 {path}",
     )
 
 
