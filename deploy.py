@@ -30,8 +30,8 @@ if neighbours[0].name == host.name:
 unit.users(environment)
 
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
-ports.owner_file(environment)
 changes = unit.service(environment)
+ports.owner_file(environment)
 switch.install(environment)
 switch.at_boot(environment)
 site.nginx_site(environment, secrets, debian)

@@ -11,7 +11,7 @@ from tests.sandbox.machine import Machine
 # 4444 is nobody's: the table names no other port.
 PORTS = (22, 80, 443, 4000, 4001, 4369, 4444)
 OPEN = {22, 80, 443, 4444}
-IN_FORCE = {"Machine: closed ports: in force": ["stage"]}
+IN_FORCE = {"Machine: closed ports: in force": ["stage"], "Port: in force": ["stage", "prod"]}
 
 # A firewall beside ours that accepts everything before ours sees it, and one that begins as Debian's file does.
 FLUSHES = """\

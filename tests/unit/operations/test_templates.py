@@ -247,3 +247,19 @@ def test_the_two_newest_crash_dumps_stay(environment: Callable[..., Environment]
     subprocess.run(shlex.split(command), check=True)
     kept = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert kept == {"erl_crash.dump.last": "4", "erl_crash.dump.last.before": "3"}
+
+
+def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> None:
+    stage = environment()
+    ruleset = render("port-owner.nft.j2", environment=stage)
+    assert 'tcp sport 4001 meta skuid != { "root", "billing_stage" } drop' in ruleset
+    assert 'tcp dport 4001 meta skuid != { "root", "www-data", "billing_stage" } drop' in ruleset
+    unit = render("unit.service.j2", environment=stage)
+    assert f"ExecStartPre=+-/usr/sbin/nft --file {stage.owner_table_path}\n" in unit
+    assert {"User=billing_stage", "Group=billing_stage"} < set(unit.splitlines())
+
+
+def test_the_login_user_may_open_a_console_and_nothing_else(environment: Callable[..., Environment]) -> None:
+    rule = render("sudoers.j2", environment=environment()).splitlines()[1:]
+    assert rule == ["billing ALL=(root) NOPASSWD: /usr/local/libexec/billing_stage-switch console"]
+    assert 'subject.user == "billing"' in render("polkit.rules.j2", environment=environment())
