@@ -315,3 +315,19 @@ def test_a_release_that_does_not_answer_after_it_gets_its_words_shown(
     assert host.called("systemctl restart") == 0
     assert host.current == "0.1.0"
     assert host.log == []
+
+
+def test_a_console_needs_a_terminal(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host()
+    assert "a console needs a terminal" in host.run("console")
+    assert host.called("systemd-run --") == 0
+    assert host.log == []
+
+
+def test_the_node_is_asked_in_the_sandbox_of_the_unit(stub_host: Callable[..., StubHost]) -> None:
+    host = stub_host()
+    host.run("release", "0.2.0")
+    asked = [call for call in host.calls if call.startswith("systemd-run ") and " rpc " in call]
+    assert len(asked) == 1
+    assert {"--property=User=billing", "--property=MemoryMax=1M", "--property=RuntimeMaxSec=30"} < set(asked[0].split())
+    assert f"{host.root}/releases/0.2.0/bin/billing rpc" in asked[0]
