@@ -32,10 +32,6 @@ case "$*" in
         for version in $(cat "$HOST/gone"); do echo "up $version ** FILE NOT FOUND **"; done
         for version in $(cat "$HOST/down"); do echo "down $version name_$version"; done ;;
     *DOWN*) [ -e "$HOST/deaf" ] || { cat "$HOST/left" > "$HOST/up"; } ;;
-    *" rpc "*)
-        while [ "$1" != -- ]; do shift; done
-        shift
-        exec node "$@" ;;
     *UP*) [ -e "$HOST/deaf" ] || { cat "$HOST/down" >> "$HOST/up"; : > "$HOST/down"; } ;;
 esac
 """
@@ -43,6 +39,14 @@ SYSTEMCTL = f"""\
 case "$*" in
     *MainPID*) cat "$HOST/pid" 2> /dev/null || echo {PID} ;;
     *ControlGroup*) echo {CONTROL_GROUP} ;;
+esac
+"""
+# A question to the running node, whatever else a release answers.
+_ASKED = """\
+case "$*" in *" rpc "*)
+    while [ "$1" != -- ]; do shift; done
+    shift
+    exec node "$@" ;;
 esac
 """
 _DATABASE = 'case "$*" in *pg_database_size*) echo 1000 ;; *pg_dump*) echo dump ;; esac\n'
@@ -128,7 +132,8 @@ class StubHost:
         path.unlink(missing_ok=True)
         # One line for each call, whatever an expression holds.
         note = f"""printf '%s\\n' "{name} ${{*//$'\\n'/ }}" >> "$HOST/calls"\n"""
-        path.write_text(f"#!/bin/bash\n{note}{body}")
+        asked = _ASKED if name == "systemd-run" else ""
+        path.write_text(f"#!/bin/bash\n{note}{asked}{body}")
         path.chmod(0o755)
 
     def set(self, name: str, value: int) -> None:

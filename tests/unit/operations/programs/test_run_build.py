@@ -69,6 +69,7 @@ class Host:
         sandbox.stub("journalctl", JOURNALCTL)
         sandbox.stub("systemctl", '[ "$1" != show ] || echo inactive')
         # There is no such user, and root alone becomes another.
+        sandbox.stub("chown", "")
         sandbox.stub("setpriv", 'shift 5\nexec "$@"')
         sandbox.stub("install", INSTALL)
         sandbox.stub("getent", "exit 2")
