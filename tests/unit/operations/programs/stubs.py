@@ -117,6 +117,8 @@ class StubHost:
         # A command that asks the running node, in the sandbox.
         self.stub("node", 'exec "$@"\n')
         self.stub("runuser", _DATABASE)
+        # psql as postgres.
+        self.stub("setpriv", 'shift 5; exec "$@"\n')
         self.stub("timeout", _TIMEOUT)
         self.stub("curl", "printf 200\n")
         self.stub("journalctl", "echo a line of the journal\n")
