@@ -18,7 +18,8 @@
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
 #
 # Environment: WHO: the operator, REVISION of the release, BEFORE: the version that ran when the plan was made, or "-"; empty
-# without a plan. For "end" also systemd's result of the main process: SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
+# without a plan. RUN: a field for the journal's lines of commands (follow.sh). For "end" also systemd's result of the main process:
+# SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
 set -Eeuo pipefail
 umask 077
 
