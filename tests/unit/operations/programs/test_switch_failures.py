@@ -140,7 +140,7 @@ def test_a_link_that_cannot_be_set_back_stays_to_be_done(host: StubHost, before:
     host.stub("curl", 'case $(readlink "$HOST/root/billing") in *0.2.0) printf 500 ;; *) printf 200 ;; esac\n')
     host.set("health_timeout", 0)
     for command in ("ln", "rm"):
-        on_disk = f'[[ "$*" != *billing* || ! -e "$HOST/root/billing" || $(readlink "$HOST/root/billing") != *0.2.0 ]] '
+        on_disk = '[[ "$*" != *billing* || ! -e "$HOST/root/billing" || $(readlink "$HOST/root/billing") != *0.2.0 ]] '
         host.stub(
             command,
             f'{on_disk}|| {{ echo "{command}: Read-only file system" >&2; exit 1; }}\nexec /bin/{command} "$@"\n',
