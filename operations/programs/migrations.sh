@@ -20,7 +20,7 @@ task() {
     fi
     verbatim "$@"
     systemd-run --quiet --wait --pipe --collect --service-type=exec --unit="$task_unit" \
-        --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" "${settings[@]}" \
+        --property="RuntimeMaxSec=$task_timeout" --property="WorkingDirectory=$release" ${RUN:+--property="LogExtraFields=$RUN"} "${settings[@]}" \
         -- "${alone[@]}" "$release/$script" "${arguments[@]}"
 }
 

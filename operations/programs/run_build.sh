@@ -96,7 +96,7 @@ explain() {
     if [ "$output" != all ]; then
         read_uptime
         [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$((uptime - entered))"
-        all=$(journal "$begin" "$unit" _SYSTEMD_UNIT="$unit")
+        all=$(journal "$run" "$unit" _SYSTEMD_UNIT="$unit")
         last=$(said "$seen" | grep -v '^FAILED: ' | tail -n 1)
         [ -z "$last" ] || from=$(said "$all" | grep -nxF -e "$last" | tail -n 1 | cut -d : -f 1)
         all=$(said "$all" | tail -n +"$((${from:-0} + 1))")
@@ -115,7 +115,7 @@ explain() {
 }
 
 build() {
-    begin=$(date +%s.%6N)
+    new_run
     groups=()
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
     otp_releases "$program" "$user" "$builds/otp" 7>&- 8>&-
@@ -123,13 +123,14 @@ build() {
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
         --property=UMask=0077 --property=SyslogIdentifier="${unit%.service}" \
+        --property=LogExtraFields="$run" \
         --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
         --property=LogRateLimitIntervalSec=0 --property=RuntimeMaxSec="$patience" \
         --property=WorkingDirectory="$builds/scratch/source" "${properties[@]}" --setenv=BUILD_SECRETS="$secrets" \
         --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program.pl" "$program"
     # The build has begun, so systemd has read them.
     exec 7>&- 8>&-
-    follow "$begin" "$unit"
+    follow "$run" "$unit"
 }
 
 store() {

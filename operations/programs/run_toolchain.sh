@@ -63,7 +63,7 @@ if is_at_work; then
 elif [ ! -f "$scratch/result.tar" ]; then
     start "$@"
 fi
-follow "$begin" "$unit"
+follow "--since=@$begin" "$unit"
 ! systemctl is-failed --quiet "$unit" || {
     result=$(systemctl show --property Result --value "$unit")
     [ "$result" = exit-code ] || echo "the build of the toolchain was ended ($result): make toolchain begins it anew"
