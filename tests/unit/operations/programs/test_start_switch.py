@@ -13,8 +13,8 @@ printf '%s\\n' "$@" > asked
 """
 
 # The journal in a file: unit, user id and text. It answers as journalctl does: values of one field are alternatives, and
-# all fields must match. The lines of this run have the field that systemd was asked to add, and the time in the file `clock`,
-# if it is there.
+# all fields must match. The lines of this run have the field that systemd was asked to add, and the time in the file
+# `clock`, if it is there.
 JOURNALCTL = """\
 [ "$1" != --sync ] || exit 0
 for word; do
