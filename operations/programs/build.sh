@@ -198,6 +198,8 @@ run() {
     [ "$status" -le 128 ] || killed=yes
     warnings=$((warnings + $(grep -c '^ *warning: ' "$log" || true)))
     [ "$status" != 0 ] || return 0
+    # A full disk leaves files half written, as the end of a process does.
+    ! found "/$no_room/p" > /dev/null || killed=yes
     remedy=$(advice)
     [ -z "$remedy" ] || fail "$remedy"
     [ "$status" != 137 ] || fail "the kernel ended $1, as it does when memory runs out: raise build_memory_limit, or build on a" \
@@ -205,10 +207,16 @@ run() {
     return 1
 }
 
+# As the kernel's words are, those of Elixir, and Erlang's.
+no_room='[Nn]o space left on device\|[Dd]isk quota exceeded\|[:{, ]enospc\b'
+
 # Prints the remedy for what the log says; nothing for an unknown error.
 advice() {
     local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
-    if name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
+    if found "/$no_room/p" > /dev/null; then
+        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it; the next build begins" \
+            "with what is whole"
+    elif name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
         say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
             "erlang-${name//_/-}"
     elif name=$(found 's/.*could not fetch environment variable "\([^"]*\)".*/\1/p'); then
@@ -399,7 +407,10 @@ note_secrets
 add_sources
 check_for_secrets
 step "Packing the release"
-tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
+tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || {
+    rm -f "$scratch/release.tar.gz.part"
+    fail "the release could not be packed, for the reason above"
+}
 end_kept
 replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 end_step
