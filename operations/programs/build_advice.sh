@@ -3,10 +3,16 @@
 #
 # A part of build.sh: how to go on after an error that has a known remedy.
 
+# As the kernel's words are, those of Elixir, and Erlang's.
+no_room='[Nn]o space left on device\|[Dd]isk quota exceeded\|[:{, ]enospc\b'
+
 # Prints the remedy for what the log says; nothing for an unknown error.
 advice() {
     local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
-    if name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
+    if found "/$no_room/p" > /dev/null; then
+        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it; the next build begins" \
+            "with what is whole"
+    elif name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
         say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
             "erlang-${name//_/-}"
     elif name=$(found 's/.*could not fetch environment variable "\([^"]*\)".*/\1/p'); then

@@ -13,7 +13,7 @@
 #   configured  what dependencies were configured with, as digests
 #   kept, lost  notes of unpack_sources.sh
 
-# Set by `run` when a command was killed: no other failure leaves files half written.
+# Set by `run` when a command was killed or the disk was full: no other failure leaves files half written.
 killed=''
 
 # Whether mix.exs, mix.lock or config changed since the last build that succeeded.
@@ -47,7 +47,7 @@ begin_kept() {
     if [ -f "$scratch/unfinished" ] && [ "$at" != application ]; then
         # What Mix and Hex downloaded may be half a file, too.
         rm -rf "$scratch/.mix" "$scratch/.hex" "$scratch/.cache"
-        renew_all "the build before was killed"
+        renew_all "the build before was killed, or had no room"
     elif [ "$now" != "$(cat "$scratch/made_with" 2> /dev/null)" ]; then
         renew_all "the build before had another Elixir, Erlang, Debian or settings"
     elif [[ $lost == *all* ]]; then
@@ -55,7 +55,7 @@ begin_kept() {
     elif clock_went_back; then
         renew_all "the clock went back"
     elif [ "$at" = application ]; then
-        renew_own "the build before was killed"
+        renew_own "the build before was killed, or had no room"
     elif [[ $lost == *own* ]]; then
         renew_own "files that compiling it had made are gone"
     elif [ -n "$changed" ]; then

@@ -26,8 +26,8 @@ app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 d
 shift 9
 pause=$1 secrets=$2
 shift 2
-properties=("$@") current='' entered=0 told=0
-trap 'rm -f "$archive"' EXIT
+properties=("$@") current='' entered=0 told=0 part=''
+trap 'rm -f "$archive" "$part"' EXIT
 
 # The files of the secrets stay with root.
 as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@" 7>&- 8>&-; }
@@ -136,14 +136,15 @@ build() {
 store() {
     umask 077
     tarball=$store/$app-$version.tar.gz
+    part=$tarball.part
     clear_store "$store" part
-    as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
+    as_user cat "$builds/scratch/release.tar.gz" > "$part"
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
-    echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
+    echo "$(sha256sum < "$part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     sync "$tarball.build" "$tarball.sha256"
-    replace "$tarball.part" "$tarball"
+    replace "$part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"
 }
 

@@ -14,6 +14,8 @@ directory=$2
 cd "$1"
 rm -rf new release.tar.gz release.tar.gz.part
 mkdir new
+# Without room for all of it, nothing of it stays.
+trap 'rm -rf new' EXIT
 tar -xzv --no-same-owner --no-same-permissions -C new > files.new
 mkdir -p source
 touch files lost

@@ -88,6 +88,20 @@ def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, lef
     assert there(place) == left
 
 
+@pytest.mark.parametrize(
+    ("step", "left"), [("deps.get", NOTHING), ("deps.loadpaths", NOTHING), ("release", DEPENDENCIES)]
+)
+@pytest.mark.parametrize(
+    "words", ["tar: x: Cannot write: No space left on device", "no space left on device", "{:error, :enospc}"]
+)
+def test_nothing_counts_that_a_step_without_room_was_at(place: Scratch, step: str, left: list[str], words: str) -> None:
+    place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ echo "{words}"; exit 1; }}\n{RELEASE}{MIX}')
+    done = place.build()
+    assert done.returncode == 1
+    assert "no room is left on the disk, for the reason above" in done.stdout
+    assert there(place) == left
+
+
 def test_a_power_cut_in_the_note_itself_counts_as_a_kill(place: Scratch) -> None:
     (place.source.parent / "unfinished").write_text("")
     assert there(place) == NOTHING

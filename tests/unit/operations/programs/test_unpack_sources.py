@@ -178,6 +178,17 @@ def test_sources_that_are_cut_off_leave_the_former_ones(sources: Sources, length
     assert (sources.source / "mix.exs").read_text() == "a"
 
 
+def test_sources_without_room_take_none(sources: Sources) -> None:
+    sources.unpack({"mix.exs": "1"})
+    sources.sandbox.stub(
+        "tar", 'echo part > new/part; echo "tar: part: Cannot write: No space left on device" >&2; exit 2'
+    )
+    done = sources.unpack({"mix.exs": "2"})
+    assert (done.returncode, done.stderr) == (2, b"tar: part: Cannot write: No space left on device\n")
+    assert sources.files() == ["mix.exs"]
+    assert not (sources.sandbox.directory / "new").exists()
+
+
 def test_sources_that_rsync_cannot_update_are_made_anew(sources: Sources) -> None:
     sources.unpack({"mix.exs": "a"})
     sources.write("_build/a")
