@@ -105,6 +105,9 @@ explain() {
         said "$all" | tail -n "$lines"
     fi
     ! said "$seen" | grep -q '^FAILED: ' || return 0
+    if [ -z "$seen" ]; then
+        echo "FAILED: the journal has no line of $unit, so nothing tells why: is /var/log or /run full, or read-only?"
+    fi
     case $(systemctl show --property=Result --value "$unit") in
     oom-kill)
         echo "FAILED: the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"

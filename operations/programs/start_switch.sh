@@ -22,7 +22,8 @@ systemd-run --quiet --unit="$unit" --service-type=exec --property="ExecStopPost=
 exec 9>&-
 follow "$run" "$unit" "$task_unit"
 [ -n "$seen" ] || {
-    echo "the journal has no line of $unit, so it is not known how it ended: is /var/log or /run full? make releases tells" >&2
+    echo "the journal has no line of $unit, so it is not known how it ended: is /var/log or /run full, or" \
+        "read-only? make releases tells" >&2
     exit 1
 }
 said_by_root "$run" "$unit" | grep -qE '^[a-z-]+ [^ ]+: done$'
