@@ -198,8 +198,7 @@ run() {
     [ "$status" -le 128 ] || killed=yes
     warnings=$((warnings + $(grep -c '^ *warning: ' "$log" || true)))
     [ "$status" != 0 ] || return 0
-    # A full disk leaves files half written, as the end of a process does.
-    ! found "/$no_room/p" > /dev/null || killed=yes
+    ! found "/$no_room/p" > /dev/null || full=yes
     remedy=$(advice)
     [ -z "$remedy" ] || fail "$remedy"
     [ "$status" != 137 ] || fail "the kernel ended $1, as it does when memory runs out: raise build_memory_limit, or build on a" \
@@ -214,8 +213,8 @@ no_room='[Nn]o space left on device\|[Dd]isk quota exceeded\|[:{, ]enospc\b'
 advice() {
     local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
     if found "/$no_room/p" > /dev/null; then
-        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it; the next build begins" \
-            "with what is whole"
+        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it. What this" \
+            "build made is removed, and the next one compiles everything"
     elif name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
         say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
             "erlang-${name//_/-}"
@@ -407,10 +406,7 @@ note_secrets
 add_sources
 check_for_secrets
 step "Packing the release"
-tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || {
-    rm -f "$scratch/release.tar.gz.part"
-    fail "the release could not be packed, for the reason above"
-}
+run tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || fail "the release could not be packed, for the reason above"
 end_kept
 replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 end_step
