@@ -25,7 +25,9 @@ _GIVE = (
 _CREATE = (
     "mkdir -p $place /mnt/small && mount -t tmpfs -o size=1G none /mnt/small && cp -a $place/. /mnt/small/ && "
     "chown --reference=$place /mnt/small && chmod --reference=$place /mnt/small && mount --bind /mnt/small $place && "
-    "umount /mnt/small"
+    "umount /mnt/small && "
+    # They have files open in what is below now.
+    "case $place in /var/log) systemctl restart systemd-journald ;; /var/lib/postgresql) systemctl restart 'postgresql@*' ;; esac"
 )
 
 
