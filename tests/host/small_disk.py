@@ -27,7 +27,8 @@ _CREATE = (
     "chown --reference=$place /mnt/small && chmod --reference=$place /mnt/small && mount --bind /mnt/small $place && "
     "umount /mnt/small && "
     # They have files open in what is below now.
-    "case $place in /var/log) systemctl restart systemd-journald ;; /var/lib/postgresql) systemctl restart 'postgresql@*' ;; esac"
+    "case $place in /var/log) systemctl restart systemd-journald ;; "
+    "/var/lib/postgresql) systemctl restart 'postgresql@*' ;; esac"
 )
 
 

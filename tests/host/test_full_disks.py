@@ -24,6 +24,7 @@ from tests.host.small_disk import SmallDisk
 pytestmark = [TRIXIE, pytest.mark.everything]
 
 STATE, CACHE, HOME = "/var/lib/billing_stage", "/var/cache/billing_stage-build", "/home/billing/stage"
+MEMORY = ["/tmp", "/dev/shm"]  # noqa: S108  no file is made by a name there
 
 # By their names: shell commands that succeed from then on.
 MOMENTS = {
@@ -57,18 +58,14 @@ class Case(NamedTuple):
 
 CASES = [
     *(Case(kind, place, "apply") for kind in ("bytes", "inodes", "read-only") for place in (STATE, "/etc", "/run")),
-    *(Case("bytes", place, "apply") for place in ("/tmp", "/dev/shm", HOME, "/var/lib/postgresql")),  # noqa: S108
+    *(Case("bytes", place, "apply") for place in (*MEMORY, HOME, "/var/lib/postgresql")),
     *(
         Case(kind, place, "release", moment)
         for kind in ("bytes", "inodes", "read-only")
         for place in (STATE, HOME, "/run")
         for moment in ("switch", "restarted")
     ),
-    *(
-        Case("bytes", place, "release", moment)
-        for place in ("/tmp", "/dev/shm", "/var/log")
-        for moment in ("", "switch")
-    ),  # noqa: S108
+    *(Case("bytes", place, "release", moment) for place in (*MEMORY, "/var/log") for moment in ("", "switch")),
     Case("bytes", "/home/devops", "release"),
     *(Case(kind, STATE, "migrate", "migrating") for kind in ("bytes", "inodes", "read-only")),
     Case("bytes", "/var/lib/postgresql", "migrate", "switch"),
