@@ -151,8 +151,7 @@ run() {
     [ "$status" -le 128 ] || killed=yes
     warnings=$((warnings + $(grep -c '^ *warning: ' "$log" || true)))
     [ "$status" != 0 ] || return 0
-    # A full disk leaves files half written, as the end of a process does.
-    ! found "/$no_room/p" > /dev/null || killed=yes
+    ! found "/$no_room/p" > /dev/null || full=yes
     remedy=$(advice)
     [ -z "$remedy" ] || fail "$remedy"
     [ "$status" != 137 ] || fail "the kernel ended $1, as it does when memory runs out: raise build_memory_limit, or build on a" \
@@ -303,10 +302,7 @@ note_secrets
 add_sources
 check_for_secrets
 step "Packing the release"
-tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || {
-    rm -f "$scratch/release.tar.gz.part"
-    fail "the release could not be packed, for the reason above"
-}
+run tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || fail "the release could not be packed, for the reason above"
 end_kept
 replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 end_step

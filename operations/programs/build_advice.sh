@@ -10,8 +10,8 @@ no_room='[Nn]o space left on device\|[Dd]isk quota exceeded\|[:{, ]enospc\b'
 advice() {
     local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
     if found "/$no_room/p" > /dev/null; then
-        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it; the next build begins" \
-            "with what is whole"
+        say "no room is left on the disk, for the reason above: df $scratch and df --inodes $scratch show it. What this" \
+            "build made is removed, and the next one compiles everything"
     elif name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
         say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
             "erlang-${name//_/-}"

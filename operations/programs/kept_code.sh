@@ -13,8 +13,8 @@
 #   configured  what dependencies were configured with, as digests
 #   kept, lost  notes of unpack_sources.sh
 
-# Set by `run` when a command was killed or the disk was full: no other failure leaves files half written.
-killed=''
+# Set by `run` when a command was killed, or the disk was full: no other failure leaves files half written.
+killed='' full=''
 
 # Whether mix.exs, mix.lock or config changed since the last build that succeeded.
 changed=''
@@ -47,7 +47,7 @@ begin_kept() {
     if [ -f "$scratch/unfinished" ] && [ "$at" != application ]; then
         # What Mix and Hex downloaded may be half a file, too.
         rm -rf "$scratch/.mix" "$scratch/.hex" "$scratch/.cache"
-        renew_all "the build before was killed, or had no room"
+        renew_all "the build before was killed"
     elif [ "$now" != "$(cat "$scratch/made_with" 2> /dev/null)" ]; then
         renew_all "the build before had another Elixir, Erlang, Debian or settings"
     elif [[ $lost == *all* ]]; then
@@ -55,7 +55,7 @@ begin_kept() {
     elif clock_went_back; then
         renew_all "the clock went back"
     elif [ "$at" = application ]; then
-        renew_own "the build before was killed, or had no room"
+        renew_own "the build before was killed"
     elif [[ $lost == *own* ]]; then
         renew_own "files that compiling it had made are gone"
     elif [ -n "$changed" ]; then
@@ -154,6 +154,8 @@ end_kept() {
 # At every end of the program. After an ordinary failure, such as a compile error, mix goes on where it was.
 leave_kept() {
     local status=$?
+    # The room is not ours alone.
+    [ -z "$full" ] || rm -rf "$scratch/source" "$scratch/release.tar.gz.part"
     [ -n "$killed" ] || [ "$status" -gt 125 ] || {
         sync --file-system "$scratch"
         rm -f "$scratch/unfinished"

@@ -34,7 +34,7 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path, *, 
     + builds: whether it can build; the compiler's packages take a minute
     """
     project = Project.copy(directory / "project", prepared.vaults)
-    project.edit("all", settle_time=1, repository=str(_repository(directory)), build_packages=["erlang-p1-pgsql"])
+    project.edit("all", settle_time=1, repository=str(repository(directory)), build_packages=["erlang-p1-pgsql"])
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer], forgets=True) as booted:
         host = Host(booted, project)
         project.apply().require_success()
@@ -47,7 +47,7 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path, *, 
         yield host
 
 
-def _repository(directory: Path) -> Path:
+def repository(directory: Path) -> Path:
     path = seed_application(directory / "billing")
     identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
     for words in (
@@ -82,7 +82,7 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     """
 
     def on_old(host: Host) -> None:
-        _without_second_migration(host)
+        without_second_migration(host)
         if linked(host.machine, "stage") != "0.1.0":
             entry_point(host, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
         host.machine.run("cd /home/billing/stage/releases && ls -A | grep -vx 0.1.0 | xargs -r rm -r")
@@ -94,7 +94,7 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
 
     def unmigrated(host: Host) -> None:
         on_new(host)
-        _without_second_migration(host)
+        without_second_migration(host)
 
     def changed(host: Host) -> None:
         on_new(host)
@@ -156,7 +156,7 @@ def _was_good(host: Host, version: str) -> bool:
     return [*last[3:4], *last[5:6]] == [version, "good"]
 
 
-def _without_second_migration(host: Host) -> None:
+def without_second_migration(host: Host) -> None:
     if psql(host.machine, "stage", f"SELECT 1 FROM schema_migrations WHERE version = {_SECOND_MIGRATION}"):
         psql(host.machine, "stage", f"DELETE FROM schema_migrations WHERE version = {_SECOND_MIGRATION}")
         psql(host.machine, "stage", "ALTER TABLE invoices DROP COLUMN IF EXISTS paid")

@@ -19,6 +19,7 @@ from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Run
 from tests.host.releases import seed_application, wait_until
 from tests.host.releasing import PYINFRA, begun, release, version
+from tests.host.small_disk import SmallDisk
 
 # What it needs of Debian is the same on both releases.
 pytestmark = TRIXIE
@@ -109,6 +110,27 @@ def test_building_again_what_is_there_already(host: Host, repository: Path) -> N
     assert stored(host) == [f"{built}.2", built]
     release(host, "stage").require_success()
     assert version(host.machine, "stage") == f"{built}.2"
+
+
+def test_a_build_whose_disk_fills_up_gives_its_room_back(host: Host, repository: Path) -> None:
+    disk = SmallDisk(host.machine, "/var/cache/billing_stage-build")
+    disk.create()
+    before = stored(host)
+    host.project.edit("stage", build_commands=["head -c 500M /dev/zero > waste"])
+    disk.limit(100)
+    run = build(host, REBUILD="1")
+    host.project.edit("stage", build_commands=["mkdir -p priv && echo hooked > priv/hook"])
+    assert (run.exit_code, "FAILED: no room is left on the disk, for the reason above" in run.output) == (2, True), (
+        run.output
+    )
+    assert stored(host) == before
+    # With the room that the build gave back.
+    build(host, REBUILD="1").require_success()
+    disk.take_room("inodes")
+    refused = build(host, REBUILD="1")
+    disk.make_room()
+    sentence = "the file system /var/cache/billing_stage-build has no inodes left"
+    assert (refused.exit_code, sentence in refused.output) == (2, True), refused.output
 
 
 def test_a_build_for_another_environment_is_not_released(host: Host, repository: Path) -> None:
