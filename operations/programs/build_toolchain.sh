@@ -181,7 +181,8 @@ try() {
 }
 
 # A toolchain that is half made takes more than a gigabyte.
-trap 'rm -rf "$scratch/root" "$scratch/erlang" "$scratch/elixir"' EXIT
+# bash runs this also in a watch of `step` that is killed in its first moment.
+trap '[ "$BASHPID" != $$ ] || rm -rf "$scratch/root" "$scratch/erlang" "$scratch/elixir"' EXIT
 rm -rf root result.tar
 [ -z "$ERLANG_VERSION" ] || fetch erlang "Erlang $ERLANG_VERSION" "$ERLANG_URL" "$ERLANG_SHA256"
 fetch elixir "Elixir $ELIXIR_VERSION" "$ELIXIR_URL" "$ELIXIR_SHA256"

@@ -254,7 +254,8 @@ def test_a_killed_build_leaves_nothing_that_the_next_one_takes(host: Host) -> No
     (host.scratch / "result.part").write_text("half")
     (host.scratch / "erlang.archive").write_text("half")
     (host.toolchains / f"{KEY}.part/old").mkdir(parents=True)
-    assert host.run().returncode == 0
+    done = host.run()
+    assert done.returncode == 0, done.stdout
     assert sorted(path.name for path in host.destination.iterdir()) == ["bin", "distribution", "lib"]
     assert sorted(path.name for path in host.toolchains.iterdir()) == [".lock", KEY]
 
