@@ -63,10 +63,10 @@ def test_only_websockets_reach_the_application(host: Host) -> None:
     seen = []
     for upgrade in ("h2c", "websocket"):
         host.machine.run(
-            f"systemd-run --quiet --collect --unit heard --property StandardOutput=truncate:/run/heard"
-            f" perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:4001), Listen => 1,"
-            f" ReuseAddr => 1) or die; print qq(ready\\n); $c = $s->accept; sysread $c, $_, 4096; print'"
-            f" && until grep -q ready /run/heard; do sleep 0.1; done"
+            "systemd-run --quiet --collect --unit heard --property StandardOutput=truncate:/run/heard"
+            " perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:4001), Listen => 1,"
+            " ReuseAddr => 1) or die; print qq(ready\\n); $c = $s->accept; sysread $c, $_, 4096; print'"
+            " && until grep -q ready /run/heard; do sleep 0.1; done"
         )
         with contextlib.suppress(ConnectionError):
             get(host.machine.address, STAGE, Upgrade=upgrade, Connection="Upgrade, HTTP2-Settings")
