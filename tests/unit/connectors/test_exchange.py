@@ -61,6 +61,14 @@ def test_one_that_fails_does_not_disturb_the_others() -> None:
     }
 
 
+def test_a_first_command_that_reads_its_input_leaves_the_script_alone() -> None:
+    """As sudo does with log_input."""
+    commands = [ask("sh -c 'echo looked'")]
+    answered, first = run(commands, "sh -c 'cat; echo changed'")
+    assert first == Answer(0, b"changed\n", b"")
+    assert answered == {commands[0]: Answer(0, b"looked\n", b"")}
+
+
 def test_they_run_side_by_side(tmp_path: Path) -> None:
     # Each waits for the other.
     commands = [
