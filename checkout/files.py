@@ -49,8 +49,8 @@ def require_inside(checkout: Path, path: Path) -> None:
         inside = False
     if not inside:
         raise ApplicationError(
-            f"{path.relative_to(checkout)} is a link, or below one, that leads out of {checkout}: put the file itself there. "
-            "Nothing was changed"
+            f"{path.relative_to(checkout)} is a link, or below one, that leads out of {checkout}: put the file itself "
+            "there. Nothing was changed"
         )
 
 
