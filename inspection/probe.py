@@ -159,6 +159,15 @@ def in_release(environment: Environment, *arguments: str) -> list[str]:
     return ["sudo", "-n", "-u", environment.user, *_in_directory(environment, environment.release_script, *arguments)]
 
 
+def in_release_from_input(environment: Environment, *arguments: str) -> list[str]:
+    """As `in_release`, with one more argument, which comes over standard input. No command line that sudo logs has it.
+
+    + arguments: of `bin/<release>`, before that one
+    """
+    words = shell_program("rpc_from_input.sh", environment.release_script, *arguments)
+    return ["sudo", "-n", "-u", environment.user, *_in_directory(environment, *words)]
+
+
 def node_output(host: Host, environment: Environment, expression: str, *, while_starting: bool = False) -> list[str]:
     """The lines an Elixir expression prints in the running node; none when the node does not answer.
 

@@ -57,6 +57,11 @@ def test_a_command_of_the_release_has_its_directory_and_variables(run: Run, tmp_
     assert done.returncode == 3
 
 
+def test_an_expression_comes_over_standard_input(run: Run) -> None:
+    done = run("rpc_from_input.sh", "sh", "-c", 'printf "%s|" "$@"; cat', "sh", "rpc", stdin="IO.puts('ü')\n\"$x\"\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "rpc|IO.puts('ü')\n\"$x\"\n|", "")
+
+
 def test_without_a_release_nothing_runs(run: Run, tmp_path: Path) -> None:
     (tmp_path / "variables").touch()
     done = run("in_release.sh", f"{tmp_path}/variables", f"{tmp_path}/billing", "echo", "ran")
