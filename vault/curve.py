@@ -73,7 +73,7 @@ def _bech32(text: str) -> bytes:
     # BIP 173: 52 letters of 5 bits hold 256 bits and 4 of padding; 6 letters of checksum follow.
     letters = text.lower().rpartition("1")[2][:-6]
     if len(letters) != 52:
-        raise ValueError("no key of 32 bytes")
+        raise ValueError("no X25519 key")
     number = 0
     for letter in letters:
         number = number << 5 | _BECH32.index(letter)

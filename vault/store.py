@@ -135,6 +135,17 @@ def open_authentic(
     return opened
 
 
+def lacks_seal(path: Path, identity: str | None = None) -> bool:
+    """Whether a vault is from before there were seals, so that nobody can tell who wrote it.
+
+    + path: the vault
+    + identity: as for `open_vault`
+
+    Raises VaultError when the vault cannot be opened.
+    """
+    return _open(read_vault(path), path, find_identities(identity)).seal is None
+
+
 def _open(sealed: bytes, path: Path, identities: Identities) -> Opened:
     text = _decrypt(sealed, path, identities)
     marked, rest = b"", text

@@ -15,6 +15,10 @@ Reader = Callable[[Path], tuple[Seal, bytes] | None]
 Consent = Callable[[Sequence[str]], None]
 
 
+class ForgeryError(VaultError):
+    """A vault that somebody may have written who cannot open the real one."""
+
+
 def refuse_new_recipients(names: Sequence[str]) -> None:
     """Raise VaultError: the answer where nobody can be asked.
 
@@ -77,7 +81,7 @@ def _require_known_author(
 
 
 def _refusal(path: Path, reason: str) -> VaultError:
-    return VaultError(
+    return ForgeryError(
         f"{shown(path)} may be forged: {reason}. See who changed it, `git log -- {shown(path)}`, and restore it. "
         "If you know that it is right, `make vault-recipients TRUST=1` seals it anew"
     )
