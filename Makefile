@@ -12,6 +12,7 @@ text = $(if $(call given,$(1)),$(call quoted,$(call given,$(1))))
 each = $(foreach word,$(call given,$(1)),$(call quoted,$(word)))
 ENVIRONMENTS = $(if $(call given,ENV),-- $(call each,ENV))
 ANSWER = $(call flag,YES,yes)
+READERS = $(ANSWER) $(call flag,NEW,new-recipients)
 BUILD = $(call option,REF,ref) $(call flag,UNCOMMITTED,uncommitted) $(call flag,REBUILD,rebuild) $(call flag,FETCH,fetch) $(call flag,VERBOSE,verbose)
 # MAKEFLAGS of the shell; on level 1 and deeper it is another make's, which somebody called with these variables.
 STRAY = $(shell tr '\0' '\n' < /proc/$$PPID/environ 2>&- | grep -E '^(GNU)?MAKEFLAGS=(.*[[:space:]])?[A-Za-z_]+[:+?]*=')
@@ -72,19 +73,19 @@ app-apply: $(VENV) ## Plan, ask, change a checkout: APP=../billing
 	$(PYTHON) -m commands.app_apply $(call option,APP,app) $(ANSWER) $(ENVIRONMENTS)
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 vault-init: $(VENV) ## Make strong values for missing secrets: ENV=stage
-	$(PYTHON) -m commands.vault_init $(ANSWER) $(ENVIRONMENTS)
+	$(PYTHON) -m commands.vault_init $(READERS) $(ENVIRONMENTS)
 vault-edit: $(VENV) ## Edit the secrets in your editor: ENV=stage
-	$(PYTHON) -m commands.vault_edit $(ANSWER) $(ENVIRONMENTS)
+	$(PYTHON) -m commands.vault_edit $(READERS) $(ENVIRONMENTS)
 vault-set: $(VENV) ## Store a value, from standard input: ENV=stage KEY=…
-	$(PYTHON) -m commands.vault_set $(call option,KEY,key) $(ANSWER) $(ENVIRONMENTS)
+	$(PYTHON) -m commands.vault_set $(call option,KEY,key) $(READERS) $(ENVIRONMENTS)
 vault-show: $(VENV) ## Show a value: ENV=stage KEY=…
 	$(PYTHON) -m commands.vault_show $(call option,KEY,key) $(ENVIRONMENTS)
 vault-rotate: $(VENV) ## Make a new strong value: ENV=stage KEY=…
-	$(PYTHON) -m commands.vault_rotate $(call option,KEY,key) $(ANSWER) $(ENVIRONMENTS)
+	$(PYTHON) -m commands.vault_rotate $(call option,KEY,key) $(READERS) $(ENVIRONMENTS)
 vault-import: $(VENV) ## Store the variables of a file: ENV=stage FILE=.env
-	$(PYTHON) -m commands.vault_import $(call option,FILE,file) $(ANSWER) $(ENVIRONMENTS)
-vault-recipients: $(VENV) ## Encrypt all vaults for vault/recipients.txt
-	$(PYTHON) -m commands.vault_recipients $(ANSWER)
+	$(PYTHON) -m commands.vault_import $(call option,FILE,file) $(READERS) $(ENVIRONMENTS)
+vault-recipients: $(VENV) ## Seal and encrypt all vaults; NEW=1 new readers
+	$(PYTHON) -m commands.vault_recipients $(READERS) $(call flag,TRUST,trust)
 # --- A throwaway machine ---------------------------------------------------------------------------------------------
 demo: sandbox-up ## Show both environments on it
 	$(PYTHON) -m tests.sandbox.demo

@@ -18,11 +18,12 @@ def from_disk(checkout: Path) -> Read:
 
     + checkout: its directory
 
-    The reader raises ApplicationError when a file is not UTF-8.
+    The reader raises ApplicationError when a file is not UTF-8, and when a link leads out of the checkout.
     """
 
     def read(name: str) -> str | None:
         path = checkout / name
+        require_inside(checkout, path)
         try:
             return path.read_text() if path.is_file() else None
         except UnicodeDecodeError as error:
@@ -31,6 +32,26 @@ def from_disk(checkout: Path) -> Read:
             ) from None
 
     return read
+
+
+def require_inside(checkout: Path, path: Path) -> None:
+    """Refuse a path that a link of the checkout leads elsewhere, such as to a file in a home: it would be shown or written.
+
+    + checkout: its directory
+    + path: below it; the file may be missing
+
+    Raises ApplicationError.
+    """
+    try:
+        inside = path.resolve().is_relative_to(checkout.resolve())
+    except (OSError, RuntimeError):
+        # A circle of links; Python 3.13 makes it an OSError.
+        inside = False
+    if not inside:
+        raise ApplicationError(
+            f"{path.relative_to(checkout)} is a link, or below one, that leads out of {checkout}: put the file itself "
+            "there. Nothing was changed"
+        )
 
 
 def with_line_ends_of(path: Path, text: str) -> str:

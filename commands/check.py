@@ -10,12 +10,14 @@ from group_data.schema.inventory import examine
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.problem import Problem
 from preflight.check import (
+    forged,
     missing_passwords,
     not_compared,
     open_vaults,
     report,
     reserved_groups,
     shared_cookies,
+    unsealed,
 )
 from preflight.inventory import InventoryError, read_inventory
 from preflight.secret_variables import different_variables, missing_build_secrets
@@ -35,7 +37,7 @@ def command() -> int:
     except InventoryError as error:
         return report([error.problem])
     vaults = open_vaults(subjects)
-    problems += [*shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
+    problems += [*forged(subjects, vaults), *shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
     problems += different_variables(subjects, vaults.opened)
     problems += missing_build_secrets(subjects, vaults.opened)
     if problems:
@@ -46,6 +48,8 @@ def command() -> int:
         f"{_count(len(subjects), 'environment')} on {_count(machines, 'machine')}: no problem; cookies compared: "
         + "; ".join([compared, *not_compared(vaults)])
     )
+    for sentence in unsealed(subjects, vaults):
+        click.echo(sentence)
     return 0
 
 

@@ -15,6 +15,7 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 
 from commands import options
+from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
@@ -69,9 +70,9 @@ def _print(told: Mapping[str, list[Finding]]) -> None:
             continue
         click.secho(environment, bold=True)
         for finding in found:
-            click.secho(f"  {finding.what}", fg="red")
-            click.echo(f"    Why:  {finding.why}")
-            click.echo(f"    Mend: {finding.mend}")
+            click.secho(f"  {shown(finding.what)}", fg="red")
+            click.echo(f"    Why:  {shown(finding.why)}")
+            click.echo(f"    Mend: {shown(finding.mend)}")
 
 
 if __name__ == "__main__":

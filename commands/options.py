@@ -176,6 +176,9 @@ yes = click.option("--yes", is_flag=True, help="Go ahead without a question.")
 shut_out = click.option(
     "--yes", is_flag=True, help="Even when it shuts you out: recipients.txt names no key you can use."
 )
+new_recipients = click.option(
+    "--new-recipients", is_flag=True, help="Encrypt for recipients who are new in recipients.txt, without a question."
+)
 application = click.option(
     "--app", type=click.Path(path_type=Path), metavar="PATH", help="The application's checkout, such as ../billing."
 )

@@ -13,6 +13,7 @@ from pyinfra.api import Host
 from commands import options
 from commands.remote import sentence, targets
 from connectors import openssh
+from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from inspection.probe import in_release
 from operations.host.ssh import ssh
@@ -47,7 +48,7 @@ def _silence(host: Host, environment: Environment) -> str | None:
     if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
         return sentence(end, host)
     if "there is no release yet" in run.stderr:
-        return run.stderr.strip()
+        return shown(run.stderr.strip())
     name = environment.environment
     return f"{environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more"
 

@@ -11,11 +11,12 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 
 from commands import options
+from connectors.terminal import shown
 from inspection.ask import ask, fact
 from operations.release.choice import describe
 from operations.release.dumps import Dumps, DumpsOnHost
 from operations.release.dumps import paths as dump_paths
-from operations.release.history import Releases, ReleasesOnHost, paths
+from operations.release.history import Releases, ReleasesOnHost, Revision, paths
 from preflight import interruption
 from preflight.selection import select_committed
 
@@ -106,6 +107,7 @@ def _print(environment: str, releases: Releases, elsewhere: Mapping[str, Mapping
     if not releases.present:
         click.echo("  no release")
     for revision in list(reversed(releases.revisions))[:LOGGED]:
+        revision = Revision(*map(shown, revision))
         what = f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}"
         about = f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)"
         # A version with its stamp leaves no room for the rest on a terminal of 80 columns.
@@ -116,9 +118,9 @@ def _print(environment: str, releases: Releases, elsewhere: Mapping[str, Mapping
 
 def _print_dumps(dumps: Dumps) -> None:
     for dump in reversed(dumps.dumps):
-        click.echo(f"    dump {dump.described()}")
+        click.echo(f"    dump {shown(dump.described())}")
     for name in dumps.kept:
-        click.echo(f"    database {name}, from before a restore")
+        click.echo(f"    database {shown(name)}, from before a restore")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,18 @@
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 
 from connectors import openssh
+from connectors.terminal import copy
 from group_data.schema.environment import Environment
 from inspection.ask import address
 from operations.host.ssh import ssh
@@ -41,7 +44,18 @@ def started(
     with tempfile.NamedTemporaryFile(prefix="ssh-") as words:
         line = ssh(host, command, terminal=terminal)
         # A program of the name may stand in PATH for ssh: the first word stays.
-        with subprocess.Popen([line[0], "-E", words.name, *line[1:]], stdin=stdin) as run:
+        # A command with a terminal steers it, as an editor does. Of any other, the terminal gets what it cannot obey.
+        filtered = {
+            name: stream
+            for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr))
+            if not terminal and stream.isatty()
+        }
+        out, err = (subprocess.PIPE if name in filtered else None for name in ("stdout", "stderr"))
+        with subprocess.Popen([line[0], "-E", words.name, *line[1:]], stdin=stdin, stdout=out, stderr=err) as run:
+            copies = [Thread(target=copy, args=(getattr(run, name), stream)) for name, stream in filtered.items()]
+            for thread in copies:
+                thread.daemon = True
+                thread.start()
 
             def end(number: int, _: object) -> None:
                 run.terminate()
@@ -51,17 +65,26 @@ def started(
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, end)
             yield run, Path(words.name)
+            for thread in copies:
+                thread.join()
 
 
-def wait_for_ssh(host: Host, command: Sequence[str], goes_on: str, *, terminal: bool = False) -> int:
+def wait_for_ssh(
+    host: Host, command: Sequence[str], goes_on: str, *, terminal: bool = False, text: str | None = None
+) -> int:
     """The exit code of a command on a host. Raises ConnectError if the connection could not be made or was lost.
 
     + host: host of the inventory
     + command: program and arguments
     + goes_on: sentence about the command on the host once the connection is lost
     + terminal: whether the command gets a terminal
+    + text: standard input of the command; default: that of this process
     """
-    with started(host, command, terminal=terminal) as (run, words):
+    with started(host, command, terminal=terminal, stdin=None if text is None else subprocess.PIPE) as (run, words):
+        if run.stdin:
+            # A lost connection closes it before all is sent. ssh then says so.
+            with suppress(OSError), run.stdin:
+                run.stdin.write((text or "").encode())
         return exit_code(run.wait(), words.read_text(errors="replace"), host, goes_on)
 
 

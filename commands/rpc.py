@@ -1,6 +1,6 @@
 """Run an Elixir expression in the running node.
 
-Local users of the host can read the expression in the process list: write no secret into it.
+Local users of the host can read the expression in the process list while it runs: write no secret into it. No log has it.
 
 Exit code: that of the command on the host. 1: also if it cannot run there or the connection is lost, and standard error
 says why.
@@ -10,7 +10,7 @@ import click
 
 from commands import options
 from commands.remote import targets, wait_for_ssh
-from inspection.probe import in_release
+from inspection.probe import in_release_from_input
 
 
 @options.command(__doc__)
@@ -23,7 +23,7 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> int
         raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
     [(host, chosen), *_] = targets([environment])
     goes_on = f"The expression may go on in the node: make logs ENV={chosen.environment} shows what it logs."
-    return wait_for_ssh(host, in_release(chosen, chosen.tool.rpc, expression), goes_on)
+    return wait_for_ssh(host, in_release_from_input(chosen, chosen.tool.rpc), goes_on, text=expression)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from connectors.terminal import shown
 from inspection.health import Reading
 
 # Columns of the terminal; a wider table cuts machines' addresses or versions.
@@ -78,14 +79,15 @@ def _block(status: Status, columns: int) -> Iterator[str]:
     longest = max(map(len, labels.values()))
     for name, label in labels.items():
         reading: Reading = getattr(status, name)
-        [shown] = _cells([reading.text], [columns - longest - 2 * len(_GAP)])
-        yield f"{_GAP}{label.ljust(longest)}{_GAP}{_coloured(shown, reading)}"
+        [cell] = _cells([shown(reading.text, WIDTH)], [columns - longest - 2 * len(_GAP)])
+        yield f"{_GAP}{label.ljust(longest)}{_GAP}{_coloured(cell, reading)}"
 
 
 def _columns(table: Sequence[Status], columns: Sequence[int]) -> Iterator[str]:
     heading = [Status._fields[column].replace("_", " ") for column in columns]
     rows = [[status[column] for column in columns] for status in table]
-    texts = [[reading.text for reading in row] for row in rows]
+    # A longer text of a host would push all others out of sight.
+    texts = [[shown(reading.text, WIDTH) for reading in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heading, *texts, strict=True)]
     # This column may be cut: the machine's address, or the release's version.
     widest = 1

@@ -4,7 +4,7 @@ It runs in a VM of its own, which gets the variables, the sandbox and the limits
 task_timeout. The application is loaded, and not started. The expression ends with this command: Ctrl-C and a lost
 connection stop it on the host.
 
-Local users of the host can read the expression in the process list: write no secret into it.
+Local users of the host can read the expression in the process list: write no secret into it. No log has it.
 
 Exit code: that of the VM. 1: also if it cannot run there or the connection is lost, and standard error says why.
 """
@@ -34,30 +34,32 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> int
         raise click.UsageError("Say what to run: make task ENV=stage EXPR='IO.puts(1 + 1)'", ctx)
     [(host, chosen), *_] = targets([environment])
     goes_on = f"The host stops the expression {PATIENCE} seconds after the last sign of life, unless it ended before."
-    with started(host, words(chosen, expression), stdin=subprocess.PIPE) as (run, said):
+    with started(host, words(chosen), stdin=subprocess.PIPE) as (run, said):
         ended = Event()
-        Thread(target=_beat, args=(run, ended), daemon=True).start()
+        Thread(target=_send, args=(run, expression, ended), daemon=True).start()
         code = run.wait()
         ended.set()
         return exit_code(code, said.read_text(errors="replace"), host, goes_on)
 
 
-def words(environment: Environment, expression: str) -> list[str]:
-    """The argument list that evaluates the expression on the host, in a unit with a name of its own.
+def words(environment: Environment) -> list[str]:
+    """The argument list that evaluates what comes over standard input, in a unit with a name of its own.
 
     + environment: of the application
-    + expression: Elixir
     """
     unit = f"{environment.task_unit.removesuffix('.service')}-{uuid.uuid4().hex[:8]}.service"
     arguments = program.words(
         "task.sh", environment.unit_path, environment.app_path, environment.release_script, environment.tool.eval, unit,
-        str(environment.task_timeout), str(PATIENCE), expression,
+        str(environment.task_timeout), str(PATIENCE),
     )  # fmt: skip
     return ["sudo", "-n", *arguments]
 
 
-def _beat(run: subprocess.Popen[bytes], ended: Event) -> None:
+def _send(run: subprocess.Popen[bytes], expression: str, ended: Event) -> None:
     try:
+        if run.stdin:
+            run.stdin.write(expression.encode() + b"\0")
+            run.stdin.flush()
         while run.stdin and not ended.wait(BEAT):
             run.stdin.write(b"\n")
             run.stdin.flush()

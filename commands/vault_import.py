@@ -13,7 +13,7 @@ import click
 
 from commands import options
 from commands.deployment import ask
-from commands.vault_places import place, settings, stored
+from commands.vault_places import consent, place, settings, stored
 from vault import env_file
 from vault.change import open_place
 from vault.keys import VaultError
@@ -23,8 +23,9 @@ from vault.keys import VaultError
 @options.environment
 @click.option("--file", type=click.Path(path_type=Path), metavar="PATH", help="The file, such as ../billing/.env.")
 @click.option("--yes", is_flag=True, help="Overwrite without a question, and even when it shuts you out of the vault.")
+@options.new_recipients
 @click.pass_context
-def command(ctx: click.Context, environment: str, file: Path | None, yes: bool) -> None:
+def command(ctx: click.Context, environment: str, file: Path | None, yes: bool, new_recipients: bool) -> None:
     """Read, ask, and store."""
     if file is None:
         raise click.UsageError(f"Say which file: make {options.target(ctx)} ENV={environment} FILE=../billing/.env")
@@ -32,7 +33,7 @@ def command(ctx: click.Context, environment: str, file: Path | None, yes: bool) 
     found = env_file.read(_content(file), chosen)
     for name, reason in found.skipped.items():
         click.echo(f"left out: {ascii(name).strip(chr(39))}: {reason}")
-    vault = open_place(place(environment), shut_out=yes)
+    vault = open_place(place(environment), shut_out=yes, consent=consent(accepted=new_recipients, yes=yes))
     new = _different(found.taken, vault.values)
     if not new:
         click.echo(f"{file} has nothing for the vault that is not there already: nothing changed")

@@ -1,8 +1,12 @@
 """The vaults of the inventory, and what their commands say about a key."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from commands.deployment import ask
 from group_data.schema.environment import Environment
 from group_data.schema.problem import no_environment
 from group_data.schema.reserved import source_of
@@ -10,6 +14,7 @@ from group_data.schema.secrets import REQUIRED_KEYS, Secrets, group_data_line, i
 from preflight.inventory import load
 from vault import store
 from vault.keys import VaultError, shown
+from vault.trust import Consent, refuse_new_recipients
 from vault.upkeep import Place
 
 
@@ -59,6 +64,24 @@ def require_free(environment: Environment, key: str) -> None:
     """
     if environment.makes_variable(key):
         raise VaultError(f"{key} is made from {source_of(key)}: it has no value of its own")
+
+
+def consent(*, accepted: bool, yes: bool) -> Consent:
+    """The question about recipients who are new since the last seal. `--yes` is no answer to it.
+
+    + accepted: whether the operator has accepted them with an option
+    + yes: whether the operator wants no question, so that the answer is no
+    """
+
+    def answer(names: Sequence[str]) -> None:
+        if accepted:
+            return
+        if yes or sys.stdin is None or not sys.stdin.isatty():
+            refuse_new_recipients(names)
+        click.echo("\n  ".join(["New in recipients.txt since the vault was sealed:", *names]), err=True)
+        ask("May each of them read all secrets in it?", yes=False)
+
+    return answer
 
 
 def stored(environment: Environment, path: Path, verb: str, keys: Sequence[str]) -> str:

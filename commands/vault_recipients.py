@@ -1,4 +1,4 @@
-"""Encrypt all vaults for vault/recipients.txt.
+"""Seal all vaults, and encrypt them for vault/recipients.txt.
 
 Exit code 0: done, or nothing to do. 1: refused or failed, with one message on standard error. 2: wrong usage. 130:
 interrupted.
@@ -12,9 +12,12 @@ from vault import upkeep
 
 @options.command(__doc__, options.VaultCommand)
 @options.shut_out
-def command(yes: bool) -> None:
+@options.new_recipients
+@click.option("--trust", is_flag=True, help="Vouch for vaults that may be forged, and seal them.")
+def command(yes: bool, new_recipients: bool, trust: bool) -> None:
     """Encrypt the vaults."""
-    click.echo(upkeep.encrypt_anew(vault_places.places(), shut_out=yes))
+    consent = vault_places.consent(accepted=new_recipients, yes=yes)
+    click.echo(upkeep.encrypt_anew(vault_places.places(), shut_out=yes, trust=trust, consent=consent))
 
 
 if __name__ == "__main__":

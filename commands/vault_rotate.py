@@ -10,7 +10,7 @@ import click
 
 from commands import options
 from commands.deployment import ask
-from commands.vault_places import place, require_free, settings, stored
+from commands.vault_places import consent, place, require_free, settings, stored
 from group_data.schema.environment import Environment
 from vault.change import open_place, value_of
 from vault.keys import VaultError
@@ -21,13 +21,14 @@ from vault.upkeep import strong_value
 @options.environment
 @options.key
 @click.option("--yes", is_flag=True, help="Go ahead without a question, and even when it shuts you out of the vault.")
-def command(environment: str, key: str, yes: bool) -> None:
+@options.new_recipients
+def command(environment: str, key: str, yes: bool, new_recipients: bool) -> None:
     """Say what it costs, ask, and change the value."""
     chosen = settings(environment)
     require_free(chosen, key)
     if key == "appsignal_push_api_key":
         raise VaultError("AppSignal makes this key: store the one it gives you with `make vault-set`")
-    vault = open_place(place(environment), shut_out=yes)
+    vault = open_place(place(environment), shut_out=yes, consent=consent(accepted=new_recipients, yes=yes))
     # Refuses a key that is not there.
     value_of(vault.place, key)
     click.echo(_cost(chosen, key), err=True)

@@ -13,7 +13,7 @@ from getpass import getpass
 import click
 
 from commands import options
-from commands.vault_places import place, require_free, settings, stored
+from commands.vault_places import consent, place, require_free, settings, stored
 from vault.change import open_place
 from vault.keys import VaultError
 
@@ -22,11 +22,12 @@ from vault.keys import VaultError
 @options.environment
 @options.key
 @options.shut_out
-def command(environment: str, key: str, yes: bool) -> None:
+@options.new_recipients
+def command(environment: str, key: str, yes: bool, new_recipients: bool) -> None:
     """Store the value."""
     chosen = settings(environment)
     require_free(chosen, key)
-    vault = open_place(place(environment), shut_out=yes)
+    vault = open_place(place(environment), shut_out=yes, consent=consent(accepted=new_recipients, yes=yes))
     value = _value(key)
     verb = "changed" if key in vault.values else "added"
     if vault.values.get(key) == value:

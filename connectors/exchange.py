@@ -23,6 +23,9 @@ _GRACE = 10
 # and it maps files of 64 MiB.
 LIMIT = 64 * 1024 * 1024
 
+# Bytes of all answers together, unpacked: a stream of 400 kB can unpack to gigabytes. Answers beyond it do not count.
+STREAM_LIMIT = LIMIT + 1024 * 1024
+
 # sudo 1.9 ends with this status and this line if the user does not exist, before it runs any command.
 _UNKNOWN_USER = (1, b"sudo: unknown user")
 
@@ -82,10 +85,19 @@ def answers(commands: Sequence[Command], stream: bytes) -> tuple[dict[Command, A
     command, or if the stream does not contain its end.
     """
     try:
-        kept = _unpack(zlib.decompress(after_mark(stream)[0], wbits=31))
+        kept = _unpack(_inflate(after_mark(stream)[0]))
     except (zlib.error, ValueError):
         return {}, None
     return dict(_of_groups(commands, kept)), _answer(kept, "first")
+
+
+def _inflate(stream: bytes) -> bytes:
+    """The unpacked stream. Raises ValueError when it is longer than STREAM_LIMIT or has no end, and zlib.error."""
+    inflate = zlib.decompressobj(wbits=31)
+    content = inflate.decompress(stream, STREAM_LIMIT)
+    if not inflate.eof:
+        raise ValueError("no end within the limit")
+    return content
 
 
 def _group(commands: Sequence[Command]) -> str:

@@ -8,11 +8,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from connectors.terminal import harmless
+
 # The line after which the words are the command's.
 MARK = "deploy: the answer begins"
 
 # Bytes that a login shell may print before a session for files.
 _NOISE = 65536
+
+# Characters of a command's output. More is no answer to anything that is asked here, and would fill this computer's memory.
+LIMIT = 64 * 1024 * 1024
 
 # As a line of a shell script.
 ANNOUNCE = f"echo '{MARK}'"
@@ -56,8 +61,14 @@ def skip_noise(read: Callable[[], bytes]) -> bool:
     return True
 
 
+class TooMuchError(OSError):
+    """A host that answers without an end."""
+
+
 class Framed:
-    """An output of a command without what comes before the mark.
+    """An output of a command without what comes before the mark, and without what a terminal would obey.
+
+    Iteration raises TooMuchError when the output is longer than LIMIT.
 
     + output: file of lines
     + found: is told whether something came before the mark
@@ -70,10 +81,15 @@ class Framed:
         self.noisy: bool | None = None
 
     def __iter__(self) -> Iterator[str]:
-        noise = False
-        for line in self._output:
+        noise, left = False, LIMIT
+        # By size, because a line may have no end.
+        while line := self._output.readline(left + 1):
+            left -= len(line)
+            if left < 0:
+                self._output.close()
+                raise TooMuchError(f"it sent more than {LIMIT // 2**20} MiB: that is no answer")
             if self.noisy is not None:
-                yield line
+                yield harmless(line)
             elif line.rstrip().endswith(MARK):
                 # Words without a new line at their end stand before the mark.
                 self.noisy = noise or line.strip() != MARK

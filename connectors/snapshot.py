@@ -38,8 +38,9 @@ from typing_extensions import override
 from connectors import memory
 from connectors.client import Client
 from connectors.connector import Connector
-from connectors.exchange import Answer, Command, answers, script
+from connectors.exchange import STREAM_LIMIT, Answer, Command, answers, script
 from connectors.frame import MARK, after_mark
+from connectors.terminal import harmless
 from connectors.transport import BROKEN
 
 # Number of hosts that share a connection. sshd allows ten sessions in one (MaxSessions in sshd_config(5)); each host may use
@@ -177,7 +178,7 @@ class Connection:
         """Use the answers of a look, unless something else ran meanwhile. Returns the answer of its first command."""
         if not look:
             return None
-        stream = look.stdout.read()
+        stream = look.stdout.read(STREAM_LIMIT)
         seen, first = answers(look.commands, stream)
         if self.client and MARK.encode() in stream:
             self.client.noisy = after_mark(stream)[1]
@@ -501,7 +502,7 @@ def _output(answer: Answer, errors: str = "strict") -> CommandOutput | None:
         lines = [
             OutputLine(name, line)
             for name, written in (("stdout", answer.stdout), ("stderr", answer.stderr))
-            for line in written.decode(errors=errors).removesuffix("\n").split("\n")
+            for line in harmless(written.decode(errors=errors)).removesuffix("\n").split("\n")
             if written
         ]
     except UnicodeDecodeError:

@@ -19,7 +19,7 @@ from pyinfra.operations import files
 from checkout import requirement
 from group_data.schema.inventory import machine_of
 from group_data.schema.paths import RELEASES
-from operations.release import artifacts, build, build_access, directories, pin, source, toolchain
+from operations.release import artifacts, build, build_access, directories, obstacles, pin, source, toolchain
 from operations.release.choice import choose_build
 from preflight import entry
 from preflight.options import option
@@ -68,6 +68,7 @@ elif elsewhere:
     directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
     build.take(environment, *elsewhere, into=store)
 else:
+    obstacles.require_none(environment, obstacles.DISK, [environment.build_path, store])
     directories.prune_tarballs(name="Build: room for the tarball", environment=environment, store=store, coming=None)
     arrived = build.send_sources(environment, revision)
     build.run(

@@ -10,7 +10,7 @@ from pyinfra import host, logger
 
 from checkout import compare
 from checkout.changes import bring_in_step
-from checkout.files import with_line_ends_of
+from checkout.files import require_inside, with_line_ends_of
 from operations.source_file import source_file
 from preflight import interruption, noise
 from preflight.options import option
@@ -25,6 +25,7 @@ read = compare.checkout(path, environments)
 changes = bring_in_step(read, environments)
 
 for file, text in changes.items():
+    require_inside(path, path / file)
     content = with_line_ends_of(path / file, text)
     source_file(name=file, path=str(path / file), content=content)
 

@@ -4,11 +4,13 @@ The variable DEPLOY_DUMP names the dump. It goes into a new database, which take
 """
 
 from operations.host.report import announce
-from operations.release import dumps, history, pin, switch
+from operations.release import dumps, history, obstacles, pin, switch
 from preflight import entry
 from preflight.options import option
 
 environment = entry.free_environment()
+# It stops the application, writes, and starts it again.
+obstacles.require_none(environment, obstacles.WEB | obstacles.DISK | obstacles.DATABASE)
 present = history.read(environment)
 pin.require_running(present.current)
 there = dumps.read(environment)

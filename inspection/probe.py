@@ -160,6 +160,14 @@ def in_release(environment: Environment, *arguments: str, terminal: bool = False
     return ["sudo", "-n", *_command(environment, "infinity", "terminal" * terminal, *arguments)]
 
 
+def in_release_from_input(environment: Environment, *arguments: str) -> list[str]:
+    """As `in_release`, with one more argument, which comes over standard input. No command line that sudo logs has it.
+
+    + arguments: of `bin/<release>`, before that one
+    """
+    return ["sudo", "-n", *_command(environment, "infinity", "input", *arguments)]
+
+
 def node_output(host: Host, environment: Environment, expression: str, *, while_starting: bool = False) -> list[str]:
     """The lines an Elixir expression prints in the running node; none when the node does not answer.
 
@@ -217,6 +225,6 @@ def shell_program(name: str, *arguments: str) -> list[str]:
     return ["sh", "-c", program.text(name), name, *arguments]
 
 
-def _command(environment: Environment, seconds: str, terminal: str, *arguments: str) -> list[str]:
+def _command(environment: Environment, seconds: str, mode: str, *arguments: str) -> list[str]:
     places = (environment.unit_path, environment.app_path, environment.release_script)
-    return program.words("release_command.sh", *places, seconds, terminal, *arguments)
+    return program.words("release_command.sh", *places, seconds, mode, *arguments)

@@ -52,7 +52,10 @@ def prepare(environments: Sequence[Environment]) -> None:
         service(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
     service(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.long_server_names(name="Machine: server names of any length")
-    nginx.default_server(name="Machine: default server", content=render("default-server.j2"))
+    nginx.connections(name="Machine: connections of nginx", number=environments[0].nginx_connections)
+    nginx.default_server(
+        name="Machine: default server", content=render("default-server.j2", header_timeout=nginx.HEADER_TIMEOUT)
+    )
     programs()
 
 

@@ -22,6 +22,11 @@ DEFAULT_SERVER = "default-server"
 
 SERVER_NAMES_CONF = "/etc/nginx/conf.d/server-names.conf"
 
+CONF = "/etc/nginx/nginx.conf"
+
+# Seconds for a request's header. nginx takes it from the default server, so it is the same for all sites.
+HEADER_TIMEOUT = 20
+
 # Touched before each reload. Its time and the start of nginx show which files the running nginx has read.
 LOADED = "/run/nginx.loaded"
 
@@ -66,12 +71,49 @@ class ServerNamesHash(FactBase[list[str]]):
         return output
 
 
+class Limits(FactBase[dict[str, int]]):
+    """What nginx.conf says of `connections` of a worker and of its `files`; -1 for files that another file sets."""
+
+    @staticmethod
+    @override
+    def default() -> dict[str, int]:
+        return {}
+
+    @override
+    def command(self) -> StringCommand:
+        return program.command("nginx_limits.sh", CONF)
+
+    @override
+    def process(self, output: list[str]) -> dict[str, int]:
+        return {name: int(value) for name, value in map(str.split, output)}
+
+
+@operation()
+def connections(number: int) -> Generator[StringCommand]:
+    """Let each worker of nginx hold this many connections, and open a file for each, with room for logs and pages.
+
+    nginx takes the number from nginx.conf alone, so that one value there is changed; a higher one stays. nginx's own, 768 in
+    Debian, is what one slow client can hold.
+
+    + number: of connections
+    """
+    limits, files = host.get_fact(Limits), 2 * number
+    if limits.get("connections", 0) < number or 0 <= limits.get("files", 0) < files:
+        announce(f"Will let each worker of nginx hold {number} connections, in {CONF}, and reload nginx")
+        yield program.command("raise_nginx_limits.sh", CONF, str(number), str(files))
+        yield _reload()
+    elif _unread([CONF]):
+        announce(f"Will reload nginx: it has not read {CONF} as it is by then")
+        yield _reload()
+
+
 @operation()
 def site(
     site: str,
     content: str,
     certificates: Sequence[str] = (),
     replaces: Sequence[str] = (),
+    logs: Sequence[str] = (),
     after: Sequence[OperationMeta] = (),
 ) -> Generator[StringCommand]:
     """Enable the site with this content, and let nginx serve it.
@@ -83,6 +125,7 @@ def site(
     + content: the whole file
     + certificates: files outside /etc/nginx that nginx reads for this site
     + replaces: links in sites-enabled that the same step removes
+    + logs: files that nginx writes for this site, which nobody but root, nginx and adm may read
     + after: operations that write the certificates, for the plan
     """
     path = f"{AVAILABLE}/{site}"
@@ -92,9 +135,12 @@ def site(
     link = host.get_fact(Link, path=f"{ENABLED}/{site}")
     unlinked = not link or link["link_target"] != path
     replaced = [other for other in replaces if host.get_fact(Link, path=f"{ENABLED}/{other}") is not None]
+    readable = [log for log in logs if not (found := host.get_fact(File, path=log)) or found["mode"] != 640]
     if changed:
         show_diff(path, content)
-    if changed or unlinked or replaced or misowned:
+    if readable:
+        yield program.command("close_logs.sh", *readable)
+    if changed or unlinked or replaced or misowned or readable:
         announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
         yield StringCommand(program.command("install_site.sh", site, *replaced), _stdin=content)
         yield _reload()

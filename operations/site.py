@@ -160,7 +160,10 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
     nginx.site(
         name="Site",
         site=site,
-        content=render("site.j2", environment=environment, http2_directive=debian >= 13),
+        content=render(
+            "site.j2", environment=environment, http2_directive=debian >= 13, header_timeout=nginx.HEADER_TIMEOUT
+        ),
+        logs=environment.site_logs,
         certificates=[environment.certificate_path] if environment.certificate_path else [],
         after=issued,
         # nginx -t reads the whole configuration, so two environments must not change it at the same time.

@@ -36,7 +36,8 @@ from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
 from preflight.secret_variables import different_variables
 from vault.keys import shown
-from vault.store import VaultError, open_vault, vault_path
+from vault.store import VaultError, lacks_seal, open_vault, vault_path
+from vault.trust import ForgeryError
 
 # Data keys with the path of a file on this computer that SSH needs.
 CONNECTION_FILES = ("ssh_config_file", "ssh_key", "ssh_known_hosts_file")
@@ -179,6 +180,27 @@ def open_vaults(subjects: Sequence[Subject]) -> Vaults:
             except VaultError as error:
                 failures[subject.host] = error
     return Vaults(opened, failures)
+
+
+def forged(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
+    """Vaults that somebody may have written who cannot open the real ones."""
+    for subject in subjects:
+        failure = vaults.failures.get(subject.host)
+        if isinstance(failure, ForgeryError):
+            yield subject.problem("vault_directory", str(failure).replace("\n", "\n    "))
+
+
+def unsealed(subjects: Sequence[Subject], vaults: Vaults) -> list[str]:
+    """One sentence with the opened vaults from before there were seals; none if all have one."""
+    paths = {
+        shown(path)
+        for subject in subjects
+        if subject.host in vaults.opened
+        for path, identity in subject.read(lambda e: [(vault_path(e.vault_directory, e.environment), e.vault_identity)])
+        if lacks_seal(path, identity)
+    }
+    text = "without a seal, so whoever writes to this repository can replace it unnoticed: `make vault-recipients` seals it"
+    return [f"{', '.join(sorted(paths))}: {text}"] if paths else []
 
 
 def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collection[str]) -> Iterator[Problem]:

@@ -17,13 +17,16 @@ from preflight.options import option
 # By the name of the entry point: what is known of a step that had begun, and the command that tells how it ended.
 _SWITCH = "If the host had begun, it goes on by itself, to the end or back: make releases{limit} tells how it ended"
 _BUILD = "If the build had begun, it goes on by itself: run make build{limit} again, which takes what is built"
+_TOOLCHAIN = "If the host had begun, it goes on by itself: run make toolchain{limit} again, which follows it"
 _GOES_ON = {
     "deploy.py": "The step may be done or not: run make apply{limit} again, which finishes what is left",
     "release.py": _SWITCH,
     "rollback.py": _SWITCH,
     "restart.py": _SWITCH,
     "migrate.py": _SWITCH,
+    "restore.py": _SWITCH,
     "build.py": _BUILD,
+    "toolchain.py": _TOOLCHAIN,
     "fetch.py": "The build stays on the host: run the command again",
 }
 

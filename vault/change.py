@@ -7,8 +7,9 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from vault import store, upkeep
-from vault.keys import VaultError, find_identities, shown
+from vault.keys import Identities, VaultError, find_identities, shown
 from vault.recipients import Recipient
+from vault.trust import Consent, refuse_new_recipients
 
 
 class OpenVault(NamedTuple):
@@ -18,12 +19,14 @@ class OpenVault(NamedTuple):
     + sealed: its encrypted content
     + plain: its text
     + recipients: everyone it is encrypted for from now on
+    + identities: the operator's keys
     """
 
     place: upkeep.Place
     sealed: bytes
     plain: bytes
     recipients: list[Recipient]
+    identities: Identities
 
     @property
     def values(self) -> Mapping[str, str]:
@@ -44,25 +47,28 @@ class OpenVault(NamedTuple):
         except VaultError as problems:
             lines = [f"{shown(self.place.path)} is left as it was, because it could not be used then:"]
             raise VaultError("\n  ".join([*lines, *str(problems).splitlines()])) from None
-        store.replace(self.place.path, store.seal(edited, self.recipients), self.sealed)
+        store.store_sealed(self.place.path, edited, self.recipients, self.identities, self.sealed)
 
 
-def open_place(place: upkeep.Place, *, shut_out: bool = False) -> OpenVault:
+def open_place(place: upkeep.Place, *, shut_out: bool = False, consent: Consent = refuse_new_recipients) -> OpenVault:
     """Opens a vault that the operator may also store.
 
     + place: the vault
     + shut_out: whether it may be stored for others alone, so that its author no longer opens it
+    + consent: is asked about new recipients
 
-    Raises VaultError when the vault cannot be opened or read.
+    Raises VaultError when the vault cannot be opened or read, or may be forged.
     """
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
-    opened = OpenVault(place, sealed, store.decrypt(sealed, place.path, identities), upkeep.recipients_or_advice(place))
+    found = store.open_authentic(sealed, place.path, identities)
+    opened = OpenVault(place, sealed, found.plain, upkeep.recipients_or_advice(place), identities)
     upkeep.require_own_access(place.path.parent, opened.recipients, identities, shut_out=shut_out)
     try:
         store.read_values(opened.plain)
     except VaultError as problems:
         raise store.unusable(place.path, problems) from None
+    upkeep.require_consent(place.path.parent, found, opened.recipients, identities, consent)
     return opened
 
 
@@ -74,7 +80,7 @@ def value_of(place: upkeep.Place, key: str) -> str:
 
     Raises VaultError when the vault cannot be opened, and when it has no such key: the message names the keys it has.
     """
-    plain = store.decrypt(store.read_vault(place.path), place.path, find_identities(place.identity))
+    plain = store.open_authentic(store.read_vault(place.path), place.path, find_identities(place.identity)).plain
     values = store.read_values(plain)
     if not isinstance(values.get(key), str):
         raise VaultError(f"{shown(place.path)} has no key {key!a}; it has: {', '.join(map(ascii, values))}")

@@ -10,6 +10,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyrage import IdentityError, ssh, x25519  # type: ignore[import-untyped]
 
 from group_data.schema.paths import CHECKOUT
+from vault.curve import scalar_of_age_key, scalars_of_ssh_key
 
 # The command that makes a key, for messages.
 MAKE_KEY = "`mkdir -p ~/.config/age && age-keygen -o ~/.config/age/keys.txt`"
@@ -29,11 +30,18 @@ class Identities:
     + keys: pyrage identities, in the order they were found; may be empty
     + looked: one "place: finding" for each place
     + locked: whether one of the keys has a passphrase
+    + scalars: the X25519 private key of each of them; those of age keys are added to what is given
     """
 
     keys: tuple[Any, ...] = field(repr=False)
     looked: tuple[str, ...]
     locked: bool
+    scalars: tuple[bytes, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        """Add the keys of age."""
+        found = (scalar_of_age_key(str(key)) for key in self.keys if isinstance(key, x25519.Identity))
+        object.__setattr__(self, "scalars", tuple(dict.fromkeys([*self.scalars, *found])))
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class _Found:
     keys: tuple[Any, ...] = ()
     locked: bool = False
     present: bool = True
+    scalars: tuple[bytes, ...] = ()
 
 
 def shown(path: Path) -> str:
@@ -69,7 +78,8 @@ def find_identities(explicit: str | None = None) -> Identities:
         looked += [f"{name}: {item.remark}" for name, item in found.items()]
         if any(item.present for item in found.values()):
             keys = tuple(key for item in found.values() for key in item.keys)
-            return Identities(keys, tuple(looked), any(item.locked for item in found.values()))
+            scalars = tuple(scalar for item in found.values() for scalar in item.scalars)
+            return Identities(keys, tuple(looked), any(item.locked for item in found.values()), scalars)
     return Identities((), tuple(looked), locked=False)
 
 
@@ -102,12 +112,13 @@ def _read(data: bytes) -> _Found:
 
 def _read_ssh_key(data: bytes) -> _Found:
     try:
-        return _Found("1 ssh key", (ssh.Identity.from_buffer(data),))
+        identity = ssh.Identity.from_buffer(data)
     except IdentityError as error:
         # pyrage 1.4 has no other sign of a passphrase; a unit test with such a key checks it.
         if "decrypted first" in str(error):
             return _Found("an ssh key with a passphrase", locked=True)
-    return _Found("no ssh key of a kind that age supports (ssh-ed25519 is one)")
+        return _Found("no ssh key of a kind that age supports (ssh-ed25519 is one)")
+    return _Found("1 ssh key", (identity,), scalars=scalars_of_ssh_key(data))
 
 
 def _read_age_keys(data: bytes) -> _Found:

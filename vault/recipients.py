@@ -10,6 +10,9 @@ from vault.keys import VaultError, lines_of, shown
 
 RECIPIENTS_FILE = "recipients.txt"
 
+# Begins the line in recipients.txt that says of one vault that it carries a seal; the name of its file follows.
+SEALED = "# sealed: "
+
 
 @dataclass(frozen=True)
 class Recipient:
@@ -45,12 +48,39 @@ def read_recipients(directory: Path) -> list[Recipient]:
                 recipients.append(_recipient(line, above))
             except RecipientError:
                 problems.append(f"line {number} is {_guess(line)}")
-        above = line.lstrip("# ") if line.startswith("#") else ""
+        above = line.lstrip("# ") if line.startswith("#") and not line.startswith(SEALED) else ""
     if problems:
         raise VaultError("\n  ".join([f"{shown(path)} has lines that are no recipients:", *problems]))
     if not recipients:
         raise VaultError(f"{shown(path)} names no recipient: add a line with your public key")
     return recipients
+
+
+def must_be_sealed(path: Path) -> bool:
+    """Whether recipients.txt says that a vault carries a seal.
+
+    + path: the vault
+    """
+    return f"{SEALED}{path.name}" in lines_of(path.parent / RECIPIENTS_FILE)
+
+
+def note_sealed(path: Path) -> None:
+    """Write into recipients.txt that a vault carries a seal, so that one without is refused from now on.
+
+    + path: the vault
+
+    Raises VaultError when the file cannot be written.
+    """
+    file = path.parent / RECIPIENTS_FILE
+    if must_be_sealed(path):
+        return
+    try:
+        present = file.read_bytes()
+        with file.open("ab") as opened:
+            opened.write(b"" if present.endswith(b"\n") or not present else b"\n")
+            opened.write(f"{SEALED}{path.name}\n".encode())
+    except OSError as error:
+        raise VaultError(f"{shown(file)} cannot be written: {error.strerror}") from None
 
 
 def _recipient(line: str, above: str) -> Recipient:

@@ -14,15 +14,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyrage  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import Secrets, describe_problems
+from vault import seal as seals
 from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, shown
-from vault.recipients import Recipient, read_recipients
+from vault.recipients import Recipient, note_sealed, read_recipients
+from vault.trust import require_authentic
 
 __all__ = ["VaultError", "open_vault", "vault_path"]
 
@@ -49,10 +51,10 @@ def open_vault(path: Path, identity: str | None = None) -> Secrets:
     + identity: file with the operator's key (the data key `vault_identity`); `vault.keys.find_identities` lists the
       other places for keys
 
-    Raises VaultError when the vault is missing, damaged, encrypted for others or no TOML, when a key in it is missing or
-    wrong, and when the operator has no usable private key.
+    Raises VaultError when the vault is missing, damaged, maybe forged, encrypted for others or no TOML, when a key in it is
+    missing or wrong, and when the operator has no usable private key.
     """
-    plain = decrypt(read_vault(path), path, find_identities(identity))
+    plain = open_authentic(read_vault(path), path, find_identities(identity)).plain
     try:
         return read_secrets(plain)
     except VaultError as problems:
@@ -78,8 +80,99 @@ def read_vault(path: Path) -> bytes:
     raise VaultError(message)
 
 
+class Opened(NamedTuple):
+    """A vault in memory.
+
+    + plain: its text
+    + seal: what its seal says; None without a seal
+    + marked: the line with a digest of the recipients; empty without one
+    """
+
+    plain: bytes
+    seal: seals.Seal | None
+    marked: bytes
+
+    def accepted(self, recipients: Sequence[Recipient]) -> Sequence[str]:
+        """The public keys of those for whom somebody has sealed it, as far as it can be told.
+
+        + recipients: everyone in recipients.txt
+        """
+        if self.seal:
+            return self.seal.recipients
+        # A vault from before there were seals has a digest of all of them together.
+        return [recipient.public for recipient in recipients] if self.marked == _mark(recipients) else []
+
+
+def open_authentic(
+    sealed: bytes, path: Path, identities: Identities, *, leavers: bool = False, trust: bool = False
+) -> Opened:
+    """Decrypts a vault, and refuses one that somebody may have made who cannot open the real one.
+
+    + sealed: the encrypted content
+    + path: the vault
+    + identities: the keys to try
+    + leavers: whether its author may have been taken out of recipients.txt since
+    + trust: whether the operator vouches for it, whatever its seal says
+
+    Raises VaultError like `decrypt`, and when the vault may be forged.
+    """
+    opened = _open(sealed, path, identities)
+
+    def beside(other: Path) -> tuple[seals.Seal, bytes] | None:
+        try:
+            found = _open(read_vault(other), other, identities)
+        except VaultError:
+            return None
+        return (found.seal, found.plain) if found.seal else None
+
+    try:
+        require_authentic(path, opened.seal, opened.plain, identities, beside, leavers=leavers)
+    except VaultError:
+        if not trust:
+            raise
+        # The text alone is vouched for. Whom it names as recipients is not.
+        return Opened(opened.plain, None, b"")
+    return opened
+
+
+def lacks_seal(path: Path, identity: str | None = None) -> bool:
+    """Whether a vault is from before there were seals, so that nobody can tell who wrote it.
+
+    + path: the vault
+    + identity: as for `open_vault`
+
+    Raises VaultError when the vault cannot be opened.
+    """
+    return _open(read_vault(path), path, find_identities(identity)).seal is None
+
+
+def _open(sealed: bytes, path: Path, identities: Identities) -> Opened:
+    text = _decrypt(sealed, path, identities)
+    marked, rest = b"", text
+    if text.startswith(_READERS):
+        line, _, rest = text.partition(b"\n")
+        marked = line + b"\n"
+    try:
+        seal, plain = seals.split(rest)
+    except ValueError:
+        seal, plain = seals.Seal("", "", (), ()), rest.partition(b"\n")[2]
+    return Opened(plain, seal, marked)
+
+
 def decrypt(sealed: bytes, path: Path, identities: Identities) -> bytes:
-    """The text of a vault.
+    """The text of a vault, whoever wrote it: `open_authentic` is for everything but looking at it.
+
+    + sealed: the encrypted content
+    + path: the vault, for messages
+    + identities: the keys to try
+
+    Raises VaultError when there are no keys, when none of them opens the vault, or when it is damaged.
+    """
+    return _open(sealed, path, identities).plain
+
+
+def _decrypt(sealed: bytes, path: Path, identities: Identities) -> bytes:
+    """The text with the lines before it.
 
     + sealed: the encrypted content
     + path: the vault, for messages
@@ -90,11 +183,9 @@ def decrypt(sealed: bytes, path: Path, identities: Identities) -> bytes:
     if not identities.keys:
         raise VaultError(_no_key(path, identities))
     try:
-        plain = bytes(pyrage.decrypt(sealed, identities.keys))
+        return bytes(pyrage.decrypt(sealed, identities.keys))
     except pyrage.DecryptError as error:
         wrong_key = "No matching keys" in str(error)
-    else:
-        return plain.partition(b"\n")[2] if plain.startswith(_READERS) else plain
     if wrong_key:
         raise VaultError(_wrong_key(path, identities))
     raise VaultError(f"{shown(path)} is damaged or no age file: restore it, `git checkout -- {shown(path)}`")
@@ -185,8 +276,27 @@ def read_secrets(plain: bytes) -> Secrets:
     raise VaultError("\n".join(problems))
 
 
+def store_sealed(
+    path: Path, plain: bytes, recipients: Sequence[Recipient], identities: Identities, expected: bytes | None
+) -> None:
+    """Seals the text of a vault, encrypts it, and replaces the vault with it.
+
+    + path: the vault
+    + plain: the text
+    + recipients: everyone who may open it
+    + identities: the author's keys; without one of the recipients' the vault gets no seal
+    + expected: the encrypted content when the change began; None for a new vault
+
+    Raises VaultError like `replace`.
+    """
+    text = seals.sealed_text(plain, path.stem, recipients, identities)
+    replace(path, seal(text, recipients), expected)
+    if text.startswith(seals.MARK):
+        note_sealed(path)
+
+
 def seal(plain: bytes, recipients: Sequence[Recipient]) -> bytes:
-    """Encrypts the text of a vault.
+    """Encrypts a text, without a seal that shows who wrote it.
 
     + plain: the text
     + recipients: everyone who may open it

@@ -11,7 +11,9 @@ from group_data.schema.secrets import REQUIRED_KEYS
 from vault import store
 from vault.editor import edit_in_memory
 from vault.keys import MAKE_KEY, Identities, VaultError, find_identities, own_public_keys, shown
+from vault.memory import Memory
 from vault.recipients import RECIPIENTS_FILE, Recipient, read_recipients
+from vault.trust import Consent, new_recipients, refuse_new_recipients
 
 _HEADER = """\
 # Secrets of {environment}. To change them: make vault-edit ENV={environment}
@@ -41,11 +43,12 @@ class Place(NamedTuple):
     keys: tuple[str, ...] = REQUIRED_KEYS
 
 
-def init(place: Place, *, shut_out: bool = False) -> str:
+def init(place: Place, *, shut_out: bool = False, consent: Consent = refuse_new_recipients) -> str:
     """Makes a vault, or its missing required keys, with strong random values. A key that exists never changes.
 
     + place: the vault
     + shut_out: whether it may be stored for others alone, so that its author no longer opens it
+    + consent: is asked about new recipients
 
     Returns a sentence with the names of the new keys. Raises VaultError like `vault.store.open_vault`, and when there is no
     recipient yet.
@@ -54,9 +57,10 @@ def init(place: Place, *, shut_out: bool = False) -> str:
     identities = find_identities(place.identity)
     sealed = store.read_vault(place.path) if place.path.exists() else None
     if sealed is None:
-        plain = _HEADER.format(environment=place.path.stem).encode()
+        plain, opened = _HEADER.format(environment=place.path.stem).encode(), _beside(place.path, identities)
     else:
-        plain = store.decrypt(sealed, place.path, identities)
+        opened = store.open_authentic(sealed, place.path, identities)
+        plain = opened.plain
     try:
         present = store.read_values(plain)
         missing = [name for name in place.keys if name not in present]
@@ -69,7 +73,8 @@ def init(place: Place, *, shut_out: bool = False) -> str:
     if not missing:
         return f"{shown(place.path)} has every required key: nothing changed"
     require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
-    store.replace(place.path, store.seal(plain + added, recipients), sealed)
+    require_consent(place.path.parent, opened, recipients, identities, consent)
+    store.store_sealed(place.path, plain + added, recipients, identities, sealed)
     return f"{shown(place.path)}: made {', '.join(missing)}"
 
 
@@ -86,71 +91,136 @@ def strong_value(name: str) -> str:
     return secrets.token_urlsafe(64)
 
 
-def edit(place: Place, *, shut_out: bool = False) -> str:
+def edit(place: Place, *, shut_out: bool = False, consent: Consent = refuse_new_recipients) -> str:
     """Lets the operator edit the text of a vault, and encrypts a valid text for everyone in recipients.txt.
 
     + place: the vault
     + shut_out: whether it may be stored for others alone, so that its author no longer opens it
+    + consent: is asked about new recipients
 
     Returns a sentence about the result. Raises VaultError and does not change the vault when the text is not valid, the
     editor fails, or somebody changed the vault meanwhile.
     """
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
-    plain = store.decrypt(sealed, place.path, identities)
+    opened = store.open_authentic(sealed, place.path, identities)
+    plain = opened.plain
     recipients = recipients_or_advice(place)
     require_own_access(place.path.parent, recipients, identities, shut_out=shut_out)
+    require_consent(place.path.parent, opened, recipients, identities, consent)
     edited = edit_in_memory(plain, f"{place.path.stem}.toml", store.read_secrets)
     if edited == plain:
         return f"{shown(place.path)}: nothing changed"
-    store.replace(place.path, store.seal(edited, recipients), sealed)
-    return f"{shown(place.path)}: stored for {len(recipients)} recipients"
+    store.store_sealed(place.path, edited, recipients, identities, sealed)
+    return f"{shown(place.path)}: stored for {', '.join(recipient.name for recipient in recipients)}"
 
 
-def encrypt_anew(all_places: dict[str, Place], *, shut_out: bool = False) -> str:
-    """Encrypts every vault again, for everyone in the recipients.txt of its folder.
+def _beside(path: Path, identities: Identities) -> store.Opened | None:
+    """A sealed vault in the folder of a new one, which tells whom the operators have accepted; None if there is none."""
+    for other in sorted(path.parent.glob("*.age")):
+        try:
+            opened = store.open_authentic(store.read_vault(other), other, identities)
+        except VaultError:
+            continue
+        if opened.seal:
+            return opened
+    return None
+
+
+def require_consent(
+    directory: Path,
+    opened: store.Opened | None,
+    recipients: Sequence[Recipient],
+    identities: Identities,
+    consent: Consent,
+) -> None:
+    """Ask about recipients who are new since a vault was sealed, before it is stored for them.
+
+    + directory: of the vault
+    + opened: the vault; None for the first one of a folder
+    + recipients: everyone in recipients.txt
+    + identities: the operator's keys
+    + consent: is asked
+    """
+    accepted = opened.accepted(recipients) if opened else (Memory.of(directory).recipients or None)
+    if names := new_recipients(recipients, accepted, identities):
+        consent(names)
+
+
+class _Renewal(NamedTuple):
+    """A vault that is encrypted anew."""
+
+    path: Path
+    sealed: bytes
+    opened: store.Opened
+    recipients: list[Recipient]
+    identities: Identities
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is sealed, and for everyone in recipients.txt, already."""
+        return self.opened.seal is not None and store.is_sealed_for(self.sealed, self.recipients, self.identities)
+
+
+def encrypt_anew(
+    all_places: dict[str, Place],
+    *,
+    shut_out: bool = False,
+    trust: bool = False,
+    consent: Consent = refuse_new_recipients,
+) -> str:
+    """Seals and encrypts every vault again, for everyone in the recipients.txt of its folder.
 
     All vaults change, or none: each one must open now, and the operator must be able to open it afterwards.
 
     + all_places: the vaults of the inventory; other vaults in the same folders are included
     + shut_out: whether they may be stored for others alone
+    + trust: whether the operator vouches for vaults that may be forged
+    + consent: is asked about new recipients
 
     Returns one line for each vault. Raises VaultError with the vaults that cannot be opened.
     """
     by_path = {place.path: place for place in all_places.values()}
     folders = sorted({path.parent for path in by_path})
-    todo: list[tuple[Path, bytes, bytes, list[Recipient], bool]] = []
+    todo: list[_Renewal] = []
     problems: list[str] = []
     for path in (path for folder in folders for path in sorted(folder.glob("*.age"))):
         place = by_path.get(path, Place(path, None))
         try:
-            todo.append((path, *_open_for_all(place, shut_out=shut_out)))
+            todo.append(_open_for_all(place, shut_out=shut_out, trust=trust))
         except VaultError as error:
             problems.append(str(error))
     if problems:
         raise VaultError("\n".join([*dict.fromkeys(problems), "No vault was changed."]))
-    for path, sealed, plain, readers, known in todo:
-        if not known:
-            store.replace(path, store.seal(plain, readers), sealed)
-    if todo and all(known for *_, known in todo):
+    new = [name for item in todo for name in _new_recipients_of(item)]
+    if new:
+        consent(list(dict.fromkeys(new)))
+    wrong = [item for item in todo if not item.is_right]
+    for item in wrong:
+        store.store_sealed(item.path, item.opened.plain, item.recipients, item.identities, item.sealed)
+    if todo and not wrong:
         return f"every vault is encrypted for the keys in {RECIPIENTS_FILE} already: nothing changed"
     if not todo:
         return f"no vault yet in {', '.join(map(shown, folders))}: `make vault-init ENV=...` makes one"
     return "\n".join(
         [
-            *(f"{shown(path)}: encrypted for {', '.join(r.name for r in readers)}" for path, _, _, readers, _ in todo),
+            *(f"{shown(item.path)}: encrypted for {', '.join(r.name for r in item.recipients)}" for item in todo),
             "Someone who was taken out can still open older versions in git: change the secrets they knew.",
         ]
     )
 
 
-def _open_for_all(place: Place, *, shut_out: bool) -> tuple[bytes, bytes, list[Recipient], bool]:
+def _new_recipients_of(item: _Renewal) -> list[str]:
+    return new_recipients(item.recipients, item.opened.accepted(item.recipients), item.identities)
+
+
+def _open_for_all(place: Place, *, shut_out: bool, trust: bool) -> _Renewal:
     sealed = store.read_vault(place.path)
     identities = find_identities(place.identity)
-    plain = store.decrypt(sealed, place.path, identities)
+    opened = store.open_authentic(sealed, place.path, identities, leavers=True, trust=trust)
     readers = read_recipients(place.path.parent)
     require_own_access(place.path.parent, readers, identities, shut_out=shut_out)
-    return sealed, plain, readers, store.is_sealed_for(sealed, readers, identities)
+    return _Renewal(place.path, sealed, opened, readers, identities)
 
 
 def require_own_access(

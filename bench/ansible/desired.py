@@ -75,8 +75,10 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
         epmd.SOCKET_DROP_IN: render("epmd.socket.j2", address=epmd.ADDRESS),
         machine.JOURNAL_CONF: render("journald.conf.j2", limit=environment.journal_limit),
         nginx.SERVER_NAMES_CONF: render("server-names.conf.j2"),
-        f"{nginx.AVAILABLE}/{nginx.DEFAULT_SERVER}": render("default-server.j2"),
-        f"{nginx.AVAILABLE}/{environment.full_name}": render("site.j2", environment=environment, http2_directive=True),
+        f"{nginx.AVAILABLE}/{nginx.DEFAULT_SERVER}": render("default-server.j2", header_timeout=nginx.HEADER_TIMEOUT),
+        f"{nginx.AVAILABLE}/{environment.full_name}": render(
+            "site.j2", environment=environment, http2_directive=True, header_timeout=nginx.HEADER_TIMEOUT
+        ),
         f"{environment.page_root}/502.html": render("502.html.j2", environment=environment),
         environment.variables_path: render("variables.j2", environment=environment),
         environment.unit_path: render("unit.service.j2", environment=environment),

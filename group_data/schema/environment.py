@@ -309,6 +309,11 @@ class Environment(Settings):
         return f"/var/www/{self.full_name}"
 
     @property
+    def site_logs(self) -> tuple[str, str]:
+        """The site's log of requests and its log of errors."""
+        return f"/var/log/nginx/{self.full_name}.access.log", f"/var/log/nginx/{self.full_name}.error.log"
+
+    @property
     def certificate_path(self) -> str | None:
         """Certificate chain for nginx; None without TLS."""
         return self.self_signed_path if self.tls == "self_signed" else self.tls_certificate

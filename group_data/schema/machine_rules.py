@@ -74,7 +74,7 @@ def problems_of_machine(neighbours: Sequence[Subject]) -> Iterator[Problem]:
                         text = f"{exclusive.what} {value} is there twice: take one out of {key}"
                     yield subject.problem(key, text)
     yield from _alias_collisions(distinct)
-    yield from _journal_disagreement(distinct)
+    yield from _disagreements(distinct)
 
 
 def _key_of(exclusive: _Exclusive, value: str | int, environment: Environment) -> str:
@@ -112,11 +112,16 @@ def _alias_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
                 yield changed.problem("aliases", text)._replace(host=subject.host)
 
 
-def _journal_disagreement(neighbours: Sequence[Subject]) -> Iterator[Problem]:
-    limits = [(limit, subject) for subject in neighbours for limit in subject.read(lambda e: [e.journal_limit])]
-    if len({limit for limit, _ in limits}) > 1:
-        shown = " and ".join(f"{limit} ({subject.host})" for limit, subject in limits)
-        text = f"journal_limit is {shown} on one machine, which has one journal: set it once, in group_data/all.py"
-        # The mistake is more likely in the file of one environment than in all.py.
-        subject = next((s for _, s in limits if s.sources.get("journal_limit") == s.home), limits[-1][1])
-        yield subject.problem("journal_limit", text)
+def _disagreements(neighbours: Sequence[Subject]) -> Iterator[Problem]:
+    for key, of in (("journal_limit", "journal"), ("nginx_connections", "nginx")):
+        values = [(value, subject) for subject in neighbours for value in subject.read(_values(key))]
+        if len({value for value, _ in values}) > 1:
+            shown = " and ".join(f"{value} ({subject.host})" for value, subject in values)
+            text = f"{key} is {shown} on one machine, which has one {of}: set it once, in group_data/all.py"
+            # The mistake is more likely in the file of one environment than in all.py.
+            subject = next((s for _, s in values if s.sources.get(key) == s.home), values[-1][1])
+            yield subject.problem(key, text)
+
+
+def _values(key: str) -> Callable[[Environment], Iterable[int]]:
+    return lambda environment: [getattr(environment, key)]

@@ -84,6 +84,24 @@ class Settings(BaseModel):
         examples=[32],
         json_schema_extra={"unit": "MiB"},
     )
+    client_timeout: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="How long nginx waits for the next part of a request's body, or for the client to take the next part of "
+        "an answer. The application may take longer to answer. For a request's header, nginx waits 20 seconds in all.",
+        examples=[60],
+        json_schema_extra={"unit": "seconds"},
+    )
+    address_connections: int = Field(
+        default=500,
+        ge=0,
+        le=65_536,
+        description="Requests and websockets that the site serves at a time for one address; others get 429. "
+        "0: no limit, for a site whose visitors all come through one address, such as a load balancer's.",
+        examples=[2000],
+        json_schema_extra={"unit": "connections"},
+    )
 
     tls: Literal["none", "self_signed", "provided"] = Field(
         default="none",
@@ -553,6 +571,15 @@ class Settings(BaseModel):
         description="Size of the machine's journal in MiB; all environments of a machine must have the same value.",
         examples=[512],
         json_schema_extra={"unit": "MiB"},
+    )
+    nginx_connections: int = Field(
+        default=8192,
+        ge=512,
+        le=1_048_576,
+        description="Connections that each worker of nginx can hold at least; a request to the application takes two. All "
+        "environments of a machine must have the same value. A higher one in nginx.conf stays.",
+        examples=[32_768],
+        json_schema_extra={"unit": "connections"},
     )
 
     vault_directory: Annotated[str, Field(min_length=1)] = Field(

@@ -13,6 +13,7 @@ from pyinfra.facts.files import Sha256File
 
 from connectors import openssh
 from connectors.loss import note
+from connectors.terminal import shown
 from operations.host import program, progress
 from operations.host.ssh import ssh
 
@@ -69,7 +70,7 @@ def _send(state: State, host: Host, src: Path, dest: str) -> bool:
             arrived = there
             host.log(f"The connection was lost: going on after {arrived / 1_000_000:.1f} MB")
     if run.returncode != 0:
-        host.log_styled(f"The upload failed: {run.stderr.strip()}", fg="red", log_func=logger.error)
+        host.log_styled(f"The upload failed: {shown(run.stderr.strip())}", fg="red", log_func=logger.error)
     return run.returncode == 0
 
 

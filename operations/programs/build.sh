@@ -32,8 +32,10 @@ export MIX_ENV=$mix_env
 # mix.exs and rel/config.exs may read these.
 export INCLUDE_ERTS=$include_erts INCLUDE_SRC=$include_src
 
-. ./kept_code.sh
 . ./uptime.sh
+. ./kept_code.sh
+. ./build_keys.sh
+. ./build_advice.sh
 
 say() { printf '%s\n' "$*"; }
 
@@ -65,55 +67,6 @@ end_step() {
     step=''
 }
 step='' began=0 warnings=0
-
-# --- Private dependencies --------------------------------------------------------------------------------------------
-
-# git asks for tokens by a program that reads them from variables, so they are in no file, no argument and no global setting. The
-# first entry clears the helpers of the host.
-access_git() {
-    local entry host name user number=0
-    export GIT_TERMINAL_PROMPT=0
-    if [ -r "${CREDENTIALS_DIRECTORY-}/deploy_key" ]; then
-        export GIT_SSH_COMMAND="ssh -F none -i '$CREDENTIALS_DIRECTORY/deploy_key' -o IdentitiesOnly=yes -o IdentityAgent=none \
--o BatchMode=yes -o StrictHostKeyChecking=yes -o UserKnownHostsFile='$0.known_hosts' -o GlobalKnownHostsFile=/dev/null"
-    fi
-    for entry in "${git_tokens[@]}"; do
-        name=${entry#* } host=${entry% *} user=x-access-token
-        [[ $host != *@* ]] || user=${host%@*} host=${host##*@}
-        export "GIT_CONFIG_KEY_$number=credential.https://$host.helper" "GIT_CONFIG_VALUE_$number="
-        number=$((number + 1))
-        export "GIT_CONFIG_KEY_$number=credential.https://$host.helper" \
-            "GIT_CONFIG_VALUE_$number=!f() { [ \"\$1\" != get ] || printf 'username=%s\\npassword=%s\\n' '$user' \"\$$name\"; }; f"
-        number=$((number + 1))
-    done
-    export GIT_CONFIG_COUNT=$number
-}
-
-# Hex writes its keys, or tokens for them, into its configuration: for the time of the build, in memory. Its other files stay where
-# they are kept between builds.
-access_hex() {
-    [ ${#hex_access[@]} -gt 0 ] || return 0
-    export MIX_XDG=1 MIX_HOME=$HOME/.mix XDG_CONFIG_HOME=$private/config XDG_CACHE_HOME=$HOME/.cache
-    mkdir -p "$XDG_CONFIG_HOME/hex"
-    # In a directory without a mix.exs.
-    run env -C "$XDG_CONFIG_HOME" mix run --no-mix-exs "$0.hex.exs" "${hex_access[@]}" ||
-        fail "Hex does not take a key of build_hex_organizations or build_hex_repositories, for the reason above"
-}
-
-# A secret that only a build may know must not be in what it makes. One that the application gets as well may, and the release then
-# fits one environment alone.
-check_for_secrets() {
-    local found name file
-    [ -n "${BUILD_SECRETS-}${CREDENTIALS_DIRECTORY-}" ] || return 0
-    found=$(elixir "$0.secrets.exs" "$assembled")
-    while read -r name file; do
-        [ -n "$name" ] || continue
-        [[ " ${shared_secrets[*]} " == *" $name "* ]] ||
-            fail "the release has the value of $name in it, in $file: the application takes it in while it is compiled. Read it" \
-                "nowhere but in mix.exs, or, if the application needs it, add it to secret_variables too"
-        grep -qsx "secrets=built in" "$scratch/notes" || say "secrets=built in" >> "$scratch/notes"
-    done <<< "$found"
-}
 
 # --- The application's mix.exs ---------------------------------------------------------------------------------------
 
@@ -198,62 +151,12 @@ run() {
     [ "$status" -le 128 ] || killed=yes
     warnings=$((warnings + $(grep -c '^ *warning: ' "$log" || true)))
     [ "$status" != 0 ] || return 0
+    ! found "/$no_room/p" > /dev/null || full=yes
     remedy=$(advice)
     [ -z "$remedy" ] || fail "$remedy"
     [ "$status" != 137 ] || fail "the kernel ended $1, as it does when memory runs out: raise build_memory_limit, or build on a" \
         "host with more memory (build_host)"
     return 1
-}
-
-# Prints the remedy for what the log says; nothing for an unknown error.
-advice() {
-    local name programs='cc\|gcc\|c++\|g++\|make\|cmake\|cargo\|rustc\|npm\|npx\|node\|yarn\|git'
-    if name=$(found 's/.*[Cc]ould not find application :\([a-z_0-9]*\).*/\1/p'); then
-        say "the application $name is not on this host: it belongs into deps, or into build_packages as Debian's package" \
-            "erlang-${name//_/-}"
-    elif name=$(found 's/.*could not fetch environment variable "\([^"]*\)".*/\1/p'); then
-        say "the configuration asks for the variable $name while it is compiled, and only the running application has it:" \
-            "read it in config/runtime.exs, which a build does not evaluate"
-    elif name=$(found "s/.*\"\\($programs\\)\" not found in the path.*/\\1/p
-        s/.*: \\($programs\\): \\(command not found\\|not found\\|No such file or directory\\)\$/\\1/p"); then
-        say "the build needs the program $name: add Debian's package $(package_of "$name") to build_packages"
-    elif name=$(found 's/.*could not read file ".*\/\(config\/[a-z_0-9]*\.exs\)".*/\1/p'); then
-        say "the configuration imports $name, which is not in the repository: set mix_env to an environment that it has," \
-            "such as \"prod\", or let make app-apply write the file, and commit it"
-    elif found '/Could not resolve "phoenix-colocated/p' > /dev/null; then
-        say "LiveView's compiler writes a part of the JavaScript: put \"mix compile\" before the other build_commands"
-    elif found '/Invalid application .:sasl/p' > /dev/null; then
-        say "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project" \
-            "in mix.exs"
-    elif name=$(found "s/.*could not read Username for 'https:\/\/\([^']*\)'.*/\1/p
-        s/.*Authentication failed for 'https:\/\/\([^/']*\).*/\1/p"); then
-        say "git has no token that $name takes: name one in build_git_tokens"
-    elif found '/Host key verification failed/p' > /dev/null; then
-        say "ssh does not know the public key of the git server, or it is another one: build_known_hosts names it"
-    elif found '/Permission denied (publickey/p' > /dev/null; then
-        say "the git server takes no key of this build: add the public half of build_deploy_key to the repository there"
-    elif name=$(found 's/.*[Nn]o authenticated organization found for \([a-z0-9_-]*\).*/\1/p
-        s/.*[Uu]nknown repository "hexpm:\([^"]*\)".*/\1/p'); then
-        say "Hex has no key for the organization $name: name one in build_hex_organizations"
-    elif name=$(found 's/.*[Uu]nknown repository "\([^"]*\)".*/\1/p'); then
-        say "Hex does not know the repository $name: name it in build_hex_repositories"
-    elif found '/Cannot allocate memory\|erl_child_setup: .*memory/p' > /dev/null; then
-        say "the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"
-    elif found '/does not match .*mix\.lock\|lock mismatch/p' > /dev/null; then
-        say "mix.exs and mix.lock disagree: run mix deps.get in the application's checkout, and commit mix.lock"
-    fi
-}
-
-# $1: sed's commands that print a name. Prints the first one.
-found() { sed -n "$1" "$log" | head -n 1 | grep .; }
-
-package_of() {
-    case $1 in
-    cc | gcc) say gcc ;;
-    g++ | c++) say g++ ;;
-    node) say nodejs ;;
-    *) say "$1" ;;
-    esac
 }
 
 fetch_dependencies() {
@@ -399,7 +302,7 @@ note_secrets
 add_sources
 check_for_secrets
 step "Packing the release"
-tar -C "$assembled" -czf "$scratch/release.tar.gz.part" .
+run tar -C "$assembled" -czf "$scratch/release.tar.gz.part" . || fail "the release could not be packed, for the reason above"
 end_kept
 replace "$scratch/release.tar.gz.part" "$scratch/release.tar.gz"
 end_step

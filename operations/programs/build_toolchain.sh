@@ -86,21 +86,19 @@ unpack() {
 
 # $1: sentence about the step, the rest: a command. Its output shows after a failure. Every half minute a line tells where it is.
 step() {
-    local name=$1 watch place
+    local name=$1 place
     shift
     say "$name"
-    # A process of its own, such as sleep, would outlive this one.
-    while ! read -rt 30 <> <(:); do
+    "$@" > log 2>&1 < /dev/null &
+    # Ends with the command. A watch in the background would have to be killed, and bash runs the trap at its end in there, too.
+    until timeout 30 tail --sleep-interval=0.2 --pid=$! --follow /dev/null; do
         place=$(sed -n "s|^make.*Entering directory '$(pwd -P)/\\(.*\\)'\$|\\1|p; s|^==> ||p" log | tail -n 1)
         say "$name${place:+: $place}"
-    done &
-    watch=$!
-    "$@" > log 2>&1 < /dev/null || {
-        kill "$watch"
+    done
+    wait $! || {
         tail -n 40 log
         fail "$name: ${*:1:2} failed, for the reason above"
     }
-    kill "$watch"
 }
 
 # A C++ compiler takes about 700 MB.

@@ -1,11 +1,15 @@
 # shellcheck shell=sh
 # Follows a transient unit of systemd.
 #
-#   follow SINCE UNIT [OTHER]   prints the journal's lines of UNIT with its identifier, and of OTHER with the same identifier,
+#   new_run                     sets `run` to a match for one run of a unit that systemd starts with LogExtraFields="$run"
+#   follow WHICH UNIT [OTHER]   prints the journal's lines of UNIT with its identifier, and of OTHER with the same identifier,
 #                               until UNIT has ended, and leaves all of them in `seen`
-#   said_by_root SINCE UNIT     prints the last line that root wrote in UNIT
+#   said_by_root WHICH UNIT     prints the last line that root wrote in UNIT
 #
-# The identifier alone proves nothing: every local user may write lines with it. Unit and user come from the kernel.
+# WHICH is the match of a run, or --since=TIME where another command has started the unit. A time is second to a match: when the
+# clock is set back, later lines have earlier times.
+#
+# Neither match nor identifier proves anything: every local user may write lines with them. Unit and user come from the kernel.
 #
 # `journalctl --follow` is not used: it shows lines up to a quarter of a second late, and does not tell when it has shown all.
 # Cursors are not used: Debian 12 leaves out the first line after one.
@@ -13,11 +17,16 @@
 # In memory: a full disk must not hide how the unit has ended.
 seen='' shown=0
 
-# $1: since, $2: unit, the rest: further matches
+new_run() {
+    read -r run < /proc/sys/kernel/random/uuid
+    run=DEPLOY_RUN=$run
+}
+
+# $1: match of a run, or --since=TIME, $2: unit, the rest: further matches
 journal() {
-    since=$1 identifier=${2%.service}
+    which=$1 identifier=${2%.service}
     shift 2
-    journalctl --quiet --output=cat --since="@$since" SYSLOG_IDENTIFIER="$identifier" _TRANSPORT=stdout "$@"
+    journalctl --quiet --output=cat "$which" SYSLOG_IDENTIFIER="$identifier" _TRANSPORT=stdout "$@"
 }
 
 news() {

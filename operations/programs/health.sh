@@ -79,11 +79,14 @@ same_process() {
 
 # Shows what the application says about itself. Its failure is no reason to end an action.
 last_words() {
-    local since
-    since=$(noted restarted)
+    local now since begin
+    now=$(date +%s) since=$(noted restarted)
+    begin=(--since "@${since:-$((now - health_timeout))}")
+    # The clock was set back, and the lines since the restart have earlier times.
+    ((${since:-0} <= now)) || begin=()
     page_words || true
     say "The journal's last lines:"
-    journalctl --quiet --all --unit "$unit" --since "@${since:-$(($(date +%s) - health_timeout))}" --lines 1000 --no-hostname | readable |
+    journalctl --quiet --all --unit "$unit" "${begin[@]}" --lines 1000 --no-hostname | readable |
         tail -n 20 | sed 's/^/    /' || say "    (it could not be read)"
 }
 

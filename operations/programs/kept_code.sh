@@ -13,8 +13,8 @@
 #   configured  what dependencies were configured with, as digests
 #   kept, lost  notes of unpack_sources.sh
 
-# Set by `run` when a command was killed: no other failure leaves files half written.
-killed=''
+# Set by `run` when a command was killed, or the disk was full: no other failure leaves files half written.
+killed='' full=''
 
 # Whether mix.exs, mix.lock or config changed since the last build that succeeded.
 changed=''
@@ -154,6 +154,8 @@ end_kept() {
 # At every end of the program. After an ordinary failure, such as a compile error, mix goes on where it was.
 leave_kept() {
     local status=$?
+    # The room is not ours alone.
+    [ -z "$full" ] || rm -rf "$scratch/source" "$scratch/release.tar.gz.part"
     [ -n "$killed" ] || [ "$status" -gt 125 ] || {
         sync --file-system "$scratch"
         rm -f "$scratch/unfinished"

@@ -16,7 +16,7 @@ task() {
     local release=$1 unready=78
     shift
     in_sandbox "$unit_path" "$release" --unit="$task_unit" --property="RuntimeMaxSec=$task_timeout" \
-        -- "${alone[@]}" "$release/$script" "$@"
+        ${RUN:+--property="LogExtraFields=$RUN"} -- "${alone[@]}" "$release/$script" "$@"
 }
 
 # --- The list --------------------------------------------------------------------------------------------------------

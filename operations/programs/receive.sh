@@ -5,5 +5,11 @@
 # $1: the file, relative to the home, $2: bytes that are there already, $3: bytes of the whole file
 set -eu
 umask 077
-dd of="$1.part" bs=64K iflag=fullblock oflag=seek_bytes seek="$2" status=none
+# dd itself would empty the file, too, when less than a block is there.
+[ "$2" != 0 ] || rm -f "$1.part"
+dd of="$1.part" bs=64K conv=notrunc iflag=fullblock oflag=seek_bytes seek="$2" status=none || {
+    # Without room for it. The disk is not only ours.
+    rm -f "$1.part"
+    exit 1
+}
 [ "$(stat -c %s "$1.part")" = "$3" ] && mv -f "$1.part" "$1"

@@ -26,8 +26,8 @@ app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 d
 shift 9
 pause=$1 secrets=$2
 shift 2
-properties=("$@") current='' entered=0 told=0
-trap 'rm -f "$archive"' EXIT
+properties=("$@") current='' entered=0 told=0 part=''
+trap 'rm -f "$archive" "$part"' EXIT
 
 # The files of the secrets stay with root.
 as_user() { setpriv --reuid "$user" --regid "$user" --init-groups "$@" 7>&- 8>&-; }
@@ -96,7 +96,7 @@ explain() {
     if [ "$output" != all ]; then
         read_uptime
         [ -z "$current" ] || printf '%s failed after %s s\n' "$current" "$((uptime - entered))"
-        all=$(journal "$begin" "$unit" _SYSTEMD_UNIT="$unit")
+        all=$(journal "$run" "$unit" _SYSTEMD_UNIT="$unit")
         last=$(said "$seen" | grep -v '^FAILED: ' | tail -n 1)
         [ -z "$last" ] || from=$(said "$all" | grep -nxF -e "$last" | tail -n 1 | cut -d : -f 1)
         all=$(said "$all" | tail -n +"$((${from:-0} + 1))")
@@ -105,6 +105,9 @@ explain() {
         said "$all" | tail -n "$lines"
     fi
     ! said "$seen" | grep -q '^FAILED: ' || return 0
+    if [ -z "$seen" ]; then
+        echo "FAILED: the journal has no line of $unit, so nothing tells why: is /var/log or /run full, or read-only?"
+    fi
     case $(systemctl show --property=Result --value "$unit") in
     oom-kill)
         echo "FAILED: the build ran out of memory: raise build_memory_limit, or build on a host with more memory (build_host)"
@@ -115,7 +118,7 @@ explain() {
 }
 
 build() {
-    begin=$(date +%s.%6N)
+    new_run
     groups=()
     ! getent group "$group" > /dev/null || groups=(--property=SupplementaryGroups="$group")
     otp_releases "$program" "$user" "$builds/otp" 7>&- 8>&-
@@ -123,26 +126,28 @@ build() {
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
         --property=UMask=0077 --property=SyslogIdentifier="${unit%.service}" \
+        --property=LogExtraFields="$run" \
         --property=RuntimeDirectory="${unit%.service}" --property=RuntimeDirectoryMode=0700 \
         --property=LogRateLimitIntervalSec=0 --property=RuntimeMaxSec="$patience" \
         --property=WorkingDirectory="$builds/scratch/source" "${properties[@]}" --setenv=BUILD_SECRETS="$secrets" \
         --setenv=REVISION="$revision" --setenv=BRANCH="$branch" --setenv=TAKEN="$(taken)" -- "$program.pl" "$program"
     # The build has begun, so systemd has read them.
     exec 7>&- 8>&-
-    follow "$begin" "$unit"
+    follow "$run" "$unit"
 }
 
 store() {
     umask 077
     tarball=$store/$app-$version.tar.gz
+    part=$tarball.part
     clear_store "$store" part
-    as_user cat "$builds/scratch/release.tar.gz" > "$tarball.part"
+    as_user cat "$builds/scratch/release.tar.gz" > "$part"
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
-    echo "$(sha256sum < "$tarball.part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
+    echo "$(sha256sum < "$part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     sync "$tarball.build" "$tarball.sha256"
-    replace "$tarball.part" "$tarball"
+    replace "$part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"
 }
 

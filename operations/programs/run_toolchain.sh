@@ -37,6 +37,8 @@ start() {
 # Root makes all files anew, so nothing of the unit's user stays, and no mode that would give rights away.
 store() {
     rm -rf "$destination.part"
+    # Without room for it.
+    trap 'rm -rf "$destination.part"' EXIT
     mkdir -m 755 "$destination.part"
     tar -xf "$scratch/result.tar" -C "$destination.part" --no-same-owner --no-same-permissions
     chmod -R u+rwX,go+rX,go-w,a-s "$destination.part"
@@ -45,6 +47,8 @@ store() {
     rm -rf "$destination"
     replace "$destination.part" "$destination"
 }
+
+remove_scratch() { rm -rf "$scratch" "/var/cache/$name" "$copy"; }
 
 umask 022
 install -d -o root -g root -m 755 "${destination%/*}"
@@ -63,14 +67,16 @@ if is_at_work; then
 elif [ ! -f "$scratch/result.tar" ]; then
     start "$@"
 fi
-follow "$begin" "$unit"
+follow "--since=@$begin" "$unit"
 ! systemctl is-failed --quiet "$unit" || {
     result=$(systemctl show --property Result --value "$unit")
     [ "$result" = exit-code ] || echo "the build of the toolchain was ended ($result): make toolchain begins it anew"
     systemctl reset-failed "$unit"
+    # The next one begins anew, and the disk may be full.
+    remove_scratch
     exit 1
 }
 # Without it, checksums alone were asked for.
 [ ! -f "$scratch/result.tar" ] || store
-rm -rf "$scratch" "/var/cache/$name" "$copy"
+remove_scratch
 ! is_there || echo "the toolchain is in $destination"

@@ -33,7 +33,10 @@ stage() {
     trap remove_staged EXIT
     trap 'exit 1' HUP INT TERM
     read -r digest size || true
-    head -c "${size:-0}" > "$new"
+    head -c "${size:-0}" > "$new" || {
+        echo "$1 could not be written, for the reason above: it is as it was" >&2
+        exit 1
+    }
     echo "$digest  $new" | sha256sum --check --status 2> /dev/null || {
         echo "the content of $1 did not arrive whole: the file is as it was, apply again" >&2
         exit 1

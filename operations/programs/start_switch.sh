@@ -11,13 +11,19 @@ set -eu
 # The lock's file stays locked until the unit has started. Otherwise another run could find the lock free if this connection
 # breaks before that.
 require_lock
-unit=$1 task_unit=$2 program=$3 who=$4 revision=$5 before=$6 begin=$(date +%s.%6N)
+unit=$1 task_unit=$2 program=$3 who=$4 revision=$5 before=$6
 shift 6
+new_run
 systemctl reset-failed "$unit" 2> /dev/null || true
 systemd-run --quiet --unit="$unit" --service-type=exec --property="ExecStopPost=$program end" \
-    --property=SyslogIdentifier="${unit%.service}" \
+    --property=SyslogIdentifier="${unit%.service}" --property=LogExtraFields="$run" --setenv=RUN="$run" \
     --property=TimeoutStopSec=infinity --setenv=WHO="$who" --setenv=REVISION="$revision" --setenv=BEFORE="$before" \
     -- "$program" "$@" 9>&-
 exec 9>&-
-follow "$begin" "$unit" "$task_unit"
-said_by_root "$begin" "$unit" | grep -qE '^[a-z-]+ [^ ]+: done$'
+follow "$run" "$unit" "$task_unit"
+[ -n "$seen" ] || {
+    echo "the journal has no line of $unit, so it is not known how it ended: is /var/log or /run full, or" \
+        "read-only? make releases tells" >&2
+    exit 1
+}
+said_by_root "$run" "$unit" | grep -qE '^[a-z-]+ [^ ]+: done$'

@@ -19,7 +19,8 @@
 # Settings of the environment: the file with the same name and .conf at its end (templates/switch.conf.j2).
 #
 # Environment: WHO: the operator, REVISION of the release, BEFORE: the version that ran when the plan was made, or "-"; empty
-# without a plan. For "end" also systemd's result of the main process: SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
+# without a plan. RUN: a field for the journal's lines of commands (follow.sh). For "end" also systemd's result of the main process:
+# SERVICE_RESULT, EXIT_STATUS (systemd.exec(5)).
 set -Eeuo pipefail
 umask 077
 
@@ -129,20 +130,29 @@ current() {
 
 is_version() { [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]]; }
 
-# Sets the link with one rename. The directory is in somebody else's home, so root enters it and then checks where it is: from
-# then on a link cannot redirect it.
+# Sets the link with one rename, or prints why not. The directory is in somebody else's home, so root enters it and then checks
+# where it is: from then on a link cannot redirect it.
+set_link() (
+    if ! cd "$root" || [ "$(pwd -P)" != "$root" ]; then
+        say "$root leads elsewhere: apply first"
+    elif ! ln -sfnT "releases/$1" ".$app.new"; then
+        say "the link $root/.$app.new could not be made, for the reason above"
+    elif ! replace ".$app.new" "$app"; then
+        say "the link $root/$app could not be renamed into place, for the reason above"
+    else
+        return 0
+    fi
+    return 1
+)
+
 link() {
-    cd "$root"
-    [ "$(pwd -P)" = "$root" ] || undecided "$root leads elsewhere: apply first"
-    ln -sfnT "releases/$1" ".$app.new" || undecided "the link $root/.$app.new could not be made, for the reason above"
-    replace ".$app.new" "$app" || undecided "the link $root/$app could not be renamed into place, for the reason above"
-    cd /
+    local trouble
+    trouble=$(set_link "$1") || undecided "$trouble"
 }
 
 unlink_current() {
     cd "$root" || return
-    [ "$(pwd -P)" = "$root" ] && rm -f "$app"
-    cd /
+    [ "$(pwd -P)" = "$root" ] && rm -f "$app" && cd /
 }
 
 # Gives the unit the revision of version $1. A release is not worth less without it.
@@ -325,7 +335,11 @@ end() {
         fi
         abandon_migration
         remove_remains
-        go_back
+        if ! go_back; then
+            say "$(noted action) $(noted version): FAILED: $reason. The next action goes back first: mend that, then make restart" \
+                "ENV=$environment"
+            return 1
+        fi
         database_stands
         record "$outcome"
         close "$(noted action) $(noted version): FAILED: $reason"
@@ -361,7 +375,8 @@ reason_of_systemd() {
     esac
 }
 
-# Goes back to the release before the action. If that fails as well, adds it to `reason`.
+# Goes back to the release before the action. If that release is not well either, adds it to `reason`. Fails if the link stays on
+# the release of the action, such as on a read-only disk: a restart would start that one.
 go_back() {
     local before trouble
     before=$(noted before)
@@ -370,11 +385,10 @@ go_back() {
         say "There was no release before: stopping"
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         systemctl reset-failed "$unit" 2> /dev/null
-        unlink_current
+        unlink_current || { reason="$reason; and the link $root/$app is still there, for the reason above" && return 1; }
     elif [ "$(current)" != "$before" ]; then
         say "Going back to $before"
-        # In a subshell, because `fail` may end it.
-        (link "$before") || reason="$reason; and the link could not be set back to $before"
+        trouble=$(set_link "$before") || { reason="$reason; and $before is not linked again: $trouble" && return 1; }
         [ -n "$(noted restarted)$cut_off" ] || return 0
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"

@@ -3,19 +3,23 @@
 # of the application. Output and exit status are those of the VM.
 #
 # $1: the application's unit file, $2: link to the running release, $3: its script, relative to it, $4: the script's word for
-# this, $5: name of the new unit, $6: seconds that it may run, $7: seconds without a line on standard input after which it ends,
-# $8: the expression
+# this, $5: name of the new unit, $6: seconds that it may run, $7: seconds without a line on standard input after which it ends
 #
-# The caller sends a line every few seconds. When its input ends or stays silent, nobody waits for the expression any more, and
-# the unit is stopped. sshd alone would notice a lost connection hours later.
+# Standard input begins with the expression and a NUL byte: sudo logs arguments. Then the caller sends a line every few seconds.
+# When its input ends or stays silent, nobody waits for the expression any more, and the unit is stopped. sshd alone would notice
+# a lost connection hours later.
 set -euo pipefail
 . ./unit_settings.sh
 . ./running_release.sh
 unit_path=$1 script=$3 eval=$4 unit=$5 seconds=$6 patience=$7
 find_release "$2" "$script"
 exec 3<&0
+if ! IFS= read -r -d '' -t "$patience" -u 3 expression; then
+    echo "the expression did not arrive whole, and was not run" >&2
+    exit 1
+fi
 in_sandbox "$unit_path" "$release" --unit="$unit" --property="RuntimeMaxSec=$seconds" \
-    -- "${alone[@]}" "$release/$script" "$eval" "$8" 3<&- < /dev/null &
+    -- "${alone[@]}" "$release/$script" "$eval" "$expression" 3<&- < /dev/null &
 task=$!
 {
     while read -r -t "$patience" -u 3 _; do :; done

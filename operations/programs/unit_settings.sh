@@ -40,7 +40,8 @@ sandboxed() {
         echo "$1 names no user to run a command of ${2##*/} as: apply first" >&2
         return "${unready:-1}"
     fi
-    options+=("--property=WorkingDirectory=$2")
+    # The description would be the command, and systemd logs it.
+    options+=("--description=Command beside ${1##*/}" "--property=WorkingDirectory=$2")
     shift 2
     while [ "$1" != -- ]; do
         options+=("$1")

@@ -37,7 +37,9 @@ unpack() {
     tar -tzf "$tarball" > "$new/.names" || refuse "cannot be read, it is cut off or no tarball"
     ! grep -qE '^/|(^|/)\.\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
     rm "$new/.names"
-    tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions || {
+    # On a full disk tar says so for each file.
+    said=$(tar -xzf "$tarball" -C "$new" --no-same-owner --no-same-permissions 2>&1) || {
+        printf '%s\n' "$said" | head -n 3 >&2
         # Kibibytes. tar only reports the reason of its last write, and that write may have been a short one.
         [ "$(df --output=avail . | tail -n 1)" -ge 1024 ] || {
             echo "$root/releases is full: make room there, or lower keep_releases; nothing was released" >&2

@@ -14,7 +14,14 @@ directory=$2
 cd "$1"
 rm -rf new release.tar.gz release.tar.gz.part
 mkdir new
-tar -xzv --no-same-owner --no-same-permissions -C new > files.new
+# Without room for all of it, nothing of it stays.
+trap 'rm -rf new' EXIT
+# On a full disk tar says so for each file.
+said=$(tar -xzv --no-same-owner --no-same-permissions -C new 2>&1 > files.new) || {
+    printf '%s\n' "$said" | head -n 3 >&2
+    echo "the sources could not be unpacked in $1, for the reason above" >&2
+    exit 1
+}
 mkdir -p source
 touch files lost
 

@@ -13,6 +13,7 @@ from pyinfra.operations import files
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from group_data.schema.version import is_version
 from operations.host import program
 from operations.host.upload import send
 from operations.release.tarball import Tarball
@@ -73,6 +74,8 @@ class ArtifactsInStore(FactBase[list[Artifact]]):
         return [
             Artifact(version, sha256, int(size), *(word or "-" for word in built))
             for version, sha256, size, *built in rows
+            # A version becomes a part of paths, here and on the host.
+            if is_version(version) and size.isdecimal()
         ]
 
 

@@ -14,6 +14,7 @@ from pyinfra.api.state import State
 from pyinfra.operations import files, server
 
 from group_data.schema.environment import Environment
+from group_data.schema.version import is_version
 from operations import machine
 from operations.host import file, program, progress
 from operations.host.rendering import render
@@ -305,7 +306,13 @@ def _fetch(state: State, host: Host, environment: Environment, store: str, direc
         host.log_styled(output.stderr, fg="red", log_func=logger.error)
         return False
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    names = output.stdout.split()
+    tarball_name = environment.tarball_name(result.version)
+    names = [f"{tarball_name}.sha256", f"{tarball_name}.build", tarball_name]
+    # A name becomes a path here, so none is taken from the host.
+    if not is_version(result.version) or output.stdout.split() != names:
+        text = "The host hands over other files than the tarball's: nothing was fetched"
+        host.log_styled(text, fg="red", log_func=logger.error)
+        return False
     for name in names:
         partial = directory / f"{name}.part"
         partial.unlink(missing_ok=True)

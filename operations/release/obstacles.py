@@ -56,20 +56,27 @@ DISK = frozenset({"read-only", "full"})
 DATABASE = frozenset({"postgresql", "cluster"})
 
 
-def arguments(environment: Environment) -> dict[str, Any]:
+# Where programs of a host write, whatever they do: the journal, too, by which an action is followed.
+_EVERYWHERE = ("/", "/etc", "/run", "/tmp", "/dev/shm", "/var/log")  # noqa: S108  only asked about
+
+
+def arguments(environment: Environment, directories: Sequence[str] = ()) -> dict[str, Any]:
     """The arguments of `ObstaclesOnHost` for an environment.
 
     + environment: that is asked about
+    + directories: in which an action writes; none: the environment's own
     """
     database_port = str(environment.database_port) if environment.database_managed else ""
     return {
         "unit": environment.unit,
         "ports": [str(environment.port), str(environment.url_port), database_port],
-        "directories": [
-            "/", "/etc", "/run", "/tmp", "/dev/shm", environment.root, environment.state_path,  # noqa: S108  only asked about
-            *(["/var/lib/postgresql"] if environment.database_managed else []),
-        ],
-    }  # fmt: skip
+        "directories": [*_EVERYWHERE, *(directories or _own(environment))],
+    }
+
+
+def _own(environment: Environment) -> list[str]:
+    database = ["/var/lib/postgresql"] if environment.database_managed else []
+    return [environment.root, environment.state_path, *database]
 
 
 def read(environment: Environment, lines: list[list[str]]) -> list[Obstacle]:
@@ -85,15 +92,16 @@ def read(environment: Environment, lines: list[list[str]]) -> list[Obstacle]:
     return [sentences[word](environment, *details) for word, *details in lines]
 
 
-def require_none(environment: Environment, kinds: frozenset[str]) -> None:
+def require_none(environment: Environment, kinds: frozenset[str], directories: Sequence[str] = ()) -> None:
     """Refuse an action that could not succeed, or not be seen to succeed, and name everything in its way.
 
     + environment: of the action
     + kinds: the obstacles that count
+    + directories: in which the action writes; none: the environment's own
 
     Raises DeployError.
     """
-    found = read(environment, host.get_fact(ObstaclesOnHost, **arguments(environment)))
+    found = read(environment, host.get_fact(ObstaclesOnHost, **arguments(environment, directories)))
     if reasons := [f"{obstacle.what}. Mend: {obstacle.mend}" for obstacle in found if obstacle.kind in kinds]:
         raise DeployError(
             "\n".join(f"{environment.environment}: {reason}" for reason in reasons) + "\nNothing was changed"

@@ -10,7 +10,7 @@ from tests.host.conftest import Host, Prepared
 from tests.host.cuts import Action, deploy, install_stand_ins
 from tests.host.project import Project, Run
 from tests.host.releases import Variant, seed_application
-from tests.host.releasing import entry_point, linked, log, psql, release
+from tests.host.releasing import entry_point, linked, psql, release
 from tests.sandbox.machine import boot
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -34,7 +34,7 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path, *, 
     + builds: whether it can build; the compiler's packages take a minute
     """
     project = Project.copy(directory / "project", prepared.vaults)
-    project.edit("all", settle_time=1, repository=str(_repository(directory)), build_packages=["erlang-p1-pgsql"])
+    project.edit("all", settle_time=1, repository=str(repository(directory)), build_packages=["erlang-p1-pgsql"])
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer], forgets=True) as booted:
         host = Host(booted, project)
         project.apply().require_success()
@@ -47,7 +47,7 @@ def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path, *, 
         yield host
 
 
-def _repository(directory: Path) -> Path:
+def repository(directory: Path) -> Path:
     path = seed_application(directory / "billing")
     identity = ["-c", "user.name=Somebody", "-c", "user.email=somebody@example.com"]
     for words in (
@@ -82,19 +82,19 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     """
 
     def on_old(host: Host) -> None:
-        _without_second_migration(host)
+        without_second_migration(host)
         if linked(host.machine, "stage") != "0.1.0":
             entry_point(host, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
         host.machine.run("cd /home/billing/stage/releases && ls -A | grep -vx 0.1.0 | xargs -r rm -r")
         host.machine.run("rm -f /var/lib/billing_stage/artifacts/billing-0.2*")
 
     def on_new(host: Host) -> None:
-        if linked(host.machine, "stage") != "0.2.0" or log(host.machine, "stage")[-1][1:] != ("0.2.0", "good"):
+        if linked(host.machine, "stage") != "0.2.0" or not _was_good(host, "0.2.0"):
             release(host, "stage", built[NEW]).require_success()
 
     def unmigrated(host: Host) -> None:
         on_new(host)
-        _without_second_migration(host)
+        without_second_migration(host)
 
     def changed(host: Host) -> None:
         on_new(host)
@@ -150,7 +150,13 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     return {action.name: action for action in every}
 
 
-def _without_second_migration(host: Host) -> None:
+def _was_good(host: Host, version: str) -> bool:
+    """Whether the last record is about this version, and good. A cut may have left a damaged line before it."""
+    last = host.machine.run("tail -n 1 /var/lib/billing_stage/revisions.log").stdout.rstrip("\n").split("\t")
+    return [*last[3:4], *last[5:6]] == [version, "good"]
+
+
+def without_second_migration(host: Host) -> None:
     if psql(host.machine, "stage", f"SELECT 1 FROM schema_migrations WHERE version = {_SECOND_MIGRATION}"):
         psql(host.machine, "stage", f"DELETE FROM schema_migrations WHERE version = {_SECOND_MIGRATION}")
         psql(host.machine, "stage", "ALTER TABLE invoices DROP COLUMN IF EXISTS paid")

@@ -170,7 +170,7 @@ class Project:
         identities = find_identities(str(self.sandbox / "vault" / IDENTITY))
         secrets = store.read_values(store.decrypt(sealed, path, identities)) | values
         text = "".join(f"{key} = {_toml(value)}\n" for key, value in secrets.items())
-        store.replace(path, store.seal(text.encode(), read_recipients(path.parent)), sealed)
+        store.store_sealed(path, text.encode(), read_recipients(path.parent), identities, sealed)
 
     def secrets(self, environment: str) -> dict[str, str]:
         """All values of an environment's vault."""

@@ -211,7 +211,10 @@ def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> No
 
 def test_no_release_begins_that_nobody_could_see(well: Host) -> None:
     machine = well.machine
-    machine.run(f"cd /home/billing/stage/releases; mkdir {OTHER}; echo {OTHER} | sha256sum > {OTHER}/.tarball.sha256")
+    machine.run(
+        f'cd /home/billing/stage/releases; cp -a "$(readlink -f ../billing)" {OTHER}; '
+        f"echo {OTHER} | sha256sum | cut -c 1-64 > {OTHER}/.tarball.sha256"
+    )
     state = (
         "readlink /home/billing/stage/billing; systemctl show --property MainPID billing_stage;"
         " ls -lA /home/billing/stage/releases /var/lib/billing_stage"

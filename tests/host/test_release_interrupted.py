@@ -5,7 +5,6 @@ And two runs at once: one goes on, the other says who is at work.
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -175,11 +174,12 @@ def test_the_program_on_the_host_is_ended(
     """By the kernel for want of memory, or by somebody who breaks the lock: it goes back."""
     with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[variant])) as (process, output):
         wait_until(lambda: sign in output.read_text(), sign)
-        time.sleep(1)
         if how == "unlock":
             shown = on_old.project.make("unlock", "ENV=stage", "YES=1").require_success().output
             assert "(release of stage); it is broken" in shown
         else:
+            # The first of its two migrations is done, so the second one, which takes 15 seconds, is under way.
+            wait_until(lambda: len(migrations(on_old.machine, "stage")) == 2, "the slow migration")
             on_old.machine.run(f"systemctl kill --signal SIGKILL {UNIT}")
         assert process.wait(60) == 1
         said = output.read_text()

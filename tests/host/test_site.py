@@ -9,6 +9,7 @@ import pytest
 
 from group_data.schema.environment import Environment
 from operations.host.rendering import render
+from operations.nginx import HEADER_TIMEOUT
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.partial import converge
 from tests.host.web import get, tls_connect
@@ -227,7 +228,7 @@ def test_another_teams_length_of_server_names_is_left(prod: Host) -> None:
 
 def test_a_site_of_the_longest_name(host: Host) -> None:
     longest = Environment(app="b" * 31, environment="e" * 31, domain="long.example.com", port=4999)
-    text = render("site.j2", environment=longest, http2_directive=False)
+    text = render("site.j2", environment=longest, http2_directive=False, header_timeout=HEADER_TIMEOUT)
     site = "/etc/nginx/sites-enabled/longest"
     tested = host.machine.run(f"cat > {site}; nginx -t -q; code=$?; rm {site}; exit $code", stdin=text, check=False)
     assert (tested.returncode, tested.stderr) == (0, "")

@@ -53,3 +53,10 @@ def test_the_readme_is_short() -> None:
 def test_a_file_that_is_not_there_is_found() -> None:
     assert PATH.findall("see `operations/nothing.py` and `vault/<environment>.age`") == ["operations/nothing.py"]
     assert not is_there("operations/nothing.py")
+
+
+def test_actions_of_others_are_pinned_and_leave_no_credentials() -> None:
+    used = re.findall(r"^ *- uses: (\S+)(.*(?:\n {8,}.*)*)", (CHECKOUT / "docs/ci.md").read_text(), re.MULTILINE)
+    assert used
+    assert [action for action, _ in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []
+    assert [action for action, rest in used if "persist-credentials: false" not in rest] == []

@@ -17,7 +17,7 @@ STRAY = {
     "REF": "r", "MIGRATE_DOWN": "1", "DUMP": "1", "SINCE": "-1h",
     "EXPR": "halt", "APP": "/a", "N": "5", "RELEASE": "sid", "CMD": "rm", "UNCOMMITTED": "1", "REBUILD": "1", "FETCH": "1",
     "VERBOSE": "1", "SECTIONS": "s", "PYTHON": "/bin/false", "BUILD": "b", "ANSWER": "--yes", "ENVIRONMENTS": "x",
-    "KEY": "cookie", "FILE": "/etc/passwd",
+    "KEY": "cookie", "NEW": "1", "TRUST": "1", "READERS": "--yes", "FILE": "/etc/passwd",
     "EXPRESSION": "halt",
 }  # fmt: skip
 

@@ -58,7 +58,13 @@ def test_the_words_that_arrive(
 ) -> None:
     ran: list[str] = []
     monkeypatch.setattr(module, "targets", lambda _: [(inventory(stage=STAGE).get_host("stage"), environment())])
-    monkeypatch.setattr(module, "wait_for_ssh", lambda _, command, *__, **___: ran.extend(command))
+
+    def wait(_: object, command: Sequence[str], *__: object, text: str | None = None, **___: object) -> int:
+        # The last word may come over standard input.
+        ran.extend([*command, *([text] if text is not None else [])])
+        return 0
+
+    monkeypatch.setattr(module, "wait_for_ssh", wait)
     # A runner is no terminal, without which there is no console.
     terminal: Any = type("sys", (), {"stdin": type("stdin", (), {"isatty": staticmethod(lambda: True)})})
     monkeypatch.setattr(console, "sys", terminal)

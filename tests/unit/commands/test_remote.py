@@ -2,11 +2,15 @@
 
 import shlex
 from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pyinfra.api import Inventory
 from pyinfra.api.exceptions import DeployError
 
+from commands import remote, rpc
 from connectors.openssh import limits
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
@@ -78,3 +82,41 @@ def test_environments_without_a_possible_build_host(
 def _with_qa(inventory: Callable[..., Inventory]) -> Inventory:
     qa = STAGE | {"environment": "qa", "domain": "qa.example.com", "port": 4002, "build_host": "stage"}
     return inventory(stage=STAGE, prod=PROD, qa=qa)
+
+
+def test_a_terminal_gets_nothing_that_it_would_obey(
+    inventory: Callable[..., Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\nprintf '\\033[2Jout\\n'; printf '\\033]0;title\\007err\\n' >&2\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("commands.remote.ssh", lambda *_, **__: [str(program)])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    shown = Terminal(), Terminal()
+    monkeypatch.setattr("sys.stdout", shown[0])
+    monkeypatch.setattr("sys.stderr", shown[1])
+    assert remote.wait_for_ssh(inventory(stage=STAGE).get_host("stage"), ["true"], "") == 0
+    assert [stream.getvalue() for stream in shown] == ["?[2Jout\n", "?]0;title?err\n"]
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_rpc_runs_stands_in_no_command_line(
+    inventory: Callable[..., Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """sudo writes command lines into the journal."""
+    program = tmp_path / "ssh"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\ncat > {tmp_path}/input\n')
+    program.chmod(0o755)
+    monkeypatch.setattr("commands.remote.ssh", lambda _, words, **__: [str(program), *words])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    host, environments = inventory(stage=STAGE).get_host("stage"), read_environments(inventory(stage=STAGE))
+    monkeypatch.setattr("commands.rpc.targets", lambda _: [(host, environments["stage"])])
+    expression = "IO.puts(\"token-1\")\nIO.puts('ü')"
+    run = CliRunner().invoke(rpc.command, ["stage", expression])
+    assert run.exit_code == 0, run.output
+    assert "token-1" not in (tmp_path / "words").read_text()
+    assert (tmp_path / "input").read_text() == expression

@@ -38,14 +38,14 @@ def run(
 
 def test_the_words_for_the_host(environment: Callable[..., Environment]) -> None:
     stage = environment(task_timeout=60)
-    words, others = task.words(stage, "-1\n'x'"), task.words(stage, "1")
+    words, others = task.words(stage), task.words(stage)
     assert words[:4] == ["sudo", "-n", "bash", "-c"]
-    unit, *rest = words[-4:]
-    assert rest == ["60", "30", "-1\n'x'"]
+    unit, *rest = words[-3:]
+    assert rest == ["60", "30"]
     assert unit.startswith("billing_stage-task-")
     assert unit.endswith(".service")
     # Two may run at once, also beside the migration of a release.
-    assert unit not in (others[-4], stage.task_unit)
+    assert unit not in (others[-3], stage.task_unit)
 
 
 def test_the_exit_code_is_the_expressions(run: Callable[[str], Run]) -> None:
@@ -56,6 +56,12 @@ def test_the_exit_code_is_the_expressions(run: Callable[[str], Run]) -> None:
 def test_the_host_hears_that_somebody_waits(run: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task, "BEAT", 0.1)
     assert run("read -r a && read -r b && exit 3")("1") == 3
+
+
+def test_the_expression_goes_over_standard_input(run: Callable[[str], Run], tmp_path: Path) -> None:
+    received = tmp_path / "received"
+    assert run(f"head -c 7 > {received}")("-1\n'x'") == 0
+    assert received.read_bytes() == b"-1\n'x'\0"
 
 
 def test_an_expression_is_asked_for() -> None:

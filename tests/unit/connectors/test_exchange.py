@@ -4,6 +4,7 @@ import gzip
 import os
 import subprocess
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,6 +60,23 @@ def test_one_that_fails_does_not_disturb_the_others() -> None:
         "sh -c 'exit 9'": b"",
         "sh -c 'echo 2'": b"2\n",
     }
+
+
+def test_a_first_command_that_reads_its_input_leaves_the_script_alone() -> None:
+    """As sudo does with log_input."""
+    commands = [ask("sh -c 'echo looked'")]
+    answered, first = run(commands, "sh -c 'cat; echo changed'")
+    assert first == Answer(0, b"changed\n", b"")
+    assert answered == {commands[0]: Answer(0, b"looked\n", b"")}
+
+
+def test_a_small_answer_does_not_fill_the_memory() -> None:
+    bomb = f"{MARK}\n".encode() + gzip.compress(b"1 0.out\n1 total\n\n" + bytes(20 * LIMIT), compresslevel=9)
+    assert len(bomb) < 3_000_000
+    tracemalloc.start()
+    assert answers([ask("sh -c true")], bomb) == ({}, None)
+    assert tracemalloc.get_traced_memory()[1] < 3 * LIMIT
+    tracemalloc.stop()
 
 
 def test_they_run_side_by_side(tmp_path: Path) -> None:

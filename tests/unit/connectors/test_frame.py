@@ -1,13 +1,13 @@
 """A command's answer is its own: nothing that a login shell prints before it, and root needs no sudo."""
 
 import subprocess
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import pytest
 
 from connectors.exchange import Answer, Command, answers, script
-from connectors.frame import ANNOUNCE, SUDO, Framed, after_mark, announced, skip_noise
+from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, TooMuchError, after_mark, announced, skip_noise
 
 # The title of a terminal ends without a new line: the mark then stands in the same line.
 NOISES = {
@@ -28,7 +28,7 @@ def test_the_outputs_are_the_commands_alone(noise: str) -> None:
         check=False,
     )
     found: list[bool] = []
-    outputs = [Framed(text.splitlines(keepends=True), found.append) for text in (run.stdout, run.stderr)]
+    outputs = [Framed(StringIO(text), found.append) for text in (run.stdout, run.stderr)]
     assert [list(output) for output in outputs] == [["out\n"], ["err\n"]]
     assert (run.returncode, found) == (3, [bool(noise)] * 2)
 
@@ -58,8 +58,21 @@ def test_a_session_for_files_without_a_mark_ends() -> None:
 
 
 def test_without_a_mark_there_is_no_answer() -> None:
-    assert list(Framed(["broken\n"])) == []
+    assert list(Framed(StringIO("broken\n"))) == []
     assert after_mark(b"broken") == (b"", True)
+
+
+def test_nothing_of_an_answer_steers_a_terminal() -> None:
+    lines = list(Framed(StringIO(f"{MARK}\n\x1b]0;title\x07one\ttwo\x9b2J\u202e\rforged\n\x00last")))
+    assert lines == ["?]0;title?one\ttwo?2J??forged\n", "?last"]
+
+
+def test_an_answer_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.frame.LIMIT", 1000)
+    assert list(Framed(StringIO(f"{MARK}\n{'x' * 900}"))) == ["x" * 900]
+    for endless in ("x" * 2000, "x\n" * 1000):
+        with pytest.raises(TooMuchError):
+            list(Framed(StringIO(f"{MARK}\n{endless}")))
 
 
 @pytest.fixture

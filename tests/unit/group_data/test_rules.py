@@ -12,7 +12,10 @@ from tests.unit.conftest import PROD, STAGE
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 
 
-@pytest.mark.parametrize("changes", [{"port": 4000}, {"node_name": "billing_prod@127.0.0.1"}, {"journal_limit": 64}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"port": 4000}, {"node_name": "billing_prod@127.0.0.1"}, {"journal_limit": 64}, {"nginx_connections": 1024}],
+)
 def test_the_same_on_two_machines_is_fine(inventory: Callable[..., Inventory], changes: dict[str, Any]) -> None:
     both = read_environments(inventory(stage=STAGE | changes, prod=PROD | {"ssh_hostname": "other.example.com"}))
     assert len(both) == 2

@@ -49,16 +49,19 @@ def run(tmp_path: Path) -> Run:
     return start
 
 
-def test_a_command_of_the_release_runs_in_the_sandbox_of_its_unit(
-    run: Run, stub: Callable[[str, str], None], tmp_path: Path
-) -> None:
+@pytest.fixture
+def places(stub: Callable[[str, str], None], tmp_path: Path) -> list[str]:
+    """An environment with a release: its unit file, the link, and the script."""
     (tmp_path / "unit").write_text("[Service]\nUser=billing_stage\nProtectSystem=strict\nExecStart=x\n[Install]\n")
     (tmp_path / "releases/0.1.0").mkdir(parents=True)
     (tmp_path / "billing").symlink_to("releases/0.1.0")
     (tmp_path / "releases/0.1.0/run").write_text('#!/bin/sh\nprintf "%s|" "$@"\nexit 3\n')
     (tmp_path / "releases/0.1.0/run").chmod(0o755)
     stub("systemd-run", f'echo "$@" > {tmp_path}/asked; while [ "$1" != -- ]; do shift; done; shift; exec "$@"')
-    places = [str(tmp_path / "unit"), str(tmp_path / "billing"), "run"]
+    return [str(tmp_path / "unit"), str(tmp_path / "billing"), "run"]
+
+
+def test_a_command_of_the_release_runs_in_the_sandbox_of_its_unit(run: Run, places: list[str], tmp_path: Path) -> None:
     done = run("release_command.sh", *places, "10", "", "rpc", "a b", "'", "")
     assert (done.returncode, done.stdout) == (3, "rpc|a b|'||")
     asked = (tmp_path / "asked").read_text()
@@ -69,6 +72,11 @@ def test_a_command_of_the_release_runs_in_the_sandbox_of_its_unit(
     (tmp_path / "asked").unlink()
     assert run("release_command.sh", *places, "10", "", "rpc").returncode == 1
     assert not (tmp_path / "asked").exists()
+
+
+def test_an_expression_comes_over_standard_input(run: Run, places: list[str]) -> None:
+    done = run("release_command.sh", *places, "10", "input", "rpc", stdin="IO.puts('ü')\n\"$x\"\n")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "rpc|IO.puts('ü')\n\"$$x\"\n|", "")
 
 
 def test_without_a_release_nothing_runs(run: Run, tmp_path: Path) -> None:

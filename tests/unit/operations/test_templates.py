@@ -12,12 +12,13 @@ import pytest
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations.host.rendering import render
+from operations.nginx import HEADER_TIMEOUT
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 
 
 def site(environment: Environment, http2_directive: bool = True) -> str:
-    return render("site.j2", environment=environment, http2_directive=http2_directive)
+    return render("site.j2", environment=environment, http2_directive=http2_directive, header_timeout=HEADER_TIMEOUT)
 
 
 SITE = [
@@ -55,6 +56,19 @@ SITE = [
         ['auth_basic "billing_stage";', "auth_basic_user_file /etc/nginx/billing_stage.htpasswd;", 'Authorization ""'],
         ["satisfy", "deny"],
     ),
+    (
+        {},
+        [
+            "limit_conn billing_stage_addresses 500;",
+            "client_body_timeout 30s;",
+            "send_timeout 30s;",
+            "header_timeout 20s;",
+        ],
+        [],
+    ),
+    ({"address_connections": 0, "client_timeout": 9}, ["client_body_timeout 9s;"], ["limit_conn"]),
+    ({}, ["proxy_set_header Upgrade $upgrade_4001;"], ["Upgrade $http_upgrade"]),
+    (TLS, ["ssl_ecdh_curve X25519:prime256v1:secp384r1;", "ssl_prefer_server_ciphers off;"], ["CBC", "AES128-SHA"]),
     ({"basic_auth_user": "team", "allowed_addresses": ["192.0.2.1"]}, ["satisfy all;", "deny all;", "auth_basic "], []),
 ]
 
@@ -149,6 +163,12 @@ def test_tls_in_the_words_of_each_postgrex(environment: Callable[..., Environmen
     assert form + OPTIONS in repo(environment(**ELSEWHERE, database_tls="verified", release_tool=tool))
     own = environment(**ELSEWHERE, database_tls="verified", database_tls_ca="/etc/ssl/db.pem", release_tool=tool)
     assert 'cacertfile: "/etc/ssl/db.pem"' in repo(own)
+
+
+def test_no_cipher_without_authentication_of_its_blocks(environment: Callable[..., Environment]) -> None:
+    for text in (site(environment(**TLS)), render("default-server.j2", header_timeout=HEADER_TIMEOUT)):
+        [ciphers] = re.findall(r"ssl_ciphers (.*);", text)
+        assert all("GCM" in cipher or "POLY1305" in cipher for cipher in ciphers.split(":"))
 
 
 def test_http2_is_said_in_the_words_of_each_nginx(environment: Callable[..., Environment]) -> None:

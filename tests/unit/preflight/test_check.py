@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.host.project import Project
-from tests.sandbox.vaults import make_vaults
+from tests.sandbox.vaults import IDENTITY, make_vaults
+from vault import store
+from vault.keys import find_identities
+from vault.recipients import read_recipients
 
 STARTED = "--> Loading config...\n--> Loading inventory...\n"
 FOOTER = "Nothing was changed. docs/group-data.md describes every setting, docs/troubleshooting.md every message.\n"
@@ -65,6 +68,23 @@ def test_a_vault_counts_where_it_is_needed(project: Project) -> None:
     run = project.pyinfra("deploy.py", "--limit", "stage", "--serial")
     expected = f"{STARTED}1 problem:\n  --serial: {NO_ORDER}\n{FOOTER}Cookies not compared: {damaged}.\n"
     assert (run.exit_code, run.output) == (1, expected)
+
+
+def test_a_vault_that_anybody_could_have_made_is_refused_by_every_command(project: Project) -> None:
+    folder = project.sandbox / "vault"
+    path = folder / "stage.age"
+    plain = store.decrypt(path.read_bytes(), path, find_identities(str(folder / IDENTITY)))
+    path.write_bytes(store.seal(plain, read_recipients(folder)))
+    reason = ".sandbox/vault/stage.age may be forged: it carries no seal, and it had one"
+    commands = [[sys.executable, "-m", "commands.check"], [sys.executable, "-m", "commands.vault_edit", "stage"]]
+    for run in (project.pyinfra("deploy.py", "--limit", "stage"), *(project.run(*command) for command in commands)):
+        assert (run.exit_code, reason in run.output) == (1, True)
+    # The vault of a checkout from before there were seals.
+    (folder / "recipients.txt").write_text((folder / "recipients.txt").read_text().replace("# sealed: ", "# "))
+    check = project.run(sys.executable, "-m", "commands.check").require_success()
+    assert ".sandbox/vault/stage.age: without a seal" in check.output
+    project.run(sys.executable, "-m", "commands.vault_recipients").require_success()
+    assert "without a seal" not in project.run(sys.executable, "-m", "commands.check").require_success().output
 
 
 def test_a_missing_variable_refuses_the_deploys_that_need_it(project: Project) -> None:

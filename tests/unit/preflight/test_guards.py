@@ -12,11 +12,13 @@ from group_data.schema.problem import Problem
 from group_data.schema.settings import Settings
 from preflight.check import (
     connection_problems,
+    forged,
     missing_passwords,
     not_compared,
     open_vaults,
     option_problems,
     shared_cookies,
+    unsealed,
     vault_problems,
 )
 from preflight.secret_variables import different_variables, missing_build_secrets
@@ -421,14 +423,28 @@ def test_connection_files_of_the_run_must_be_there(inventory: Callable[..., Inve
     ]
 
 
+def test_a_vault_without_a_seal_is_named(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    make_vaults(tmp_path, ["stage"])
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY)}
+    subjects, _ = examine(inventory(stage=STAGE | place), ["stage"])
+    path = tmp_path / "stage.age"
+    assert unsealed(subjects, open_vaults(subjects)) == []
+    plain = store.decrypt(path.read_bytes(), path, find_identities(str(tmp_path / IDENTITY)))
+    path.write_bytes(store.seal(plain, read_recipients(tmp_path)))
+    assert ["may be forged" in problem.text for problem in forged(subjects, open_vaults(subjects))] == [True]
+    (tmp_path / "recipients.txt").write_text((tmp_path / "recipients.txt").read_text().replace("# sealed: ", "# "))
+    assert f"{path}: without a seal" in unsealed(subjects, open_vaults(subjects))[0]
+
+
 def test_a_cookie_is_shared_nowhere_and_shown_nowhere(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
     make_vaults(tmp_path, ["stage", "prod"])
     cookie = "an-erlang-cookie-of-both"
     for name in ("stage", "prod"):
         path = tmp_path / f"{name}.age"
-        values = store.read_values(store.decrypt(path.read_bytes(), path, find_identities(str(tmp_path / IDENTITY))))
+        identities = find_identities(str(tmp_path / IDENTITY))
+        values = store.read_values(store.decrypt(path.read_bytes(), path, identities))
         text = "".join(f'{key} = "{value}"\n' for key, value in (values | {"cookie": cookie}).items())
-        path.write_bytes(store.seal(text.encode(), read_recipients(tmp_path)))
+        store.store_sealed(path, text.encode(), read_recipients(tmp_path), identities, path.read_bytes())
     place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY)}
     qa = PROD | place | {"environment": "qa", "domain": "qa.example.com", "port": 4005}
     hosts = inventory(stage=STAGE | place, prod=PROD | place | {"ssh_hostname": "other.example.com"}, qa=qa)
@@ -490,9 +506,10 @@ def test_vault_and_group_data_name_the_same_variables(
 ) -> None:
     make_vaults(tmp_path, ["stage"])
     path = tmp_path / "stage.age"
-    plain = store.decrypt(path.read_bytes(), path, find_identities(str(tmp_path / IDENTITY)))
+    identities = find_identities(str(tmp_path / IDENTITY))
+    plain = store.decrypt(path.read_bytes(), path, identities)
     added = "".join(f'{name} = "hunter2"\n' for name in stored).encode()
-    path.write_bytes(store.seal(plain + added, read_recipients(tmp_path)))
+    store.store_sealed(path, plain + added, read_recipients(tmp_path), identities, path.read_bytes())
     place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY), "secret_variables": named}
     subjects, _ = examine(inventory(stage=STAGE | place), ["stage"])
     found = list(different_variables(subjects, open_vaults(subjects).opened))

@@ -28,7 +28,9 @@ def cut() -> Iterator[None]:
         ("rollback.py", "make releases ENV=stage tells how it ended"),
         ("restart.py", "make releases ENV=stage tells how it ended"),
         ("migrate.py", "make releases ENV=stage tells how it ended"),
+        ("restore.py", "make releases ENV=stage tells how it ended"),
         ("build.py", "make build ENV=stage again"),
+        ("toolchain.py", "make toolchain ENV=stage again, which follows it"),
         ("own.py", "run the command again"),
     ],
 )

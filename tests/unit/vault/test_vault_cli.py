@@ -461,7 +461,7 @@ def test_recipients_encrypts_every_vault_for_the_new_ones(desk: Desk) -> None:
     desk.stage.chmod(0o640)
     other = x25519.Identity.generate()
     desk.recipients.write_text(f"{desk.public}\n# bob\n{other.to_public()}\n")
-    done = desk.run("recipients")
+    done = desk.run("recipients", "--new-recipients")
     assert (done.returncode, done.stderr) == (0, "")
     assert "prod.age: encrypted for" in done.stdout
     assert "bob (age1" in done.stdout
@@ -476,14 +476,16 @@ def test_recipients_takes_unusable_texts_and_forgotten_vaults_along(desk: Desk) 
     forgotten = desk.folder / "old.age"
     before = [desk.write(desk.stage, "broken"), desk.write(forgotten)]
     desk.recipients.write_text(f"{desk.public}\n{x25519.Identity.generate().to_public()}\n")
-    assert desk.run("recipients").returncode == 0
+    assert desk.run("recipients", "--new-recipients").returncode == 0
     assert desk.text(desk.stage) == "broken"
     assert before[0] != desk.stage.read_bytes()
     assert before[1] != forgotten.read_bytes()
 
 
 def test_recipients_changes_nothing_for_the_same_keys(desk: Desk) -> None:
-    before = desk.write(desk.stage)
+    desk.write(desk.stage)
+    desk.run("recipients")
+    before = desk.stage.read_bytes()
     desk.recipients.write_text(f"# the same key under a name\n{desk.public}\n")
     done = desk.run("recipients")
     assert done.stdout == "every vault is encrypted for the keys in recipients.txt already: nothing changed\n"
@@ -526,7 +528,8 @@ def test_recipients_does_not_shut_its_author_out(desk: Desk) -> None:
     desk.recipients.write_text(str(other.to_public()))
     assert "YES=1" in desk.refused("recipients")
     assert desk.stage.read_bytes() == before
-    assert desk.run("recipients", "--yes").returncode == 0
+    assert "these recipients are new" in desk.refused("recipients", "--yes")
+    assert desk.run("recipients", "--yes", "--new-recipients").returncode == 0
     assert store.decrypt(desk.stage.read_bytes(), desk.stage, Identities((other,), (), locked=False)).decode() == TEXT
 
 

@@ -9,5 +9,5 @@ health_path = "/health"
 migrations_command = "Billing.Release.migrations()"
 
 # Shorter than the defaults, because tests wait for them.
-health_timeout = 10
+health_timeout = 20
 settle_time = 3

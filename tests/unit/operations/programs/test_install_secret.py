@@ -182,6 +182,18 @@ def test_where_the_file_cannot_be_renamed_nothing_is_committed(place: Place) -> 
     assert place.kept_only(OLD, OLD_URL)
 
 
+def test_a_file_that_has_no_room_is_named(place: Place) -> None:
+    place.sandbox.stub("head", "echo 'head: write error: No space left on device' >&2\nexit 1")
+    done = place.run()
+    assert done.returncode == 1
+    assert done.stderr == (
+        "head: write error: No space left on device\n"
+        f"{place.file} could not be written, for the reason above: it is as it was\n"
+    )
+    assert place.told() == []
+    assert place.kept_only(OLD, OLD_URL)
+
+
 WHOLE = given()
 
 

@@ -88,6 +88,29 @@ def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, lef
     assert there(place) == left
 
 
+@pytest.mark.parametrize("step", ["deps.get", "deps.loadpaths", "release"])
+@pytest.mark.parametrize(
+    "words", ["tar: x: Cannot write: No space left on device", "no space left on device", "{:error, :enospc}"]
+)
+def test_a_step_without_room_gives_its_room_back(place: Scratch, step: str, words: str) -> None:
+    place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ echo "{words}"; exit 1; }}\n{RELEASE}{MIX}')
+    done = place.build()
+    assert done.returncode == 1
+    assert "no room is left on the disk, for the reason above" in done.stdout
+    assert not place.source.exists()
+
+
+def test_a_release_that_cannot_be_packed_gives_its_room_back(place: Scratch) -> None:
+    place.sandbox.stub(
+        "tar", 'echo part > "$4"; echo "tar: Wrote only 4096 bytes: No space left on device" >&2; exit 2'
+    )
+    done = place.build()
+    assert done.returncode == 1
+    assert "no room is left on the disk, for the reason above" in done.stdout
+    assert not place.source.exists()
+    assert not list(place.source.parent.glob("release.tar.gz*"))
+
+
 def test_a_power_cut_in_the_note_itself_counts_as_a_kill(place: Scratch) -> None:
     (place.source.parent / "unfinished").write_text("")
     assert there(place) == NOTHING

@@ -68,6 +68,15 @@ def test_the_requests_of_the_switch_are_folded(host: StubHost) -> None:
     assert len(words) < 30
 
 
+def test_a_clock_that_was_set_back_hides_no_last_line(host: StubHost) -> None:
+    back = 'printf "%s\\n" "$(($(/bin/date +%s) - 86400 * $(grep -c "^date +%s" "$HOST/calls")))"'
+    host.stub("date", f'[ "$*" = +%s ] || exec /bin/date "$@"\n{back}\n')
+    failing(host, "500", "")
+    calls = [call for call in host.calls if call.startswith("journalctl")]
+    assert calls
+    assert [call for call in calls if "--since" in call or "--lines 1000" not in call] == []
+
+
 def test_a_journal_that_cannot_be_read_is_not_the_reason(host: StubHost) -> None:
     host.stub("journalctl", "echo no journal >&2\nexit 1\n")
     words = failing(host, "500", "")

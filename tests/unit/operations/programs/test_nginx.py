@@ -141,6 +141,77 @@ def test_files_that_size_the_hash_of_names_are_named(sandbox: Sandbox, nginx: Pa
     assert (done.returncode, done.stdout) == (0, f"{nginx}/conf.d/a.conf\n")
 
 
+DEBIAN = """user www-data;
+include /etc/nginx/modules-enabled/*.conf;
+
+events {
+\tworker_connections 768;
+\t# multi_accept on;
+}
+http {}
+"""
+
+
+def raised(sandbox: Sandbox, conf: Path, accepted: str = "true") -> str:
+    sandbox.stub("unshare", accepted)
+    sandbox.run("raise_nginx_limits.sh", str(conf), "8192", "16384")
+    return conf.read_text()
+
+
+def limits(sandbox: Sandbox, conf: Path) -> str:
+    done = sandbox.run("nginx_limits.sh", str(conf))
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "events",
+    ["events {\n\tworker_connections 768;\n}", "events { worker_connections 768; }", "events {}", "events\n{\n}"],
+)
+def test_each_worker_gets_the_connections_and_the_files_for_them(sandbox: Sandbox, nginx: Path, events: str) -> None:
+    conf = nginx / "nginx.conf"
+    conf.write_text(f"# worker_connections 10;\n{events}\nhttp {{}}\n")
+    text = raised(sandbox, conf)
+    assert limits(sandbox, conf) == "files 16384\nconnections 8192\n", text
+    assert raised(sandbox, conf) == text
+
+
+def test_higher_limits_of_nginx_stay(sandbox: Sandbox, nginx: Path) -> None:
+    conf = nginx / "nginx.conf"
+    conf.write_text(f"worker_rlimit_nofile 99999;\n{DEBIAN.replace('768', '20000')}")
+    before = conf.read_text()
+    assert raised(sandbox, conf) == before
+
+
+def test_open_files_that_a_module_sets_are_not_set_twice(sandbox: Sandbox, nginx: Path) -> None:
+    conf = nginx / "nginx.conf"
+    conf.write_text(DEBIAN)
+    (nginx / "modules-enabled").mkdir()
+    (nginx / "modules-enabled" / "files.conf").write_text("worker_rlimit_nofile 4096;\n")
+    assert raised(sandbox, conf) == DEBIAN.replace("768", "8192")
+    assert limits(sandbox, conf) == "connections 8192\nfiles -1\n"
+
+
+def test_limits_that_nginx_refuses_are_not_put_in_place(sandbox: Sandbox, nginx: Path) -> None:
+    conf = nginx / "nginx.conf"
+    conf.write_text(DEBIAN)
+    assert raised(sandbox, conf, accepted="exit 1") == DEBIAN
+    assert list(nginx.parent.glob("nginx.staging.*")) == []
+
+
+def test_nobody_else_reads_the_logs_of_a_site(sandbox: Sandbox) -> None:
+    old, new = sandbox.directory / "old.log", sandbox.directory / "new.log"
+    old.write_text("kept\n")
+    old.chmod(0o644)
+    # The test's user may not give files to others.
+    sandbox.stub("install", 'echo "$*" > asked; touch "$8"')
+    done = sandbox.run("close_logs.sh", str(old), str(new))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.stat().st_mode & 0o777 for path in (old, new)] == [0o640, 0o640]
+    assert old.read_text() == "kept\n"
+    assert "--mode 640 --owner www-data --group adm" in (sandbox.directory / "asked").read_text()
+
+
 def unused(sandbox: Sandbox, pem: Path, subject: str = SUBJECT) -> str:
     if not pem.exists():
         sandbox.run("issue_certificate.sh", str(pem), "DNS:example.com", "30", subject)

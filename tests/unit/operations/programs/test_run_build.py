@@ -140,6 +140,24 @@ def test_a_build_with_secrets_in_it_is_noted(host: Host) -> None:
     assert (host.store / f"billing-{VERSION}.tar.gz.build").read_text().splitlines()[-1] == "secrets=built in"
 
 
+def test_a_build_of_which_the_journal_has_nothing_says_so(host: Host) -> None:
+    host.sandbox.stub("journalctl")
+    done = host.run()
+    assert done.returncode == 1
+    assert "FAILED: the journal has no line of billing-stage-build.service, so nothing tells why" in done.stdout
+
+
+def test_a_store_without_room_gets_no_part_of_a_tarball(host: Host) -> None:
+    host.sandbox.stub(
+        "sha256sum", '[ "$*" ] || { echo "No space left on device" >&2; exit 1; }\nexec /usr/bin/sha256sum "$@"'
+    )
+    host.sandbox.stub("sync", 'echo "sync: No space left on device" >&2; exit 1')
+    done = host.run()
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert not [name for name in host.stored() if name.endswith((".gz", ".part"))]
+
+
 def test_sources_are_gone_afterwards_and_nothing_else_is_left(host: Host) -> None:
     host.run()
     assert not host.archive.exists()

@@ -1,6 +1,7 @@
 """The start of a switch: only under the lock, followed to its end, and judged by root's last line in its unit."""
 
 import subprocess
+import time
 
 import pytest
 
@@ -12,9 +13,16 @@ printf '%s\\n' "$@" > asked
 """
 
 # The journal in a file: unit, user id and text. It answers as journalctl does: values of one field are alternatives, and
-# all fields must match.
+# all fields must match. The lines of this run have the field that systemd was asked to add, and, if there is a file `clock`,
+# the time in it.
 JOURNALCTL = """\
 [ "$1" != --sync ] || exit 0
+for word; do
+    case $word in
+        DEPLOY_RUN=*) grep -qx -e "--property=LogExtraFields=$word" asked || exit 0 ;;
+        --since=@*) since=${word#--since=@}; [ ! -e clock ] || [ "${since%.*}" -le "$(cat clock)" ] || exit 0 ;;
+    esac
+done
 units=' ' users=' ' identifier=''
 for word; do
     case $word in
@@ -81,6 +89,20 @@ def test_the_application_user_cannot_hide_a_success(sandbox: Sandbox) -> None:
     journal(sandbox, (SWITCH, 0, "release 0.2.0: done"), ("user@1001.service", 1001, "release 0.2.0: FAILED: forged"))
     done = start(sandbox)
     assert (done.returncode, done.stdout) == (0, "release 0.2.0: done\n")
+
+
+def test_a_clock_that_is_set_back_hides_no_line(sandbox: Sandbox) -> None:
+    (sandbox.directory / "clock").write_text(str(int(time.time()) - 86400))
+    done = start(sandbox)
+    assert (done.returncode, done.stdout) == (0, "release 0.2.0: done\n")
+
+
+def test_the_lines_of_a_run_before_count_for_nothing(sandbox: Sandbox) -> None:
+    sandbox.stub("systemd-run")
+    (sandbox.directory / "asked").write_text("--property=LogExtraFields=DEPLOY_RUN=before\n")
+    done = start(sandbox)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the journal has no line of billing-prod-switch.service, so it is not known how it ended: is " in done.stderr
 
 
 def test_the_unit_ends_by_itself_and_knows_who_asks(sandbox: Sandbox) -> None:

@@ -136,3 +136,29 @@ def test_a_record_that_was_cut_short_swallows_no_other(host: StubHost, rest: str
     assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
     first, last = log.read_text().splitlines()
     assert (first, last.split("\t")[2:6]) == (rest, ["release", "0.2.0", "-", "good"])
+
+
+@pytest.mark.parametrize("before", ["0.1.0", None])
+def test_a_link_that_cannot_be_set_back_stays_to_be_done(host: StubHost, before: str | None) -> None:
+    """The disk becomes read-only after the switch. A restart would start the bad release again."""
+    host.link(before)
+    host.stub("curl", 'case $(readlink "$HOST/root/billing") in *0.2.0) printf 500 ;; *) printf 200 ;; esac\n')
+    host.set("health_timeout", 0)
+    for command in ("ln", "rm"):
+        on_disk = '[[ "$*" != *billing* || ! -e "$HOST/root/billing" || $(readlink "$HOST/root/billing") != *0.2.0 ]] '
+        host.stub(
+            command,
+            f'{on_disk}|| {{ echo "{command}: Read-only file system" >&2; exit 1; }}\nexec /bin/{command} "$@"\n',
+        )
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    assert last.startswith("release 0.2.0: FAILED: ")
+    assert "answered 500 through nginx" in last
+    assert last.endswith("The next action goes back first: mend that, then make restart ENV=stage")
+    assert (host.current, host.log, host.is_busy) == ("0.2.0", [], True)
+    for command in ("ln", "rm"):
+        host.stub(command, f'exec /bin/{command} "$@"\n')
+    words = host.run("restart")
+    assert "release 0.2.0 was cut off: ending that first" in words
+    assert (host.current, host.is_busy) == (before, False)
+    assert host.log[0] == "release 0.2.0 failed"
+    assert (words.splitlines()[-1] == "restart 0.1.0: done") == (before is not None)

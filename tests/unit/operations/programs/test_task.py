@@ -58,14 +58,14 @@ def runs(host: Sandbox, script: str) -> None:
     path.chmod(0o755)
 
 
-def command(host: Sandbox, expression: str = "1", patience: str = "30") -> list[str]:
+def command(host: Sandbox, patience: str = "30") -> list[str]:
     places = [str(host.directory / "unit"), str(host.directory / "billing")]
-    words = [*places, "bin/billing", "eval", "billing_stage-task-1.service", "900", patience, expression]
+    words = [*places, "bin/billing", "eval", "billing_stage-task-1.service", "900", patience]
     return host.command("task.sh", *words)
 
 
-def start(host: Sandbox, **arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+def start(host: Sandbox, expression: str = "1\0", **arguments: str) -> "subprocess.Popen[str]":
+    run = subprocess.Popen(
         command(host, **arguments),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -74,6 +74,17 @@ def start(host: Sandbox, **arguments: str) -> "subprocess.Popen[str]":
         env=host.environment,
         text=True,
     )
+    assert run.stdin
+    run.stdin.write(expression)
+    run.stdin.flush()
+    return run
+
+
+def test_half_an_expression_does_not_run(host: Sandbox) -> None:
+    with start(host, "File.rm_rf!(") as run:
+        assert run.communicate(timeout=20)[1] == "the expression did not arrive whole, and was not run\n"
+        assert run.returncode == 1
+    assert not (host.directory / "asked").exists()
 
 
 def asked(host: Sandbox) -> list[str]:
@@ -109,12 +120,12 @@ def test_the_release_writes_into_memory_that_the_task_alone_sees(host: Sandbox) 
 
 @pytest.mark.parametrize("expression", ["1 + 1", "a\n  'b' \"c\" `d` \\ # %s é", "-1", "* ; id"])
 def test_the_expression_arrives_byte_for_byte(host: Sandbox, expression: str) -> None:
-    with start(host, expression=expression) as run:
+    with start(host, f"{expression}\0") as run:
         assert run.communicate(timeout=20)[0] == f"eval\0{expression}\0"
 
 
 def test_systemd_gets_a_dollar_twice(host: Sandbox) -> None:
-    with start(host, expression="$HOME ${X}") as run:
+    with start(host, "$HOME ${X}\0") as run:
         run.communicate(timeout=20)
     assert asked(host)[-1] == "$$HOME $${X}"
 

@@ -178,6 +178,17 @@ def test_sources_that_are_cut_off_leave_the_former_ones(sources: Sources, length
     assert (sources.source / "mix.exs").read_text() == "a"
 
 
+def test_sources_without_room_take_none_and_say_so_once(sources: Sources) -> None:
+    sources.unpack({"mix.exs": "1"})
+    full = "tar: part: Cannot write: No space left on device"
+    sources.sandbox.stub("tar", f'echo part > new/part; yes "{full}" | head -n 1000 >&2; exit 2')
+    done = sources.unpack({"mix.exs": "2"})
+    reason = f"the sources could not be unpacked in {sources.sandbox.directory}, for the reason above"
+    assert (done.returncode, done.stderr.decode().splitlines()) == (1, [full, full, full, reason])
+    assert sources.files() == ["mix.exs"]
+    assert not (sources.sandbox.directory / "new").exists()
+
+
 def test_sources_that_rsync_cannot_update_are_made_anew(sources: Sources) -> None:
     sources.unpack({"mix.exs": "a"})
     sources.write("_build/a")

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Makes files for nginx's logs that only root, nginx and the group adm can read, as Debian's logrotate makes them. nginx itself
+# would make them readable by everybody.
+#
+# the arguments: paths
+set -eu
+umask 027
+for log; do
+    [ -e "$log" ] || install --mode 640 --owner www-data --group adm /dev/null "$log"
+    chmod 640 "$log"
+done
