@@ -9,9 +9,12 @@ Local users of the host can read the expression in the process list: write no se
 Exit code: that of the VM. 1: also if it cannot run there or the connection is lost, and standard error says why.
 """
 
+import os
 import subprocess
 import uuid
+from contextlib import suppress
 from threading import Event, Thread
+from typing import IO
 
 import click
 
@@ -36,7 +39,8 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> int
     goes_on = f"The host stops the expression {PATIENCE} seconds after the last sign of life, unless it ended before."
     with started(host, words(chosen), stdin=subprocess.PIPE) as (run, said):
         ended = Event()
-        Thread(target=_send, args=(run, expression, ended), daemon=True).start()
+        if stdin := run.stdin:
+            Thread(target=_send, args=(stdin, expression, ended), daemon=True).start()
         code = run.wait()
         ended.set()
         return exit_code(code, said.read_text(errors="replace"), host, goes_on)
@@ -55,17 +59,12 @@ def words(environment: Environment) -> list[str]:
     return ["sudo", "-n", *arguments]
 
 
-def _send(run: subprocess.Popen[bytes], expression: str, ended: Event) -> None:
-    try:
-        if run.stdin:
-            run.stdin.write(expression.encode() + b"\0")
-            run.stdin.flush()
-        while run.stdin and not ended.wait(BEAT):
-            run.stdin.write(b"\n")
-            run.stdin.flush()
-    except OSError:
-        # ssh has ended.
-        return
+def _send(stdin: IO[bytes], expression: str, ended: Event) -> None:
+    # Past the buffer: what ssh no longer took would fail once more when the buffer is closed.
+    with suppress(OSError):
+        os.write(stdin.fileno(), expression.encode() + b"\0")
+        while not ended.wait(BEAT):
+            os.write(stdin.fileno(), b"\n")
 
 
 if __name__ == "__main__":

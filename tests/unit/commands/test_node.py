@@ -43,7 +43,7 @@ def follower(tmp_path: Path, ssh: str) -> tuple[list[str], str]:
     ("module", "arguments", "words"),
     [
         (console, [], ["terminal", "remote"]),
-        (rpc, ["--", "-1 + 1"], ["bin/billing", "infinity", "", "rpc", "-1 + 1"]),
+        (rpc, ["--", "-1 + 1"], ["bin/billing", "infinity", "input", "rpc", "-1 + 1"]),
         (logs, ["--lines", "5", "--no-follow"], ["--lines=5", "--unit=billing_stage.service"]),
         (logs, ["--since=-1h"], ["--since=-1h", "--no-tail", "--follow", "--unit=billing_stage.service"]),
     ],

@@ -194,9 +194,10 @@ def test_two_may_run_at_the_same_time(host: Sandbox) -> None:
 
 def test_without_settings_nothing_runs_as_root(host: Sandbox) -> None:
     (host.directory / "unit").write_text("[Service]\nExecStart=x\n")
-    done = host.execute(command(host))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "names no user to run a command of 0.1.0 as: apply first" in done.stderr
+    with start(host) as run:
+        output, errors = run.communicate(timeout=20)
+    assert (run.returncode, output) == (1, "")
+    assert "names no user to run a command of 0.1.0 as: apply first" in errors
     assert not (host.directory / "asked").exists()
 
 
