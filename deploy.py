@@ -3,7 +3,7 @@
 from pyinfra import host, state
 
 from group_data.schema.inventory import environments_on, machine_of
-from operations import adoption, aliases, database, machine, ports, provided_files, secret_file, site, unit
+from operations import adoption, aliases, database, epmd, machine, ports, provided_files, secret_file, site, unit
 from operations.host import file, lock, steps
 from operations.release import switch
 from preflight import entry
@@ -30,6 +30,7 @@ if neighbours[0].name == host.name:
 unit.users(environment)
 
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
+epmd.port_mapper(environment)
 changes = unit.service(environment)
 ports.owner_file(environment)
 switch.install(environment)

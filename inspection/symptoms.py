@@ -136,6 +136,7 @@ def _symptoms_of(environment: Environment) -> list[str]:
         f"{environment.app_path}/releases/start_erl.data",
         environment.appsignal_path,
         environment.user,
+        str(environment.epmd_port),
         environment.certificate_path or "",
         "/",
         environment.root,

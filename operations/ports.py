@@ -3,9 +3,10 @@
 An application as `mix phx.new` leaves it listens on every interface. An nftables table of our own drops connections to these
 ports that do not come over loopback, beside any other firewall. It names no other port, so it locks nobody out.
 
-The table has no port for the nodes: `ERL_ZFLAGS` in the unit's variables binds them to 127.0.0.1, at a port that the kernel
-chooses. A fixed range would restart every application, and commands such as `rpc` are nodes as well, which would use it up.
-An application that names another interface in its `vm.args`, for a cluster, overrules this: doctor names its port.
+The table has no port for the nodes: `ERL_ZFLAGS` in the unit's variables binds them to 127.0.0.1. An application that names
+another interface in its `vm.args`, for a cluster, overrules this: doctor names its port.
+
+On loopback itself, a second table for each environment leaves the ports of the application and its node to their user.
 """
 
 from collections.abc import Generator, Sequence

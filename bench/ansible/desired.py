@@ -72,7 +72,7 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
     """
     digests = secret_file.key_digests(environment, secrets)
     return {
-        epmd.SOCKET_DROP_IN: render("epmd.socket.j2", address=epmd.ADDRESS),
+        epmd.SOCKET_DROP_IN: render("epmd-address.conf.j2", address=epmd.SHARED),
         machine.JOURNAL_CONF: render("journald.conf.j2", limit=environment.journal_limit),
         nginx.SERVER_NAMES_CONF: render("server-names.conf.j2"),
         f"{nginx.AVAILABLE}/{nginx.DEFAULT_SERVER}": render("default-server.j2", header_timeout=nginx.HEADER_TIMEOUT),

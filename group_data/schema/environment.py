@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from group_data.schema import toolchain
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
-from group_data.schema.reserved import EPMD_PORT, RESERVED_VARIABLES
+from group_data.schema.reserved import EPMD_PORT, NODE_PORTS, RESERVED_VARIABLES
 from group_data.schema.settings import Settings
 from group_data.schema.version import is_version
 
@@ -355,8 +355,27 @@ class Environment(Settings):
         return self.port, EPMD_PORT
 
     @property
+    def node_ports(self) -> range:
+        """The ports on 127.0.0.1 of the environment's Erlang node: its port mapper's, then those of nodes.
+
+        They are below 32768, from where on Linux takes ports for connections (ip_local_port_range).
+        """
+        first = self.node_port or 20_000 + self.port % 398 * NODE_PORTS
+        return range(first, first + NODE_PORTS)
+
+    @property
+    def epmd_port(self) -> int:
+        """Port of the environment's own Erlang port mapper, on 127.0.0.1."""
+        return self.node_ports[0]
+
+    @property
+    def epmd_units(self) -> tuple[str, str]:
+        """systemd units of that port mapper: the socket, and the service that answers at it."""
+        return f"{self.full_name}-epmd.socket", f"{self.full_name}-epmd.service"
+
+    @property
     def owner_table(self) -> str:
-        """Table of the firewall that leaves the port to the application's user."""
+        """Table of the firewall that leaves the ports to the application's user."""
         return f"deploy_owner_{self.full_name}"
 
     @property

@@ -55,6 +55,17 @@ def _port(e: Environment) -> Iterator[tuple[str, str]]:
         yield "port", f"port = {e.port} is {MACHINE_PORTS[e.port]}'s on every machine: take another, such as 4000"
 
 
+def _node_ports(e: Environment) -> Iterator[tuple[str, str]]:
+    taken = {**MACHINE_PORTS, e.port: "port", **dict.fromkeys(e.open_ports, "open_ports")}
+    for port, owner in taken.items():
+        if port in e.node_ports:
+            yield (
+                "node_port",
+                f"node_port = {e.node_ports[0]} and the 31 ports after it include {port} of {owner}: set another, such as "
+                "21000",
+            )
+
+
 def _tls(e: Environment) -> Iterator[tuple[str, str]]:
     for key, path in {"tls_certificate": e.tls_certificate, "tls_key": e.tls_key}.items():
         if e.tls == "provided" and not path:
@@ -202,6 +213,7 @@ def _ssh_port(subject: Subject) -> Iterator[Problem]:
 _RULES = (
     _names,
     _port,
+    _node_ports,
     _tls,
     _hsts,
     _database,

@@ -30,12 +30,11 @@ _EXCLUSIVE: Sequence[_Exclusive] = (
         lambda e: [e.port, *e.open_ports],
         "the second to start finds it taken; give each its own port",
     ),
-    # epmd registers only the part before the @.
     _Exclusive(
         "node name",
         "node_name",
         lambda e: [e.node.partition("@")[0]],
-        "epmd lets one node register it, the second does not start; leave node_name out or change the part before the @",
+        "nothing would tell the two nodes apart; leave node_name out or change the part before the @",
     ),
     _Exclusive(
         "server name",
@@ -73,6 +72,7 @@ def problems_of_machine(neighbours: Sequence[Subject]) -> Iterator[Problem]:
                     if owner == subject.host:
                         text = f"{exclusive.what} {value} is there twice: take one out of {key}"
                     yield subject.problem(key, text)
+    yield from _node_port_collisions(distinct)
     yield from _alias_collisions(distinct)
     yield from _disagreements(distinct)
 
@@ -96,6 +96,25 @@ def _twins(neighbours: Sequence[Subject]) -> Iterator[tuple[Subject, Problem]]:
                         "database and directories would be shared; rename one environment, or take one out",
                     ),
                 )
+
+
+def _node_port_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:
+    read = [(subject, values) for subject in neighbours for values in subject.read(_ports)]
+    for number, (subject, (port, ports, _)) in enumerate(read):
+        for other_number, (other, (other_port, other_ports, open_ports)) in enumerate(read):
+            # Two ranges are named once. They are made of the ports, and about the same port there is a message.
+            taken = {other_port, *open_ports, *(other_ports if other_number < number else ())}
+            shared = taken & set(ports)
+            if other is not subject and port != other_port and shared:
+                text = (
+                    f"the node's ports {ports[0]} to {ports[-1]} include {min(shared)} of {other.host} on the same machine: "
+                    "set node_port to the first of 32 ports that nobody has"
+                )
+                yield subject.problem("node_port", text)
+
+
+def _ports(environment: Environment) -> list[tuple[int, Sequence[int], Sequence[int]]]:
+    return [(environment.port, environment.node_ports, environment.open_ports)]
 
 
 def _alias_collisions(neighbours: Sequence[Subject]) -> Iterator[Problem]:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 # The unit or the release's own scripts set these. A second definition would silently win or lose.
 RESERVED_VARIABLES = frozenset(
     "HOME PATH LANG PORT PHX_HOST PHX_SERVER MIX_ENV DEPLOYMENT_CONFIG APPSIGNAL_WORKING_DIRECTORY_PATH "
-    "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE RELEASE_DISTRIBUTION "
-    "RELEASE_COOKIE RELEASE_TMP RELEASE_MUTABLE_DIR RELEASE_ROOT RELEASE_VSN RELEASE_REVISION "
+    "ERL_AFLAGS ERL_FLAGS ERL_ZFLAGS ERL_EPMD_ADDRESS ERL_EPMD_PORT REPLACE_OS_VARS RELEASE_NAME RELEASE_NODE "
+    "RELEASE_DISTRIBUTION RELEASE_COOKIE RELEASE_TMP RELEASE_MUTABLE_DIR RELEASE_ROOT RELEASE_VSN RELEASE_REVISION "
     "APP_REVISION ERL_CRASH_DUMP".split()
 )
 
@@ -46,6 +46,9 @@ SYSTEM_USERS = frozenset(
 )
 
 EPMD_PORT = 4369
+
+# Ports of an environment's node: one for its port mapper, one for the node, 30 for commands that ask it at the same time.
+NODE_PORTS = 32
 
 # TCP ports of other programs on every machine.
 MACHINE_PORTS: Mapping[int, str] = {EPMD_PORT: "epmd", 5432: "PostgreSQL"}

@@ -76,6 +76,15 @@ class Settings(BaseModel):
         examples=[[8883]],
         json_schema_extra={"unit": "TCP port"},
     )
+    node_port: int | None = Field(
+        default=None,
+        ge=1024,
+        le=32_736,
+        description="First of 32 ports in a row on 127.0.0.1, which the environment's Erlang node has to itself: its port "
+        "mapper's, then those of the node and of the commands that ask it. None: made of port, between 20000 and 32735.",
+        examples=[21_000],
+        json_schema_extra={"unit": "TCP port"},
+    )
     request_body_limit: int = Field(
         default=8,
         ge=1,

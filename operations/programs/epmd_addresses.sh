@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints the addresses with a listener on epmd's port; "untold" if ss is not installed.
+# Prints the addresses with a listener on a port; "untold" if ss is not installed. $1: the port
 if command -v ss > /dev/null; then
-    ss --no-header --listening --tcp --numeric 'sport = :4369' | awk '{ print $4 }'
+    ss --no-header --listening --tcp --numeric "sport = :$1" | awk '{ print $4 }'
 else
     echo untold
 fi

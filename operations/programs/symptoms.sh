@@ -1,12 +1,12 @@
 #!/bin/sh
 # Prints root's view of an environment, one item a line: a word and a value.
 # $1: unit, $2: seconds that a start or an answer may take, $3: port of the application, $4: secret file, $5: file with the age
-# of the build, $6: AppSignal's directory, $7: application user, $8: certificate or nothing, the rest: directories for the use
-# of their file systems.
-unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7 certificate=$8
-shift 8
+# of the build, $6: AppSignal's directory, $7: application user, $8: port of its port mapper, $9: certificate or nothing, the rest: directories
+# for the use of their file systems.
+unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7 certificate=$9
+export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$8
+shift 9
 . ./start_limit.sh
-export ERL_EPMD_ADDRESS=127.0.0.1
 
 # The reader knows when it asked and when it was answered, so the run's length has no effect.
 clock() { echo "clock $(date +%s.%N)"; }

@@ -109,7 +109,7 @@ def environment_of(stub: Callable[[str, str], None], tmp_path: Path) -> list[str
     for name in ("built", "secret"):
         (tmp_path / name).touch()
     os.utime(tmp_path / "built", (1, 1))
-    stub("epmd", 'echo "epmd: up and running"; echo "name billing_stage at port 39001"')
+    stub("epmd", 'echo "epmd: up and running"; echo "name billing_stage at port ${ERL_EPMD_PORT}1"')
     stub("stat", f'[ "$*" = "-c %U %A {tmp_path}" ] && echo "billing_stage drwxr-x---"')
     stub("curl", "exit 28")
     stub("openssl", 'echo "notAfter=Jan  1 00:00:10 1970 GMT"')
@@ -122,6 +122,7 @@ def environment_of(stub: Callable[[str, str], None], tmp_path: Path) -> list[str
         f"{tmp_path}/built",
         str(tmp_path),
         "billing_stage",
+        "20672",
     ]
 
 
@@ -144,7 +145,7 @@ def test_symptoms_of_a_running_environment(
         "newer-than-start": [environment_of[3]],
         "newer-than-build": [environment_of[3]],
         "told-appsignal": ["/its/own"],
-        "registered": ["billing_stage 39001"],
+        "registered": ["billing_stage 206721"],
         "writable": [environment_of[5]],
         "certificate-ends": ["10"],
         "disk": ["42% - /", "7% 1% /a b"],

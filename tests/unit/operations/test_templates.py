@@ -272,11 +272,24 @@ def test_the_two_newest_crash_dumps_stay(environment: Callable[..., Environment]
 def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> None:
     stage = environment()
     ruleset = render("port-owner.nft.j2", environment=stage)
-    assert 'tcp sport 4001 meta skuid != { "root", "billing_stage" } drop' in ruleset
+    assert 'tcp sport { 4001, 20672-20703 } meta skuid != { "root", "billing_stage" } drop' in ruleset
+    assert 'tcp dport 20672-20703 meta skuid != { "root", "billing_stage" } drop' in ruleset
     assert 'tcp dport 4001 meta skuid != { "root", "www-data", "billing_stage" } drop' in ruleset
     unit = render("unit.service.j2", environment=stage)
     assert f"ExecStartPre=+-/usr/sbin/nft --file {stage.owner_table_path}\n" in unit
     assert {"User=billing_stage", "Group=billing_stage"} < set(unit.splitlines())
+
+
+def test_a_node_has_a_port_mapper_and_ports_of_its_own(environment: Callable[..., Environment]) -> None:
+    stage = environment()
+    assert "ListenStream=127.0.0.1:20672\n" in render("epmd.socket.j2", environment=stage)
+    assert "User=billing_stage\n" in render("epmd.service.j2", environment=stage)
+    given = render("variables.j2", environment=stage)
+    assert "ERL_EPMD_PORT=20672\n" in given
+    assert "inet_dist_listen_min 20673 inet_dist_listen_max 20703" in given
+    moved = environment(node_port=21_000)
+    assert (moved.epmd_port, moved.node_ports[-1]) == (21_000, 21_031)
+    assert all(environment(port=port).node_ports[-1] < 32_768 for port in range(1024, 65_536))
 
 
 def test_the_login_user_may_open_a_console_and_nothing_else(environment: Callable[..., Environment]) -> None:

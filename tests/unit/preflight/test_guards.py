@@ -42,6 +42,14 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ({"port": 4369}, "stage: port = 4369 is epmd's on every machine: take another, such as 4000 (FILE)"),
     ({"port": 5432}, "stage: port = 5432 is PostgreSQL's on every machine: take another, such as 4000 (FILE)"),
     (
+        {"node_port": 4350},
+        "stage: node_port = 4350 and the 31 ports after it include 4369 of epmd: set another, such as 21000 (FILE)",
+    ),
+    (
+        {"port": 20_005, "node_port": 20_000},
+        "stage: node_port = 20000 and the 31 ports after it include 20005 of port: set another, such as 21000 (FILE)",
+    ),
+    (
         {"port": 2222, "ssh_port": 2222},
         "stage: port = 2222 is sshd's on this machine (ssh_port): take another (FILE)",
     ),
@@ -151,8 +159,18 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"node_name": "billing_prod@10.0.0.1"},
-        "stage: node name billing_prod is shared with prod on the same machine: epmd lets one node register it, the second "
-        "does not start; leave node_name out or change the part before the @ (FILE)",
+        "stage: node name billing_prod is shared with prod on the same machine: nothing would tell the two nodes apart; "
+        "leave node_name out or change the part before the @ (FILE)",
+    ),
+    (
+        {"port": 4398},
+        "stage: the node's ports 20640 to 20671 include 20640 of prod on the same machine: set node_port to the first of 32 "
+        "ports that nobody has (FILE)",
+    ),
+    (
+        {"node_port": 3969},
+        "stage: the node's ports 3969 to 4000 include 4000 of prod on the same machine: set node_port to the first of 32 "
+        "ports that nobody has (FILE)",
     ),
     (
         {"additional_domains": ["example.com"]},
