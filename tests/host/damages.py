@@ -155,6 +155,16 @@ ALONE = [
         "systemctl start epmd.socket",
         ["sandbox: Machine: epmd's address", "sandbox: Machine: epmd runs on loopback"],
     ),
+    Damage(
+        "port mapper changed",
+        "sed -i s/20672/20800/ /etc/systemd/system/billing_stage-epmd.socket",
+        ["stage: Port mapper: socket"],
+    ),
+    Damage(
+        "port mapper stopped",
+        "systemctl disable -q --now billing_stage-epmd.socket billing_stage-epmd.service",
+        ["stage: Port mapper: listens"],
+    ),
     Damage("epmd disabled", "systemctl disable -q epmd.socket", ["sandbox: Machine: epmd runs on loopback"]),
     Damage(
         "rule of closed ports",

@@ -78,7 +78,7 @@ def test_stop_and_start_without_a_password(running: Host) -> None:
 @pytest.mark.each_release
 def test_nothing_else_is_the_application_users_to_manage(running: Host) -> None:
     machine = running.machine
-    units = ["nginx", "ssh", "postgresql", "epmd.socket", "systemd-journald"]
+    units = ["nginx", "ssh", "postgresql", "billing_stage-epmd.socket", "systemd-journald"]
     pids = machine.run(f"systemctl show --property MainPID,ActiveState {' '.join(units)}").stdout
     refused = [f"systemctl {verb} {unit}" for unit in units for verb in ("restart", "stop")]
     refused += ["systemctl disable billing_stage", "systemctl mask billing_stage", "systemctl daemon-reload"]

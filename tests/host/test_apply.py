@@ -64,7 +64,7 @@ def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
 @pytest.mark.each_release
 def test_a_reboot_changes_nothing(host: Host) -> None:
     host.machine.reboot()
-    services = ["nginx", "postgresql", "epmd.socket"]
+    services = ["nginx", "postgresql", "billing_stage-epmd.socket"]
     assert host.machine.run(f"systemctl is-active {' '.join(services)}").stdout.split() == ["active"] * 3
     assert host.machine.run("systemctl --failed --no-legend").stdout == ""
     assert host.project.planned() == {}

@@ -164,6 +164,43 @@ def test_stage_cannot_talk_to_prod_past_nginx(running: Host) -> None:
         machine.run("nft --file /etc/deploy-ports.d/billing_prod.nft")
 
 
+# Every place in the port mapper of a node, and its name, for whoever is let in.
+TAKE_NAME = """\
+use IO::Socket::INET;
+my $epmd = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => $ARGV[0], Timeout => 3) or die "refused\n";
+my $alive = pack("C n C C n n n", 120, 40000, 77, 0, 6, 5, length $ARGV[1]) . $ARGV[1] . pack("n", 0);
+print $epmd pack("n", length $alive) . $alive;
+sysread $epmd, my $answer, 4 or die "no answer\n";
+print unpack("x C", $answer) == 0 ? "registered\n" : "taken\n";
+"""
+
+
+def test_stage_cannot_take_the_name_of_prods_node(running: Host) -> None:
+    machine = running.machine
+    take = f"perl -e {shlex.quote(TAKE_NAME)} 20640 impostor"
+    code, said = in_unit(machine, "stage", take)
+    assert (code != 0, "refused" in said) == (True, True), said
+    # Its own it can fill, and nobody else's.
+    assert in_unit(machine, "stage", f"perl -e {shlex.quote(TAKE_NAME)} 20672 impostor") == (0, "registered\n")
+    machine.run("nft delete table inet deploy_owner_billing_prod")
+    try:
+        assert in_unit(machine, "stage", take) == (0, "registered\n")
+    finally:
+        machine.run("nft --file /etc/deploy-ports.d/billing_prod.nft")
+
+
+def test_stage_cannot_talk_to_prods_node(running: Host) -> None:
+    machine = running.machine
+    ask = "timeout 3 bash -c 'exec 3<>/dev/tcp/127.0.0.1/20641'"
+    assert in_unit(machine, "stage", ask)[0] == 124
+    machine.run("nft delete table inet deploy_owner_billing_prod")
+    try:
+        assert in_unit(machine, "stage", ask)[0] == 0
+    finally:
+        machine.run("nft --file /etc/deploy-ports.d/billing_prod.nft")
+    assert rpc(machine, "prod", "IO.puts(:here)") == "here\n"
+
+
 def test_stage_cannot_end_prods_processes(running: Host) -> None:
     machine = running.machine
     prod = main_pid(machine, "prod")
