@@ -70,8 +70,9 @@ EPMD = {"billing_stage": 20_672, "billing_prod": 20_640}
 
 def ping(machine: Machine, node: str, flags: str = "", home: str = "/") -> str:
     """What a node that is none of the releases gets for an answer."""
+    port = EPMD[node.partition("@")[0]]
     return machine.run(
-        f"HOME={home} ERL_EPMD_PORT={EPMD[node.partition('@')[0]]} erl -noshell -hidden -name probe@127.0.0.1 -start_epmd false {flags}"
+        f"HOME={home} ERL_EPMD_PORT={port} erl -noshell -hidden -name probe@127.0.0.1 -start_epmd false {flags}"
         f' -eval \'io:format("~s", [net_adm:ping(list_to_atom("{node}"))]), halt().\''
     ).stdout
 
