@@ -49,6 +49,10 @@ SET pg_stat_statements.track = 'none';
 # the middle of a script.
 UNANSWERED = "no answer"
 
+# Seconds that PostgreSQL waits for the rest of a login; its own default is 60. Until then the connection counts against all
+# roles and superusers. The firewall's table of an environment (port-owner.nft.j2) lets in 2 a second.
+LOGIN_SECONDS = 10
+
 # The comment on roles and databases that this project made or took over.
 MARK = "Managed by the deploy repository"
 
@@ -56,6 +60,7 @@ MARK = "Managed by the deploy repository"
 # name, and could set a trap.
 _STATE = """\
 SELECT jsonb_build_object(
+    'login_seconds', (SELECT setting::int FROM pg_settings WHERE name = 'authentication_timeout'),
     'role', (
         SELECT jsonb_build_object(
             'unsafe', rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls OR NOT rolcanlogin
@@ -158,6 +163,7 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
 class ServerState(FactBase[dict[str, Any] | None]):
     """The state of a role and of the database with the same name, in one answer; None if PostgreSQL does not answer.
 
+    + login_seconds: how long the server waits for the rest of a login
     + role: attributes, whether its comment says that it is ours, and salt, iterations and digest of the verifier; empty if
       there is no role. The digest leaves the host, the verifier does not: a digest only allows a comparison
     + database: encoding, owner, whether that is a superuser, whether the comment says that it is ours, number of privileges
@@ -168,7 +174,7 @@ class ServerState(FactBase[dict[str, Any] | None]):
     @staticmethod
     @override
     def default() -> dict[str, Any] | None:
-        return {"role": {}, "database": {}, "extensions": []}
+        return {"login_seconds": 60, "role": {}, "database": {}, "extensions": []}
 
     @override
     def requires_command(self, database: str) -> str:
@@ -188,6 +194,7 @@ class ServerState(FactBase[dict[str, Any] | None]):
             return None
         state = json.loads(server)
         return {
+            "login_seconds": state["login_seconds"],
             "role": state["role"] or {},
             "database": state["database"] or {},
             "extensions": None if extensions == [UNANSWERED] else json.loads("".join(extensions) or "[]"),
@@ -247,6 +254,20 @@ def _require_ours(server: dict[str, Any], name: str, kind: str, *, prepared: boo
             "adopt = True takes it over"
         )
     return strange
+
+
+@operation()
+def short_logins(database: str) -> Generator[StringCommand]:
+    """Let the server wait LOGIN_SECONDS at most for the rest of a login.
+
+    + database: of an environment on the server, whose state is asked in any case
+    """
+    server = host.get_fact(ServerState, database=database)
+    if server and server["login_seconds"] > LOGIN_SECONDS:
+        setting = f"ALTER SYSTEM SET authentication_timeout = '{LOGIN_SECONDS}s'"
+        yield StringCommand(
+            PSQL, "postgres --command", QuoteString(setting), "--command", QuoteString("SELECT pg_reload_conf()")
+        )
 
 
 @operation()

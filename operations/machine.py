@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from operations import aliases, epmd, nginx, ports
-from operations.database import MARK
+from operations.database import AS_POSTGRES, MARK, short_logins
 from operations.host import file, packages, restart, unit_state
 from operations.host.rendering import render
 
@@ -48,8 +48,9 @@ def prepare(environments: Sequence[Environment]) -> None:
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.loopback_socket(name="Machine: epmd runs on loopback")
-    if any(environment.database_managed for environment in environments):
+    if managed := [environment.database for environment in environments if environment.database_managed]:
         service(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
+        short_logins(name="Machine: PostgreSQL waits for no half login", database=managed[0], **AS_POSTGRES)
     service(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.long_server_names(name="Machine: server names of any length")
     nginx.connections(name="Machine: connections of nginx", number=environments[0].nginx_connections)

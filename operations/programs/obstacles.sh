@@ -2,10 +2,10 @@
 # Prints everything on the machine that keeps an application from running, or its answer from visitors: one obstacle a line,
 # a word and its details, with tabs between. Changes nothing.
 #
-# $1: unit, $2: its port, $3: port of nginx, $4: port of PostgreSQL on this machine, or nothing, the rest: directories in which
-# the environment writes
-unit=$1 port=$2 site_port=$3 database_port=$4
-shift 4
+# $1: unit, $2: its port, $3: port of nginx, $4: port of its port mapper, $5: port of PostgreSQL on this machine, or nothing,
+# the rest: directories in which the environment writes
+unit=$1 port=$2 site_port=$3 epmd_port=$4 database_port=$5
+shift 5
 export LC_ALL=C
 
 # One line without control characters, whatever a program says.
@@ -73,7 +73,7 @@ database_obstacles() {
 # A port that refuses says so at once. One that says nothing is closed by a rule of a firewall.
 loopback_obstacles() {
     local each
-    for each in "$port" "$site_port" 4369; do
+    for each in "$port" "$site_port" "$epmd_port"; do
         {
             timeout 2 bash -c ": < /dev/tcp/127.0.0.1/$each"
             [ $? -ne 124 ] || obstacle loopback "$each"

@@ -69,7 +69,7 @@ def arguments(environment: Environment, directories: Sequence[str] = ()) -> dict
     database_port = str(environment.database_port) if environment.database_managed else ""
     return {
         "unit": environment.unit,
-        "ports": [str(environment.port), str(environment.url_port), database_port],
+        "ports": [str(environment.port), str(environment.url_port), str(environment.epmd_port), database_port],
         "directories": [*_EVERYWHERE, *(directories or _own(environment))],
     }
 

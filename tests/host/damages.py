@@ -52,6 +52,11 @@ INDEPENDENT = [
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
     Damage("table of closed ports", "nft flush ruleset", ["sandbox: Machine: closed ports: in force"]),
+    Damage(
+        "half logins stay",
+        f"{_sql('ALTER SYSTEM RESET authentication_timeout')} && {_sql('SELECT pg_reload_conf()')} && sleep 0.2",
+        ["sandbox: Machine: PostgreSQL waits for no half login"],
+    ),
     Damage("nginx disabled", "systemctl disable -q nginx", ["sandbox: Machine: nginx runs"]),
     # Last: systemctl disable reloads systemd, and the socket then listens elsewhere.
     Damage("epmd's override edited", f"sed -i s/127.0.0.1/0.0.0.0/ {_EPMD}", ["sandbox: Machine: epmd's address"]),

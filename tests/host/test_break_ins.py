@@ -201,6 +201,47 @@ def test_stage_cannot_talk_to_prods_node(running: Host) -> None:
     assert rpc(machine, "prod", "IO.puts(:here)") == "here\n"
 
 
+# Logins that never answer PostgreSQL's question for a password: protocol 3.0, as a user who needs one.
+HALF_LOGINS = """\
+use IO::Socket::INET;
+my ($number, $user, @held) = @ARGV[0, 1];
+my $words = join("\0", "user", $user, "database", $user, "", "");
+my $start = pack("N N", 8 + length $words, 196608) . $words;
+my $end = time + 3;
+while (time < $end && @held < $number) {
+    my $socket = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => 5432, Timeout => 1) or next;
+    print $socket $start;
+    push @held, $socket;
+}
+$| = 1;
+print "holds ", scalar(@held), "\n";
+sleep 30;
+"""
+
+
+def test_stage_cannot_hold_all_logins_of_postgresql(running: Host) -> None:
+    machine = running.machine
+
+    def hold(user: str) -> bool:
+        """Whether PostgreSQL takes a superuser's login while a user of the machine opens logins and leaves them half."""
+        script = shlex.quote(HALF_LOGINS)
+        start = f"systemd-run --quiet --unit half --uid {user} --property=LimitNOFILE=4096 perl -e {script} 400 billing_stage"
+        machine.run(
+            f"{start} && until journalctl --unit half --since -20s --output cat | grep -q '^holds'; do sleep 0.2; done"
+        )
+        try:
+            return machine.run("runuser -u postgres -- psql --command 'SELECT 1' postgres", check=False).returncode == 0
+        finally:
+            machine.run("systemctl stop half")
+
+    assert machine.run("runuser -u postgres -- psql -Atc 'SHOW authentication_timeout' postgres").stdout == "10s\n"
+    assert hold("billing_stage")
+    assert rpc(machine, "prod", "IO.puts(:here)") == "here\n"
+    # The control: a user whom no table bounds.
+    assert not hold("nobody")
+    wait_for_page(machine, "prod")
+
+
 def test_stage_cannot_end_prods_processes(running: Host) -> None:
     machine = running.machine
     prod = main_pid(machine, "prod")

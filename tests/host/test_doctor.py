@@ -97,8 +97,8 @@ CASES = {
     ),
     "loopback": Case(
         "nft add table inet closed && nft 'add chain inet closed in { type filter hook input priority -10; }'"
-        " && nft add rule inet closed in iif lo tcp dport 4369 drop",
-        "the machine does not let its own programs connect to 127.0.0.1:4369", "talk to one another", "nft list ruleset",
+        " && nft add rule inet closed in iif lo tcp dport 20672 drop",
+        "the machine does not let its own programs connect to 127.0.0.1:20672", "talk to one another", "nft list ruleset",
         command="nft delete table inet closed",
     ),
     "hangs": Case(

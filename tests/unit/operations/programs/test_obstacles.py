@@ -34,7 +34,7 @@ def seen(sandbox: Sandbox, changes: dict[str, str]) -> list[str]:
     sandbox.places["/proc/$process"] = sandbox.directory / "proc/$process"
     for name, script in (WELL | changes).items():
         sandbox.stub(name, script)
-    done = sandbox.run("obstacles.sh", "billing_stage.service", "4001", "443", "5432", "/", "/run/no/such")
+    done = sandbox.run("obstacles.sh", "billing_stage.service", "4001", "443", "20672", "5432", "/", "/run/no/such")
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -94,7 +94,7 @@ def test_no_cluster_has_the_port(sandbox: Sandbox) -> None:
 
 def test_every_kind_has_a_sentence_and_a_way_out(environment: Callable[..., Environment]) -> None:
     lines = [
-        ["loopback", "4369"], ["nginx", "failed"], ["configuration", "x"], ["read-only", "/"], ["full", "/run", "inodes"],
+        ["loopback", "20672"], ["nginx", "failed"], ["configuration", "x"], ["read-only", "/"], ["full", "/run", "inodes"],
         ["postgresql", "15/main", ""], ["cluster", "5432", ""], ["connections", "-1"], ["port", "*:4001", "nc"],
         ["packages", "curl", "unpacked"],
     ]  # fmt: skip
