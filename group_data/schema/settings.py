@@ -345,6 +345,14 @@ class Settings(BaseModel):
         examples=[131_072],
         json_schema_extra={"unit": "open files and sockets"},
     )
+    log_limit: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Lines that the application may log in 30 seconds. The journal drops more, and says how many.",
+        examples=[50_000],
+        json_schema_extra={"unit": "lines"},
+    )
     unit_environment: dict[VariableName, Text] = Field(
         default_factory=dict,
         description="Further environment variables of the unit. Everybody on the machine can read them: no secrets here.",

@@ -224,8 +224,8 @@ def test_stage_cannot_hold_all_logins_of_postgresql(running: Host) -> None:
 
     def hold(user: str) -> bool:
         """Whether PostgreSQL takes a superuser's login while a user of the machine opens logins and leaves them half."""
-        script = shlex.quote(HALF_LOGINS)
-        start = f"systemd-run --quiet --unit half --uid {user} --property=LimitNOFILE=4096 perl -e {script} 400 billing_stage"
+        script = f"perl -e {shlex.quote(HALF_LOGINS)} 400 billing_stage"
+        start = f"systemd-run --quiet --unit half --uid {user} --property=LimitNOFILE=4096 {script}"
         machine.run(
             f"{start} && until journalctl --unit half --since -20s --output cat | grep -q '^holds'; do sleep 0.2; done"
         )
