@@ -175,7 +175,7 @@ def test_the_vm_ignores_the_word_given_more_than_once(running: Host) -> None:
 def test_exposure(running: Host, environment: str) -> None:
     unit = f"billing_{environment}.service"
     exposure = running.machine.run(f"systemd-analyze security --no-pager {unit}").stdout
-    assert float(re.findall(r"Overall exposure level for \S+: ([\d.]+)", exposure)[0]) <= 1.5
+    assert float(re.findall(r"Overall exposure level for \S+: ([\d.]+)", exposure)[0]) <= 1.2
     verified = running.machine.run(f"systemd-analyze verify {unit}")
     assert verified.stdout + verified.stderr == ""
 
