@@ -133,6 +133,47 @@ def test_stage_cannot_turn_its_directory_into_prods(running: Host) -> None:
     machine.run(f"rm /var/lib/billing_prod/written {ROOT}/private/away")
 
 
+# Puts links to prod's files and directories in the place of its own, and takes them away again, without an end.
+FLIP = """\
+my %led = (
+    ".erlang.cookie" => "/home/billing/prod/private/.erlang.cookie",
+    "erl_crash.dump" => "/var/prod.secret.exs",
+    "tmp" => "/home/billing/prod/private",
+    "var" => "/var/lib/billing_prod",
+);
+chdir $ARGV[0];
+while (1) {
+    for my $name (keys %led) {
+        rename $name, "$name.own";
+        symlink $led{$name}, $name;
+        unlink $name;
+        rename "$name.own", $name;
+    }
+}
+"""
+
+
+def test_links_that_come_and_go_lead_no_step_to_prod(running: Host) -> None:
+    machine, project = running.machine, running.project
+    prods = (
+        "find /home/billing/prod /var/lib/billing_prod /var/prod.secret.exs -printf '%p %u:%g %m\\n' | sort; "
+        "sha256sum /var/prod.secret.exs /home/billing/prod/private/.erlang.cookie"
+    )
+    before = machine.run(prods).stdout
+    loop = f"(perl -e {shlex.quote(FLIP)} {ROOT}/private > /dev/null 2>&1 &)"
+    assert in_unit(machine, "stage", loop)[0] == 0
+    for command in ("doctor", "status"):
+        project.make(command, "ENV=stage")
+    for _ in range(3):
+        # It may fail, as it may when the application removes its own files.
+        project.apply("--limit", "stage")
+    assert machine.run(prods).stdout == before
+    machine.run("systemctl restart billing_stage")
+    machine.run(f"rm -f {ROOT}/private/erl_crash.dump*")
+    project.apply("--limit", "stage").require_success()
+    wait_for_page(machine, "stage")
+
+
 def _impostor(machine: Machine, user: str) -> None:
     run = f"systemd-run --quiet --unit impostor --uid {user} perl -e {shlex.quote(IMPOSTOR)} 4000"
     machine.run(f"{run} && until ss -ltn | grep -q 127.0.0.1:4000; do sleep 0.1; done", timeout=20)
