@@ -227,6 +227,45 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: 
     assert stored(host) == before
 
 
+# What a branch may try, as its `mix.exs` and its build commands can. Each line that begins with REACHED is one way too many.
+ATTACK = """\
+id -un
+for file in /var/prod.secret.exs /home/billing/prod/private/.erlang.cookie /home/billing/stage/private/.erlang.cookie; do
+    if cat "$file" > /dev/null 2>&1; then echo "REACHED $file"; fi
+done
+for place in /home/billing /home/billing/stage /var/lib/billing_prod /etc/cron.d /usr/local/libexec /var/lib/billing_stage; do
+    if touch "$place/planted" 2> /dev/null; then echo "REACHED $place"; fi
+done
+if echo 'planted' >> ~billing/.bashrc; then echo "REACHED .bashrc"; fi
+if systemctl restart billing_prod; then echo "REACHED systemd"; fi
+if busctl --system list > /dev/null; then echo "REACHED the bus"; fi
+if sudo -n true; then echo "REACHED sudo"; fi
+if test -n "$(ls /run/postgresql 2> /dev/null)"; then echo "REACHED the socket of PostgreSQL"; fi
+if stat -c %U /proc/[0-9]* | grep -v "$(id -un)" > /dev/null; then echo "REACHED processes of others"; fi
+exit 3
+"""
+
+
+def test_a_branch_reaches_nothing_but_its_build(host: Host, repository: Path) -> None:
+    machine = host.machine
+    good = git(repository, "rev-parse", "HEAD")
+    (repository / "attack.sh").write_text(ATTACK)
+    commit(repository)
+    host.project.edit("stage", build_commands=["sh attack.sh"])
+    aliases = machine.run("cat /home/billing/.bashrc").stdout
+    shown = build(host).output
+    git(repository, "reset", "--quiet", "--hard", good)
+    host.project.edit("stage", build_commands=None)
+    assert re.search(r"^\S*\s*billing_stage-build$", shown, re.MULTILINE), shown
+    assert "REACHED" not in shown
+    assert machine.run("cat /home/billing/.bashrc").stdout == aliases
+    # The control: root reaches all of it.
+    machine.run("cat > /root/attack.sh", stdin=ATTACK)
+    reached = machine.run("sh /root/attack.sh", check=False).stdout
+    assert reached.count("REACHED") == 14, reached
+    machine.run("rm -f /root/attack.sh; find / -xdev -name planted -delete; sed -i /planted/d /home/billing/.bashrc")
+
+
 TOKEN = "t0ken 'with' $HOME \\ and \"quotes\" #{x}%41"
 
 # Public, as nginx and git serve it: over https with a password, over ssh with a key. The build's user sees the secrets.
