@@ -120,7 +120,7 @@ def test_stage_cannot_turn_its_directory_into_prods(running: Host) -> None:
     machine, project = running.machine, running.project
     cookies = {name: f"/home/billing/{name}/private/.erlang.cookie" for name in ("stage", "prod")}
     prods = machine.run(f"cat {cookies['prod']}").stdout
-    attack = f"cd {ROOT} && mv private private.away; ln -s /home/billing/prod/private private"
+    attack = f"cd {ROOT} && mv private private.away && ln -s /home/billing/prod/private private"
     assert in_unit(machine, "stage", attack)[0] != 0
     # What is left to it: a link in its own directory.
     assert in_unit(machine, "stage", f"ln -sf {cookies['prod']} {cookies['stage']}")[0] == 0
@@ -187,7 +187,8 @@ def test_nobody_else_answers_at_prods_port(running: Host) -> None:
         assert "impostor" not in machine.run(ASK.format(4000), check=False).stdout
         # The control: without the table of the port it is heard.
         machine.run("nft delete table inet deploy_owner_billing_prod")
-        assert machine.run(ASK.format(4000)).stdout == "impostor"
+        # It closes before curl has sent everything, which curl may complain about.
+        assert machine.run(ASK.format(4000), check=False).stdout == "impostor"
     finally:
         machine.run("systemctl stop impostor; systemctl start billing_prod")
     assert "deploy_owner_billing_prod" in machine.run("nft list tables").stdout
@@ -297,7 +298,7 @@ def test_stage_cannot_end_prods_processes(running: Host) -> None:
 # A host as a version made it whose applications ran as `billing`.
 FORMER = f"""\
 systemctl stop billing_stage
-sed -i 's/^\\(User\\|Group\\)=.*/\\1=billing/; /nft --file/d' /etc/systemd/system/billing_stage.service
+sed -i 's/^User=.*/User=billing/; /nft --file/d' /etc/systemd/system/billing_stage.service
 mkdir {ROOT}/uploads && echo kept > {ROOT}/uploads/file && echo kept > {ROOT}/private/file
 chown -hR billing:billing {ROOT} && chmod 750 {ROOT} && chown -R root:billing {ROOT}/releases && chmod 750 {ROOT}/releases
 nft delete table inet deploy_owner_billing_stage
