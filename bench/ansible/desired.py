@@ -108,7 +108,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         **{name: getattr(environment, name) for name in names},
         "extensions": list(environment.database_extensions),
         "packages": machine.required([environment]),
-        "epmd_address": epmd.ADDRESS,
+        "epmd_address": epmd.SHARED,
         "epmd_drop_in": epmd.SOCKET_DROP_IN,
         "journal_conf": machine.JOURNAL_CONF,
         "server_names_conf": nginx.SERVER_NAMES_CONF,

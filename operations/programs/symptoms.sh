@@ -4,7 +4,7 @@
 # of the build, $6: AppSignal's directory, $7: application user, $8: port of its port mapper, $9: certificate or nothing, the rest: directories
 # for the use of their file systems.
 unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7 certificate=$9
-export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT=$8
+export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$8"
 shift 9
 . ./start_limit.sh
 
