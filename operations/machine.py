@@ -170,6 +170,19 @@ class Groups(FactBase[list[str]]):
 
 
 @operation()
+def no_member(user: str, group: str) -> Generator[StringCommand]:
+    """Take the user out of a group. Sessions that have begun keep it.
+
+    + user: name
+    + group: name
+    """
+    if group not in host.get_fact(Groups, user=user):
+        host.noop(f"{user} is not in {group}")
+        return
+    yield StringCommand("gpasswd --delete", QuoteString(user), QuoteString(group))
+
+
+@operation()
 def member(user: str, group: str) -> Generator[StringCommand]:
     """Add the user to a group, beside those that it has.
 

@@ -20,6 +20,10 @@ from operations.host.unit_state import is_enabled, properties
 def users(environment: Environment) -> None:
     """Create the application's user and its group, which may read the secret file. Nobody logs in as it."""
     server.group(name="Group of the secret file", group=environment.group, system=True)
+    # It ran the application once.
+    machine.no_member(
+        name="Group of the secret file: without the login user", user=environment.login, group=environment.group
+    )
     machine.account(
         name="User of the application",
         user=environment.user,

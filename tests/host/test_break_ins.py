@@ -247,7 +247,7 @@ def test_stage_cannot_talk_to_prods_node(running: Host) -> None:
 HALF_LOGINS = """\
 use IO::Socket::INET;
 my ($number, $user, @held) = @ARGV[0, 1];
-my $words = join("\0", "user", $user, "database", $user, "", "");
+my $words = join("\\0", "user", $user, "database", $user, "", "");
 my $start = pack("N N", 8 + length $words, 196608) . $words;
 my $end = time + 3;
 while (time < $end && @held < $number) {
@@ -267,14 +267,14 @@ def test_stage_cannot_hold_all_logins_of_postgresql(running: Host) -> None:
     def hold(user: str) -> bool:
         """Whether PostgreSQL takes a superuser's login while a user of the machine opens logins and leaves them half."""
         script = f"perl -e {shlex.quote(HALF_LOGINS)} 400 billing_stage"
-        start = f"systemd-run --quiet --unit half --uid {user} --property=LimitNOFILE=4096 {script}"
+        start = f"systemd-run --quiet --unit half-{user} --uid {user} --property=LimitNOFILE=4096 {script}"
         machine.run(
-            f"{start} && until journalctl --unit half --since -20s --output cat | grep -q '^holds'; do sleep 0.2; done"
+            f"{start} && until journalctl --unit half-{user} --output cat | grep -q '^holds'; do sleep 0.2; done"
         )
         try:
             return machine.run("runuser -u postgres -- psql --command 'SELECT 1' postgres", check=False).returncode == 0
         finally:
-            machine.run("systemctl stop half")
+            machine.run(f"systemctl stop half-{user}")
 
     assert machine.run("runuser -u postgres -- psql -Atc 'SHOW authentication_timeout' postgres").stdout == "10s\n"
     assert hold("billing_stage")
@@ -298,7 +298,8 @@ def test_stage_cannot_end_prods_processes(running: Host) -> None:
 # A host as a version made it whose applications ran as `billing`.
 FORMER = f"""\
 systemctl stop billing_stage
-sed -i 's/^User=.*/User=billing/; /nft --file/d' /etc/systemd/system/billing_stage.service
+usermod --append --groups billing_stage billing
+sed -i 's/^User=.*/User=billing/; s/^Group=.*/Group=billing/; /nft --file/d' /etc/systemd/system/billing_stage.service
 mkdir {ROOT}/uploads && echo kept > {ROOT}/uploads/file && echo kept > {ROOT}/private/file
 chown -hR billing:billing {ROOT} && chmod 750 {ROOT} && chown -R root:billing {ROOT}/releases && chmod 750 {ROOT}/releases
 nft delete table inet deploy_owner_billing_stage
@@ -327,5 +328,6 @@ def test_an_apply_takes_over_a_host_from_before(running: Host) -> None:
         ". root:root 755", "private billing_stage:billing_stage 700", "private/file billing_stage:billing_stage 644",
         "uploads billing:billing 755", "releases root:billing_stage 755",
     ]  # fmt: skip
+    assert machine.run("id -nG billing").stdout.split() == ["billing", "systemd-journal"]
     assert project.planned("--limit", "stage") == {}
     machine.run(f"rm -r {ROOT}/uploads {ROOT}/private/file")

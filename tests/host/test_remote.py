@@ -56,7 +56,7 @@ System.halt(7)"""
 
 def test_a_task_has_the_units_sandbox_and_is_not_the_node(running: Host) -> None:
     run = remote(running, "task", "stage", BESIDE)
-    seen = '{"billing", :nonode@nohost, "4001", {:ok, ["stage"]}}'
+    seen = '{"billing_stage", :nonode@nohost, "4001", {:ok, ["stage"]}}'
     assert (run.exit_code, run.output) == (7, f"{NASTY}\n{seen}\nlast\n")
     made = running.project.make("task", "ENV=stage", f"EXPR=IO.puts(~S|{NASTY}|)\nIO.puts(2)")
     assert made.output == f"{NASTY}\n2\n"

@@ -144,7 +144,7 @@ def test_the_cookie_is_where_no_other_user_reads_it(running: Host) -> None:
     """Neither while the application runs nor while somebody talks to it; the word in its place is in all those places."""
     cookies = [running.project.secrets(environment)["cookie"] for environment in ENVIRONMENTS]
     search = (
-        "set -a; . /etc/default/billing_stage; setpriv --reuid billing --regid billing --init-groups"
+        "set -a; . /etc/default/billing_stage; setpriv --reuid billing_stage --regid billing_stage --clear-groups"
         " /home/billing/stage/billing/bin/billing rpc 'Process.sleep(1500)' & "
         f"until [ $(grep -lsazx '{WORD}' /proc/[0-9]*/cmdline | wc -l) = 3 ]; do :; done; set +a; cat > /run/patterns\n"
         "for unit in stage prod; do systemctl show --all billing_$unit.service; done > /run/properties\n"
@@ -220,7 +220,8 @@ def test_a_killed_application_restarts(running: Host) -> None:
 def test_appsignal_directories(running: Host) -> None:
     """AppSignal makes the last part itself, under a root that exists; some configurations need it to exist already."""
     paths = "/home/billing/stage /home/billing/stage/appsignal"
-    assert running.machine.run(f"stat -c '%U %G %a' {paths}").stdout.splitlines() == ["billing billing 750"] * 2
+    owners = running.machine.run(f"stat -c '%U %G %a' {paths}").stdout.splitlines()
+    assert owners == ["root root 755", "billing_stage billing_stage 750"]
     variable = rpc(running.machine, "stage", 'IO.puts(System.get_env("APPSIGNAL_WORKING_DIRECTORY_PATH"))')
     assert variable == "/home/billing/stage/appsignal\n"
 
