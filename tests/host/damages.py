@@ -51,7 +51,11 @@ INDEPENDENT = [
     Damage(
         "alias changed", f"sed -i '{_PRIVATE_BLOCK}s/^alias logs=.*/alias logs=ls/' {_ALIASES}", ["stage: Bash aliases"]
     ),
-    Damage("table of closed ports", "nft flush ruleset", ["sandbox: Machine: closed ports: in force"]),
+    Damage(
+        "tables of ports",
+        "nft flush ruleset",
+        ["sandbox: Machine: closed ports: in force", "stage: Port: in force", "prod: Port: in force"],
+    ),
     Damage(
         "half logins stay",
         f"{_sql('ALTER SYSTEM RESET authentication_timeout')} && {_sql('SELECT pg_reload_conf()')} && sleep 0.2",
