@@ -59,14 +59,24 @@ def test_logs_of_sites_are_not_for_everybody(host: Host) -> None:
     assert [line for line in modes if not line.startswith("640 ")] == []
 
 
+# Prints what its first client sends.
+LISTENER = """\
+$| = 1;
+$listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 1, ReuseAddr => 1) or die "no port: $!";
+print "ready\\n";
+$client = $listener->accept;
+sysread $client, $words, 4096;
+print $words;
+"""
+
+
 def test_only_websockets_reach_the_application(host: Host) -> None:
+    host.machine.run("cat > /run/listener.pl", stdin=LISTENER)
     seen = []
     for upgrade in ("h2c", "websocket"):
         host.machine.run(
-            "systemd-run --quiet --collect --unit heard --property StandardOutput=truncate:/run/heard"
-            " perl -MIO::Socket::INET -e '$| = 1; $s = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:4001), Listen => 1,"
-            " ReuseAddr => 1) or die; print qq(ready\\n); $c = $s->accept; sysread $c, $_, 4096; print'"
-            " && until grep -q ready /run/heard; do sleep 0.1; done"
+            "rm -f /run/heard; systemd-run --quiet --collect --unit heard --property StandardOutput=truncate:/run/heard"
+            " perl -MIO::Socket::INET /run/listener.pl && timeout 20 sh -c 'until grep -qs ready /run/heard; do sleep 0.1; done'"
         )
         with contextlib.suppress(ConnectionError):
             get(host.machine.address, STAGE, Upgrade=upgrade, Connection="Upgrade, HTTP2-Settings")
