@@ -50,8 +50,8 @@ SHARED = 4
 # Age in seconds after which a snapshot is not used: a callback may wait for a change by repeating a fact.
 AGE = 60
 
-# Seconds for the answers of a look, with the time that they take over a slow network, and for a fact that does not set its own
-# (`_timeout`). A host could send a byte now and then for ever.
+# Seconds for the answers of a look, with the time that they take over a slow network, and for a fact without a `_timeout` of
+# its own. A host could send a byte now and then for ever.
 LOOK_PATIENCE, FACT_PATIENCE = 120, 900
 
 # Arguments of a command that may run beside others, and arguments that do not change the command itself.

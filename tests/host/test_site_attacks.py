@@ -76,7 +76,8 @@ def test_only_websockets_reach_the_application(host: Host) -> None:
     for upgrade in ("h2c", "websocket"):
         host.machine.run(
             "rm -f /run/heard; systemd-run --quiet --collect --unit heard --property StandardOutput=truncate:/run/heard"
-            " perl -MIO::Socket::INET /run/listener.pl && timeout 20 sh -c 'until grep -qs ready /run/heard; do sleep 0.1; done'"
+            " perl -MIO::Socket::INET /run/listener.pl"
+            " && timeout 20 sh -c 'until grep -qs ready /run/heard; do sleep 0.1; done'"
         )
         with contextlib.suppress(ConnectionError):
             get(host.machine.address, STAGE, Upgrade=upgrade, Connection="Upgrade, HTTP2-Settings")
