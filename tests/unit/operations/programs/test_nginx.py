@@ -203,11 +203,14 @@ def test_nobody_else_reads_the_logs_of_a_site(sandbox: Sandbox) -> None:
     old, new = sandbox.directory / "old.log", sandbox.directory / "new.log"
     old.write_text("kept\n")
     old.chmod(0o644)
+    rotated = sandbox.directory / "old.log.1"
+    rotated.touch(0o604)
     # The test's user may not give files to others.
     sandbox.stub("install", 'echo "$*" > asked; touch "$8"')
     done = sandbox.run("close_logs.sh", str(old), str(new))
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.stat().st_mode & 0o777 for path in (old, new)] == [0o640, 0o640]
+    assert rotated.stat().st_mode & 0o777 == 0o600
     assert old.read_text() == "kept\n"
     assert "--mode 640 --owner www-data --group adm" in (sandbox.directory / "asked").read_text()
 
