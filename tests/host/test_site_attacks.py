@@ -71,7 +71,7 @@ def answers_soon(host: Host) -> bool:
     begin = time.monotonic()
     answers = [get(host.machine.address, STAGE), get(host.machine.address, PROD, tls=True)]
     assert {answer.status for answer in answers} <= {200, 502}
-    return time.monotonic() - begin < 5
+    return time.monotonic() - begin < 10
 
 
 @pytest.mark.parametrize("kind", ["header", "body"])
@@ -95,9 +95,9 @@ def test_slow_readers_end(host: Host) -> None:
             assert answers_soon(host)
             time.sleep(45)
             assert answers_soon(host)
-            left = int(host.machine.run("ss -Htn state established sport = :80 | wc -l").stdout)
+            left = host.machine.run("ss -Htn state established sport = :80").stdout.splitlines()
             end()
-        assert left == 0
+        assert left == []
     finally:
         host.machine.run("systemctl stop sender")
 
@@ -160,28 +160,35 @@ def test_logs_of_sites_are_not_for_everybody(host: Host) -> None:
     assert host.machine.run("stat -c '%U %a' /var/log/nginx").stdout == "root 755\n"
 
 
+# What Debian's logrotate does for nginx, which a machine of the tests does not have: "create 0640 www-data adm".
+ROTATION = """\
+cd /var/log/nginx && for log in *.log; do
+    mv "$log" "$log.$(date +%N)" && install --mode 640 --owner www-data --group adm /dev/null "$log"
+done
+invoke-rc.d nginx rotate
+"""
+
+
 @pytest.mark.each_release
 def test_logs_that_were_rotated_are_not_for_everybody(host: Host) -> None:
-    host.machine.run("chmod 644 /var/log/nginx/billing_stage.access.log && logrotate --force /etc/logrotate.d/nginx")
+    host.machine.run(f"chmod 644 /var/log/nginx/billing_stage.access.log && {ROTATION}")
     host.project.apply("--limit", "stage").require_success()
-    host.machine.run("logrotate --force /etc/logrotate.d/nginx")
+    host.machine.run(f"rm /var/log/nginx/billing_stage.error.log; {ROTATION}")
+    host.project.apply("--limit", "stage").require_success()
     get(host.machine.address, STAGE)
     modes = host.machine.run("stat -c '%a %n' /var/log/nginx/*").stdout.splitlines()
     assert len(modes) > 8
     assert [line for line in modes if not line.startswith("640 ")] == []
 
 
-# Answers everybody with 1 MiB.
+# Answers everybody with 1 MiB, which nginx takes at once.
 SENDER = """\
-use POSIX ":sys_wait_h";
-$SIG{CHLD} = "IGNORE";
-$listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 1024, ReuseAddr => 1) or die "no port: $!";
-while (1) {
-    $client = $listener->accept or next;
-    next if fork;
+$SIG{PIPE} = "IGNORE";
+$listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 4096, ReuseAddr => 1) or die "no port: $!";
+while ($client = $listener->accept) {
     sysread $client, $words, 4096;
     print $client "HTTP/1.1 200 OK\\r\\nContent-Length: 1048576\\r\\nConnection: close\\r\\n\\r\\n", "x" x 1048576;
-    exit;
+    close $client;
 }
 """
 
