@@ -7,8 +7,8 @@ set -eu
 umask 027
 for log; do
     [ -e "$log" ] || install --mode 640 --owner www-data --group adm /dev/null "$log"
-    chmod 640 "$log"
-    for rotated in "$log".*; do
-        [ ! -f "$rotated" ] || chmod o= "$rotated"
+    # An administrator may have taken more away.
+    for file in "$log" "$log".*; do
+        [ ! -f "$file" ] || chmod o= "$file"
     done
 done

@@ -215,6 +215,26 @@ def test_nobody_else_reads_the_logs_of_a_site(sandbox: Sandbox) -> None:
     assert "--mode 640 --owner www-data --group adm" in (sandbox.directory / "asked").read_text()
 
 
+def test_logs_that_everybody_may_read_are_found_under_every_name(sandbox: Sandbox) -> None:
+    logs = {
+        "closed": 0o640,
+        "open": 0o644,
+        "rotated": 0o640,
+        "rotated.2.gz": 0o604,
+        "closed.1": 0o640,
+        "closed2": 0o644,
+    }
+    for name, mode in logs.items():
+        (sandbox.directory / name).touch()
+        (sandbox.directory / name).chmod(mode)
+    asked = [str(sandbox.directory / name) for name in ("closed", "open", "rotated", "missing")]
+    done = sandbox.run("readable_logs.sh", *asked)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", asked[1:])
+    (sandbox.directory / "missing").touch(0o640)
+    sandbox.run("close_logs.sh", *asked)
+    assert sandbox.run("readable_logs.sh", *asked).stdout == ""
+
+
 def unused(sandbox: Sandbox, pem: Path, subject: str = SUBJECT) -> str:
     if not pem.exists():
         sandbox.run("issue_certificate.sh", str(pem), "DNS:example.com", "30", subject)
