@@ -91,7 +91,7 @@ def test_slow_readers_end(host: Host) -> None:
         " && timeout 20 sh -c 'until ss -Hltn sport = :4001 | grep -q .; do sleep 0.1; done'"
     )
     try:
-        with slow_clients(host, "response", 300, *ADDRESSES) as end:
+        with slow_clients(host, "response", 40, *ADDRESSES) as end:
             assert answers_soon(host)
             time.sleep(45)
             assert answers_soon(host)
@@ -181,13 +181,13 @@ def test_logs_that_were_rotated_are_not_for_everybody(host: Host) -> None:
     assert [line for line in modes if not line.startswith("640 ")] == []
 
 
-# Answers everybody with 1 MiB, which nginx takes at once.
+# Answers everybody with 8 MiB, twice what the kernel keeps of a connection, and nginx takes it at once.
 SENDER = """\
 $SIG{PIPE} = "IGNORE";
 $listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 4096, ReuseAddr => 1) or die "no port: $!";
 while ($client = $listener->accept) {
     sysread $client, $words, 4096;
-    print $client "HTTP/1.1 200 OK\\r\\nContent-Length: 1048576\\r\\nConnection: close\\r\\n\\r\\n", "x" x 1048576;
+    print $client "HTTP/1.1 200 OK\\r\\nContent-Length: 8388608\\r\\nConnection: close\\r\\n\\r\\n", "x" x 8388608;
     close $client;
 }
 """
