@@ -17,6 +17,7 @@ from checkout.difference import Difference
 from checkout.files import Read
 from checkout.needed import secret_variables
 from commands import options
+from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from preflight.selection import choose
 
@@ -34,9 +35,9 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str], a
         options.print_json([asdict(difference) for difference in found])
     else:
         for difference in found:
-            click.echo(difference)
+            click.echo(shown(str(difference)))
         for line in secret_variables(found, chosen):
-            click.echo(line, err=True)
+            click.echo(shown(line), err=True)
         for environment in chosen:
             if build := assets(read, environment):
                 click.echo(
@@ -44,7 +45,7 @@ def command(ctx: click.Context, app: Path | None, environments: Sequence[str], a
                     err=True,
                 )
             if places := unknown(read, environment):
-                unknowns = ", ".join(places)
+                unknowns = shown(", ".join(places))
                 click.echo(f"Only running it would tell for {environment.environment}: {unknowns}", err=True)
         names = ", ".join(environment.environment for environment in chosen)
         if found:

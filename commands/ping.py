@@ -3,7 +3,6 @@
 Exit code 0: all nodes answer. 1: a node does not answer or cannot be asked.
 """
 
-import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,10 @@ from connectors import openssh
 from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from inspection.probe import in_release
-from operations.host.ssh import ssh
+from operations.host.ssh import run_ssh, ssh
+
+# Seconds for an answer. A host could also say something now and then for ever.
+PATIENCE = 120
 
 
 @options.command(__doc__)
@@ -36,13 +38,7 @@ def command(environments: Sequence[str]) -> int:
 
 def _silence(host: Host, environment: Environment) -> str | None:
     """The reason why the node does not answer; None if it answers."""
-    run = subprocess.run(
-        ssh(host, in_release(environment, *environment.tool.ping)),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = run_ssh(ssh(host, in_release(environment, *environment.tool.ping)), patience=PATIENCE)
     if run.returncode == 0:
         return None
     if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):

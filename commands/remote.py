@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from threading import Thread
+from typing import BinaryIO, TextIO
 
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 
 from connectors import openssh
-from connectors.terminal import copy
+from connectors.terminal import LONGEST, copy
 from group_data.schema.environment import Environment
 from inspection.ask import address
 from operations.host.ssh import ssh
@@ -44,15 +46,18 @@ def started(
     with tempfile.NamedTemporaryFile(prefix="ssh-") as words:
         line = ssh(host, command, terminal=terminal)
         # A program of the name may stand in PATH for ssh: the first word stays.
-        # A command with a terminal steers it, as an editor does. Of any other, the terminal gets what it cannot obey.
-        filtered = {
-            name: stream
-            for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr))
-            if not terminal and stream.isatty()
-        }
-        out, err = (subprocess.PIPE if name in filtered else None for name in ("stdout", "stderr"))
-        with subprocess.Popen([line[0], "-E", words.name, *line[1:]], stdin=stdin, stdout=out, stderr=err) as run:
-            copies = [Thread(target=copy, args=(getattr(run, name), stream)) for name, stream in filtered.items()]
+        # A command with a terminal steers it, as an editor does.
+        pipe = None if terminal else subprocess.PIPE
+        together = not terminal and _is_one_file(sys.stdout, sys.stderr)
+        error_pipe = subprocess.STDOUT if together else pipe
+        with subprocess.Popen(
+            [line[0], "-E", words.name, *line[1:]], stdin=stdin, stdout=pipe, stderr=error_pipe
+        ) as run:
+            outputs = [(run.stdout, sys.stdout), (run.stderr, sys.stderr)]
+            # By this name: gevent has put a class of its own there, after this module was imported.
+            copies = [
+                threading.Thread(target=_show, args=(run, source, stream)) for source, stream in outputs if source
+            ]
             for thread in copies:
                 thread.daemon = True
                 thread.start()
@@ -67,6 +72,27 @@ def started(
             yield run, Path(words.name)
             for thread in copies:
                 thread.join()
+
+
+def _is_one_file(one: TextIO, other: TextIO) -> bool:
+    """Whether two outputs go to the same place, where the order of their lines tells something."""
+    try:
+        return os.path.sameopenfile(one.fileno(), other.fileno())
+    except (OSError, ValueError):
+        return False
+
+
+def _show(run: subprocess.Popen[bytes], source: BinaryIO, stream: TextIO) -> None:
+    """Show an output of a host without what a terminal would obey, also where another program shows it."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="replace")
+    try:
+        copy(source, stream, LONGEST if stream.isatty() else None)
+    except OSError:
+        # The reader is gone, such as `head`.
+        run.terminate()
+        with open(os.devnull, "w") as nothing:  # noqa: PTH123
+            os.dup2(nothing.fileno(), stream.fileno())
 
 
 def wait_for_ssh(

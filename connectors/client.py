@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import paramiko
-from paramiko import SFTPClient, SSHException
+from paramiko import SFTPAttributes, SFTPClient, SSHException
 from paramiko.agent import AgentRequestHandler
 from pyinfra.connectors.sshuserclient.client import (
     AcceptNewPolicy,
@@ -32,6 +32,10 @@ _FILE_SERVER = "/usr/lib/openssh/sftp-server"
 # OpenSSH's StrictHostKeyChecking, as `ssh -G` prints it. Any other value would ask, and nobody is there to answer.
 _POLICIES = {"accept-new": AcceptNewPolicy, "false": WarningPolicy, "no": WarningPolicy, "off": WarningPolicy}
 
+# Bytes of a file that is fetched. A host could say any size, and send without an end.
+FILE_LIMIT = 4 * 1024**3
+_TOO_LARGE = f"the host hands over a file of more than {FILE_LIMIT // 1024**3} GiB: that is none of ours"
+
 
 class ProxyError(SSHException):
     """A command between this computer and the machine that ended."""
@@ -51,6 +55,41 @@ def hide_prefetch() -> None:
             show(end)
 
     threading.excepthook = hook
+
+
+class _Bounded:
+    """A file that takes so many bytes and no more.
+
+    + file: to write to
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._left = FILE_LIMIT
+
+    def write(self, data: bytes) -> None:
+        """Write, or raise OSError."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError(_TOO_LARGE)
+        self._file.write(data)
+
+
+class Files(SFTPClient):
+    """paramiko's session for files, which fetches no file without an end."""
+
+    @override
+    def stat(self, path: bytes | str) -> SFTPAttributes:
+        """As paramiko does. Raises OSError for a size that paramiko would prepare for, and that nothing here has."""
+        said = super().stat(path)
+        if (said.st_size or 0) > FILE_LIMIT:
+            raise OSError(_TOO_LARGE)
+        return said
+
+    @override
+    def getfo(self, remotepath: bytes | str, fl: Any, *arguments: Any, **keywords: Any) -> int:
+        """As paramiko does. Raises OSError for a file that goes on."""
+        return super().getfo(remotepath, _Bounded(fl), *arguments, **keywords)  # type: ignore[arg-type]
 
 
 class Client(paramiko.SSHClient):
@@ -104,10 +143,14 @@ class Client(paramiko.SSHClient):
         + command: line for a login shell
         """
         line = f"{SUDO}{command}" if self.way.user == "root" else command
-        if self.noisy is False:
-            return super().exec_command(line, *arguments, **keywords)
-        stdin, stdout, stderr = super().exec_command(announced(line), *arguments, **keywords)
-        return stdin, Framed(stdout, self._hear), Framed(stderr, self._hear)
+        marked = self.noisy is not False
+        stdin, stdout, stderr = super().exec_command(announced(line) if marked else line, *arguments, **keywords)
+        channel = stdout.channel
+        out, err = (
+            Framed(output, receive, marked=marked, found=self._hear, end=channel.close)
+            for output, receive in ((stdout, channel.recv), (stderr, channel.recv_stderr))
+        )
+        return stdin, out, err
 
     def _hear(self, noise: bool) -> None:
         # Each output has its own; one that is quiet says nothing about the other.
@@ -118,13 +161,13 @@ class Client(paramiko.SSHClient):
         hide_prefetch()
         transport = self.get_transport()
         if not self.noisy or not transport:
-            return SFTPClient.from_transport(transport)  # type: ignore[arg-type]
+            return Files.from_transport(transport)  # type: ignore[arg-type]
         # sshd starts its own server of files in the login shell too, and what that prints is no SFTP.
         channel = transport.open_session()
         channel.exec_command(f'sh -c "{ANNOUNCE}; exec {_FILE_SERVER}"')
         if not skip_noise(lambda: channel.recv(1)):
             raise SSHException("the session for files broke")
-        return SFTPClient(channel)
+        return Files(channel)
 
     def close(self) -> None:
         """End the connection, and what stands between."""

@@ -3,6 +3,7 @@
 A connection that is lost raises LostError from whatever used it, and stands in the list of losses.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,6 +22,7 @@ from connectors.loss import LostError, note
 from connectors.openssh import ConfigurationError
 from connectors.reasons import reason
 from connectors.silence import PATIENCE
+from connectors.terminal import shown
 from connectors.transport import BROKEN, Transport
 
 
@@ -54,6 +56,9 @@ class Connector(SSHConnector):
     def _attempt(self) -> str | None:
         """Connect. Returns the reason if that fails."""
         logger.debug("Connecting to: %s", self.address)
+        if not logging.root.handlers:
+            # Without a handler of its own, paramiko's traceback goes to the terminal, with words of the host in it.
+            logging.getLogger("paramiko").setLevel(logging.CRITICAL)
         try:
             self.client = client = Client(self.data, self.address)
         except ConfigurationError as error:
@@ -64,7 +69,8 @@ class Connector(SSHConnector):
         except (Timeout, *BROKEN) as error:
             with suppress(*BROKEN):
                 client.close()
-            return reason(error, client)
+            # Some of it is what the host said.
+            return shown(reason(error, client))
         transport = client.get_transport()
         if not transport or not transport.is_authenticated():
             return f"it wants more than a key from {client.way.user}, such as a code: that cannot be given here"

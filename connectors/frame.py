@@ -16,8 +16,13 @@ MARK = "deploy: the answer begins"
 # Bytes that a login shell may print before a session for files.
 _NOISE = 65536
 
-# Characters of a command's output. More is no answer to anything that is asked here, and would fill this computer's memory.
+# Bytes of a command's output, what each line costs in memory, and bytes of one line. More is no answer to anything that is
+# asked here, and would fill this computer's memory.
 LIMIT = 64 * 1024 * 1024
+LINE_COST = 128
+_LONGEST_LINE = 8 * 1024 * 1024
+
+_PIECE = 65536
 
 # As a line of a shell script.
 ANNOUNCE = f"echo '{MARK}'"
@@ -61,41 +66,68 @@ def skip_noise(read: Callable[[], bytes]) -> bool:
     return True
 
 
-class TooMuchError(OSError):
-    """A host that answers without an end."""
+def is_too_much(size: int, lines: int) -> bool:
+    """Whether an output is no answer, because it would fill this computer's memory.
+
+    + size: in bytes
+    + lines: their number
+    """
+    return size + LINE_COST * lines > LIMIT
 
 
 class Framed:
     """An output of a command without what comes before the mark, and without what a terminal would obey.
 
-    Iteration raises TooMuchError when the output is longer than LIMIT.
+    An output that is too much ends with a line that says so, and so does the command.
 
     + output: file of lines
+    + receive: returns the next bytes of it, as many as asked for at most, and none at the end
+    + marked: whether the output begins with the mark
     + found: is told whether something came before the mark
+    + end: ends the command
     """
 
-    def __init__(self, output: Any, found: Callable[[bool], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        output: Any,
+        receive: Callable[[int], bytes],
+        *,
+        marked: bool = True,
+        found: Callable[[bool], None] = lambda _: None,
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         self._output = output
+        self._receive = receive
         self._found = found
+        self._end = end
         # Whether something came before the mark; None as long as the mark was not read.
-        self.noisy: bool | None = None
+        self.noisy: bool | None = None if marked else False
 
     def __iter__(self) -> Iterator[str]:
-        noise, left = False, LIMIT
-        # By size, because a line may have no end.
-        while line := self._output.readline(left + 1):
-            left -= len(line)
-            if left < 0:
-                self._output.close()
-                raise TooMuchError(f"it sent more than {LIMIT // 2**20} MiB: that is no answer")
+        noise, size = False, 0
+        for number, line in enumerate(self._lines()):
+            size += len(line)
+            if is_too_much(size, number) or len(line) > _LONGEST_LINE:
+                self._end()
+                yield f"The host sent more than {LIMIT // 2**20} MiB, or a line without an end: that is no answer"
+                return
+            text = line.decode(errors="replace")
             if self.noisy is not None:
-                yield harmless(line)
-            elif line.rstrip().endswith(MARK):
+                yield harmless(text)
+            elif text.rstrip().endswith(MARK):
                 # Words without a new line at their end stand before the mark.
-                self.noisy = noise or line.strip() != MARK
+                self.noisy = noise or text.strip() != MARK
                 self._found(self.noisy)
             else:
                 noise = True
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = b""
+        while (piece := self._receive(_PIECE)) and len(rest) <= _LONGEST_LINE:
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+        if rest:
+            yield rest
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._output, name)

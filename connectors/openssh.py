@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from connectors.silence import PATIENCE
+from connectors.terminal import shown
 
 # OpenSSH's options by pyinfra's names of them in the inventory.
 _OPTIONS = {
@@ -122,7 +123,7 @@ def read_end(words: str, interval: int = _LIMITS["ServerAliveInterval"]) -> End 
         return None
     if _SILENT.search(words):
         return End(made=True, reason=f"it said nothing for {interval * _LIMITS['ServerAliveCountMax']} seconds")
-    return End(made=bool(_LOST.search(words)), reason=f"ssh says: {lines[-1].removesuffix('.')}")
+    return End(made=bool(_LOST.search(words)), reason=f"ssh says: {shown(lines[-1].removesuffix('.'))}")
 
 
 def read_way(data: Mapping[str, Any], address: str, environment: Mapping[str, str]) -> Way:

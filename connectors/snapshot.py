@@ -17,7 +17,7 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import paramiko
-from gevent import Greenlet, spawn
+from gevent import Greenlet, Timeout, spawn
 from gevent.event import AsyncResult
 from gevent.lock import Semaphore
 from paramiko import ChannelException, SSHException
@@ -39,7 +39,7 @@ from connectors import memory
 from connectors.client import Client
 from connectors.connector import Connector
 from connectors.exchange import STREAM_LIMIT, Answer, Command, answers, script
-from connectors.frame import MARK, after_mark
+from connectors.frame import MARK, after_mark, is_too_much
 from connectors.terminal import harmless
 from connectors.transport import BROKEN
 
@@ -49,6 +49,10 @@ SHARED = 4
 
 # Age in seconds after which a snapshot is not used: a callback may wait for a change by repeating a fact.
 AGE = 60
+
+# Seconds for the answers of a look, with the time that they take over a slow network, and for a fact without a `_timeout` of
+# its own. A host could send a byte now and then for ever.
+LOOK_PATIENCE, FACT_PATIENCE = 120, 900
 
 # Arguments of a command that may run beside others, and arguments that do not change the command itself.
 _PLAIN = {"_sudo", "_sudo_user", "_env", "_chdir", "_shell_executable"}
@@ -79,12 +83,14 @@ class Look(NamedTuple):
     + stdout: stream of the answers
     + moves: `moves` of the connection at the start
     + began: time of the start, of the monotonic clock in seconds
+    + patience: seconds for its answers; None if a command runs before them
     """
 
     commands: list[Command]
     stdout: ChannelFile
     moves: int
     began: float
+    patience: float | None
 
 
 class Connection:
@@ -172,13 +178,17 @@ class Connection:
             return None
         shell.stdin.write(script(commands, first, root=self.is_roots))
         shell.stdin.close()
-        return Look(commands, shell.stdout, self.moves, time.monotonic())
+        return Look(commands, shell.stdout, self.moves, time.monotonic(), None if first else LOOK_PATIENCE)
 
     def read(self, look: Look | None) -> Answer | None:
         """Use the answers of a look, unless something else ran meanwhile. Returns the answer of its first command."""
         if not look:
             return None
-        stream = look.stdout.read(STREAM_LIMIT)
+        stream = b""
+        with Timeout(look.patience, exception=False):
+            stream = look.stdout.read(STREAM_LIMIT)
+        # The rest, if there is more than the limit, is not waited for.
+        look.stdout.channel.close()
         seen, first = answers(look.commands, stream)
         if self.client and MARK.encode() in stream:
             self.client.noisy = after_mark(stream)[1]
@@ -282,9 +292,11 @@ class SnapshotConnector(Connector):
         return outcome
 
     def _run(self, command: StringCommand, print_output: bool, print_input: bool, **arguments: Any) -> Outcome:
+        timeout = arguments.get("_timeout") or (FACT_PATIENCE if _is_fact.get() else None)
         ordinary = partial(
-            self._in_a_session, super().run_shell_command, command, print_output, print_input, **arguments
-        )
+            self._in_a_session, super().run_shell_command, command, print_output, print_input,
+            **arguments | {"_timeout": timeout},
+        )  # fmt: skip
         shown = print_output or print_input
         if _is_fact.get():
             # A command that this one needs first, such as for a password, is no fact.
@@ -497,7 +509,10 @@ def _codes(arguments: Mapping[str, Any]) -> Collection[int]:
 
 
 def _output(answer: Answer, errors: str = "strict") -> CommandOutput | None:
-    """The output in lines, as pyinfra splits it; None if it is not UTF-8, which pyinfra decodes in its own way."""
+    """The output in lines, as pyinfra splits it; None if it is too much, or not UTF-8."""
+    outputs = (answer.stdout, answer.stderr)
+    if is_too_much(sum(map(len, outputs)), sum(output.count(b"\n") for output in outputs)):
+        return None
     try:
         lines = [
             OutputLine(name, line)

@@ -36,21 +36,34 @@ def shown(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}{CUT}"
 
 
-def copy(source: BinaryIO, terminal: TextIO) -> None:
-    """Show what a host sends as it comes, in harmless lines of bounded length.
+def copy(source: BinaryIO, shown_to: TextIO, longest: int | None = LONGEST) -> None:
+    """Show what a host sends as it comes, in harmless lines.
 
     + source: output of a command
-    + terminal: where it is shown
+    + shown_to: where it is shown
+    + longest: characters to keep of a line; None for all
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    length = 0
+    length, rest = 0, ""
     while chunk := source.read1(65536):  # type: ignore[attr-defined]
-        for line in harmless(decoder.decode(chunk)).replace("\r\n", "\n").splitlines(keepends=True):
-            if length < LONGEST:
-                content = line.removesuffix("\n")
-                terminal.write(content[: LONGEST - length] + CUT * (length + len(content) > LONGEST))
-            length += len(line)
-            if line.endswith("\n"):
-                terminal.write("\n")
-                length = 0
-        terminal.flush()
+        text = rest + decoder.decode(chunk)
+        # A line feed may follow.
+        rest = "\r" if text.endswith("\r") else ""
+        length = _write(text.removesuffix("\r"), shown_to, length, longest)
+    _write(rest + decoder.decode(b"", final=True), shown_to, length, longest)
+
+
+def _write(text: str, shown_to: TextIO, length: int, longest: int | None) -> int:
+    """Write some text behind so many characters of a line. Returns the characters of its last line."""
+    for line in harmless(text).replace("\r\n", "\n").splitlines(keepends=True):
+        content = line.removesuffix("\n")
+        if longest is None:
+            shown_to.write(content)
+        elif length < longest:
+            shown_to.write(content[: longest - length] + CUT * (length + len(content) > longest))
+        length += len(content)
+        if line.endswith("\n"):
+            shown_to.write("\n")
+            length = 0
+    shown_to.flush()
+    return length

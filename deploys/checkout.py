@@ -11,6 +11,7 @@ from pyinfra import host, logger
 from checkout import compare
 from checkout.changes import bring_in_step
 from checkout.files import require_inside, with_line_ends_of
+from connectors.terminal import shown
 from operations.source_file import source_file
 from preflight import interruption, noise
 from preflight.options import option
@@ -31,4 +32,4 @@ for file, text in changes.items():
 
 for environment in environments:
     for difference in compare.differences(lambda file: changes.get(file, read(file)), environment):
-        host.log(f"Yours to mend: {difference}", logger.warning)
+        host.log(f"Yours to mend: {shown(str(difference))}", logger.warning)

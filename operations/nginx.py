@@ -71,6 +71,23 @@ class ServerNamesHash(FactBase[list[str]]):
         return output
 
 
+class ReadableLogs(FactBase[list[str]]):
+    """The logs among `paths` that everybody may read, also as logrotate has renamed them, or that are missing."""
+
+    @staticmethod
+    @override
+    def default() -> list[str]:
+        return []
+
+    @override
+    def command(self, paths: list[str]) -> StringCommand:
+        return program.command("readable_logs.sh", *paths)
+
+    @override
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
 class Limits(FactBase[dict[str, int]]):
     """What nginx.conf says of `connections` of a worker and of its `files`; -1 for files that another file sets."""
 
@@ -135,7 +152,7 @@ def site(
     link = host.get_fact(Link, path=f"{ENABLED}/{site}")
     unlinked = not link or link["link_target"] != path
     replaced = [other for other in replaces if host.get_fact(Link, path=f"{ENABLED}/{other}") is not None]
-    readable = [log for log in logs if not (found := host.get_fact(File, path=log)) or found["mode"] != 640]
+    readable = host.get_fact(ReadableLogs, paths=list(logs)) if logs else []
     if changed:
         show_diff(path, content)
     if readable:

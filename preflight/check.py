@@ -36,6 +36,7 @@ from group_data.schema.secrets import Secrets
 from preflight.inventory import InventoryError, read_inventory, read_names
 from preflight.secret_variables import different_variables
 from vault.keys import shown
+from vault.recipients import any_must_be_sealed
 from vault.store import VaultError, lacks_seal, open_vault, vault_path
 from vault.trust import ForgeryError
 
@@ -183,24 +184,38 @@ def open_vaults(subjects: Sequence[Subject]) -> Vaults:
 
 
 def forged(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
-    """Vaults that somebody may have written who cannot open the real ones."""
+    """Vaults that somebody may have written who cannot open the real ones.
+
+    A vault without a seal beside one that has a seal counts: somebody may have taken the line with its name out of
+    recipients.txt. A new clone and a job of CI remember nothing of it.
+    """
     for subject in subjects:
         failure = vaults.failures.get(subject.host)
         if isinstance(failure, ForgeryError):
             yield subject.problem("vault_directory", str(failure).replace("\n", "\n    "))
+    for subject, path in _without_seal(subjects, vaults):
+        if any_must_be_sealed(path.parent):
+            text = (
+                "carries no seal, and a vault beside it does. Look at its values; `make vault-recipients` then seals it"
+            )
+            yield subject.problem("vault_directory", f"{shown(path)} {text}")
 
 
 def unsealed(subjects: Sequence[Subject], vaults: Vaults) -> list[str]:
     """One sentence with the opened vaults from before there were seals; none if all have one."""
-    paths = {
-        shown(path)
+    paths = {shown(path) for _, path in _without_seal(subjects, vaults)}
+    text = "without a seal, so whoever writes to this repository can replace it unnoticed: `make vault-recipients` seals it"
+    return [f"{', '.join(sorted(paths))}: {text}"] if paths else []
+
+
+def _without_seal(subjects: Sequence[Subject], vaults: Vaults) -> list[tuple[Subject, Path]]:
+    return [
+        (subject, path)
         for subject in subjects
         if subject.host in vaults.opened
         for path, identity in subject.read(lambda e: [(vault_path(e.vault_directory, e.environment), e.vault_identity)])
         if lacks_seal(path, identity)
-    }
-    text = "without a seal, so whoever writes to this repository can replace it unnoticed: `make vault-recipients` seals it"
-    return [f"{', '.join(sorted(paths))}: {text}"] if paths else []
+    ]
 
 
 def vault_problems(subjects: Sequence[Subject], vaults: Vaults, in_run: Collection[str]) -> Iterator[Problem]:

@@ -64,6 +64,14 @@ def must_be_sealed(path: Path) -> bool:
     return f"{SEALED}{path.name}" in lines_of(path.parent / RECIPIENTS_FILE)
 
 
+def any_must_be_sealed(directory: Path) -> bool:
+    """Whether recipients.txt says of any vault in its folder that it carries a seal.
+
+    + directory: the folder
+    """
+    return any(line.startswith(SEALED) for line in lines_of(directory / RECIPIENTS_FILE))
+
+
 def note_sealed(path: Path) -> None:
     """Write into recipients.txt that a vault carries a seal, so that one without is refused from now on.
 

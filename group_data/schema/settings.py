@@ -106,7 +106,8 @@ class Settings(BaseModel):
         default=500,
         ge=0,
         le=65_536,
-        description="Requests and websockets that the site serves at a time for one address; others get 429. "
+        description="Requests and websockets that the site serves at a time for one address, or for one network of 64 bits "
+        "of IPv6; others get 429. "
         "0: no limit, for a site whose visitors all come through one address, such as a load balancer's.",
         examples=[2000],
         json_schema_extra={"unit": "connections"},

@@ -7,6 +7,8 @@ from pyinfra.api.output import format_text
 from pyinfra.facts.files import FileContents
 from pyinfra.operations.util.files import generate_color_diff
 
+from connectors.terminal import harmless
+
 
 def announce(text: str) -> None:
     """Announce a step in a plan with `--diff` that does more than change a file.
@@ -28,5 +30,7 @@ def show_diff(path: str, content: str, hide: Callable[[str], str] = str) -> None
         return
     current = "".join(f"{line}\n" for line in host.get_fact(FileContents, path=path) or [])
     host.log(f"Will {'modify' if current else 'create'} {format_text(path, bold=True)}", logger.info)
-    for line in generate_color_diff(hide(current).splitlines(keepends=True), hide(content).splitlines(keepends=True)):
+    # An application's checkout is no host, whose words arrive harmless.
+    before, after = (harmless(hide(text)).splitlines(keepends=True) for text in (current, content))
+    for line in generate_color_diff(before, after):
         logger.info("  %s", line)

@@ -1,12 +1,21 @@
 """OpenSSH beside pyinfra, for large files and for interactive programs."""
 
 import shlex
+import subprocess
+import threading
 from collections.abc import Mapping, Sequence
+from typing import IO
 
 from pyinfra.api import Host
 
 from connectors import frame, openssh
 from group_data.schema.inventory import machine_of
+
+# Bytes of each output that are kept of a command. More is no answer.
+KEPT = 1024 * 1024
+
+# Seconds for the rest of what ssh said, once it has ended.
+_LATE = 5
 
 
 def ssh(
@@ -24,3 +33,34 @@ def ssh(
     # root may have no sudo, and needs none.
     before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
     return ["ssh", *options, machine_of(host).address, f"{before}{shlex.join(command)}"]
+
+
+def run_ssh(
+    line: Sequence[str], stdin: IO[bytes] | int = subprocess.DEVNULL, patience: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line of `ssh`. One that says more than KEPT, or takes longer, is ended.
+
+    + line: from `ssh`
+    + stdin: as for subprocess
+    + patience: seconds; None for all that it takes
+    """
+    said = {"stdout": b"", "stderr": b""}
+    with subprocess.Popen(line, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+
+        def read(name: str) -> None:
+            said[name] = getattr(run, name).read(KEPT)
+            if getattr(run, name).read(1):
+                run.kill()
+
+        readers = [threading.Thread(target=read, args=(name,), daemon=True) for name in said]
+        for reader in readers:
+            reader.start()
+        try:
+            run.wait(patience)
+        except subprocess.TimeoutExpired:
+            run.kill()
+        code = run.wait()
+        for reader in readers:
+            # A proxy's command may hold the outputs open.
+            reader.join(_LATE)
+    return subprocess.CompletedProcess(line, code, *(output.decode(errors="replace") for output in said.values()))

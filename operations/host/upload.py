@@ -15,7 +15,7 @@ from connectors import openssh
 from connectors.loss import note
 from connectors.terminal import shown
 from operations.host import program, progress
-from operations.host.ssh import ssh
+from operations.host.ssh import run_ssh, ssh
 
 # $1: the file. The size of the part that a lost connection leaves, on a line of its own behind whatever .bashrc prints.
 _ARRIVED = 'echo; stat -c %s "$1.part"'
@@ -85,5 +85,4 @@ def _arrived(host: Host, dest: str) -> int | None:
 
 
 def _over_ssh(host: Host, command: Sequence[str], stdin: IO[bytes] | int) -> subprocess.CompletedProcess[str]:
-    limited = ssh(host, command, limits=_LIMITS)
-    return subprocess.run(limited, stdin=stdin, capture_output=True, text=True, check=False)
+    return run_ssh(ssh(host, command, limits=_LIMITS), stdin)

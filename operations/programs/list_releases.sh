@@ -5,7 +5,7 @@
 #
 # $1: link to the running release, $2: directory of releases, $3: log of revisions; its directory has the name of the environment
 # The application user can change the link, also into one with several lines: only its last line counts. A directory whose name
-# is no version is none of a release.
+# is no version is none of a release, and of a checksum only its digits count.
 . ./contents.sh
 . ./cut_off.sh
 readlink "$1" | tail -n 1 | sed 's|.*/||; s|\t.*||; s|^|current\t|'
@@ -13,7 +13,7 @@ if cd "$2" 2> /dev/null; then
     for release in [0-9A-Za-z]*; do
         case $release in *[!0-9A-Za-z.+_-]*) continue ;; esac
         [ -d "$release" ] || continue
-        printf 'present\t%s\t%s\n' "$release" "$({ tr -d '\0' < "$release/.tarball.sha256"; } 2> /dev/null)"
+        printf 'present\t%s\t%s\n' "$release" "$(head -c 64 "$release/.tarball.sha256" 2> /dev/null | tr -cd 0-9a-f)"
         is_whole "$release" || printf 'damaged\t%s\n' "$release"
     done
 fi

@@ -10,6 +10,9 @@ from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.version import is_version
 
+# Characters of a file beside a tarball. A host may have handed it over.
+_LONGEST_BESIDE = 65_536
+
 
 class TarballError(PyinfraError):
     """A file that is no usable release. A PyinfraError, because only those are shown without a traceback."""
@@ -74,7 +77,7 @@ def _version(path: Path) -> str | None:
                 if member.name.removeprefix("./") == "releases/start_erl.data" and (
                     file := archive.extractfile(member)
                 ):
-                    version = file.read(1000).decode().split()[-1]
+                    version = next(reversed(file.read(1000).decode().split()), None)
         # tarfile stops at the end of the archive, before gzip's checksum, which detects a broken file.
         while stream.read(1 << 20):
             pass
@@ -83,4 +86,7 @@ def _version(path: Path) -> str | None:
 
 def _beside(path: Path, suffix: str) -> str:
     file = path.with_name(path.name + suffix)
-    return file.read_text() if file.exists() else ""
+    if not file.exists():
+        return ""
+    with file.open(errors="replace") as opened:
+        return opened.read(_LONGEST_BESIDE)

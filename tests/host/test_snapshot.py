@@ -93,7 +93,7 @@ class Watched:
     def set(self, file: str, name: str, value: int) -> None:
         """Give a constant of the project's copy another value, for the length of a test."""
         path = self.project.path / file
-        text, replaced = re.subn(rf"^{name} = \d+$", f"{name} = {value}", path.read_text(), flags=re.MULTILINE)
+        text, replaced = re.subn(rf"^{name} = [\d *]+$", f"{name} = {value}", path.read_text(), flags=re.MULTILINE)
         assert replaced == 1
         path.write_text(text)
 
@@ -400,8 +400,10 @@ def test_looking_changes_nothing(watched: Watched) -> None:
 
 def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -> None:
     watched.set("connectors/exchange.py", "PATIENCE", 1)
+    # Too much for a look, and not for a command of its own.
+    watched.set("connectors/exchange.py", "LIMIT", 1_000_000)
     watched.deploy(
-        'long = host.get_fact(Text, "yes $(printf %0999d) | head -c 70000000")\n'
+        'long = host.get_fact(Text, "yes $(printf %0999d) | head -c 7000000")\n'
         'slow = host.get_fact(Text, "sleep 2; echo slept")\n'
         'bad = host.get_fact(Text, "echo partly; exit 3", _ignore_errors=True)\n'
         "odd = host.get_fact(Text, r\"printf 'a\\r\\n\\n b \\303\\274'\")\n"
@@ -409,7 +411,14 @@ def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -
     )
     runs = [watched.project.apply("--limit", "stage").require_success().output for _ in range(2)]
     got = [re.findall(r"got .*", output) for output in runs]
-    assert got == [["got 69999999 slept None 'a\\r\\n\\n b ü'"]] * 2
+    assert got == [["got 6999999 slept None 'a\\r\\n\\n b ü'"]] * 2
+
+
+def test_a_fact_without_an_end_fails_with_the_reason(watched: Watched) -> None:
+    watched.deploy('host.get_fact(Text, "yes")\n')
+    run = watched.project.apply("--limit", "stage")
+    assert run.exit_code == 1
+    assert "that is no answer" in run.output
 
 
 @pytest.mark.everything

@@ -46,3 +46,20 @@ def test_check_and_plan_agree(project: Project, tmp_path: Path) -> None:
     planned = project.run(".venv/bin/python", "-m", "commands.app_plan", "--app", str(path), "stage").output
     assert "Nothing would change." in planned
     assert "Yours to mend: config/runtime.exs" in planned
+
+
+def test_nothing_in_a_checkout_steers_a_terminal(project: Project, tmp_path: Path) -> None:
+    """Whoever may push a branch writes these files."""
+    path = tmp_path / "billing"
+    shutil.copytree(CHECKOUT / "tests/applications/phoenix_1_8", path)
+    nasty = "\x1b]52;c;bGF0ZXI=\x07\x9b31m\u202e"
+    project.edit("stage", mix_env="prod", tls="self_signed")
+    for file in path.rglob("*.ex*"):
+        text = file.read_text()
+        file.write_text(f"# {nasty}\n{text}\n# {nasty}\n")
+    runtime = path / "config/runtime.exs"
+    runtime.write_text(f'{runtime.read_text()}\nconfig :billing, key: System.fetch_env!("KEY{nasty}")\n')
+    for target in ("app-check", "app-plan"):
+        output = project.make(target, f"APP={path}").output
+        assert "]52;c;" in output, output
+        assert [mark for mark in ("\x1b]", "\x07", "\x9b", "\u202e") if mark in output] == []

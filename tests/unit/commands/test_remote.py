@@ -1,9 +1,13 @@
 """OpenSSH's command lines for an environment, and the build host of each environment."""
 
 import shlex
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -14,8 +18,9 @@ from commands import remote, rpc
 from connectors.openssh import limits
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
+from group_data.schema.paths import CHECKOUT
 from inspection.probe import in_release
-from operations.host.ssh import ssh
+from operations.host.ssh import KEPT, run_ssh, ssh
 from operations.release.choice import choose_build
 from tests.unit.conftest import PROD, STAGE
 
@@ -97,6 +102,55 @@ def test_a_terminal_gets_nothing_that_it_would_obey(
     monkeypatch.setattr("sys.stderr", shown[1])
     assert remote.wait_for_ssh(inventory(stage=STAGE).get_host("stage"), ["true"], "") == 0
     assert [stream.getvalue() for stream in shown] == ["?[2Jout\n", "?]0;title?err\n"]
+
+
+# Arguments: a program in place of ssh(1).
+PIPED = """
+import sys
+from types import SimpleNamespace
+from commands import remote
+remote.ssh = lambda *_, **__: [sys.argv[1]]
+sys.exit(remote.wait_for_ssh(SimpleNamespace(), ["true"], ""))
+"""
+
+
+def piped(tmp_path: Path, program: str, **arguments: Any) -> subprocess.Popen[bytes]:
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "ssh").chmod(0o755)
+    command = [sys.executable, "-c", PIPED, str(tmp_path / "ssh")]
+    return subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, **arguments)
+
+
+def test_a_pipe_gets_nothing_that_a_terminal_would_obey(tmp_path: Path) -> None:
+    """The next program may be grep, or tee. Lines stay whole: it may also read JSON."""
+    with piped(tmp_path, "printf '%010000d\\033[2J\\r\\n' 1") as run:
+        assert run.communicate()[0] == b"0" * 9999 + b"1?[2J\n"
+
+
+def test_lines_of_both_outputs_keep_their_order(tmp_path: Path) -> None:
+    lines = "\n".join(f"echo {number} >&{number % 2 + 1}" for number in range(100))
+    with piped(tmp_path, lines, stderr=subprocess.STDOUT) as run:
+        assert run.communicate()[0].split() == [b"%d" % number for number in range(100)]
+
+
+def test_a_command_ends_when_nobody_reads_it(tmp_path: Path) -> None:
+    program = "while :; do echo more; done & echo $! > $0.pid; wait"
+    with piped(tmp_path, f"trap 'kill $!' TERM\n{program}", stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None
+        assert run.stdout.readline() == b"more\n"
+        run.stdout.close()
+        run.wait(20)
+        assert run.stderr is not None
+        assert run.stderr.read() == b""
+
+
+@pytest.mark.parametrize("program", ["exec yes", "exec yes >&2", "while :; do echo x; sleep 0.1; done"])
+def test_an_endless_answer_over_ssh_ends(tmp_path: Path, program: str) -> None:
+    begin = time.monotonic()
+    run = run_ssh(["sh", "-c", program], patience=2)
+    assert run.returncode == -9
+    assert max(len(run.stdout), len(run.stderr)) <= KEPT
+    assert time.monotonic() - begin < 20
 
 
 class Terminal(StringIO):

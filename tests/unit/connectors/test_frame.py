@@ -1,13 +1,14 @@
 """A command's answer is its own: nothing that a login shell prints before it, and root needs no sudo."""
 
 import subprocess
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from connectors.exchange import Answer, Command, answers, script
-from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, TooMuchError, after_mark, announced, skip_noise
+from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, after_mark, announced, skip_noise
 
 # The title of a terminal ends without a new line: the mark then stands in the same line.
 NOISES = {
@@ -18,17 +19,18 @@ NOISES = {
 EACH = pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
 
 
+def framed(stream: bytes, **arguments: Any) -> Framed:
+    return Framed(None, BytesIO(stream).read, **arguments)
+
+
 @EACH
 def test_the_outputs_are_the_commands_alone(noise: str) -> None:
     """As sshd does it: what .bashrc does comes before the command, in the same shell."""
     run = subprocess.run(
-        ["bash", "-c", f"{noise}{announced('echo out; echo err >&2; exit 3')}"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["bash", "-c", f"{noise}{announced('echo out; echo err >&2; exit 3')}"], capture_output=True, check=False
     )
     found: list[bool] = []
-    outputs = [Framed(StringIO(text), found.append) for text in (run.stdout, run.stderr)]
+    outputs = [framed(stream, found=found.append) for stream in (run.stdout, run.stderr)]
     assert [list(output) for output in outputs] == [["out\n"], ["err\n"]]
     assert (run.returncode, found) == (3, [bool(noise)] * 2)
 
@@ -58,21 +60,31 @@ def test_a_session_for_files_without_a_mark_ends() -> None:
 
 
 def test_without_a_mark_there_is_no_answer() -> None:
-    assert list(Framed(StringIO("broken\n"))) == []
+    assert list(framed(b"broken\n")) == []
     assert after_mark(b"broken") == (b"", True)
 
 
-def test_nothing_of_an_answer_steers_a_terminal() -> None:
-    lines = list(Framed(StringIO(f"{MARK}\n\x1b]0;title\x07one\ttwo\x9b2J\u202e\rforged\n\x00last")))
-    assert lines == ["?]0;title?one\ttwo?2J??forged\n", "?last"]
+@pytest.mark.parametrize("marked", [True, False])
+def test_nothing_of_an_answer_steers_a_terminal(marked: bool) -> None:
+    before = f"{MARK}\n" * marked
+    stream = f"{before}\x1b]0;title\x07one\ttwo\x9b2J\u202e\rforged\n\x00last".encode()
+    assert list(framed(stream, marked=marked)) == ["?]0;title?one\ttwo?2J??forged\n", "?last"]
+
+
+def test_an_answer_may_be_no_text() -> None:
+    assert list(framed(b"\xff\xfe\n", marked=False)) == ["\ufffd\ufffd\n"]
 
 
 def test_an_answer_without_an_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.frame.LIMIT", 1000)
-    assert list(Framed(StringIO(f"{MARK}\n{'x' * 900}"))) == ["x" * 900]
-    for endless in ("x" * 2000, "x\n" * 1000):
-        with pytest.raises(TooMuchError):
-            list(Framed(StringIO(f"{MARK}\n{endless}")))
+    for name, value in (("LIMIT", 100_000), ("_LONGEST_LINE", 5000), ("_PIECE", 100)):
+        monkeypatch.setattr(f"connectors.frame.{name}", value)
+    ended: list[bool] = []
+    assert list(framed(b"x" * 4900, marked=False, end=lambda: ended.append(True))) == ["x" * 4900]
+    assert ended == []
+    for endless in (b"x" * 10_000, b"x\n" * 1000, b"\n" * 1000, b"x" * 4000 + b"\n" * 1000):
+        *_, last = framed(endless, marked=False, end=lambda: ended.append(True))
+        assert last.endswith("that is no answer")
+    assert ended == [True] * 4
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The parts of pyinfra and paramiko that connectors/ relies on: a test fails if a new version lacks one."""
 
+import io
 import re
 import socket
 import threading
@@ -226,3 +227,20 @@ def test_a_connection_for_files_is_kept_until_its_cache_is_cleared(monkeypatch: 
     assert connector.get_file_transfer_connection() is first
     connector.get_file_transfer_connection.cache.clear()
     assert connector.get_file_transfer_connection() is not first
+
+
+def test_a_file_without_an_end_is_not_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = paramiko.SFTPAttributes()
+    monkeypatch.setattr(paramiko.SFTPClient, "stat", lambda *_: said)
+    monkeypatch.setattr(clients, "FILE_LIMIT", 10)
+    session = clients.Files.__new__(clients.Files)
+    said.st_size = 11
+    with pytest.raises(OSError, match="more than"):
+        session.stat("file")
+    # A host may say one size, and send more.
+    said.st_size = 10
+    reader = io.BytesIO(b"x" * 11)
+    reader.prefetch = lambda *_: None  # type: ignore[attr-defined]
+    monkeypatch.setattr(paramiko.SFTPClient, "open", lambda *_: reader)
+    with pytest.raises(OSError, match="more than"):
+        session.getfo("file", io.BytesIO())

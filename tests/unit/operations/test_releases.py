@@ -211,6 +211,15 @@ def test_a_file(tmp_path: Path) -> None:
         chosen("0.3.0", path=path)
 
 
+def test_what_a_host_hands_over_may_be_anything(tmp_path: Path) -> None:
+    empty = made(tmp_path / "empty.tar.gz", **{"releases/start_erl.data": " "})
+    with pytest.raises(tarball.TarballError, match="is no release"):
+        tarball.read(empty)
+    path = made(tmp_path / "endless.tar.gz")
+    path.with_name(f"{path.name}.build").write_bytes(b"\xff" * 1_000_000)
+    assert len(tarball.read(path).build) < 100_000
+
+
 def test_a_version_that_is_nowhere(builds: Path) -> None:
     made(builds / "stage/billing-0.2.0.tar.gz")
     with pytest.raises(DeployError, match=r"no version 0\.9\.0 for stage; there are: 0\.3\.0, 0\.2\.0, 0\.1\.0"):

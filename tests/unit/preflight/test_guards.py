@@ -452,6 +452,12 @@ def test_a_vault_without_a_seal_is_named(inventory: Callable[..., Inventory], tm
     assert ["may be forged" in problem.text for problem in forged(subjects, open_vaults(subjects))] == [True]
     (tmp_path / "recipients.txt").write_text((tmp_path / "recipients.txt").read_text().replace("# sealed: ", "# "))
     assert f"{path}: without a seal" in unsealed(subjects, open_vaults(subjects))[0]
+    assert list(forged(subjects, open_vaults(subjects))) == []
+    with (tmp_path / "recipients.txt").open("a") as recipients:
+        recipients.write("# sealed: prod.age\n")
+    assert [problem.text.partition(" carries")[2] for problem in forged(subjects, open_vaults(subjects))] == [
+        " no seal, and a vault beside it does. Look at its values; `make vault-recipients` then seals it"
+    ]
 
 
 def test_a_cookie_is_shared_nowhere_and_shown_nowhere(inventory: Callable[..., Inventory], tmp_path: Path) -> None:

@@ -258,6 +258,22 @@ def test_a_colleague_whom_a_known_one_introduced(team: Team) -> None:
     assert team.open(team.prod, "bob")
 
 
+def test_an_older_vault_of_the_same_environment_is_a_right_one(team: Team) -> None:
+    """docs/secrets.md says so: git alone tells that somebody brought it back."""
+    alice, _ = started(team)
+    older, cookie = team.stage.read_bytes(), team.open(team.stage, "alice")
+    change.open_place(team.place(team.stage, "alice")).change({"cookie": "c" * 30})
+    team.stage.write_bytes(older)
+    assert team.open(team.stage, "bob") == cookie
+    # Not one of somebody who was taken out since.
+    change.open_place(team.place(team.stage, "bob")).change({"cookie": "c" * 30})
+    of_bob = team.stage.read_bytes()
+    team.list(alice)
+    upkeep.encrypt_anew(team.both("alice"))
+    team.stage.write_bytes(of_bob)
+    assert "is not in recipients.txt" in team.refusal(team.stage, "alice")
+
+
 def test_a_vault_from_before_there_were_seals(team: Team) -> None:
     team.list(team.person("alice"))
     forge(team, team.stage)

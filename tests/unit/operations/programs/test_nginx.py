@@ -203,13 +203,36 @@ def test_nobody_else_reads_the_logs_of_a_site(sandbox: Sandbox) -> None:
     old, new = sandbox.directory / "old.log", sandbox.directory / "new.log"
     old.write_text("kept\n")
     old.chmod(0o644)
+    rotated = sandbox.directory / "old.log.1"
+    rotated.touch(0o604)
     # The test's user may not give files to others.
     sandbox.stub("install", 'echo "$*" > asked; touch "$8"')
     done = sandbox.run("close_logs.sh", str(old), str(new))
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.stat().st_mode & 0o777 for path in (old, new)] == [0o640, 0o640]
+    assert rotated.stat().st_mode & 0o777 == 0o600
     assert old.read_text() == "kept\n"
     assert "--mode 640 --owner www-data --group adm" in (sandbox.directory / "asked").read_text()
+
+
+def test_logs_that_everybody_may_read_are_found_under_every_name(sandbox: Sandbox) -> None:
+    logs = {
+        "closed": 0o640,
+        "open": 0o644,
+        "rotated": 0o640,
+        "rotated.2.gz": 0o604,
+        "closed.1": 0o640,
+        "closed2": 0o644,
+    }
+    for name, mode in logs.items():
+        (sandbox.directory / name).touch()
+        (sandbox.directory / name).chmod(mode)
+    asked = [str(sandbox.directory / name) for name in ("closed", "open", "rotated", "missing")]
+    done = sandbox.run("readable_logs.sh", *asked)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", asked[1:])
+    (sandbox.directory / "missing").touch(0o640)
+    sandbox.run("close_logs.sh", *asked)
+    assert sandbox.run("readable_logs.sh", *asked).stdout == ""
 
 
 def unused(sandbox: Sandbox, pem: Path, subject: str = SUBJECT) -> str:

@@ -79,6 +79,13 @@ def test_a_release_whose_files_a_power_cut_took_is_damaged(sandbox: Sandbox, dam
     assert not releases.was_good("0.2.0")
 
 
+def test_a_release_writes_no_line_of_the_log(sandbox: Sandbox) -> None:
+    line = "2026-01-01T00:00:00Z\tme@here\trelease\t0.2.0\tabc\tgood\t12"
+    (unpacked(sandbox) / ".tarball.sha256").write_text(f"{'ab' * 32}\nlog\t{line}\n")
+    releases = listed(sandbox)
+    assert (releases.present, releases.revisions) == ({"0.2.0": "ab" * 32}, [])
+
+
 NO_VERSIONS = ["lost+found and more", "-rf", ".unpacking.a", "..b", "x\ty", "x\ny", "ü", "a$(id)"]
 
 
