@@ -179,7 +179,9 @@ restart() {
     refused=''
     local now
     now=$(date +%s)
+    read_uptime
     note restarted "$now"
+    note restarted_uptime "$uptime"
     write_revision "$(current)"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
@@ -228,12 +230,13 @@ begin() {
     [ ! -e "$progress" ] || take_up "$1"
     now=$(current)
     since=$(date +%s)
+    read_uptime
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
         [ "$BEFORE" != - ] || BEFORE="no release"
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # The file appears complete or not at all, so on a full disk no action begins.
-    if ! printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
+    if ! printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" uptime "$uptime" who "${WHO:--}" \
         revision "${REVISION:--}" invocation "${INVOCATION_ID:-}" > "$progress.new" || ! replace "$progress.new" "$progress"; then
         rm -f "$progress.new"
         # After a failure of the last step the file may be there. Nothing has begun.
@@ -400,10 +403,16 @@ go_back() {
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.
 record() {
-    local now line
+    local now line seconds
     now=$(date +%s)
+    read_uptime
+    # Somebody may have set the clock. After a power cut the uptime began anew, and the time of day is all there is.
+    seconds=$((now - $(noted since)))
+    [ "$(noted invocation)" != "${INVOCATION_ID:-}" ] || ! [[ $(noted uptime) =~ ^[0-9]+$ ]] ||
+        seconds=$((uptime - $(noted uptime)))
+    ((seconds >= 0)) || seconds=0
     line=$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
-        "${2:-$(noted version)}" "$(noted revision)" "$1" "$((now - $(noted since)))")
+        "${2:-$(noted version)}" "$(noted revision)" "$1" "$seconds")
     append "$state/revisions.log" "$line" ||
         { say "$(noted action) $(noted version) could not be written to $state/revisions.log: make room there" && return 1; }
 }
