@@ -42,6 +42,7 @@ class Symptoms(NamedTuple):
     + end: the last end of its process that nobody asked for; None without one
     + cut_off: an action of a release that a power cut cut off; None without one
     + damaged: the running release, if its files are not those of its tarball
+    + released: whether there is a release
     """
 
     obstacles: list[Obstacle]
@@ -65,6 +66,7 @@ class Symptoms(NamedTuple):
     end: End | None
     cut_off: str | None = None
     damaged: str | None = None
+    released: bool = True
 
 
 def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obstacle]) -> Symptoms:
@@ -104,6 +106,7 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
         end=fact(host, UnaskedEnd, unit=environment.unit),
         cut_off=releases.cut_off,
         damaged=releases.current if releases.current in releases.damaged else None,
+        released=releases.current is not None,
     )
 
 
