@@ -21,6 +21,8 @@ VARIANTS = (OLD, NEW, PROD)
 # Of the repository; the releases of VARIANTS have no stamp.
 _BUILDS = "/var/lib/billing_stage/artifacts/billing-0.1.0+*"
 
+_DATABASES = "cd / && runuser -u postgres -- psql -XAtc 'SELECT datname FROM pg_database'"
+
 _SECOND_MIGRATION = "20260201000000"
 
 
@@ -104,6 +106,14 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
         on_new(host)
         host.project.set_secrets("stage", database_password=secrets.token_hex(16))
 
+    def with_dump(host: Host) -> None:
+        on_new(host)
+        if not _dump(host):
+            without_second_migration(host)
+            entry_point(host, "deploys/migrate.py", "stage").require_success()
+        for name in _kept(host):
+            host.machine.run(f"cd / && runuser -u postgres -- dropdb --force {name}")
+
     def without_builds(host: Host) -> None:
         on_new(host)
         host.machine.run(f"rm -f {_BUILDS}")
@@ -121,6 +131,12 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
 
     def migrate_again(host: Host) -> Run:
         return entry_point(host, "deploys/migrate.py", "stage")
+
+    def restore_again(host: Host) -> Run:
+        # The next restore would remove the database that this one kept.
+        if _kept(host):
+            return entry_point(host, "deploys/restart.py", "stage")
+        return entry_point(host, "deploys/restore.py", "stage", DUMP=_dump(host))
 
     def build_again(host: Host) -> Run:
         return host.project.make("build", "ENV=stage")
@@ -145,9 +161,28 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
             ("0.2.0",),
             f"ls {_BUILDS} && cd /var/lib/billing_stage/artifacts && sha256sum --check --status *.sha256",
         ),
+        Action(
+            "restore",
+            with_dump,
+            lambda host: deploy("deploys/restore.py", DUMP=_dump(host)),
+            restore_again,
+            ("0.2.0",),
+            f"{_DATABASES} | grep -q ^billing_stage_before_ && ! {_DATABASES} | grep -qx billing_stage_restore",
+        ),
         Action("rotation", rotated, lambda _: deploy("deploy.py"), apply_again, ("0.2.0",)),
     )
     return {action.name: action for action in every}
+
+
+def _dump(host: Host) -> str:
+    """The newest dump; nothing without one."""
+    return host.machine.run(
+        "cd /var/lib/billing_stage/backups && ls | grep 'dump$' | sort -V | tail -n 1"
+    ).stdout.strip()
+
+
+def _kept(host: Host) -> list[str]:
+    return host.machine.run(f"{_DATABASES} | grep ^billing_stage_before_ || true").stdout.split()
 
 
 def _was_good(host: Host, version: str) -> bool:
