@@ -99,6 +99,13 @@ unforeseen() {
 # Makes what a VM prints readable (operations/programs/readable.pl): standard input to standard output.
 readable() { perl -e "$readable_program"; }
 
+# Whether systemd has room for what it needs to start a process: 64 KiB and 8 files are less than that.
+has_room_in_run() {
+    local free inodes total
+    read -r free inodes total < <(df --block-size=1 --output=avail,iavail,itotal /run | tail -n 1)
+    awk '$2 == "/run" { options = $4 } END { exit options ~ /^ro(,|$)/ }' /proc/mounts && ((${free:-0} >= 65536)) && { ! [[ $total =~ ^[1-9] && $inodes =~ ^[0-9]+$ ]] || ((inodes >= 8)); }
+}
+
 property() { systemctl show --property "$1" --value "$unit"; }
 
 # --- The running release ---------------------------------------------------------------------------------------------
@@ -190,6 +197,7 @@ restart() {
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
     local reason listening=0
+    has_room_in_run || undecided "/run has no room: $unit would stop, and not start again. Make room there"
     restart
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
@@ -330,6 +338,9 @@ end() {
         if [ "$outcome" = failed ] && database_is_down; then
             outcome=ended
             reason="$reason; PostgreSQL does not answer, so this says nothing against $(noted version)"
+        elif [ "$outcome" = failed ] && ! has_room_in_run; then
+            outcome=ended
+            reason="$reason; /run has no room, so this says nothing against $(noted version): make room there"
         fi
         abandon_migration
         remove_remains

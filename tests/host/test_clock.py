@@ -33,7 +33,7 @@ def settable(host: Host, built: dict[Variant, Path]) -> Iterator[Host]:
     """A machine whose clock can be set, with the first release."""
     host.machine.run("cat > /usr/local/sbin/date && chmod 755 /usr/local/sbin/date", stdin=DATE)
     set_clock(host, "now")
-    host.project.edit("stage", settle_time=1)
+    host.project.edit("stage", settle_time=1, health_timeout=90)
     release(host, "stage", built[FIRST]).require_success()
     yield host
     host.machine.run("rm /usr/local/sbin/date")

@@ -164,7 +164,9 @@ def test_room_that_ends(watched: tuple[Host, Watcher], built: dict[Variant, Path
     finally:
         disk.make_room()
     wanted = "0.2.0" if case.command == "release" else before
-    assert serves == (wanted if first.exit_code == 0 else before), first.output
+    # A unit that is restarted at that moment does not start, whatever its release.
+    down = ["502"] * (case.place == "/run" and case.moment == "restarted")
+    assert serves in ([wanted] if first.exit_code == 0 else [before, *down]), first.output
     assert first.exit_code == 0 or REASON.search(first.output), first.output
     run(host, case.command, built).require_success()
     assert version(host.machine, "stage") == wanted
