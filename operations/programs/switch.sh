@@ -102,8 +102,11 @@ readable() { perl -e "$readable_program"; }
 # Whether systemd has room for what it needs to start a process: 64 KiB and 8 files are less than that.
 has_room_in_run() {
     local free inodes total
+    awk '$2 == "/run" { options = $4 } END { exit options ~ /^ro(,|$)/ }' /proc/mounts || return
     read -r free inodes total < <(df --block-size=1 --output=avail,iavail,itotal /run | tail -n 1)
-    awk '$2 == "/run" { options = $4 } END { exit options ~ /^ro(,|$)/ }' /proc/mounts && ((${free:-0} >= 65536)) && { ! [[ $total =~ ^[1-9] && $inodes =~ ^[0-9]+$ ]] || ((inodes >= 8)); }
+    # Not every file system has a number of inodes.
+    [[ $total =~ ^[1-9] && $inodes =~ ^[0-9]+$ ]] || inodes=8
+    ((${free:-0} >= 65536 && inodes >= 8))
 }
 
 property() { systemctl show --property "$1" --value "$unit"; }
