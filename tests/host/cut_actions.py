@@ -21,7 +21,7 @@ VARIANTS = (OLD, NEW, PROD)
 # Of the repository; the releases of VARIANTS have no stamp.
 _BUILDS = "/var/lib/billing_stage/artifacts/billing-0.1.0+*"
 
-_DATABASES = "cd / && runuser -u postgres -- psql -XAtc 'SELECT datname FROM pg_database'"
+_DATABASES = "(cd / && runuser -u postgres -- psql -XAtc 'SELECT datname FROM pg_database')"
 
 _SECOND_MIGRATION = "20260201000000"
 
