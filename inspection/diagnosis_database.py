@@ -8,7 +8,7 @@ from group_data.schema.environment import Environment
 from inspection.ask import fact
 from inspection.finding import Finding
 from operations.release import dumps, migrations
-from operations.release.dumps import DumpsOnHost
+from operations.release.dumps import Dumps, DumpsOnHost
 from operations.release.migrations import MigrationsOfNode
 
 
@@ -23,7 +23,7 @@ def database_findings(host: Host, environment: Environment) -> Iterator[Finding]
         of_node = fact(host, MigrationsOfNode, user=environment.user, **migrations.arguments(environment))
         yield from pending_findings(environment, migrations.pending(of_node))
     if environment.database_managed:
-        yield from kept_findings(environment, fact(host, DumpsOnHost, **dumps.paths(environment)).kept)
+        yield from kept_findings(environment, fact(host, DumpsOnHost, **dumps.paths(environment)))
 
 
 def pending_findings(environment: Environment, versions: Sequence[str]) -> Iterator[Finding]:
@@ -43,15 +43,16 @@ def pending_findings(environment: Environment, versions: Sequence[str]) -> Itera
         )
 
 
-def kept_findings(environment: Environment, names: Sequence[str]) -> Iterator[Finding]:
+def kept_findings(environment: Environment, there: Dumps) -> Iterator[Finding]:
     """Databases from before a restore, as findings.
 
     + environment: of the database
-    + names: of these databases
+    + there: with these databases
     """
-    for name in names:
+    for name in there.kept:
         yield Finding(
             f"the database {name}, from before a restore, is kept",
-            "it takes its room on the disk, and only there is what was written since the dump; the next restore removes it",
+            "it takes its room on the disk, and only there is what was written since the dump"
+            f"{'; the next restore removes it' if name in there.going else ''}",
             f"when {environment.environment} needs nothing of it, on the host: cd / && sudo -u postgres dropdb {name}",
         )

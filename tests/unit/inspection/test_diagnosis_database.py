@@ -55,6 +55,9 @@ def test_a_database_from_before_a_restore(
 ) -> None:
     answers: Answers = {MigrationsOfNode: [("up", FIRST)], DumpsOnHost: Dumps([], [KEPT])}
     [(what, mend)] = found(monkeypatch, environment(), answers)
+    for going in (frozenset[str](), frozenset({KEPT})):
+        [finding] = diagnosis_database.kept_findings(environment(), Dumps([], [KEPT], going))
+        assert ("the next restore removes it" in finding.why) == bool(going)
     assert what == f"the database {KEPT}, from before a restore, is kept"
     assert mend.endswith(f"on the host: cd / && sudo -u postgres dropdb {KEPT}")
 
