@@ -10,7 +10,7 @@ from tests.host.conftest import Host, Prepared
 from tests.host.cuts import Action, deploy, install_stand_ins
 from tests.host.project import Project, Run
 from tests.host.releases import Variant, seed_application
-from tests.host.releasing import entry_point, linked, log, psql, release
+from tests.host.releasing import entry_point, linked, psql, release
 from tests.sandbox.machine import boot
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -91,7 +91,7 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
         host.machine.run("rm -f /var/lib/billing_stage/artifacts/billing-0.2*")
 
     def on_new(host: Host) -> None:
-        if linked(host.machine, "stage") != "0.2.0" or not _was_good(host, "0.2.0"):
+        if linked(host.machine, "stage") != "0.2.0" or _last_record(host)[1:] != ["0.2.0", "good"]:
             release(host, "stage", built[NEW]).require_success()
 
     def unmigrated(host: Host) -> None:
@@ -134,7 +134,7 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
 
     def restore_again(host: Host) -> Run:
         # After a restore that ended well, the next one removes the database that this one kept.
-        if log(host.machine, "stage")[-1] == ("restore", "0.2.0", "good") and _kept(host):
+        if _last_record(host) == ["restore", "0.2.0", "good"] and _kept(host):
             return entry_point(host, "deploys/restart.py", "stage")
         return entry_point(host, "deploys/restore.py", "stage", DUMP=_dump(host))
 
@@ -185,10 +185,10 @@ def _kept(host: Host) -> list[str]:
     return host.machine.run(f"{_DATABASES} | grep ^billing_stage_before_ || true").stdout.split()
 
 
-def _was_good(host: Host, version: str) -> bool:
-    """Whether the last record is about this version, and good. A cut may have left a damaged line before it."""
+def _last_record(host: Host) -> list[str]:
+    """Action, version and outcome of the last record. A cut may have left a damaged line before it."""
     last = host.machine.run("tail -n 1 /var/lib/billing_stage/revisions.log").stdout.rstrip("\n").split("\t")
-    return [*last[3:4], *last[5:6]] == [version, "good"]
+    return [*last[2:4], *last[5:6]]
 
 
 def without_second_migration(host: Host) -> None:
