@@ -22,6 +22,7 @@ from inspection import symptoms
 from inspection.ask import ask
 from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
+from inspection.diagnosis_database import database_findings
 from inspection.finding import Finding, as_finding
 from inspection.health_page import health_findings
 from inspection.obstacles import obstacles_of
@@ -59,7 +60,7 @@ def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Fi
         # Every further question would wait for an answer that never comes.
         return [as_finding(obstacle) for obstacle in obstacles]
     found = findings(environment, secrets, symptoms.read(host, environment, secrets, obstacles), datetime.now(UTC))
-    further = (health_findings, crash_findings, websocket_findings)
+    further = (health_findings, crash_findings, websocket_findings, database_findings)
     return [*found, *(finding for ask_further in further for finding in ask_further(host, environment))]
 
 

@@ -23,7 +23,7 @@ announce(
     f"Will keep the database of today as {environment.database}_before_ and the time: what was written since the dump is "
     "there alone, and goes with the next restore"
 )
-for name in there.kept:
+for name in sorted(there.going):
     announce(f"Will remove {name}, from before an earlier restore, when this one succeeded")
 if present.current:
     announce(f"Will stop {present.current} for the moment of the change; if its schema is newer, make migrate follows")

@@ -20,13 +20,23 @@ def application_findings(environment: Environment, secrets: Secrets, seen: Sympt
     yield from guard_findings(environment, seen)
     yield from _power_cut(environment, seen)
     if seen.state != "active":
-        yield _not_running(environment, seen)
+        yield _not_running(environment, seen) if seen.released else _not_released(environment, seen)
         return
     yield from _restarts(environment, seen)
     yield from port_findings(environment, seen)
     yield from _node(environment, secrets, seen)
     yield from _secret_file(environment, seen)
     yield from _appsignal(environment, seen)
+
+
+def _not_released(environment: Environment, seen: Symptoms) -> Finding:
+    name = environment.environment
+    build = f"make update ENV={name}" if environment.repository else f"make release ENV={name} TARBALL=..."
+    return Finding(
+        f"there is no release yet, and {environment.unit} is {seen.state}",
+        "nobody gets an answer",
+        f"make apply ENV={name} prepares the machine; {build} brings the first release",
+    )
 
 
 def _not_running(environment: Environment, seen: Symptoms) -> Finding:

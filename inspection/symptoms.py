@@ -13,6 +13,7 @@ from inspection.closed_ports import ClosedPorts
 from inspection.end import End, UnaskedEnd
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
+from operations.host.unit_state import FileTimes, HostClock, Units, changed_since
 from operations.release.history import ReleasesOnHost, paths
 from operations.release.obstacles import Obstacle
 
@@ -41,6 +42,7 @@ class Symptoms(NamedTuple):
     + end: the last end of its process that nobody asked for; None without one
     + cut_off: an action of a release that a power cut cut off; None without one
     + damaged: the running release, if its files are not those of its tarball
+    + released: whether there is a release
     """
 
     obstacles: list[Obstacle]
@@ -64,6 +66,7 @@ class Symptoms(NamedTuple):
     end: End | None
     cut_off: str | None = None
     damaged: str | None = None
+    released: bool = True
 
 
 def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obstacle]) -> Symptoms:
@@ -90,7 +93,7 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
         node=_node(host, environment) if active and "hangs" not in seen else {},
         told_appsignal=seen.get("told-appsignal", [None])[0],
         appsignal_writable="writable" in seen,
-        secret_newer_than_start="newer-than-start" in seen,
+        secret_newer_than_start=active and _secret_newer_than_start(host, environment),
         secret_newer_than_build="newer-than-build" in seen,
         login=login_refusal(host, environment, secrets),
         certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
@@ -103,7 +106,14 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
         end=fact(host, UnaskedEnd, unit=environment.unit),
         cut_off=releases.cut_off,
         damaged=releases.current if releases.current in releases.damaged else None,
+        released=releases.current is not None,
     )
+
+
+def _secret_newer_than_start(host: Host, environment: Environment) -> bool:
+    unit = fact(host, Units, units=[environment.unit]).get(environment.unit, {})
+    times = fact(host, FileTimes, paths=[environment.secret_path])
+    return bool(changed_since("ExecMainStartTimestamp", unit, times, fact(host, HostClock)))
 
 
 def by_word(lines: list[str]) -> dict[str, list[str]]:

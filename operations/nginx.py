@@ -13,8 +13,8 @@ from typing_extensions import override
 from operations.host import file, program
 from operations.host.rendering import render
 from operations.host.report import announce, show_diff
-from operations.host.restart import is_planned
-from operations.host.unit_state import FileTimes, changed_since, is_running, properties
+from operations.host.restart import is_planned, touched_if_ahead
+from operations.host.unit_state import FileTimes, HostClock, changed_since, is_running, properties
 
 AVAILABLE = "/etc/nginx/sites-available"
 ENABLED = "/etc/nginx/sites-enabled"
@@ -119,8 +119,9 @@ def connections(number: int) -> Generator[StringCommand]:
         announce(f"Will let each worker of nginx hold {number} connections, in {CONF}, and reload nginx")
         yield program.command("raise_nginx_limits.sh", CONF, str(number), str(files))
         yield _reload()
-    elif _unread([CONF]):
+    elif unread := _unread([CONF]):
         announce(f"Will reload nginx: it has not read {CONF} as it is by then")
+        yield from touched_if_ahead(unread)
         yield _reload()
 
 
@@ -165,6 +166,7 @@ def site(
     unread = _unread([path, f"{ENABLED}/{site}", *certificates])
     if unread or is_planned(after):
         announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
+        yield from touched_if_ahead(unread)
         yield _reload()
     else:
         host.noop(f"site {site} is served as it is on disk")
@@ -177,8 +179,12 @@ def _unread(paths: Sequence[str]) -> list[str]:
         return []
     files = host.get_fact(FileTimes, paths=[*paths, LOADED])
     loaded = files.pop(LOADED, None)
-    changed = changed_since(nginx["InactiveExitTimestamp"], files)
-    return [path for path in changed if loaded is None or files[path].changed > loaded.modified]
+    clock = host.get_fact(HostClock)
+    changed = changed_since("InactiveExitTimestamp", nginx, files, clock)
+    # A reload of a time that has not come tells nothing: the clock was set back.
+    if loaded is None or clock.is_ahead(loaded.modified):
+        return changed
+    return [path for path in changed if files[path].changed > loaded.modified]
 
 
 def _reload() -> StringCommand:

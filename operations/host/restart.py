@@ -13,7 +13,7 @@ from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Sha256File
 
 from operations.host.report import announce
-from operations.host.unit_state import FileTimes, changed_since, is_running, properties
+from operations.host.unit_state import FileTimes, HostClock, changed_since, is_running, properties
 
 
 def is_planned(after: Sequence[OperationMeta]) -> bool:
@@ -39,16 +39,34 @@ def service(
     if not is_running(unit):
         host.noop(f"{service} does not run")
         return
-    stale = changed_since(unit["ExecMainStartTimestamp"], host.get_fact(FileTimes, paths=list(files)))
+    times = host.get_fact(FileTimes, paths=list(files))
+    stale = changed_since("ExecMainStartTimestamp", unit, times, host.get_fact(HostClock))
     if stale or is_planned(after):
         announce(f"Will restart {service}: it runs with what {', '.join(stale) or 'its files'} said before")
         # Otherwise systemd refuses after too many starts, whatever their reason (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
+        # Otherwise every further run would restart the service, until that time has come.
+        yield from touched_if_ahead(stale)
         yield StringCommand("systemctl restart", QuoteString(service))
         if check:
             yield check
     else:
         host.noop(f"{service} runs what its files say")
+
+
+def touched_if_ahead(paths: Sequence[str]) -> Generator[StringCommand]:
+    """Set the status change time to now where it has not come yet, because the clock was set back. Content stays.
+
+    Other files keep their times: a process that has read them as they are would count as out of date.
+
+    + paths: of the files; links are not followed
+    """
+    if not paths:
+        return
+    clock = host.get_fact(HostClock)
+    times = host.get_fact(FileTimes, paths=list(paths))
+    if ahead := [path for path in times if clock.is_ahead(times[path].changed)]:
+        yield StringCommand("touch -a --no-create --no-dereference", *map(QuoteString, ahead))
 
 
 @operation()

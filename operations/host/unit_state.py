@@ -4,7 +4,7 @@ pyinfra has one fact for each property of a unit, and each fact costs a systemct
 units at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -21,10 +21,15 @@ _PROPERTIES = (
     "DropInPaths",
     "Wants",
     "InactiveExitTimestamp",
+    "InactiveExitTimestampMonotonic",
     "ExecMainStartTimestamp",
+    "ExecMainStartTimestampMonotonic",
 )
 
 _SECOND = 10**9
+
+# Nanoseconds. A run knows an older reading of the clock than the times of files that it has just written.
+_TOLERANCE = 300 * _SECOND
 
 
 # Units of every machine, with the clusters of its PostgreSQL. One systemctl reads them together: it costs more than most
@@ -96,6 +101,38 @@ class FileTimes(FactBase[dict[str, Times]]):
         return {path: Times(*(int(time.replace(".", "")) for time in times)) for *times, path in lines}
 
 
+class Clock(NamedTuple):
+    """The time on a host, in nanoseconds.
+
+    + now: since 1970, by the time of day, which people and programs set
+    + uptime: by the clock that nobody sets; None where the machine does not show it, as in some containers
+    """
+
+    now: int
+    uptime: int | None
+
+    def is_ahead(self, time: int) -> bool:
+        """Whether a time is one that has not come yet, because the time of day was set back.
+
+        + time: in nanoseconds since 1970
+        """
+        return time > self.now + _TOLERANCE
+
+
+class HostClock(FactBase[Clock]):
+    """The time on a host."""
+
+    @override
+    def command(self) -> StringCommand:
+        return StringCommand(
+            "date +%s%N; sed -n 's/^now at \\([0-9]*\\) nsecs$/\\1/p; 3q' /proc/timer_list 2>/dev/null || true"
+        )
+
+    @override
+    def process(self, output: list[str]) -> Clock:
+        return Clock(int(output[0]), int(output[1]) if len(output) > 1 else None)
+
+
 def properties(unit: str) -> dict[str, str]:
     """The properties of a unit, as in `Units`; empty if systemd does not hold the unit.
 
@@ -131,15 +168,24 @@ def down(service: str) -> list[str]:
     return [name for name in (service, *instances) if not is_running(units.get(name, {}))]
 
 
-def changed_since(start: str, files: dict[str, Times]) -> list[str]:
+def changed_since(start: str, unit: Mapping[str, str], files: Mapping[str, Times], clock: Clock) -> list[str]:
     """The files that have changed since a start; none if the time of the start is unknown.
 
-    + start: a time as in `Units`, or an empty text
+    If the time of day was set back since then, the start gets the time that it has by today's: files that changed afterwards
+    have earlier times than systemd's. A file from before may then count as changed, which costs one restart.
+
+    + start: property of the unit with the time of the start
+    + unit: its `properties`
     + files: times by path
+    + clock: of the host
     """
-    if not start:
+    if not unit.get(start):
         return []
-    moment = _nanoseconds(start)
+    moment = _nanoseconds(unit[start])
+    uptime = int(unit.get(f"{start}Monotonic") or 0) * 1000
+    if uptime and clock.uptime is not None:
+        by_today = clock.now - (clock.uptime - uptime)
+        moment = by_today if by_today < moment - _TOLERANCE else moment
     return [path for path, times in files.items() if times.changed > moment]
 
 

@@ -79,11 +79,12 @@ same_process() {
 
 # Shows what the application says about itself. Its failure is no reason to end an action.
 last_words() {
-    local now since begin
-    now=$(date +%s) since=$(noted restarted)
+    local now since passed begin
+    now=$(date +%s) since=$(noted restarted) passed=$(noted restarted_uptime)
+    read_uptime
     begin=(--since "@${since:-$((now - health_timeout))}")
     # The clock was set back, and the lines since the restart have earlier times.
-    ((${since:-0} <= now)) || begin=()
+    [ -z "$passed" ] || ((now - since + 2 >= uptime - passed)) || begin=()
     page_words || true
     say "The journal's last lines:"
     journalctl --quiet --all --unit "$unit" "${begin[@]}" --lines 1000 --no-hostname | readable |

@@ -194,10 +194,10 @@ limit() {
 
 # Runs an expression that migrates, and again if it gave up waiting for a lock.
 run_migration() {
-    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch='' reader='' now
-    now=$(date +%s)
+    local release=$1 expression=${2//\{lock_timeout\}/$3} said=$progress.said pause watch='' reader='' others
+    others=$(connections) || undecided "PostgreSQL does not answer"
     note migrating "$release"
-    note migrating_since "$now"
+    note connected "of others:$others"
     for pause in 5 10 20 ''; do
         watch_locks
         # A full disk must not end a migration.
@@ -252,17 +252,24 @@ unwatch_locks() {
     watch=''
 }
 
+# The connections to a database that is managed here: process and start of each. The clock may be set while a migration runs, so
+# no time tells which connections are its own.
+connections() {
+    [ -z "$database" ] || superuser "SELECT ' ' || pid || '@' || extract(epoch FROM backend_start) FROM pg_stat_activity
+        WHERE datname = '$database'"
+}
+
 # PostgreSQL would finish the statements of an interrupted migration, although nobody waits for them. This also ends other
 # connections since then, such as the running release's; the release connects again.
 abandon_migration() {
-    local since
+    local others
     systemctl stop "$task_unit" 2> /dev/null
     [ -n "$(noted migrating)" ] && [ -z "$(noted migrated)" ] && [ -n "$database" ] || return 0
-    # A power cut may have taken the time, and PostgreSQL began anew then.
-    since=$(noted migrating_since)
-    [[ $since =~ ^[0-9]+$ ]] || return 0
-    superuser "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-        WHERE datname = '$database' AND backend_start >= to_timestamp($since)" > /dev/null
+    # A power cut may have taken them, and PostgreSQL began anew then.
+    others=$(noted connected)
+    [[ $others =~ ^'of others:'[0-9@.\ ]*$ ]] || return 0
+    superuser "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '$database'
+        AND pid || '@' || extract(epoch FROM backend_start) <> ALL (string_to_array('${others#*:}', ' '))" > /dev/null
 }
 
 # --- The database ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@
 #
 # The dump goes into a database of its own, which takes the name of the old one when it is complete. Both renames are one
 # transaction, so a power cut leaves the old or the restored database under the name. The old one stays under another name until
-# the next restore succeeded.
+# the next restore succeeded; where this one was cut off, or the release was not well afterwards, it stays until somebody drops it.
 #
 # An application decides what its dump runs: constraints, defaults and indexes call its functions. So pg_restore never logs in as
 # the superuser, who could take SET ROLE and SET SESSION AUTHORIZATION back. It logs in as a role for this one restore, which has no
@@ -16,6 +16,7 @@
 scratch=${database}_restore
 scratch_mark='Scratch of a restore, made by the deploy repository'
 kept_mark='From before a restore, kept by the deploy repository'
+lasting_mark='From before a restore that did not end well, kept by the deploy repository'
 
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
 
@@ -285,6 +286,9 @@ end_restore() {
         say "PostgreSQL does not answer: if there is no database ${kept:-of an earlier time}, $database is as it was"
     elif [ -n "$there" ]; then
         say "The restored database serves as $database; the one before is kept as $kept"
+        # Somebody who repeats the restore would otherwise lose it with that one's success.
+        administer postgres <<< "COMMENT ON DATABASE \"$kept\" IS '$lasting_mark';" ||
+            say "ATTENTION: $kept could not be marked, for the reason above: the next restore removes it"
     else
         say "The database $database is as it was"
     fi

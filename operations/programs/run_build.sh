@@ -20,6 +20,7 @@ set -eu
 . ./uptime.sh
 . ./durable.sh
 . ./clear_store.sh
+. ./newest.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
 app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8 output=$9
@@ -147,6 +148,7 @@ store() {
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
     echo "$(sha256sum < "$part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     sync "$tarball.build" "$tarball.sha256"
+    make_newest "$part"
     replace "$part" "$tarball"
     as_user rm -f "$builds/scratch/release.tar.gz"
 }

@@ -23,13 +23,15 @@ is_at_work() { systemctl is-active --quiet "$unit"; }
 start() {
     local variables=() variable
     for variable; do variables+=("--setenv=$variable"); done
+    new_run
+    which=$run
     # A file: systemd would replace each $ of an argument.
     printf '%s' "$program" > "$copy"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemd-run --quiet --unit="$unit" --service-type=exec --property=DynamicUser=yes --property=CacheDirectory="$name" \
         --property=CacheDirectoryMode=0700 --property=WorkingDirectory="/var/cache/$name" --property=ProtectHome=yes \
         --property=UMask=0022 --property=CPUWeight=20 --property=IOWeight=20 \
-        --property=SyslogIdentifier="$name" --property=RuntimeMaxSec="$patience" --setenv=DESTINATION="$destination" \
+        --property=SyslogIdentifier="$name" --property=LogExtraFields="$run" --property=RuntimeMaxSec="$patience" --setenv=DESTINATION="$destination" \
         --setenv=PATH=/usr/local/bin:/usr/bin:/bin \
         "${variables[@]}" -- /bin/bash "$copy"
 }
@@ -61,13 +63,14 @@ if is_there; then
     echo "the toolchain is there"
     exit 0
 fi
-begin=$(date +%s.%6N)
+# Of a build that another run began, its next lines are asked for.
+which=--since=@$(date +%s.%6N)
 if is_at_work; then
     echo "the toolchain is being built already: these are its next steps"
 elif [ ! -f "$scratch/result.tar" ]; then
     start "$@"
 fi
-follow "--since=@$begin" "$unit"
+follow "$which" "$unit"
 ! systemctl is-failed --quiet "$unit" || {
     result=$(systemctl show --property Result --value "$unit")
     [ "$result" = exit-code ] || echo "the build of the toolchain was ended ($result): make toolchain begins it anew"

@@ -6,6 +6,7 @@
 set -eu
 . ./durable.sh
 . ./clear_store.sh
+. ./newest.sh
 umask 077
 trap 'rm -f "${1%-*}"-* "$2.upload"' EXIT
 echo "$3  $1" | sha256sum --check --status || {
@@ -17,4 +18,5 @@ cp "$1" "$2.upload"
 cat > "$2.build"
 echo "$3  ${2##*/}" > "$2.sha256"
 sync "$2.build" "$2.sha256"
+make_newest "$2.upload"
 replace "$2.upload" "$2"

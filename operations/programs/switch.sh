@@ -100,6 +100,16 @@ unforeseen() {
 # Makes what a VM prints readable (operations/programs/readable.pl): standard input to standard output.
 readable() { perl -e "$readable_program"; }
 
+# Whether systemd has room for what it needs to start a process: 64 KiB and 8 files are less than that.
+has_room_in_run() {
+    local free inodes total
+    awk '$2 == "/run" { options = $4 } END { exit options ~ /^ro(,|$)/ }' /proc/mounts || return
+    read -r free inodes total < <(df --block-size=1 --output=avail,iavail,itotal /run | tail -n 1)
+    # Not every file system has a number of inodes.
+    [[ $total =~ ^[1-9] && $inodes =~ ^[0-9]+$ ]] || inodes=8
+    ((${free:-0} >= 65536 && inodes >= 8))
+}
+
 property() { systemctl show --property "$1" --value "$unit"; }
 
 # --- The running release ---------------------------------------------------------------------------------------------
@@ -184,7 +194,9 @@ restart() {
     refused=''
     local now
     now=$(date +%s)
+    read_uptime
     note restarted "$now"
+    note restarted_uptime "$uptime"
     write_revision "$(current)"
     systemctl reset-failed "$unit" 2> /dev/null || true
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
@@ -193,6 +205,7 @@ restart() {
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
     local reason listening=0
+    has_room_in_run || undecided "/run has no room: $unit would stop, and not start again. Make room there"
     restart
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
     say "Restarted; waiting for $1 to answer"
@@ -233,12 +246,13 @@ begin() {
     [ ! -e "$progress" ] || take_up "$1"
     now=$(current)
     since=$(date +%s)
+    read_uptime
     if [ "${BEFORE:-${now:--}}" != "${now:--}" ]; then
         [ "$BEFORE" != - ] || BEFORE="no release"
         fail "${now:-no release} runs now, and $BEFORE ran when the plan was made: make the plan again"
     fi
     # The file appears complete or not at all, so on a full disk no action begins.
-    if ! printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" who "${WHO:--}" \
+    if ! printf '%s=%s\n' action "$1" version "${2:-$now}" before "$now" since "$since" uptime "$uptime" who "${WHO:--}" \
         revision "${REVISION:--}" invocation "${INVOCATION_ID:-}" > "$progress.new" || ! replace "$progress.new" "$progress"; then
         rm -f "$progress.new"
         # After a failure of the last step the file may be there. Nothing has begun.
@@ -332,6 +346,9 @@ end() {
         if [ "$outcome" = failed ] && database_is_down; then
             outcome=ended
             reason="$reason; PostgreSQL does not answer, so this says nothing against $(noted version)"
+        elif [ "$outcome" = failed ] && ! has_room_in_run; then
+            outcome=ended
+            reason="$reason; /run has no room, so this says nothing against $(noted version): make room there"
         fi
         abandon_migration
         remove_remains
@@ -405,10 +422,16 @@ go_back() {
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.
 record() {
-    local now line
+    local now line seconds
     now=$(date +%s)
+    read_uptime
+    # Somebody may have set the clock. After a power cut the uptime began anew, and the time of day is all there is.
+    seconds=$((now - $(noted since)))
+    [ "$(noted invocation)" != "${INVOCATION_ID:-}" ] || ! [[ $(noted uptime) =~ ^[0-9]+$ ]] ||
+        seconds=$((uptime - $(noted uptime)))
+    ((seconds >= 0)) || seconds=0
     line=$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
-        "${2:-$(noted version)}" "$(noted revision)" "$1" "$((now - $(noted since)))")
+        "${2:-$(noted version)}" "$(noted revision)" "$1" "$seconds")
     append "$state/revisions.log" "$line" ||
         { say "$(noted action) $(noted version) could not be written to $state/revisions.log: make room there" && return 1; }
 }

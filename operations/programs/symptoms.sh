@@ -28,7 +28,6 @@ if [ "$process" != 0 ]; then
     # curl ends with 28 when its time is over. Any answer will do.
     curl --disable --silent --noproxy '*' --output /dev/null --max-time "$patience" "http://127.0.0.1:$port/"
     [ $? -ne 28 ] || echo hangs
-    find "$secret" -maxdepth 0 -newerct "${start:?}" 2>/dev/null | sed 's/^/newer-than-start /'
     tr '\0' '\n' < "/proc/$process/environ" | sed -n 's/^APPSIGNAL_WORKING_DIRECTORY_PATH=/told-appsignal /p'
 fi
 find "$secret" -maxdepth 0 -newer "$built" 2>/dev/null | sed 's/^/newer-than-build /'

@@ -5,6 +5,7 @@
 set -eu
 . ./durable.sh
 . ./clear_store.sh
+. ./newest.sh
 umask 077
 trap 'rm -f "$2.upload"' EXIT
 clear_store "${2%/*}" upload
@@ -16,4 +17,5 @@ echo "$3  $2.upload" | sha256sum --check --status || {
 cat "$1.build" > "$2.build"
 echo "$3  ${2##*/}" > "$2.sha256"
 sync "$2.build" "$2.sha256"
+make_newest "$2.upload"
 replace "$2.upload" "$2"

@@ -194,7 +194,7 @@ def renew(environment: Environment, artifact: Artifact, store: str) -> Generator
     """
     if pyinfra.state.is_executing or pyinfra.state.config.DIFF:
         pyinfra.host.log(f"Built already: {artifact.version}. REBUILD=1 builds it anew", logger.info)
-    yield StringCommand("touch", QuoteString(f"{store}/{environment.tarball_name(artifact.version)}"))
+    yield program.command("renew_artifact.sh", f"{store}/{environment.tarball_name(artifact.version)}")
 
 
 def limits(environment: Environment) -> list[str]:
@@ -319,6 +319,7 @@ def _fetch(state: State, host: Host, environment: Environment, store: str, direc
         partial.touch(mode=0o600)
         host.get_file(f"{UPLOADS}/{name}", str(partial))
         partial.rename(directory / name)
+    tarball.make_newest(directory / tarball_name)
     host.run_shell_command(StringCommand("rm -f", *[QuoteString(f"{UPLOADS}/{name}") for name in names]))
     tarball.read(directory / names[-1])
     host.log(f"{directory / names[-1]} is here", logger.info)

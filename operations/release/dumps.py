@@ -56,10 +56,12 @@ class Dumps(NamedTuple):
 
     + dumps: the oldest first
     + kept: databases from before a restore, the oldest first
+    + going: those of them that the next restore removes
     """
 
     dumps: list[Dump]
     kept: list[str]
+    going: frozenset[str] = frozenset()
 
 
 class DumpsOnHost(FactBase[Dumps]):
@@ -76,14 +78,17 @@ class DumpsOnHost(FactBase[Dumps]):
 
     @override
     def process(self, output: list[str]) -> Dumps:
-        dumps, kept = [], []
+        dumps, kept, going = [], [], set()
         for line in output:
             kind, *words = line.split("\t")
             if kind == "dump" and len(words) == len(Dump._fields):
                 dumps.append(Dump(int(words[0]), *words[1:]))
             elif kind == "kept":
-                kept += words
-        return Dumps(dumps, kept)
+                name, goes = words
+                kept.append(name)
+                if goes == "t":
+                    going.add(name)
+        return Dumps(dumps, kept, frozenset(going))
 
 
 def paths(environment: Environment) -> dict[str, str]:

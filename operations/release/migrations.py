@@ -1,6 +1,7 @@
 """The migrations of an environment as the running node lists them, so that a plan can tell what there is to do."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
@@ -48,14 +49,21 @@ def of_node(environment: Environment) -> Migrations | None:
 
     + environment: environment of the database
     """
-    expression = f'{expressions.migrations(environment)}; IO.puts("{_END}")'
-    migrations: Migrations | None = host.get_fact(
-        MigrationsOfNode,
-        unit_path=environment.unit_path,
-        app_path=environment.app_path,
-        words=[environment.release_script, environment.tool.rpc, expression],
-    )
+    migrations: Migrations | None = host.get_fact(MigrationsOfNode, **arguments(environment))
     return migrations
+
+
+def arguments(environment: Environment) -> dict[str, Any]:
+    """Arguments of `MigrationsOfNode`.
+
+    + environment: environment of the database
+    """
+    expression = f'{expressions.migrations(environment)}; IO.puts("{_END}")'
+    return {
+        "unit_path": environment.unit_path,
+        "app_path": environment.app_path,
+        "words": [environment.release_script, environment.tool.rpc, expression],
+    }
 
 
 def require_applied(migrations: Migrations | None, version: str) -> None:
@@ -72,9 +80,17 @@ def require_applied(migrations: Migrations | None, version: str) -> None:
         raise DeployError(f"migration {version} is not applied; applied: {known}. Nothing was changed")
 
 
+def pending(migrations: Migrations | None) -> list[str]:
+    """The versions that are not applied; none if they are unknown.
+
+    + migrations: from `of_node`
+    """
+    return [version for state, version in migrations or () if state == "down"]
+
+
 def none_is_pending(migrations: Migrations | None) -> bool:
     """Whether there is nothing to migrate. False for unknown migrations.
 
     + migrations: from `of_node`
     """
-    return migrations is not None and all(state == "up" for state, _ in migrations)
+    return migrations is not None and not pending(migrations)

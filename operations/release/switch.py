@@ -116,7 +116,7 @@ def run(
     announce(summary)
     started = [
         environment.switch_unit, environment.task_unit, environment.switch_path, lock.operator(), revision, before or "",
-        *action,
+        environment.revisions_path, *action,
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [started], {})
 

@@ -21,6 +21,8 @@ VARIANTS = (OLD, NEW, PROD)
 # Of the repository; the releases of VARIANTS have no stamp.
 _BUILDS = "/var/lib/billing_stage/artifacts/billing-0.1.0+*"
 
+_DATABASES = "(cd / && runuser -u postgres -- psql -XAtc 'SELECT datname FROM pg_database')"
+
 _SECOND_MIGRATION = "20260201000000"
 
 
@@ -89,7 +91,7 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
         host.machine.run("rm -f /var/lib/billing_stage/artifacts/billing-0.2*")
 
     def on_new(host: Host) -> None:
-        if linked(host.machine, "stage") != "0.2.0" or not _was_good(host, "0.2.0"):
+        if linked(host.machine, "stage") != "0.2.0" or _last_record(host)[1:] != ["0.2.0", "good"]:
             release(host, "stage", built[NEW]).require_success()
 
     def unmigrated(host: Host) -> None:
@@ -103,6 +105,14 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
     def rotated(host: Host) -> None:
         on_new(host)
         host.project.set_secrets("stage", database_password=secrets.token_hex(16))
+
+    def with_dump(host: Host) -> None:
+        on_new(host)
+        if not _dump(host):
+            without_second_migration(host)
+            entry_point(host, "deploys/migrate.py", "stage").require_success()
+        for name in _kept(host):
+            host.machine.run(f"cd / && runuser -u postgres -- dropdb --force {name}")
 
     def without_builds(host: Host) -> None:
         on_new(host)
@@ -121,6 +131,12 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
 
     def migrate_again(host: Host) -> Run:
         return entry_point(host, "deploys/migrate.py", "stage")
+
+    def restore_again(host: Host) -> Run:
+        # After a restore that ended well, the next one removes the database that this one kept.
+        if _last_record(host) == ["restore", "0.2.0", "good"] and _kept(host):
+            return entry_point(host, "deploys/restart.py", "stage")
+        return entry_point(host, "deploys/restore.py", "stage", DUMP=_dump(host))
 
     def build_again(host: Host) -> Run:
         return host.project.make("build", "ENV=stage")
@@ -145,15 +161,34 @@ def actions(built: dict[Variant, Path]) -> dict[str, Action]:
             ("0.2.0",),
             f"ls {_BUILDS} && cd /var/lib/billing_stage/artifacts && sha256sum --check --status *.sha256",
         ),
+        Action(
+            "restore",
+            with_dump,
+            lambda host: deploy("deploys/restore.py", DUMP=_dump(host)),
+            restore_again,
+            ("0.2.0",),
+            f"{_DATABASES} | grep -q ^billing_stage_before_ && ! {_DATABASES} | grep -qx billing_stage_restore",
+        ),
         Action("rotation", rotated, lambda _: deploy("deploy.py"), apply_again, ("0.2.0",)),
     )
     return {action.name: action for action in every}
 
 
-def _was_good(host: Host, version: str) -> bool:
-    """Whether the last record is about this version, and good. A cut may have left a damaged line before it."""
+def _dump(host: Host) -> str:
+    """The newest dump; nothing without one."""
+    return host.machine.run(
+        "cd /var/lib/billing_stage/backups && ls | grep 'dump$' | sort -V | tail -n 1"
+    ).stdout.strip()
+
+
+def _kept(host: Host) -> list[str]:
+    return host.machine.run(f"{_DATABASES} | grep ^billing_stage_before_ || true").stdout.split()
+
+
+def _last_record(host: Host) -> list[str]:
+    """Action, version and outcome of the last record. A cut may have left a damaged line before it."""
     last = host.machine.run("tail -n 1 /var/lib/billing_stage/revisions.log").stdout.rstrip("\n").split("\t")
-    return [*last[3:4], *last[5:6]] == [version, "good"]
+    return [*last[2:4], *last[5:6]]
 
 
 def without_second_migration(host: Host) -> None:

@@ -175,9 +175,12 @@ def _version(host: Host, environment: str) -> str:
 
 
 def _rows(host: Host) -> int:
-    """How many rows both databases have, with one more in each."""
-    query = "INSERT INTO invoices (amount) VALUES (1); SELECT count(*) FROM invoices"
-    return sum(int(psql(host.machine, environment, query).split()[-1]) for environment in ("stage", "prod"))
+    """How many rows both databases and those that a restore kept have, with one more in both."""
+    for environment in ("stage", "prod"):
+        psql(host.machine, environment, "INSERT INTO invoices (amount) VALUES (1)")
+    kept = "SELECT substr(datname, 9) FROM pg_database WHERE datname ~ '^billing_(stage|prod)(_before_[0-9]+)?$'"
+    names = psql(host.machine, "stage", kept).split()
+    return sum(int(psql(host.machine, name, "SELECT count(*) FROM invoices")) for name in names)
 
 
 def deploy(file: str, environment: str | None = "stage", **options: str) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import shutil
+import ssl
 import subprocess
 import sys
 import tarfile
@@ -176,18 +177,23 @@ class Watcher:
     def _ask(self) -> None:
         began = time.monotonic()
         connection = self._connection()
+        used = False
         while not self._stop.is_set():
             try:
                 connection.request("GET", "/", headers={"Host": NAMES[self._environment]})
                 answer = connection.getresponse()
                 answer.read()
-                # nginx closes a kept one when it reloads, at which a browser asks again.
-                if not isinstance(connection, _Kept):
+                used = isinstance(connection, _Kept)
+                if not used:
                     connection.close()
                 problem = "" if answer.status == 200 else str(answer.status)
             except (OSError, http.client.HTTPException) as error:
-                problem = repr(error)
                 connection = self._connection()
+                # nginx closes a kept one when it reloads, at which a browser asks again.
+                if used and isinstance(error, (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError)):
+                    used = False
+                    continue
+                problem = repr(error)
             self.complaints += [Complaint(time.monotonic(), problem)] * bool(problem)
             self.asked += 1
             self._stop.wait(max(0.0, began + self.asked / RATE - time.monotonic()))

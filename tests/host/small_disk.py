@@ -21,14 +21,14 @@ _GIVE = (
     "rm -f $place/.filling*"
 )
 
-# The mount's own root has the owner and the mode of the directory.
+# The mount's own root has the owner and the mode of the directory. Programs with open files would go on with the one below.
 _CREATE = (
+    "case $place in /var/lib/postgresql) systemctl stop postgresql ;; esac && "
     "mkdir -p $place /mnt/small && mount -t tmpfs -o size=1G none /mnt/small && cp -a $place/. /mnt/small/ && "
     "chown --reference=$place /mnt/small && chmod --reference=$place /mnt/small && mount --bind /mnt/small $place && "
     "umount /mnt/small && "
-    # They have files open in what is below now.
     "case $place in /var/log) systemctl restart systemd-journald ;; "
-    "/var/lib/postgresql) systemctl restart 'postgresql@*' ;; esac"
+    "/var/lib/postgresql) systemctl start postgresql ;; esac"
 )
 
 

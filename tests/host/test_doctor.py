@@ -10,7 +10,7 @@ import pytest
 
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Run
-from tests.host.releases import start, wait_for_page
+from tests.host.releases import rpc, start, wait_for_page
 
 # What is asked of the host is the same on both releases.
 pytestmark = TRIXIE
@@ -162,6 +162,17 @@ def assert_found(host: Host, environment: str, *texts: str | re.Pattern[str], al
 def assert_well(host: Host, environment: str = "stage") -> None:
     run = doctor(host, environment)
     assert (run.exit_code, run.output) == (0, f"{environment}: nothing is wrong\n"), run.output
+
+
+@pytest.fixture(scope="module")
+def running(running: Host) -> Host:
+    """As everywhere, and with the migrations applied that a release applies."""
+    assert_found(
+        running, "stage", "a migration of the running release is not applied", "tables", "make migrate ENV=stage"
+    )
+    for environment in ("stage", "prod"):
+        rpc(running.machine, environment, "Billing.Release.migrate()")
+    return running
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.host.releases import Variant, build_variants
 pytestmark = BOOKWORM
 
 # How many moments of each action.
-SWEEPS = {"release": 20, "rollback": 6, "migrate": 6, "apply": 6, "build": 4, "rotation": 4}
+SWEEPS = {"release": 20, "rollback": 6, "migrate": 6, "apply": 6, "build": 4, "rotation": 4, "restore": 6}
 
 # Seconds after a call: the disk's journal has written nothing of it yet, or the names without the content.
 PAUSES = (0.0, 6.0)

@@ -104,6 +104,14 @@ def test_a_restore(dumped: Host) -> None:
     assert machine.run("ls /run /var/lib/billing_stage | grep -E 'restore|contents|switching' || true").stdout == ""
 
 
+def test_doctor_names_the_missing_migration_and_the_old_database(dumped: Host) -> None:
+    [kept] = [name for name in databases(dumped) if "before" in name]
+    run = dumped.project.make("doctor", "ENV=stage")
+    assert f"a migration of the running release is not applied: {SECOND}" in run.output
+    assert "Mend: make migrate ENV=stage, which takes a dump first" in run.output
+    assert f"cd / && sudo -u postgres dropdb {kept}" in run.output
+
+
 def test_nothing_of_the_dump_ran_as_the_superuser(dumped: Host) -> None:
     assert sql(dumped.machine, "SELECT rolsuper FROM pg_roles WHERE rolname = 'billing_stage'") == "f"
     owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"

@@ -33,6 +33,9 @@ def test_without_a_release(host: Host) -> None:
         assert (row["unit"], row["site"]) == ("no release yet", "502 Bad Gateway")
         assert re.fullmatch(r"\d+ kB", row["database"])
         assert re.fullmatch(r"\d+ %", row["disk"])
+    told = host.project.make("doctor", "ENV=stage").output
+    assert "there is no release yet, and billing_stage.service is inactive" in told
+    assert re.search("make (update ENV=stage|release ENV=stage TARBALL=...) brings the first release", told)
 
 
 def test_a_pending_migration_is_not_in_order(running: Host) -> None:

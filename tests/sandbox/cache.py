@@ -5,10 +5,15 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 # Of each kind, so many are kept: one for each Debian release, and those of the version before.
 KEPT = 4
+
+# Locked files of the directories that this process uses.
+_used: dict[Path, IO[str]] = {}
 
 
 def folder() -> Path:
@@ -26,14 +31,25 @@ def kept(kind: str, sources: Iterable[Path | str], make: Callable[[Path], None])
     + make: fills the directory that it is given
     """
     place = folder() / f"{kind}-{_digest(sources)}"
+    # Until this process ends nobody removes it.
+    if place not in _used:
+        _used[place] = place.with_suffix(".used").open("w")
+        fcntl.flock(_used[place], fcntl.LOCK_SH)
     directory = _once(place, make)
     os.utime(directory)
     # One that another run is filling now has a suffix.
     complete = [path for path in folder().glob(f"{kind}-*/") if not path.suffix]
     others = sorted(complete, key=lambda path: path.stat().st_mtime, reverse=True)
     for old in others[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+        _remove_unused(old)
     return directory
+
+
+def _remove_unused(directory: Path) -> None:
+    """Remove a directory that no running process has got from `kept`."""
+    with directory.with_suffix(".used").open("w") as used, suppress(BlockingIOError):
+        fcntl.flock(used, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _once(directory: Path, make: Callable[[Path], None]) -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,13 @@ def test_the_newest_one_is_found(private: Path) -> None:
 def test_a_dump_of_an_earlier_release_is_old_news(private: Path) -> None:
     dump(private / "erl_crash.dump", 1)
     assert newest(private) is None
+
+
+def test_a_clock_that_was_set_back_since_the_release_hides_no_dump(private: Path) -> None:
+    later = time.time() + 86400
+    os.utime(private.parent / "billing", (later, later), follow_symlinks=False)
+    path = dump(private / "erl_crash.dump", 0)
+    assert newest(private) == CrashDump(datetime.fromtimestamp(NOW, UTC), str(path), "no more memory")
 
 
 def test_what_is_no_dump_is_left_alone(private: Path) -> None:

@@ -58,6 +58,24 @@ def test_well(stage: Environment) -> None:
     assert what(stage) == []
 
 
+@pytest.mark.parametrize(
+    ("repository", "command"),
+    [("/srv/billing.git", "make update ENV=stage"), (None, "make release ENV=stage TARBALL=...")],
+)
+def test_before_the_first_release(
+    environment: Callable[..., Environment], repository: str | None, command: str
+) -> None:
+    stage = environment(tls="none", repository=repository)
+    [found] = findings(stage, SECRETS, WELL._replace(state="inactive", released=False), NOW)
+    assert found.what == "there is no release yet, and billing_stage.service is inactive"
+    assert found.mend == f"make apply ENV=stage prepares the machine; {command} brings the first release"
+
+
+def test_a_release_that_was_stopped(stage: Environment) -> None:
+    [found] = findings(stage, SECRETS, WELL._replace(state="inactive"), NOW)
+    assert found.mend.endswith("make restart ENV=stage")
+
+
 def test_distillery_has_the_secrets_built_in(environment: Callable[..., Environment]) -> None:
     distillery = environment(tls="none", release_tool="distillery")
     assert what(distillery, secret_newer_than_start=True) == []

@@ -1,5 +1,7 @@
 """A tarball is fetched under its own name, whatever a host says."""
 
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import pytest
 from group_data.schema.environment import Environment
 from operations.release.artifacts import ArtifactsInStore
 from operations.release.build import Result, _fetch
+from operations.release.tarball import make_newest
 
 
 class HostileHost:
@@ -37,6 +40,17 @@ def test_names_of_a_host_are_no_paths(
     state: Any = None
     assert not _fetch(state, host, environment(), "/store", place, Result(version))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600])
+def test_a_fetched_tarball_is_the_newest_also_when_the_clock_was_set_back(tmp_path: Path, ahead: int) -> None:
+    for name in ("billing-0.1.0.tar.gz", "billing-0.2.0.tar.gz"):
+        (tmp_path / name).touch()
+    later = time.time() + ahead
+    os.utime(tmp_path / "billing-0.1.0.tar.gz", (later, later))
+    make_newest(tmp_path / "billing-0.2.0.tar.gz")
+    first, second = (path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir()))
+    assert first < second
 
 
 def test_a_store_has_versions_alone() -> None:

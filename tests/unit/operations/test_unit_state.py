@@ -2,10 +2,12 @@
 
 import pytest
 
-from operations.host.unit_state import Times, Units, changed_since, is_enabled, is_running
+from operations.host.unit_state import Clock, Times, Units, changed_since, is_enabled, is_running
 
 # 2026-11-26 06:54:41 UTC, in nanoseconds since 1970.
 START = 1_795_676_081 * 10**9
+
+MINUTE = 60 * 10**9
 
 
 def test_properties_of_units() -> None:
@@ -47,4 +49,28 @@ def test_a_unit_without_a_file_is_left_out(output: list[str]) -> None:
 )
 def test_files_that_changed_since(start: str, changed: list[str]) -> None:
     files = {"then": Times(START, START + 10**12), "after": Times(START + 1, 0)}
-    assert changed_since(start, files) == changed
+    unit = {"InactiveExitTimestamp": start, "InactiveExitTimestampMonotonic": "5000000"}
+    for uptime in (None, 65 * 10**9):
+        assert changed_since("InactiveExitTimestamp", unit, files, Clock(START + MINUTE, uptime)) == changed
+
+
+@pytest.mark.parametrize(
+    ("step", "changed"),
+    [(-60, ["before", "since"]), (0, ["since"]), (24 * 60, ["since"])],
+    ids=["an hour back", "not set", "a day ahead"],
+)
+def test_the_clock_was_set_since_the_start(step: int, changed: list[str]) -> None:
+    """The process began 90 minutes after its machine; its files changed 30 minutes before that and after it."""
+    unit = {
+        "ExecMainStartTimestamp": "Thu 2026-11-26 06:54:41 UTC",
+        "ExecMainStartTimestampMonotonic": f"{90 * 60 * 10**6}",
+    }
+    clock = Clock(START + (40 + step) * MINUTE, (90 + 40) * MINUTE)
+    files = {"before": Times(START - 30 * MINUTE, 0), "since": Times(START + (30 + step) * MINUTE, 0)}
+    found = changed_since("ExecMainStartTimestamp", unit, files, clock)
+    assert found == changed
+
+
+def test_a_time_that_has_not_come() -> None:
+    clock = Clock(START, None)
+    assert [clock.is_ahead(START + ahead) for ahead in (-MINUTE, 10**9, 60 * MINUTE)] == [False, False, True]

@@ -68,13 +68,29 @@ def test_the_requests_of_the_switch_are_folded(host: StubHost) -> None:
     assert len(words) < 30
 
 
-def test_a_clock_that_was_set_back_hides_no_last_line(host: StubHost) -> None:
-    back = 'printf "%s\\n" "$(($(/bin/date +%s) - 86400 * $(grep -c "^date +%s" "$HOST/calls")))"'
+@pytest.mark.parametrize(("step", "hides"), [(-86400, True), (-60, True), (0, False), (86400, False)])
+def test_a_clock_that_was_set_hides_no_last_line(host: StubHost, step: int, *, hides: bool) -> None:
+    """From its second reading on, which is that of the restart, it is set once more at each."""
+    back = f'printf "%s\\n" "$(($(/bin/date +%s) + {step} * $(grep -c "^date +%s" "$HOST/calls")))"'
     host.stub("date", f'[ "$*" = +%s ] || exec /bin/date "$@"\n{back}\n')
     failing(host, "500", "")
     calls = [call for call in host.calls if call.startswith("journalctl")]
     assert calls
-    assert [call for call in calls if "--since" in call or "--lines 1000" not in call] == []
+    assert [call for call in calls if ("--since" in call) == hides or "--lines 1000" not in call] == []
+
+
+def seconds(host: StubHost, *dates: str) -> int:
+    """How long the log says that a release took while the clock gave these answers."""
+    answers = " ;; ".join(f"{number}) echo {date}" for number, date in enumerate(dates, 1))
+    clock = f'case $(grep -c "^date +%s" "$HOST/calls") in {answers} ;; *) echo {dates[-1]} ;; esac'
+    host.stub("date", f'[ "$*" = +%s ] || exec /bin/date "$@"\n{clock}\n')
+    host.run("release", "0.2.0")
+    return int((host.state / "revisions.log").read_text().splitlines()[-1].split("\t")[6])
+
+
+@pytest.mark.parametrize("later", ["1795589681", "1795762481"], ids=["a day back", "a day ahead"])
+def test_a_clock_that_was_set_changes_no_length_of_a_release(host: StubHost, later: str) -> None:
+    assert 0 <= seconds(host, "1795676081", later) < 60
 
 
 def test_a_journal_that_cannot_be_read_is_not_the_reason(host: StubHost) -> None:

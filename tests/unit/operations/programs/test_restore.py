@@ -180,6 +180,7 @@ def test_a_release_that_is_not_well_with_the_dump_is_told_what_to_do(make: Calla
     words = host.run("restore", NAME, checksum())
     assert "0.1.0 is not well with it" in words.splitlines()[-1]
     assert "make migrate ENV=root, or make rollback ENV=root" in words.splitlines()[-1]
+    assert host.called("did not end well") == 1
     assert "The restored database serves as billing_stage; the one before is kept as billing_stage_before_" in words
     assert host.current == "0.1.0"
 
@@ -230,6 +231,8 @@ def test_a_cut_at_any_step_leaves_one_of_the_two_serving(make: Callable[..., Stu
     serving = "The restored database serves as billing_stage" if restored else "The database billing_stage is as it was"
     assert serving in words
     assert (host.path / "renamed").exists() == restored
+    # Repeating the restore does not remove the database of before.
+    assert host.called("did not end well") == restored
     assert host.current == "0.1.0"
     assert (host.called("systemctl start billing_stage.service") > 0) == (step != "restoring")
     # The next one begins anew.

@@ -62,7 +62,7 @@ def journal(sandbox: Sandbox, *lines: tuple[str, int, str]) -> None:
 def start(sandbox: Sandbox, *, locked: bool = True) -> subprocess.CompletedProcess[str]:
     switch = sandbox.command(
         "start_switch.sh", SWITCH, TASK, "/usr/local/libexec/switch-prod", "me@here", "abc", "0.1.0",
-        "release", "0.2.0",
+        "revisions.log", "release", "0.2.0",
     )  # fmt: skip
     return sandbox.over_ssh(*[sandbox.command("take_lock.sh", "me@here", "release")] * locked, switch)
 
@@ -102,7 +102,36 @@ def test_the_lines_of_a_run_before_count_for_nothing(sandbox: Sandbox) -> None:
     (sandbox.directory / "asked").write_text("--property=LogExtraFields=DEPLOY_RUN=before\n")
     done = start(sandbox)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "the journal has no line of billing-prod-switch.service, so it is not known how it ended: is " in done.stderr
+    assert (
+        "the journal does not say how billing-prod-switch.service ended, and neither does revisions.log: is "
+        in done.stderr
+    )
+
+
+RECORD = "2026-11-28T10:00:00Z\tann@desk\t{}\t{}\t-\t{}\t7\n"
+
+
+@pytest.mark.parametrize("lines", [[], ["Restarted; waiting for 0.2.0 to answer"]])
+@pytest.mark.parametrize(
+    ("records", "code", "words"),
+    [
+        ([("release", "0.2.0", "good")], 0, "release 0.2.0: done, by revisions.log"),
+        ([("migrate", "0.1.0", "ended"), ("release", "0.2.0", "good")], 0, "release 0.2.0: done, by revisions.log"),
+        ([("release", "0.2.0", "failed")], 1, "release 0.2.0: failed, by revisions.log: the journal lacks the reason"),
+        ([("migrate", "0.1.0", "good")], 1, "and neither does revisions.log"),
+        ([], 1, "and neither does revisions.log"),
+    ],
+)
+def test_the_journal_has_no_room(
+    sandbox: Sandbox, lines: list[str], records: list[tuple[str, str, str]], code: int, words: str
+) -> None:
+    """A record from before counts for nothing."""
+    says(sandbox, *lines)
+    (sandbox.directory / "revisions.log").write_text(RECORD.format("release", "0.1.9", "good"))
+    (sandbox.directory / "written").write_text("".join(RECORD.format(*record) for record in records))
+    sandbox.stub("systemd-run", f"{SYSTEMD_RUN}cat written >> revisions.log")
+    done = start(sandbox)
+    assert (done.returncode, words in done.stdout + done.stderr) == (code, True), done.stdout + done.stderr
 
 
 def test_the_unit_ends_by_itself_and_knows_who_asks(sandbox: Sandbox) -> None:

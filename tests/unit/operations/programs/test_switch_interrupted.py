@@ -57,9 +57,14 @@ def test_a_failure_for_want_of_memory_or_time_says_nothing_of_the_version(host: 
 
 def test_statements_of_an_abandoned_migration_are_ended(host: StubHost) -> None:
     host.migrations("down", NEW)
+    stub = host.bin / "runuser"
+    body = 'case "$*" in *backend_start*FROM*) printf " 12@1795676081.25\\n 13@1795676082.5\\n" ;; esac\n'
+    host.stub("runuser", stub.read_text().partition('calls"\n')[2] + body)
     interrupt(host, "migration", "release", "0.2.0")
     words = host.end(SERVICE_RESULT="signal", EXIT_STATUS="KILL")
     assert host.called("pg_terminate_backend") == 1
+    [call] = [call for call in host.calls if "pg_terminate_backend" in call]
+    assert "<> ALL (string_to_array(' 12@1795676081.25  13@1795676082.5', ' '))" in call
     assert "The database is as it was" in words
     assert host.called("restart") == 0
 

@@ -21,14 +21,14 @@ def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: st
     assert host.current == "0.1.0"
 
 
-# What a release has noted when it settles. The first seven come at once.
+# What a release has noted when it settles. The first eight come at once.
 NOTES = (
-    "action", "version", "before", "since", "who", "revision", "invocation", "migrations", "backup", "migrating",
-    "migrating_since", "migrated", "restarted",
+    "action", "version", "before", "since", "uptime", "who", "revision", "invocation", "migrations", "backup", "migrating",
+    "connected", "migrated", "restarted", "restarted_uptime",
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("kept", range(6, len(NOTES) + 1))
+@pytest.mark.parametrize("kept", range(7, len(NOTES) + 1))
 def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(host: StubHost, kept: int) -> None:
     """systemd starts the linked release when the machine comes up: another one than the link names after going back."""
     host.migrations("up", OLD)

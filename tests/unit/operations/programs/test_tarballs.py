@@ -4,6 +4,7 @@ import hashlib
 import os
 import pwd
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,26 @@ def test_tarballs_are_listed_newest_first(sandbox: Sandbox, store: Path) -> None
         Artifact("0.1.1", "", size),
         Artifact("0.1.0", DIGEST, size, "abc", "Debian 13", "prod", "def", "built in"),
     ]
+
+
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+def test_a_tarball_that_comes_is_the_newest_also_when_the_clock_was_set_back(
+    sandbox: Sandbox, store: Path, ahead: int
+) -> None:
+    """An upload, one of another store, and one that was built already."""
+    others = sandbox.directory / "others"
+    others.mkdir()
+    put(others, "0.4.0", 0, notes=NOTES)
+    put(store, "0.3.0", 0, notes=NOTES)
+    put(store, "0.1.0", 0, notes=NOTES)
+    later = time.time() + ahead
+    os.utime(store / "billing-0.1.0.tar.gz", (later, later))
+    assert upload(sandbox, store).returncode == 0
+    assert [one.version for one in listed(sandbox, store)] == ["0.2.0", "0.1.0", "0.3.0"]
+    sandbox.run("take_artifact.sh", str(others / "billing-0.4.0.tar.gz"), str(store / "billing-0.4.0.tar.gz"), DIGEST)
+    assert [one.version for one in listed(sandbox, store)] == ["0.4.0", "0.2.0", "0.1.0", "0.3.0"]
+    assert sandbox.run("renew_artifact.sh", str(store / "billing-0.3.0.tar.gz")).returncode == 0
+    assert [one.version for one in listed(sandbox, store)] == ["0.3.0", "0.4.0", "0.2.0", "0.1.0"]
 
 
 @pytest.mark.parametrize("made", [True, False])
