@@ -15,7 +15,7 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "ends while it starts": (
         {
             "curl": "printf 502\n",
-            "systemctl": 'case "$*" in *MainPID*) echo "$RANDOM$RANDOM" ;; esac\n',
+            "systemctl": 'case "$*" in *MainPID*) echo $$ ;; esac\n',
         },
         "billing_stage.service ended by itself",
     ),
@@ -181,7 +181,7 @@ def test_a_login_page_of_the_site_is_an_answer(host: StubHost) -> None:
 def test_a_number_that_is_used_once_makes_no_other_redirect(stub_host: Callable[..., StubHost]) -> None:
     host = stub_host(health_timeout=3600)
     host.set("refusal_time", 0)
-    host.stub("curl", 'printf "302 https://login.example.org/authorize?state=$RANDOM$RANDOM"\n')
+    host.stub("curl", 'printf "302 https://login.example.org/authorize?state=$$"\n')
     assert "leads to https://login.example.org/authorize?state=" in host.run("release", "0.2.0").splitlines()[-1]
 
 
