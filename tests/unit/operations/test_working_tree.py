@@ -74,16 +74,21 @@ def archived(repository: Path | str, ref: str = "main") -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def without_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A computer that has everything but git-lfs."""
-    directory = tmp_path / "path"
-    directory.mkdir()
+@pytest.fixture(scope="session")
+def all_but_lfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with each program but git-lfs."""
+    directory = tmp_path_factory.mktemp("path")
     for place in ("/bin", "/usr/bin"):
         for program in Path(place).iterdir():
             if program.name != "git-lfs" and not (directory / program.name).exists():
                 (directory / program.name).symlink_to(program)
-    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+@pytest.fixture
+def without_lfs(all_but_lfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer that has everything but git-lfs."""
+    monkeypatch.setenv("PATH", str(all_but_lfs))
 
 
 def test_what_export_attributes_would_change_is_as_in_a_checkout(repository: Path) -> None:
