@@ -27,7 +27,7 @@ def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configuration = tmp_path / "gitconfig"
     configuration.write_text(
         '[user]\nname = Somebody\nemail = somebody@example.com\n[protocol "file"]\nallow = always\n'
-        "[init]\ndefaultBranch = main\n"
+        "[init]\ndefaultBranch = main\n[gc]\nauto = 0\n[maintenance]\nauto = false\n"
     )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(configuration))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")

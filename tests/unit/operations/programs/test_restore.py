@@ -177,6 +177,7 @@ def test_an_extension_that_only_a_superuser_can_make(make: Callable[..., StubHos
 
 def test_a_release_that_is_not_well_with_the_dump_is_told_what_to_do(make: Callable[..., StubHost]) -> None:
     host = make()
+    host.set("health_timeout", 0)
     host.stub("curl", "printf 503\n")
     words = host.run("restore", NAME, checksum())
     assert "0.1.0 is not well with it" in words.splitlines()[-1]
