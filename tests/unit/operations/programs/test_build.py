@@ -414,38 +414,28 @@ STEPS = ("release", "local.hex", "deps.get", "assets.deploy")
 
 # By the words of a tool: those of the program.
 REMEDIES = {
-    "** (Mix) Could not find application :os_mon",
-            "the application os_mon is not on this host: it belongs into deps, or into build_packages as Debian's package "
-            "erlang-os-mon",
-        ),
-        (
-            '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set',
-            "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application ",
-        ),
-        (
-            '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it',
-            "the build needs the program make: add Debian's package make to build_packages",
-        ),
-        (
-            '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"',
-            'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
-        ),
-        (
-            '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory',
-            "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment ",
-        ),
-        (
-            "make: g++: No such file or directory",
-            "the build needs the program g++: add Debian's package g++ to build_packages",
-        ),
-        (
-            "/bin/sh: 1: node: not found",
-            "the build needs the program node: add Debian's package nodejs to build_packages",
-        ),
-        (
-            "==> Invalid application `:sasl`! The file sasl.app does not exist or cannot be loaded.",
-            "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project ": (
-
+    "** (Mix) Could not find application :os_mon": (
+        "the application os_mon is not on this host: it belongs into deps, or into build_packages as Debian's package "
+        "erlang-os-mon"
+    ),
+    '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set': (
+        "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application "
+    ),
+    '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it': (
+        "the build needs the program make: add Debian's package make to build_packages"
+    ),
+    '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"': (
+        'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands'
+    ),
+    '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory': (
+        "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment "
+    ),
+    "make: g++: No such file or directory": (
+        "the build needs the program g++: add Debian's package g++ to build_packages"
+    ),
+    "/bin/sh: 1: node: not found": ("the build needs the program node: add Debian's package nodejs to build_packages"),
+    "==> Invalid application `:sasl`! The file sasl.app does not exist or cannot be loaded.": (
+        "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project "
     ),
 }
 
