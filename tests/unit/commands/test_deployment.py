@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ import pytest
 from commands.deployment import HALF_APPLIED
 from group_data.schema.paths import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, Terminal, terminal
-from tests.unit.sample import sample
 
 PLANNING = "Interrupted while planning: nothing was changed."
 ASKING = "Interrupted before the answer: nothing was changed."
@@ -130,18 +128,8 @@ def test_accepted(pyinfra: Double, answer: str) -> None:
         assert command.finish().exit_code == 0
 
 
-@pytest.mark.parametrize(
-    ("number", "whom"),
-    sample(
-        product([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ["terminal", "command", "pyinfra"]),
-        *[
-            (signal.SIGINT, "terminal"),
-            (signal.SIGTERM, "command"),
-            (signal.SIGHUP, "terminal"),
-            (signal.SIGINT, "pyinfra"),
-        ],
-    ),
-)
+@pytest.mark.parametrize("whom", ["terminal", "command", "pyinfra"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     ("plan", "apply", "says"),
     [(HANGS, "", PLANNING), (f"echo '{CHANGE}'", HANGS, HALF_APPLIED)],
