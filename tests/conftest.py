@@ -1,4 +1,6 @@
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +14,11 @@ from tests.order import in_order, length, scope
 # pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
 # then, stop. Commands that tests run are processes of their own, and patched as ever.
 gevent.monkey.patch_all = lambda *_, **__: None
+
+
+# Whatever the shell says: each worker, and each command that tests run, would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
