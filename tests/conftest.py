@@ -42,6 +42,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
     if not config.getoption("--everything"):
         _leave_out(config, items)
+        # A process that has collected tests has imported it anyway; that of pytest-xdist has not.
+        from hypothesis import settings
+
+        settings.register_profile("few", max_examples=25)
+        settings.load_profile("few")
     place = {nodeid: index for index, nodeid in enumerate(in_order(_lengths(items)))}
     items.sort(key=lambda item: place[item.nodeid])
 
