@@ -40,13 +40,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
-    if not config.getoption("--everything"):
-        _leave_out(config, items)
-        # A process that has collected tests has imported it anyway; that of pytest-xdist has not.
-        from hypothesis import settings
+    # A process that has collected tests has imported it anyway; that of pytest-xdist has not.
+    from hypothesis import settings
 
-        settings.register_profile("few", max_examples=25)
-        settings.load_profile("few")
+    everything = config.getoption("--everything")
+    # No limit of time for a value: the computer has much else to do.
+    settings.register_profile("tests", max_examples=100 if everything else 25, deadline=None)
+    settings.load_profile("tests")
+    if not everything:
+        _leave_out(config, items)
     place = {nodeid: index for index, nodeid in enumerate(in_order(_lengths(items)))}
     items.sort(key=lambda item: place[item.nodeid])
 
