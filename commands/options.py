@@ -56,6 +56,8 @@ class Command(click.Command):
         except click.UsageError as error:
             end_with(error, self.misuse)
             raise
+        except (click.Abort, click.exceptions.Exit):
+            raise
         except Exception as error:
             # The import stands here, because it takes longer than `--help` may take.
             from pyinfra.api.exceptions import PyinfraError

@@ -1,4 +1,6 @@
 import inspect
+import os
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -12,6 +14,11 @@ from tests.order import in_order, length, scope
 # pyinfra_cli makes this process one of gevent's when it is imported, and pytest-xdist's workers, whose threads have begun by
 # then, stop. Commands that tests run are processes of their own, and patched as ever.
 gevent.monkey.patch_all = lambda *_, **__: None
+
+
+# Whatever the shell says: each worker, and each command that tests run, would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
@@ -33,7 +40,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without --everything a test that is the same on both releases runs on trixie alone; the order is `in_order`."""
-    if not config.getoption("--everything"):
+    # A process that has collected tests has imported it anyway; that of pytest-xdist has not.
+    from hypothesis import settings
+
+    everything = config.getoption("--everything")
+    # No limit of time for a value: the computer has much else to do.
+    settings.register_profile("tests", max_examples=100 if everything else 25, deadline=None)
+    settings.load_profile("tests")
+    if not everything:
         _leave_out(config, items)
     place = {nodeid: index for index, nodeid in enumerate(in_order(_lengths(items)))}
     items.sort(key=lambda item: place[item.nodeid])

@@ -81,7 +81,12 @@ enter_project() {
 }
 
 # Prints what mix.exs says.
-told() { sed -n "s/^$1=//p" "$project"; }
+told() {
+    local line
+    while IFS= read -r line; do
+        [[ $line != "$1="* ]] || say "${line#*=}"
+    done < "$project"
+}
 
 read_project() {
     local required

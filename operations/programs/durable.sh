@@ -16,11 +16,15 @@ replace() {
         sync --file-system "$1"
     else
         sync "$1"
-    fi && mv -fT "$1" "$2" && sync "$(dirname "$2")"
+    fi && mv -fT "$1" "$2" || return
+    case $2 in
+        */*) sync "${2%/*}/" ;;
+        *) sync . ;;
+    esac
 }
 
 append() {
-    # A null byte is no end of a line either. A command substitution would lose both.
-    [ ! -s "$1" ] || [ "$(tail -c 1 "$1" | wc -l)" = 1 ] || printf '\n' >> "$1" || return
+    # `read` succeeds if it meets the end of a line. A null byte is none.
+    [ ! -s "$1" ] || tail -c 1 "$1" | read -r _ || printf '\n' >> "$1" || return
     printf '%s\n' "$2" >> "$1" && sync "$1"
 }

@@ -68,7 +68,7 @@ ask_migrations() {
         listed=$(words <<< "$printed")
         # Only Ecto's own list may be empty whatever else the application printed.
         if [ -n "$listed" ] || [ -z "$migrations_command" ] || [ -z "${printed##*migrations:}" ]; then
-            readable < "$errors" >&2
+            [ ! -s "$errors" ] || readable < "$errors" >&2
             printf '%s' "${listed:+$listed$'\n'}"
             return
         fi

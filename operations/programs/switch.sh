@@ -56,14 +56,23 @@ say() { printf '%s\n' "$*"; }
 # One line, whatever the value holds.
 note() { append "$progress" "$1=${2//$'\n'/ }"; }
 
-noted() { [ ! -f "$progress" ] || sed -n "s/^$1=//p" "$progress" | tail -n 1; }
+# Read without a program: this is asked dozens of times in an action.
+noted() {
+    local line value=''
+    [ -f "$progress" ] || return 0
+    while IFS= read -r line || [ -n "$line" ]; do
+        [[ $line != "$1="* ]] || value=${line#*=}
+    done < "$progress"
+    printf '%s\n' "$value"
+}
 
 # Sets `damage` to what is missing in the progress; to nothing if it tells which action it is about.
 find_damage() {
-    local name
+    local name names
     damage=''
+    names=$(grep -aoE '^[a-z]+=' "$progress" 2> /dev/null || true)
     for name in $evidence; do
-        grep -qs "^$name=" "$progress" || damage+=" $name"
+        [[ $'\n'$names$'\n' == *$'\n'$name=$'\n'* ]] || damage+=" $name"
     done
     [ -n "$damage" ] || [[ $(noted since) =~ ^[0-9]+$ ]] || damage=' since'
     damage=${damage# }

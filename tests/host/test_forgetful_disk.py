@@ -28,7 +28,7 @@ WATCHED = ("ln", "mv", "rm", "sync")
 
 _STAND_IN = """\
 echo call >> "$OUTSIDE/calls"
-if [ "$(wc -l < "$OUTSIDE/calls")" != "$(cat "$OUTSIDE/at" 2> /dev/null)" ]; then exec {real} "$@"; fi
+[ -e "$OUTSIDE/at" ] && read -r at < "$OUTSIDE/at" && [ "$(wc -l < "$OUTSIDE/calls")" = "$at" ] || exec {real} "$@"
 {work}
 : > "$OUTSIDE/reached"
 exec /bin/sleep 60
@@ -53,7 +53,7 @@ def watch(directory: Path, *, after: bool) -> None:
         path = directory / name
         path.unlink(missing_ok=True)
         work = f'{{ /bin/{name} "$@"; }}' if after else ""
-        path.write_text("#!/bin/bash\n" + _STAND_IN.format(real=f"/bin/{name}", work=work))
+        path.write_text("#!/bin/sh\n" + _STAND_IN.format(real=f"/bin/{name}", work=work))
         path.chmod(0o755)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
-from tests.host.project import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, terminal
 
 # Nothing here depends on the release.
@@ -185,16 +184,3 @@ def test_an_interrupted_editor_leaves_the_vault_alone(host: Host) -> None:
     assert run.exit_code != 0
     assert "Traceback" not in run.output
     assert vault.read_bytes() == sealed
-
-
-def targets() -> list[str]:
-    """Those that run a command of this repository."""
-    makefile = (CHECKOUT / "Makefile").read_text()
-    rules = re.findall(r"^([a-z-]+):[^\n]*\n((?:\t.*\n|#.*\n)+)", makefile, re.MULTILINE)
-    return [name for name, recipe in rules if "$(PYTHON)" in recipe]
-
-
-@pytest.mark.parametrize("target", targets())
-def test_a_target_whose_command_fails_fails(host: Host, target: str) -> None:
-    run = host.project.make(target, "ENV=stage", "YES=1", "PYTHON=false")
-    assert run.exit_code == 2, run.output

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.project import CHECKOUT, Project
+from tests.host.project import CHECKOUT, Project, Run
 from tests.sandbox.vaults import make_vaults
 
 
@@ -16,34 +16,35 @@ def project(tmp_path: Path) -> Project:
     return Project.copy(tmp_path / "project", vaults)
 
 
+def command(project: Project, name: str, path: Path, *arguments: str) -> Run:
+    """Not by make, whose own exit code for a failed recipe is 2 as well."""
+    return project.run(".venv/bin/python", "-m", f"commands.{name}", "--app", str(path), *arguments)
+
+
 def test_a_checkout_is_brought_in_step(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "my billing"
     shutil.copytree(CHECKOUT / "tests/applications/mix", path)
-    assert project.make("app-check", f"APP={path}").exit_code == 2
-    written = project.make("app-apply", f"APP={path}", "YES=1").require_success()
+    assert command(project, "app_check", path).exit_code == 2
+    written = command(project, "app_apply", path, "--yes").require_success()
     assert "Interrupted" not in written.output
-    assert "Nothing would change." in project.make("app-plan", f"APP={path}").require_success().output
+    assert "Nothing would change." in command(project, "app_plan", path).require_success().output
 
 
 def test_check_and_plan_agree(project: Project, tmp_path: Path) -> None:
-    """make's own code for a failed recipe is 2 as well, so the commands are called."""
     path = tmp_path / "billing"
     shutil.copytree(CHECKOUT / "tests/applications/phoenix_1_8", path)
     project.edit("stage", mix_env="prod", tls="self_signed")
 
     def codes() -> list[int]:
-        return [
-            project.run(".venv/bin/python", "-m", f"commands.{command}", "--app", str(path)).exit_code
-            for command in ("app_check", "app_plan")
-        ]
+        return [command(project, name, path).exit_code for name in ("app_check", "app_plan")]
 
     assert codes() == [0, 0]
     runtime = path / "config/runtime.exs"
     runtime.write_text(f'{runtime.read_text()}\nconfig :billing, key: System.fetch_env!("STRIPE_KEY")\n')
     assert codes() == [2, 2]
-    told = project.run(".venv/bin/python", "-m", "commands.app_check", "--app", str(path), "stage").output
+    told = command(project, "app_check", path, "stage").output
     assert 'group_data/stage.py, if all of them are secrets: secret_variables = ["STRIPE_KEY"]' in told
-    planned = project.run(".venv/bin/python", "-m", "commands.app_plan", "--app", str(path), "stage").output
+    planned = command(project, "app_plan", path, "stage").output
     assert "Nothing would change." in planned
     assert "Yours to mend: config/runtime.exs" in planned
 

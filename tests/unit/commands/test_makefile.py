@@ -123,6 +123,27 @@ def test_each_command_of_a_recipe_is_one_of_deploy() -> None:
     assert sorted(word.removeprefix("commands.").replace("_", "-") for word in words) == sorted(NAMES)
 
 
+def python_targets() -> list[str]:
+    """Those that run a command of this repository."""
+    rules = re.findall(r"^([a-z-]+):[^\n]*\n((?:\t.*\n|#.*\n)+)", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    return [name for name, lines in rules if "$(PYTHON)" in lines]
+
+
+@pytest.mark.parametrize("target", python_targets())
+def test_a_target_whose_command_fails_fails(target: str) -> None:
+    before = {".venv/installed", ".venv-bench/installed", "lint", "sandbox-packages"} - {target}
+    done = [f"--assume-old={name}" for name in sorted(before)]
+    run = subprocess.run(
+        ["make", *done, target, "ENV=stage", "YES=1", "PYTHON=false"],
+        cwd=CHECKOUT,
+        env=shell(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 2, run.stdout + run.stderr
+
+
 def test_a_command_for_the_sandbox_arrives() -> None:
     words = recipe("sandbox-ssh", "CMD=echo 'a  b' \"$x\"")
     assert words[-2:] == ["ssh", "echo 'a  b' \"$x\""]

@@ -17,6 +17,7 @@ from commands import console, logs, rpc
 from commands.options import Command
 from group_data.schema.environment import Environment
 from group_data.schema.paths import CHECKOUT
+from tests import forks
 from tests.host.terminal import CTRL_C, terminal
 from tests.unit.conftest import STAGE
 
@@ -37,6 +38,12 @@ def follower(tmp_path: Path, ssh: str) -> tuple[list[str], str]:
     (tmp_path / "ssh").write_text(f"#!/bin/sh\n{ssh}\n")
     (tmp_path / "ssh").chmod(0o755)
     return [sys.executable, "-c", FOLLOWER, "stage"], f"{tmp_path}:/usr/bin:/bin"
+
+
+def run(command: list[str], path: str) -> tuple[int, str, str]:
+    """Its exit code, standard output and standard error."""
+    done = forks.run(command, cwd=CHECKOUT, env={"PATH": path}, stderr=subprocess.PIPE, modules=("commands.logs",))
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
 @pytest.mark.parametrize(
@@ -99,11 +106,9 @@ def test_ssh_ends_with_the_command(tmp_path: Path) -> None:
 
 def test_a_time_that_is_not_understood_gets_an_example(tmp_path: Path) -> None:
     command, path = follower(tmp_path, "echo 'Failed to parse timestamp: nonsense' >&2; exit 1")
-    done = subprocess.run(
-        [*command, "--since=nonsense"], cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "SINCE=nonsense: journalctl takes times such as -1h, yesterday or" in done.stderr
+    code, _, errors = run([*command, "--since=nonsense"], path)
+    assert code == 1
+    assert "SINCE=nonsense: journalctl takes times such as -1h, yesterday or" in errors
 
 
 @pytest.mark.parametrize(
@@ -133,13 +138,13 @@ def test_a_time_that_is_not_understood_gets_an_example(tmp_path: Path) -> None:
 )
 def test_a_lost_connection_is_told_in_one_sentence(tmp_path: Path, words: str, code: int, said: str) -> None:
     command, path = follower(tmp_path, f"echo 'Warning: Permanently added.' > $2; echo {words!r} >> $2; exit {code}")
-    done = subprocess.run(command, cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert len(done.stderr.splitlines()) == 1
-    assert said in done.stderr
+    exit_code, output, errors = run(command, path)
+    assert (exit_code, output) == (1, "")
+    assert len(errors.splitlines()) == 1
+    assert said in errors
 
 
 def test_a_command_may_end_with_the_exit_code_of_a_lost_connection(tmp_path: Path) -> None:
     command, path = follower(tmp_path, "echo 'Connection to server.example.com closed.' > $2; exit 255")
-    done = subprocess.run(command, cwd=CHECKOUT, env={"PATH": path}, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (255, "")
+    code, _, errors = run(command, path)
+    assert (code, errors) == (255, "")

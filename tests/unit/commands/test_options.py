@@ -147,3 +147,22 @@ def test_it_works_from_anywhere(tmp_path_factory: pytest.TempPathFactory) -> Non
     )
     assert done.returncode == 1
     assert f"APP={elsewhere / 'billing'} is no checkout of a Mix project" in done.stderr
+
+
+FAILS = """
+import atexit, sys, click
+from commands import options
+atexit.register(lambda: print("pyinfra" in sys.modules))
+
+@options.command("It fails.")
+def command():
+    raise click.exceptions.Exit(3)
+
+command([])
+"""
+
+
+def test_a_command_that_was_declined_ends_without_pyinfra() -> None:
+    """Its import would take most of a second."""
+    done = subprocess.run([sys.executable, "-c", FAILS], cwd=CHECKOUT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "False\n")

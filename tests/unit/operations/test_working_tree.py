@@ -27,7 +27,7 @@ def operator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     configuration = tmp_path / "gitconfig"
     configuration.write_text(
         '[user]\nname = Somebody\nemail = somebody@example.com\n[protocol "file"]\nallow = always\n'
-        "[init]\ndefaultBranch = main\n"
+        "[init]\ndefaultBranch = main\n[gc]\nauto = 0\n[maintenance]\nauto = false\n"
     )
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(configuration))
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
@@ -74,16 +74,21 @@ def archived(repository: Path | str, ref: str = "main") -> dict[str, str]:
     return found
 
 
-@pytest.fixture
-def without_lfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A computer that has everything but git-lfs."""
-    directory = tmp_path / "path"
-    directory.mkdir()
+@pytest.fixture(scope="session")
+def all_but_lfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with each program but git-lfs."""
+    directory = tmp_path_factory.mktemp("path")
     for place in ("/bin", "/usr/bin"):
         for program in Path(place).iterdir():
             if program.name != "git-lfs" and not (directory / program.name).exists():
                 (directory / program.name).symlink_to(program)
-    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+@pytest.fixture
+def without_lfs(all_but_lfs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A computer that has everything but git-lfs."""
+    monkeypatch.setenv("PATH", str(all_but_lfs))
 
 
 def test_what_export_attributes_would_change_is_as_in_a_checkout(repository: Path) -> None:

@@ -19,6 +19,7 @@ from pyrage import x25519
 from group_data.schema.paths import CHECKOUT
 from group_data.schema.secrets import REQUIRED_KEYS
 from tests import forks
+from tests.unit.sample import sample
 from vault import editor, store, upkeep
 from vault.keys import Identities, find_identities
 from vault.recipients import read_recipients
@@ -379,13 +380,17 @@ def test_edit_refuses_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("number", "stubborn"),
-    [
-        (signal.SIGINT, False),
+    sample(
+        [
+            (signal.SIGINT, False),
+            (signal.SIGTERM, False),
+            (signal.SIGHUP, False),
+            (signal.SIGQUIT, False),
+            (signal.SIGINT, True),
+        ],
         (signal.SIGTERM, False),
-        (signal.SIGHUP, False),
-        (signal.SIGQUIT, False),
         (signal.SIGINT, True),
-    ],
+    ),
 )
 def test_a_signal_removes_the_text(desk: Desk, number: signal.Signals, stubborn: bool) -> None:
     before = desk.write(desk.stage)
@@ -429,7 +434,10 @@ def read_until(terminal: int, marker: bytes | None) -> bytes:
     return shown
 
 
-@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("\n", 0), ("n\n", 1), ("\x04", 1), ("", 130)])
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    sample([("y\n", 0), ("\n", 0), ("n\n", 1), ("\x04", 1), ("", 130)], ("\n", 0), ("n\n", 1), ("", 130)),
+)
 def test_edit_again_on_a_terminal(desk: Desk, answer: str, code: int) -> None:
     before = desk.write(desk.stage)
     desk.script('if grep -q broken "$1"; then sed -i s/broken/#mended/ "$1"; else echo broken >> "$1"; fi')

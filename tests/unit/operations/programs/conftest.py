@@ -1,10 +1,24 @@
-from collections.abc import Callable
+import os
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.operations.programs.sandboxed import Sandbox
 from tests.unit.operations.programs.stubs import StubHost
+
+MEMORY = Path("/dev/shm")  # noqa: S108
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """In memory where that is possible. The programs wait for the disk after each step, and other tests keep it busy."""
+    if os.access(MEMORY, os.W_OK) and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        with tempfile.TemporaryDirectory(dir=MEMORY) as directory:
+            yield Path(directory)
+    else:
+        yield tmp_path
 
 
 @pytest.fixture

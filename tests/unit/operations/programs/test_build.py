@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from group_data.schema.environment import Environment
 from operations.host import program
 from operations.release import build
 from tests.unit.operations.programs.sandboxed import Sandbox
+from tests.unit.sample import sample
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 STAMPED = "0.2.0+20260201-main-0123456"
@@ -408,48 +410,45 @@ def test_dependencies_without_a_lock_file_are_refused(scratch: Callable[..., Scr
     assert place.build("fetches=true").returncode == 0
 
 
+STEPS = ("release", "local.hex", "deps.get", "assets.deploy")
+
+# By the words of a tool: those of the program.
+REMEDIES = {
+    "** (Mix) Could not find application :os_mon": (
+        "the application os_mon is not on this host: it belongs into deps, or into build_packages as Debian's package "
+        "erlang-os-mon"
+    ),
+    '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set': (
+        "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application "
+    ),
+    '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it': (
+        "the build needs the program make: add Debian's package make to build_packages"
+    ),
+    '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"': (
+        'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands'
+    ),
+    '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory': (
+        "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment "
+    ),
+    "make: g++: No such file or directory": (
+        "the build needs the program g++: add Debian's package g++ to build_packages"
+    ),
+    "/bin/sh: 1: node: not found": ("the build needs the program node: add Debian's package nodejs to build_packages"),
+    "==> Invalid application `:sasl`! The file sasl.app does not exist or cannot be loaded.": (
+        "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project "
+    ),
+}
+
+
 @pytest.mark.parametrize(
-    ("words", "remedy"),
-    [
-        (
-            "** (Mix) Could not find application :os_mon",
-            "the application os_mon is not on this host: it belongs into deps, or into build_packages as Debian's package "
-            "erlang-os-mon",
-        ),
-        (
-            '** (System.EnvError) could not fetch environment variable "STRIPE_KEY" because it is not set',
-            "the configuration asks for the variable STRIPE_KEY while it is compiled, and only the running application ",
-        ),
-        (
-            '** (Mix) "make" not found in the path. If you have set the MAKE environment variable, please check it',
-            "the build needs the program make: add Debian's package make to build_packages",
-        ),
-        (
-            '\u2718 [ERROR] Could not resolve "phoenix-colocated/billing"',
-            'LiveView\'s compiler writes a part of the JavaScript: put "mix compile" before the other build_commands',
-        ),
-        (
-            '** (File.Error) could not read file "/x/source/config/stage.exs": no such file or directory',
-            "the configuration imports config/stage.exs, which is not in the repository: set mix_env to an environment ",
-        ),
-        (
-            "make: g++: No such file or directory",
-            "the build needs the program g++: add Debian's package g++ to build_packages",
-        ),
-        (
-            "/bin/sh: 1: node: not found",
-            "the build needs the program node: add Debian's package nodejs to build_packages",
-        ),
-        (
-            "==> Invalid application `:sasl`! The file sasl.app does not exist or cannot be loaded.",
-            "Elixir 1.15 and later hide Erlang's applications from Distillery: add prune_code_paths: false to the project ",
-        ),
-    ],
+    ("words", "step"),
+    sample(
+        product(REMEDIES, STEPS),
+        *((words, "release") for words in REMEDIES),
+        *((next(iter(REMEDIES)), step) for step in STEPS),
+    ),
 )
-@pytest.mark.parametrize("step", ["release", "local.hex", "deps.get", "assets.deploy"])
-def test_a_known_error_comes_with_its_remedy(
-    scratch: Callable[..., Scratch], words: str, remedy: str, step: str
-) -> None:
+def test_a_known_error_comes_with_its_remedy(scratch: Callable[..., Scratch], words: str, step: str) -> None:
     place = scratch(build_commands=["mix assets.deploy"])
     (place.source / "mix.lock").touch()
     (place.sandbox.directory / "words").write_text(f"{words}\n")
@@ -457,7 +456,7 @@ def test_a_known_error_comes_with_its_remedy(
     place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ {said}; }}\n{RELEASE}{MIX}')
     done = place.build()
     assert words in done.stdout
-    failed(place, done, remedy)
+    failed(place, done, REMEDIES[words])
 
 
 def cookie_of(place: Scratch) -> str:

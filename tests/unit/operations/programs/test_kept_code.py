@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from group_data.schema.environment import Environment
 from tests.unit.operations.programs.sandboxed import Sandbox, wait_for
 from tests.unit.operations.programs.test_build import ELIXIR, MIX, RELEASE, Scratch
+from tests.unit.sample import sample
 
 # Code of a dependency and of the application, and what compiling the dependency wrote beside its sources.
 DEPENDENCY, OWN, BESIDE = "_build/prod/lib/plug/ebin", "_build/prod/lib/billing/ebin", "deps/plug/priv/a.so"
@@ -62,11 +64,24 @@ def test_all_of_it_counts_after_an_ordinary_failure(place: Scratch, step: str) -
     assert there(place) == ALL
 
 
+# What counts when a step was killed, and who was.
+LEFT = {"deps.get": NOTHING, "deps.loadpaths": NOTHING, "release": DEPENDENCIES}
+KILLED = ("the step", "the program", "all of it", "the unit")
+
+
 @pytest.mark.parametrize(
-    ("step", "left"), [("deps.get", NOTHING), ("deps.loadpaths", NOTHING), ("release", DEPENDENCIES)]
+    ("step", "killed"),
+    sample(
+        product(LEFT, KILLED),
+        *[
+            ("deps.get", "all of it"),
+            ("deps.loadpaths", "the program"),
+            ("release", "the step"),
+            ("release", "the unit"),
+        ],
+    ),
 )
-@pytest.mark.parametrize("killed", ["the step", "the program", "all of it", "the unit"])
-def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, left: list[str], killed: str) -> None:
+def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, killed: str) -> None:
     begun = place.sandbox.directory / "begun"
     if killed == "the step":
         place.sandbox.stub("mix", f'[ "$1" != {step} ] || kill -KILL $$\n{RELEASE}{MIX}')
@@ -85,13 +100,13 @@ def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, lef
         process.wait(20)
         assert process.returncode != 0
     assert place.built() == []
-    assert there(place) == left
+    assert there(place) == LEFT[step]
 
 
-@pytest.mark.parametrize("step", ["deps.get", "deps.loadpaths", "release"])
-@pytest.mark.parametrize(
-    "words", ["tar: x: Cannot write: No space left on device", "no space left on device", "{:error, :enospc}"]
-)
+FULL = ("tar: x: Cannot write: No space left on device", "no space left on device", "{:error, :enospc}")
+
+
+@pytest.mark.parametrize(("step", "words"), sample(product(LEFT, FULL), *zip(LEFT, FULL, strict=True)))
 def test_a_step_without_room_gives_its_room_back(place: Scratch, step: str, words: str) -> None:
     place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ echo "{words}"; exit 1; }}\n{RELEASE}{MIX}')
     done = place.build()

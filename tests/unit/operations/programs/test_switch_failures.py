@@ -3,6 +3,7 @@
 import pytest
 
 from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.sample import sample
 
 NEW = "20260201000000"
 
@@ -22,9 +23,8 @@ DATE = 'exec /bin/date "$@"\n'
 def test_a_command_that_fails_is_named_with_its_line(host: StubHost, command: str) -> None:
     host.migrations("down", NEW)
     # `mv` and `sync` are needed to begin: they fail at the link, and at the dump.
-    last_word = {"mv": "billing", "sync": "*.dump.part"}.get(command, "*")
-    condition = f'[[ "${{!#}}" = {last_word} ]] || exec /bin/{command} "$@"\n'
-    host.stub(command, f"{condition}exit 9\n")
+    last_word = {"mv": " billing", "sync": ".dump.part"}.get(command, "")
+    host.stub(command, f'case "$*" in *{last_word!r}) exit 9 ;; esac\nexec /bin/{command} "$@"\n')
     words = host.run("release", "0.2.0")
     last = words.splitlines()[-1]
     assert last.startswith("release 0.2.0: FAILED: ")
@@ -134,7 +134,7 @@ def test_a_disk_that_is_full_at_the_beginning(host: StubHost, size: int) -> None
     assert (host.current, host.log, host.is_busy, host.called("restart")) == ("0.1.0", [], False, 0)
 
 
-@pytest.mark.parametrize("size", range(110, 400, 40))
+@pytest.mark.parametrize("size", sample(range(110, 400, 40), 110, 230, 350))
 def test_a_disk_that_fills_up_later(host: StubHost, size: int) -> None:
     """The limit of a file's size stands for the end of the disk: it falls into one note or another."""
     words = host.run("release", "0.2.0", limit=size)
@@ -181,11 +181,9 @@ def test_a_link_that_cannot_be_set_back_stays_to_be_done(host: StubHost, before:
     host.stub("curl", 'case $(readlink "$HOST/root/billing") in *0.2.0) printf 500 ;; *) printf 200 ;; esac\n')
     host.set("health_timeout", 0)
     for command in ("ln", "rm"):
-        on_disk = '[[ "$*" != *billing* || ! -e "$HOST/root/billing" || $(readlink "$HOST/root/billing") != *0.2.0 ]] '
-        host.stub(
-            command,
-            f'{on_disk}|| {{ echo "{command}: Read-only file system" >&2; exit 1; }}\nexec /bin/{command} "$@"\n',
-        )
+        refuses = f'*billing*" "*0.2.0) echo "{command}: Read-only file system" >&2; exit 1'
+        body = f'case "$* $(readlink "$HOST/root/billing")" in {refuses} ;; esac\nexec /bin/{command} "$@"\n'
+        host.stub(command, body)
     last = host.run("release", "0.2.0").splitlines()[-1]
     assert last.startswith("release 0.2.0: FAILED: ")
     assert "answered 500 through nginx" in last

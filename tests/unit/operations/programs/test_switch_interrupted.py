@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.operations.programs.interruption import STEPS, interrupt
 from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.sample import sample
 
 OLD, NEW = "20260101000000", "20260201000000"
 
@@ -20,7 +21,7 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", sample([signal.SIGTERM, signal.SIGKILL], signal.SIGTERM))
 @pytest.mark.parametrize("step", STEPS)
 def test_a_release_that_is_stopped_goes_back_and_says_nothing_of_the_version(
     host: StubHost, step: str, number: signal.Signals

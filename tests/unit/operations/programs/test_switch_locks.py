@@ -16,7 +16,7 @@ case "$*" in
         echo migrations:
         if [ -e "$HOST/done" ]; then echo "up {NEW} name"; else echo "down {NEW} name"; cat "$HOST/outside"; fi ;;
     *UP*)
-        grep -o 'limits = if [0-9]*' <<< "$*" | cut -d ' ' -f 4 >> "$HOST/tries"
+        echo "$*" | grep -o 'limits = if [0-9]*' | cut -d ' ' -f 4 >> "$HOST/tries"
         if [ "$(grep -c . "$HOST/tries")" -le "$(cat "$HOST/locked")" ]; then
             until [ ! -e "$HOST/held" ] || grep -q ^psql "$HOST/calls"; do :; done
             echo "{REFUSED}" >&2

@@ -192,7 +192,7 @@ def test_an_expression_arrives_as_it_was_written(stub_host: Callable[..., StubHo
 
 def test_where_the_database_stands_cannot_be_asked(pending: StubHost) -> None:
     body = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
-    pending.stub("systemd-run", f'grep -q " UP" "$HOST/calls" && exit 1\n{body}')
+    pending.stub("systemd-run", f'grep -qw UP "$HOST/calls" && exit 1\n{body}')
     words = pending.run("release", "0.2.0").splitlines()
     assert f"Where the database stands could not be asked; before, these migrations were applied: {OLD}" in words
     assert words[-1] == "release 0.2.0: FAILED: the migration failed, for the reason above"
@@ -226,7 +226,7 @@ def test_a_migration_may_have_quotes_in_its_name(pending: StubHost) -> None:
 def test_a_list_that_is_empty_afterwards_proves_nothing(pending: StubHost) -> None:
     body = (pending.bin / "systemd-run").read_text().partition('calls"\n')[2]
     empty = "echo migrations:; exit 0"
-    once = f'[ ! -e "$HOST/asked" ] || [[ "$*" != *LIST* ]] || {{ {empty}; }}\n: > "$HOST/asked"\n'
+    once = f'[ ! -e "$HOST/asked" ] || case "$*" in *LIST*) {empty} ;; esac\n: > "$HOST/asked"\n'
     pending.stub("systemd-run", once + body)
     assert f"still pending: {NEW}" in pending.run("migrate").splitlines()[-1]
     assert pending.log == ["migrate 0.1.0 failed"]

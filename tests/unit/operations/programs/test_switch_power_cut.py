@@ -4,11 +4,12 @@ import pytest
 
 from tests.unit.operations.programs.interruption import STEPS, interrupt
 from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.sample import sample
 
 OLD, NEW = "20260101000000", "20260201000000"
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", sample(STEPS, "backup", "migration", "settling"))
 def test_the_next_action_ends_one_that_a_power_cut_left(host: StubHost, step: str) -> None:
     host.migrations("up", OLD)
     host.migrations("down", NEW)
@@ -28,7 +29,7 @@ NOTES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("kept", range(7, len(NOTES) + 1))
+@pytest.mark.parametrize("kept", sample(range(7, len(NOTES) + 1), 7, 9, len(NOTES)))
 def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(host: StubHost, kept: int) -> None:
     """systemd starts the linked release when the machine comes up: another one than the link names after going back."""
     host.migrations("up", OLD)

@@ -52,7 +52,7 @@ def test_a_version_that_was_built_anew_has_the_newer_one(host: StubHost) -> None
 
 @pytest.mark.parametrize("unknown", ["-", "", "a b", "$(id)", "a" * 65])
 def test_a_release_without_a_revision_has_not_that_of_before(host: StubHost, unknown: str) -> None:
-    host.run("release", "0.1.0", REVISION="aaaaaaa")
+    (host.state / "revision").write_text("APP_REVISION=aaaaaaa\nRELEASE_REVISION=aaaaaaa\n")
     host.run("release", "0.2.0", REVISION=unknown)
     assert revision(host) is None
 
