@@ -55,7 +55,8 @@ FULL = ["4096 900 1000", "1000000000 3 1000", ""]
 
 
 def run_is(host: StubHost, words: str, condition: str = "true") -> None:
-    host.stub("df", f'[[ "${{!#}}" = /run ]] && {condition} || exec /usr/bin/df "$@"\necho headings; echo "{words}"\n')
+    asked = f'case "$*" in *" /run") {condition} ;; *) false ;; esac'
+    host.stub("df", f'{asked} || exec /usr/bin/df "$@"\necho headings; echo "{words}"\n')
 
 
 @pytest.mark.parametrize("words", FULL)
@@ -78,7 +79,7 @@ def test_a_migration_that_could_not_be_started_without_room_in_run(host: StubHos
     """systemd has its files of a transient unit there."""
     host.migrations("down", NEW)
     started = (host.bin / "systemd-run").read_text().partition('calls"\n')[2]
-    full = '[[ "$*" != *UP* ]] || { : > "$HOST/full"; echo "Unit task.service not found." >&2; exit 1; }\n'
+    full = 'case "$*" in *UP*) : > "$HOST/full"; echo "Unit task.service not found." >&2; exit 1 ;; esac\n'
     host.stub("systemd-run", full + started)
     run_is(host, words, '[ -e "$HOST/full" ]')
     last = host.run("release", "0.2.0").splitlines()[-1]
