@@ -85,7 +85,7 @@ FURTHER = [
     Damage(
         "polkit rule",
         "rm /etc/polkit-1/rules.d/50-billing_stage.rules",
-        ["stage: Unit: may be restarted by the application user"],
+        ["stage: Unit: may be restarted by the login user"],
     ),
     Damage("cookie's content", f"echo MORE >> {_ROOT}/private/.erlang.cookie", ["stage: Erlang cookie"]),
     Damage("cookie's mode", "chmod 644 /home/billing/prod/private/.erlang.cookie", ["prod: Erlang cookie"]),

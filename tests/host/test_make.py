@@ -121,7 +121,7 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
     with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
         make.wait_until_asked(QUESTION)
         make.type("y\n")
-        make.wait_for("Root directory")
+        make.wait_for("Group of the secret file")
         make.type(CTRL_C)
         run = make.finish()
     assert run.exit_code in INTERRUPTED

@@ -24,9 +24,13 @@ ELSEWHERE = ["192.0.2.0/24", "2001:db8::/32"]
 
 # In the place of an application: what reached it.
 ECHO = """\
-server {
-    listen 127.0.0.1:4001;
-    location / { return 200 "authorization=$http_authorization upgrade=$http_upgrade"; }
+$listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 64, ReuseAddr => 1) or die "no port: $!";
+while ($client = $listener->accept) {
+    my %seen;
+    while (<$client> =~ /^([^:]+): *(.*?)\\r?$/) { $seen{lc $1} = $2 }
+    my $text = "authorization=$seen{authorization} upgrade=$seen{upgrade}";
+    print $client "HTTP/1.0 200 OK\\r\\nContent-Length: ", length $text, "\\r\\n\\r\\n", $text;
+    close $client;
 }
 """
 
@@ -42,9 +46,11 @@ def stage(sites: Host) -> Iterator[Host]:
 @pytest.fixture
 def echo(stage: Host) -> Iterator[Host]:
     """The same, where an application answers."""
-    stage.machine.run("cat > /etc/nginx/conf.d/echo.conf && systemctl reload nginx", stdin=ECHO)
+    stage.machine.run("cat > /run/echo.pl", stdin=ECHO)
+    start = "systemd-run --quiet --unit echo --uid billing_stage perl -MIO::Socket::INET /run/echo.pl"
+    stage.machine.run(f"{start} && until ss -Hltn | grep -q 127.0.0.1:4001; do sleep 0.1; done", timeout=20)
     yield stage
-    stage.machine.run("rm /etc/nginx/conf.d/echo.conf && systemctl reload nginx")
+    stage.machine.run("systemctl stop echo")
 
 
 def login(user: str, password: str) -> dict[str, str]:
