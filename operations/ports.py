@@ -87,6 +87,19 @@ class TableInForce(FactBase[bool | None]):
         return None if output == ["untold"] else output == ["in force"]
 
 
+class UserOfUnit(FactBase[str | None]):
+    """The user of a unit's main process; None if it does not run."""
+
+    @override
+    def command(self, unit: str) -> StringCommand:
+        process = StringCommand("systemctl show --property MainPID --value", QuoteString(unit))
+        return StringCommand("stat --format %U /proc/$(", process, ") 2>/dev/null || true", _separator="")
+
+    @override
+    def process(self, output: list[str]) -> str | None:
+        return output[0] if output else None
+
+
 class PortClosed(FactBase[bool]):
     """Whether the kernel drops connections to a port that do not come over loopback."""
 
@@ -181,8 +194,14 @@ def owner_file(environment: Environment) -> OperationMeta:
 def owner_in_force(environment: Environment) -> Generator[StringCommand]:
     """Load an environment's table if the kernel has another one or none: the unit loads it at its start alone.
 
+    Not while a process that edeliver started serves the port as the login user: nobody would hear it any more. The first
+    release ends that process.
+
     + environment: whose port it is
     """
+    if host.get_fact(UserOfUnit, unit=environment.unit) == environment.login:
+        host.noop(f"{environment.unit} runs as {environment.login} until it is released")
+        return
     ruleset = render("port-owner.nft.j2", environment=environment)
     there = host.get_fact(TableInForce, ruleset=ruleset, table=f"inet {environment.owner_table}")
     if there:

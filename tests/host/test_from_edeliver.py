@@ -72,7 +72,8 @@ def inherited(host: Host, built: dict[Variant, Path]) -> Host:
     machine = host.machine
     machine.run(
         "rm -rf /var/lib/billing_stage /etc/default/billing_stage /home/billing/stage/private /home/billing/.bash_aliases"
-        " /usr/local/libexec/billing_stage-switch*"
+        " /usr/local/libexec/billing_stage-switch* /etc/deploy-ports.d/billing_stage.nft"
+        " && nft delete table inet deploy_owner_billing_stage && chown billing:billing /home/billing/stage"
     )
     machine.run("cat > /etc/systemd/system/billing_stage.service", stdin=UNIT)
     machine.run("cat > /etc/nginx/sites-available/billing_stage", stdin=SITE)
