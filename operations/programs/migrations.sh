@@ -275,7 +275,7 @@ abandon_migration() {
 # --- The database ----------------------------------------------------------------------------------------------------
 
 superuser() {
-    PGCONNECT_TIMEOUT=10 runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command "$1"
+    PGOPTIONS='-c search_path=pg_catalog' PGCONNECT_TIMEOUT=10 runuser -u postgres -- psql --no-psqlrc --no-align --tuples-only --dbname postgres --command "$1"
 }
 
 # Whether the database is managed here and does not answer.

@@ -21,8 +21,9 @@ lasting_mark='From before a restore that did not end well, kept by the deploy re
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------
 
 # Runs the statements of standard input as the superuser. $1: database
+# A database's owner may set where names are looked up in it, and have operators of his own there: a superuser looks elsewhere.
 administer() {
-    PGCONNECT_TIMEOUT=10 runuser -u postgres -- psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 \
+    PGOPTIONS='-c search_path=pg_catalog' PGCONNECT_TIMEOUT=10 runuser -u postgres -- psql --no-psqlrc --quiet --no-align --tuples-only --set ON_ERROR_STOP=1 \
         --dbname "$1"
 }
 

@@ -28,6 +28,8 @@ shift 9
 pause=$1 secrets=$2
 shift 2
 properties=("$@") current='' entered=0 told=0 part=''
+# MiB of a tarball.
+largest=4096
 trap 'rm -f "$archive" "$part"' EXIT
 
 # The files of the secrets stay with root.
@@ -142,7 +144,12 @@ store() {
     tarball=$store/$app-$version.tar.gz
     part=$tarball.part
     clear_store "$store" part
-    as_user cat "$builds/scratch/release.tar.gz" > "$part"
+    # What the build left there may be a link, or without an end.
+    as_user dd if="$builds/scratch/release.tar.gz" iflag=nofollow,nonblock,fullblock bs=1M count="$largest" status=none > "$part"
+    if [ "$(stat -c %s "$part")" -ge "$((largest << 20))" ]; then
+        echo "the tarball has $largest MiB or more, which no release has: nothing was stored" >&2
+        exit 1
+    fi
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
         "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true

@@ -124,6 +124,7 @@ def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead
         ahead.project.moved("prod", ssh_hostname=second.name, ssh_config_file=str(second.ssh_config)),
     ):
         failure = _root_directory("stage")
+        second.run("nft delete table inet deploy_owner_billing_prod")
         ahead.machine.run(failure.damage)
         run = ahead.project.apply()
         ahead.machine.run(failure.mend)

@@ -265,7 +265,7 @@ def test_a_release_is_whole_or_not_there(folder: Folder, tmp_path: Path) -> None
     digest = hashlib.sha256(tarball.read_bytes()).hexdigest()
     root = folder.path / "root"
     root.mkdir()
-    arguments = [str(root), "0.2.0", str(tarball), digest, "root", "billing"]
+    arguments = [str(root), "0.2.0", str(tarball), digest, "root", "billing", "no"]
     for code, _ in sweep(folder, "unpack_release.sh", *arguments):
         paths = [str(root / "billing"), str(root / "releases"), str(root / "log")]
         listed = folder.start("list_releases.sh", *paths).communicate()[0]

@@ -103,7 +103,7 @@ def _loaded(environment: Environment) -> dict[str, str]:
         "TasksMax": str(environment.task_limit),
         "LimitNOFILE": str(environment.file_limit),
         "Restart": environment.restart,
-        "User": environment.app,
+        "User": environment.user,
         # systemctl prints a line for each file; the last one counts here.
         "EnvironmentFiles": f"{_last_file(environment)} (ignore_errors=yes)",
         "ExecStart": environment.start_command,

@@ -115,7 +115,7 @@ def inside(environments: list[Environment]) -> dict[str, str]:
         "PostgreSQL: databases and their owners": "sudo -u postgres psql -XAtF ' owned by ' -d postgres -c "
         f'"SELECT datname, pg_get_userbyid(datdba) FROM pg_database WHERE datname IN ({names})"',
         "Secret files, private and AppSignal directories": f"ls -ld {paths}",
-        f"Aliases of {first.user}": f"cat {first.home}/.bash_aliases",
+        f"Aliases of {first.login}": f"cat {first.home}/.bash_aliases",
         "Listening: the application on all interfaces, behind nftables": "ss -Hltn | awk '{ print $4 }' | sort -u",
     }
 
