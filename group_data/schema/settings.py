@@ -105,7 +105,7 @@ class Settings(BaseModel):
     address_connections: int = Field(
         default=500,
         ge=0,
-        le=65_536,
+        le=65_535,
         description="Requests and websockets that the site serves at a time for one address, or for one network of 64 bits "
         "of IPv6; others get 429. "
         "0: no limit, for a site whose visitors all come through one address, such as a load balancer's.",
