@@ -96,6 +96,18 @@ TRACES = (
         "ours",
         lambda e: f"systemctl disable --now {e.boot_unit}; rm {e.boot_unit_path}; systemctl daemon-reload",
     ),
+    Trace(
+        "port mapper's socket",
+        lambda e: e.epmd_unit_paths[0],
+        "ours",
+        lambda e: f"systemctl disable --now {e.epmd_units[0]}; rm {e.epmd_unit_paths[0]}; systemctl daemon-reload",
+    ),
+    Trace(
+        "port mapper",
+        lambda e: e.epmd_unit_paths[1],
+        "ours",
+        lambda e: f"systemctl stop {e.epmd_units[1]}; rm {e.epmd_unit_paths[1]}; systemctl daemon-reload",
+    ),
     Trace("release program", lambda e: e.switch_path, "file", lambda e: f"rm {e.switch_path}"),
     Trace(
         "settings of the release program",

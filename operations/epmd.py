@@ -67,9 +67,9 @@ def port_mapper(environment: Environment) -> None:
 
     + environment: of the node
     """
-    for unit in environment.epmd_units:
+    for unit, path in zip(environment.epmd_units, environment.epmd_unit_paths, strict=True):
         kind = unit.rpartition(".")[2]
-        path, content = f"/etc/systemd/system/{unit}", render(f"epmd.{kind}.j2", environment=environment)
+        content = render(f"epmd.{kind}.j2", environment=environment)
         written = file.put(name=f"Port mapper: {kind}", content=content, dest=path)
         restart.daemon_reload(
             name=f"Port mapper: systemd reads the {kind}", unit=unit, path=path, content=content, after=[written]

@@ -374,6 +374,12 @@ class Environment(Settings):
         return f"{self.full_name}-epmd.socket", f"{self.full_name}-epmd.service"
 
     @property
+    def epmd_unit_paths(self) -> tuple[str, str]:
+        """Files of these units."""
+        socket, service = self.epmd_units
+        return f"/etc/systemd/system/{socket}", f"/etc/systemd/system/{service}"
+
+    @property
     def owner_table(self) -> str:
         """Table of the firewall that leaves the ports to the application's user."""
         return f"deploy_owner_{self.full_name}"

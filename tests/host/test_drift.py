@@ -22,6 +22,9 @@ FORMER = """\
 set -e
 cd /
 sed s/stage/qa/g /etc/systemd/system/billing_stage.service > /etc/systemd/system/billing_qa.service
+for kind in socket service; do
+    sed s/stage/qa/g /etc/systemd/system/billing_stage-epmd.$kind > /etc/systemd/system/billing_qa-epmd.$kind
+done
 sed 's/stage/qa/g; s/4001/4002/' /etc/nginx/sites-available/billing_stage > /etc/nginx/sites-available/billing_qa
 ln -s /etc/nginx/sites-available/billing_qa /etc/nginx/sites-enabled/billing_qa
 cp /etc/polkit-1/rules.d/50-billing_stage.rules /etc/polkit-1/rules.d/50-billing_qa.rules
@@ -62,6 +65,8 @@ SQL
 """
 PARTS_OF_FORMER = [
     "unit /etc/systemd/system/billing_qa.service",
+    "port mapper's socket /etc/systemd/system/billing_qa-epmd.socket",
+    "port mapper /etc/systemd/system/billing_qa-epmd.service",
     "release program /usr/local/libexec/billing_qa-switch",
     "settings of the release program /usr/local/libexec/billing_qa-switch.conf",
     "build program /usr/local/libexec/billing_qa-build",
