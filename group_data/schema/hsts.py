@@ -20,17 +20,17 @@ def problems_of_parents(subjects: Sequence[Subject]) -> Iterator[Problem]:
     """
     claimed = [claim for subject in subjects for claim in subject.read(_claimed)]
     for subject in subjects:
-        for name, tls, parents in subject.read(lambda e: [(n, e.tls, e.hsts_parents) for n in e.server_names]):
+        for name, site, parents in subject.read(lambda e: [(n, e, e.hsts_parents) for n in e.server_names]):
             parent = _parent(name, parents, claimed)
-            if parent and tls != "provided":
+            if parent and not site.is_trusted:
                 yield subject.problem(
                     "tls",
-                    f"{name} has tls = {tls!r}, but {parent} with includeSubDomains: a browser that has seen it turns "
+                    f"{name} has tls = {site.tls!r}, but {parent} with includeSubDomains: a browser that has seen it turns "
                     "every address below into HTTPS and shows 'Your connection is not private' without a way past, though "
                     "nothing is wrong with the site itself. Deleting the parent's policy in chrome://net-internals/#hsts "
-                    "helps one browser only. Either give this environment a certificate (tls = 'provided'), or move it to "
-                    "a domain of another parent (or stop the parent from sending includeSubDomains and wait for its "
-                    "max-age)",
+                    "helps one browser only. Either give this environment a certificate (tls = 'acme' or 'provided'), or "
+                    "move it to a domain of another parent (or stop the parent from sending includeSubDomains and wait for "
+                    "its max-age)",
                 )
 
 

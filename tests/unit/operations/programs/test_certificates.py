@@ -1,15 +1,16 @@
-"""Self-signed certificates, by the real openssl."""
+"""Certificates, by the real openssl."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from operations.certificate import CertificateOnHost, Pair, faults
 from operations.site import RENEW_SECONDS, SUBJECT, VALID_DAYS, SelfSignedNames
+from tests.unit.certificates import NOW, Authority
 from tests.unit.operations.programs.sandboxed import Sandbox
 
 NAMES = ("example.com", "www.example.com")
-DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -53,10 +54,10 @@ def test_the_names_are_read_back(sandbox: Sandbox, pem: Path) -> None:
     assert read(sandbox, pem) == sorted(NAMES)
 
 
-@pytest.mark.parametrize(("days", "names"), [(31, sorted(NAMES)), (29, [])])
+@pytest.mark.parametrize(("days", "names"), [(122, sorted(NAMES)), (121, [])])
 def test_one_that_expires_soon_has_no_names(sandbox: Sandbox, pem: Path, days: int, names: list[str]) -> None:
     issue(sandbox, pem, days=days)
-    assert read(sandbox, pem, 30 * DAY) == names
+    assert read(sandbox, pem) == names
 
 
 def test_another_certificate_takes_the_place_of_one(sandbox: Sandbox, pem: Path) -> None:
@@ -99,3 +100,68 @@ def test_without_openssl_a_file_that_is_there_is_not_judged(
     sandbox.environment["PATH"] = str(sandbox.bin)
     (sandbox.bin / "sh").symlink_to("/bin/sh")
     assert read(sandbox, pem) == told
+
+
+def look(sandbox: Sandbox, path: Path, key: Path) -> Pair:
+    done = sandbox.run("certificate.sh", str(path), str(key))
+    assert done.stderr == ""
+    assert "PRIVATE" not in done.stdout
+    return CertificateOnHost().process(done.stdout.splitlines())
+
+
+def words(pair: Pair, *names: str) -> list[str]:
+    return [fault.word for fault in faults(pair, names, NOW)]
+
+
+def test_a_pair_in_one_file_or_in_two(sandbox: Sandbox, pem: Path) -> None:
+    issue(sandbox, pem)
+    pair = look(sandbox, pem, pem)
+    assert (pair.compared, pair.chain.count("BEGIN"), words(pair, *NAMES)) == (True, 1, [])
+    key, certificate = pem.with_suffix(".key"), pem.with_suffix(".crt")
+    key.write_text(openssl("pkey", "-in", str(pem)))
+    certificate.write_text(openssl("x509", "-in", str(pem)))
+    assert look(sandbox, certificate, key) == pair
+    issue(sandbox, pem)
+    assert words(look(sandbox, certificate, pem), *NAMES) == ["of another key"]
+
+
+def test_a_key_that_wants_a_passphrase(sandbox: Sandbox, pem: Path) -> None:
+    issue(sandbox, pem)
+    key = pem.with_suffix(".key")
+    key.write_text(openssl("pkey", "-in", str(pem), "-aes256", "-passout", "pass:word"))
+    assert words(look(sandbox, pem, key), *NAMES) == ["with an unreadable key"]
+
+
+def test_a_private_key_behind_a_certificate_that_was_cut_off(sandbox: Sandbox, pem: Path) -> None:
+    issue(sandbox, pem)
+    lines = openssl("x509", "-in", str(pem)).splitlines()[:-1]
+    pem.write_text("\n".join([*lines, openssl("pkey", "-in", str(pem))]))
+    assert words(look(sandbox, pem, pem), *NAMES) == ["unreadable"]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_a_chain_with_words_around_it(sandbox: Sandbox, pem: Path, ending: str) -> None:
+    root = Authority("root")
+    text = f"subject=site\n{root.issue('example.com')[0]}\nissuer=root\n{root.pem}"
+    pem.write_bytes(text.replace("\n", ending).encode())
+    assert words(look(sandbox, pem, pem), "example.com") == ["with an unreadable key"]
+
+
+def test_an_authority_that_the_host_knows(sandbox: Sandbox, pem: Path) -> None:
+    root = Authority("root")
+    pem.write_text(root.issue("example.com")[0])
+    known = pem.with_name("known.pem")
+    known.write_text(root.pem)
+    assert not look(sandbox, pem, pem).trusted
+    sandbox.environment["SSL_CERT_FILE"] = str(known)
+    assert look(sandbox, pem, pem).trusted
+
+
+def test_a_certificate_of_which_nothing_can_be_read(sandbox: Sandbox, pem: Path) -> None:
+    assert look(sandbox, Path("/dev/null"), Path("/dev/null")) == Pair("", compared=True)
+    sandbox.environment["PATH"] = str(sandbox.bin)
+    for name in ("sh", "awk", "head"):
+        (sandbox.bin / name).symlink_to(f"/usr/bin/{name}")
+    pem.write_text(Authority("root").pem)
+    pair = look(sandbox, pem, pem)
+    assert (pair.compared, words(pair, "example.com")) == (False, ["of other names"])

@@ -1,0 +1,231 @@
+"""A certificate of an authority (ACME): certbot orders it through nginx, and renews it by its own timer."""
+
+from collections.abc import Generator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from pyinfra import host
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import DeployError
+from pyinfra.api.operation import OperationMeta
+from typing_extensions import override
+
+from connectors.terminal import shown
+from group_data.schema.environment import Environment
+from operations import nginx
+from operations.certificate import CertificateOnHost, Pair, faults, names_in, now
+from operations.host import file, program
+from operations.host.report import announce
+from operations.host.restart import is_planned
+
+# Run by certbot after each renewal: tests, reloads nginx, and waits until it serves the new certificate.
+HOOK = "/usr/local/libexec/deploy-after-renewal"
+
+
+class Order(NamedTuple):
+    """What a host knows of orders of a certificate.
+
+    + server: directory of the authority that renewals ask; empty without a certificate
+    + profile: that renewals ask for
+    + hook: command after renewals
+    + failed: time and reason of the last order, if it failed
+    + renewal: reason of the last renewal, if it failed
+    """
+
+    server: str = ""
+    profile: str = ""
+    hook: str = ""
+    failed: str = ""
+    renewal: str = ""
+
+
+class OrderOnHost(FactBase[Order]):
+    """What a host knows of orders of a certificate."""
+
+    @staticmethod
+    @override
+    def default() -> Order:
+        return Order()
+
+    @override
+    def command(self, renewal: str, failed: str, certificate: str) -> StringCommand:
+        return program.command("order_state.sh", renewal, failed, certificate)
+
+    @override
+    def process(self, output: list[str]) -> Order:
+        said = dict(line.partition(" ")[::2] for line in output)
+        return Order(**{field: shown(said.get(field, ""), 1000) for field in Order._fields})
+
+
+def order_of(environment: Environment) -> dict[str, str]:
+    """The arguments of `OrderOnHost`.
+
+    + environment: with tls = "acme"
+    """
+    return {
+        "renewal": environment.renewal_path,
+        "failed": environment.failed_order_path,
+        "certificate": environment.full_name,
+    }
+
+
+def require(environment: Environment, debian: int) -> None:
+    """Refuse a setting that the host's certbot does not know.
+
+    Raises DeployError while preparing.
+
+    + environment: whose group data
+    + debian: major release of the host
+    """
+    if environment.tls == "acme" and environment.acme_profile and debian < 13:
+        raise DeployError(
+            f"acme_profile = {environment.acme_profile!r} in {environment.environment}: certbot of Debian 12 knows no "
+            "profiles. Take it out, or use a machine with Debian 13. Nothing was changed."
+        )
+
+
+def renewal_program() -> None:
+    """Install the program that certbot runs after each renewal."""
+    file.put(
+        name="Machine: program after a renewal",
+        content=program.text("after_renewal.sh"),
+        dest=HOOK,
+        mode="755",
+    )
+
+
+def as_served(environment: Environment) -> Environment:
+    """The environment as its site can be until the certificate is there: with a self-signed one, and no HSTS.
+
+    + environment: of the site
+    """
+    if environment.tls != "acme" or _pair(environment).chain:
+        return environment
+    return environment.model_copy(update={"tls": "self_signed", "hsts": False})
+
+
+def _pair(environment: Environment) -> Pair:
+    return host.get_fact(CertificateOnHost, path=environment.certificate_path, key=environment.certificate_key_path)
+
+
+@operation()
+def order(environment: Environment, force: bool) -> Generator[StringCommand]:
+    """Order a certificate for all names of the site, if there is none, or not the one that the data describes.
+
+    + environment: with tls = "acme"
+    + force: whether to order within an hour after a failure, and without a look at the names
+    """
+    known = host.get_fact(OrderOnHost, **order_of(environment))
+    reason = due(environment, _pair(environment), known, now())
+    if not reason:
+        host.noop(f"the certificate of {environment.full_name} is as it should be")
+        return
+    announce(
+        f"Will order a certificate for {', '.join(environment.server_names)} from {environment.acme_url}, because {reason}"
+    )
+    yield program.command(
+        "order_certificate.sh",
+        environment.failed_order_path,
+        environment.full_name,
+        environment.acme_url,
+        environment.acme_contact or "",
+        environment.acme_profile or "",
+        nginx.CHALLENGES,
+        HOOK,
+        str(int(force)),
+        *environment.server_names,
+    )
+
+
+def due(environment: Environment, pair: Pair, known: Order, time: datetime) -> str | None:
+    """Why a certificate must be ordered; None if it need not be. Renewals are certbot's, as long as they come in time.
+
+    + environment: with tls = "acme"
+    + pair: certificate and key on the host
+    + known: what the host knows of orders
+    + time: now
+    """
+    if not pair.chain:
+        return "there is none yet"
+    if sorted(names_in(pair)) != sorted(environment.server_names):
+        return f"the one on the host is for {shown(', '.join(names_in(pair)), 300) or 'no name'}"
+    if known.server != environment.acme_url:
+        return f"the one on the host is from {known.server or 'an unknown authority'}"
+    if known.profile != (environment.acme_profile or ""):
+        return f"the one on the host has the profile {known.profile or 'that the authority chose'}"
+    if known.hook != HOOK:
+        return "nginx would not read a renewed one"
+    # Whether its chain leads to an authority that this host knows is the authority's own matter.
+    wrong = [fault.what for fault in faults(pair, environment.server_names, time) if fault.word != "without its chain"]
+    return f"the one on the host {wrong[0]}" if wrong else None
+
+
+class ServedCertificate(FactBase[bool]):
+    """Whether nginx serves the certificate in a file under a name."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, path: str, server_name: str) -> StringCommand:
+        return program.command("served_certificate.sh", path, server_name)
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["served"]
+
+
+@operation()
+def in_force(path: str, name_of_site: str, after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
+    """Let nginx serve the certificate, and fail if it does not.
+
+    + path: PEM file
+    + name_of_site: that a browser asks for
+    + after: operations that change certificate or site, for the plan
+    """
+    served = host.get_fact(ServedCertificate, path=path, server_name=name_of_site)
+    if served and not is_planned(after):
+        host.noop(f"nginx serves the certificate for {name_of_site}")
+        return
+    announce(f"Will reload nginx, and look whether it serves the certificate for {name_of_site}")
+    yield nginx.reload()
+    yield program.command("served_certificate.sh", path, name_of_site, "must")
+
+
+class UnusedLineage(FactBase[bool]):
+    """Whether certbot renews a certificate for us that only `site` uses."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, renewal: str, directory: str, site: str) -> StringCommand:
+        return program.command("unused_lineage.sh", renewal, directory, site, HOOK)
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return output == ["unused"]
+
+
+@operation()
+def no_certificate(environment: Environment) -> Generator[StringCommand]:
+    """Remove the certificate and its renewal when nothing uses them any more.
+
+    + environment: whose site no longer has tls = "acme"
+    """
+    if (environment.certificate_path or "").startswith(f"{environment.lineage_path}/"):
+        host.noop("the site names the certificate as its own")
+        return
+    unused = host.get_fact(
+        UnusedLineage,
+        renewal=environment.renewal_path,
+        directory=environment.lineage_path,
+        site=environment.full_name,
+    )
+    if unused:
+        announce(f"Will remove the certificate {environment.full_name} of certbot, and its renewal")
+        yield StringCommand("certbot delete --non-interactive --cert-name", QuoteString(environment.full_name))

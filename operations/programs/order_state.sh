@@ -1,0 +1,20 @@
+#!/bin/sh
+# Prints what certbot and the last order say of a certificate, one item a line: a word and a value.
+#
+# $1: certbot's file about its renewal, $2: note about the last order if it failed, $3: name of the certificate for certbot
+sed -n 's/^server = /server /p; s/^\(preferred\|required\)_profile = \(.*\)/profile \2/p; s/^renew_hook = /hook /p' "$1" \
+    2> /dev/null
+[ ! -e "$2" ] || echo "failed $(date -u -r "$2" '+%Y-%m-%d %H:%M UTC'): $(head -c 1000 "$2" | head -n 1)"
+
+# The last run of certbot's timer. A run without an error ends all earlier ones.
+[ "$(systemctl show --property Result --value certbot.service 2> /dev/null)" = exit-code ] || exit 0
+run=$(systemctl show --property InvocationID --value certbot.service)
+said=$(journalctl --no-pager --output cat "_SYSTEMD_INVOCATION_ID=$run" 2> /dev/null |
+    sed -n "s/^Failed to renew certificate $3 with error: //p" | tail -n 1)
+# certbot keeps the authority's own words to its log.
+detail=$(grep -h '^ *Detail:' /var/log/letsencrypt/letsencrypt.log 2> /dev/null | tail -n 1 | sed 's/^ *Detail: *//')
+case $said in
+    "") ;;
+    "Some challenges have failed."*) echo "renewal $said $detail" | cut -c 1-1000 ;;
+    *) echo "renewal $said" | cut -c 1-1000 ;;
+esac

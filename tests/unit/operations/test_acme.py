@@ -1,0 +1,99 @@
+"""The reasons for which a certificate is ordered, and the findings about orders and renewals."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from group_data.schema.environment import Environment
+from inspection.diagnosis_certificate import of
+from operations.acme import HOOK, Order, due
+from operations.certificate import Pair
+from operations.host import program
+from operations.nginx import LOADED, RELOAD_PATIENCE
+from tests.unit import certificates
+from tests.unit.certificates import NOW
+
+URL = "https://acme-v02.api.letsencrypt.org/directory"
+KNOWN = Order(URL, "", HOOK)
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "reason"),
+    [
+        (("stage.example.com",), KNOWN, None),
+        (("stage.example.com", "www.example.com"), KNOWN, "is for stage.example.com, www.example.com"),
+        (("www.example.com",), KNOWN, "is for www.example.com"),
+        (("stage.example.com",), KNOWN._replace(server="https://other"), "is from https://other"),
+        (("stage.example.com",), Order(), "is from an unknown authority"),
+        (("stage.example.com",), KNOWN._replace(profile="shortlived"), "has the profile shortlived"),
+        (("stage.example.com",), KNOWN._replace(hook="theirs"), "nginx would not read a renewed one"),
+        (("stage.example.com",), KNOWN._replace(failed="at 12", renewal="no"), None),
+    ],
+)
+def test_an_order_is_due(
+    environment: Callable[..., Environment], names: tuple[str, ...], known: Order, reason: str | None
+) -> None:
+    found = due(environment(tls="acme"), certificates.pair(*names), known, NOW)
+    assert found is None if reason is None else reason in str(found)
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        (Pair(""), "there is none yet"),
+        (certificates.pair("stage.example.com", ends=NOW + timedelta(hours=1)), "was not renewed in time"),
+        (certificates.pair("stage.example.com")._replace(key="AAAA"), "belongs to another private key"),
+        (certificates.pair("stage.example.com")._replace(trusted=False), None),
+        (certificates.pair("stage.example.com", ends=NOW + timedelta(days=20)), None),
+    ],
+)
+def test_a_certificate_that_does_not_do(
+    environment: Callable[..., Environment], pair: Pair, reason: str | None
+) -> None:
+    found = due(environment(tls="acme"), pair, KNOWN, NOW)
+    assert found is None if reason is None else reason in str(found)
+
+
+def test_names_in_another_order_are_the_same(environment: Callable[..., Environment]) -> None:
+    stage = environment(tls="acme", additional_domains=["a.example.com"])
+    assert due(stage, certificates.pair("a.example.com", "stage.example.com"), KNOWN, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("directory", "url"),
+    [("staging", "https://acme-staging-v02.api.letsencrypt.org/directory"), ("https://a/dir", "https://a/dir")],
+)
+def test_another_authority(environment: Callable[..., Environment], directory: str, url: str) -> None:
+    stage = environment(tls="acme", acme_directory=directory)
+    assert stage.acme_url == url
+    assert due(stage, certificates.pair("stage.example.com"), KNOWN, NOW) == f"the one on the host is from {URL}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "order", "found"),
+    [
+        ({}, KNOWN, []),
+        (
+            {},
+            KNOWN._replace(failed="12:00: no record"),
+            ["the last order of a certificate failed, at 12:00: no record"],
+        ),
+        ({}, KNOWN._replace(renewal="no route"), ["certbot could not renew the certificate billing_stage: no route"]),
+        ({"acme_directory": "staging"}, KNOWN, []),
+        (
+            {"acme_directory": "staging", "indexed": True},
+            KNOWN,
+            ["acme_directory = 'staging' for a site that search engines index (indexed = True)"],
+        ),
+    ],
+)
+def test_findings(
+    environment: Callable[..., Environment], settings: dict[str, Any], order: Order, found: list[str]
+) -> None:
+    assert [finding.what for finding in of(environment(tls="acme", **settings), order)] == found
+
+
+def test_certbot_reloads_as_an_apply_does() -> None:
+    assert f"loaded=${{1:-{LOADED}}} patience=${{2:-{RELOAD_PATIENCE}}}" in program.text("reload_nginx.sh")
