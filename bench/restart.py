@@ -1,43 +1,47 @@
-"""The time without an answer of the application at a restart: `python -m bench.restart [--rounds N]`.
+"""What a release, a rollback and a restart cost visitors: with a stand-in, and without one.
 
-On a throwaway machine a client asks for a page without pause, while each kind of restart happens. The output is medians, and
-their ratios to a bare `systemctl restart`. The run fails if nginx meanwhile answers with anything but its own page.
+Clients ask without a pause, over new connections and over kept ones, with and without a body, and one opens a websocket
+again and again. Each action happens under both strategies in each round.
 """
 
-import argparse
 import http.client
 import statistics
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from bench import sites
+from bench.measure import Figures, Table, say
+from tests.host.load import Load
 from tests.host.project import Project
 from tests.host.releases import NAMES, Variant, build_variants
-from tests.sandbox.image import RELEASES
 from tests.sandbox.machine import Machine, boot
-from tests.sandbox.vaults import make_vaults
-
-# A text on nginx's own page (templates/502.html.j2).
-FRIENDLY = "Back in a moment"
 
 OLD = Variant("stage", "0.1.0", migrations=1)
 NEW = Variant("stage", "0.2.0")
 
+# By the word in group data: what the rows call it.
+STRATEGIES = {"stand_in": "a stand-in", "restart": "a restart"}
 
-class Client:
-    """Asks for stage's page, one request after the other, and notes the time without an answer of the application."""
+# Memory of an environment's processes that none of them shares with another, in KiB.
+_MEMORY = (
+    "grep -lsE '/billing_stage(-standin)?.service$' /proc/[0-9]*/cgroup | cut -d / -f 3 | "
+    "while read -r process; do sed -n 's/^RssAnon:[^0-9]*\\([0-9]*\\) kB$/\\1/p' /proc/$process/status; done | "
+    "awk '{ sum += $1 } END { print sum + 0 }'"
+)
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+
+class Observer:
+    """Looks at the site in a way of its own until the block ends."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        self._look = look
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
-        self.first = self.last = 0.0
-        self.unfriendly: set[str] = set()
+        self._thread = threading.Thread(target=self._repeat)
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> "Observer":
         self._thread.start()
         return self
 
@@ -45,83 +49,91 @@ class Client:
         self._stop.set()
         self._thread.join()
 
-    @property
-    def gap(self) -> float:
-        """Seconds from the last answer before the restart to the first one after it."""
-        return self.last - self.first
+    def _repeat(self) -> None:
+        while not self._stop.wait(0.05):
+            self._look()
 
-    def _ask(self) -> None:
-        answered = time.monotonic()
-        failing = False
-        # The client waits for the end of a restart, however long the application takes.
-        while failing or not self._stop.is_set():
-            connection = http.client.HTTPConnection(self._address, timeout=10)
-            connection.request("GET", "/", headers={"Host": NAMES["stage"]})
-            response = connection.getresponse()
-            text = response.read().decode()
-            connection.close()
+
+class Websockets:
+    """Opens one websocket after the other, and keeps the longest time between two that opened."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._opened = time.monotonic()
+        self.gap = 0.0
+
+    def open(self) -> None:
+        """One handshake."""
+        connection = http.client.HTTPConnection(self._address, timeout=10)
+        headers = {"Host": NAMES["stage"], "Connection": "Upgrade", "Upgrade": "websocket",
+                   "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+        try:
+            connection.request("GET", "/live/websocket", headers=headers)
+            opened = connection.getresponse().status == http.client.SWITCHING_PROTOCOLS
+        except (OSError, http.client.HTTPException):
+            opened = False
+        connection.close()
+        if opened:
             now = time.monotonic()
-            if response.status == 200:
-                if failing:
-                    self.last = now
-                failing, answered = False, now
-            else:
-                if not failing and not self.first:
-                    self.first = answered
-                failing = True
-                if FRIENDLY not in text:
-                    self.unfriendly.add(f"{response.status} {text[:60]!r}")
-            time.sleep(0.005)
+            self.gap, self._opened = max(self.gap, now - self._opened), now
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print, and return the exit code.
-
-    + arguments: the command line without the program, by default the process's own
-    """
-    parser = argparse.ArgumentParser(prog="python -m bench.restart", description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5, help="measured after one that is not; default 5")
-    parser.add_argument("--release", choices=RELEASES, default="trixie", help="Debian of the machine; default trixie")
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as directory:
-        return _measure(Path(directory), options.release, options.rounds)
-
-
-def _measure(directory: Path, debian: str, rounds: int) -> int:
-    make_vaults(directory / "vaults", ["stage", "prod"])
-    project = Project.copy(directory / "project", directory / "vaults")
-    project.edit("all", settle_time=1)
-    tarballs = build_variants(debian, directory, [OLD, NEW])
-    with boot(release=debian, directory=project.sandbox) as machine:
-        _say("preparing a machine")
+def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
+    """The cost of each action for each strategy, in one table. Parameters as for `cases.measured`."""
+    directory.joinpath("tarballs").mkdir()
+    tarballs = build_variants(release, directory / "tarballs", [OLD, NEW])
+    with (
+        boot(release=release, directory=directory / "machine", layers=[layer]) as machine,
+        sites.reached(machine, 0) as site,
+    ):
+        project = sites.project_of(directory / "project", vaults, [["stage"]])
+        sites.lead_to(project, [site])
         project.apply().require_success()
         for tarball in tarballs.values():
             _deploy(project, "deploys/release.py", TARBALL=str(tarball))
-        ways: dict[str, Callable[[], object]] = {
-            "systemctl restart": lambda: _systemctl(machine),
+        actions = {
             "make restart": lambda: _deploy(project, "deploys/restart.py"),
             "make rollback": lambda: _deploy(project, "deploys/rollback.py", VERSION="0.1.0"),
             "make release": lambda: _deploy(project, "deploys/release.py", VERSION="0.2.0"),
         }
-        gaps: dict[str, list[float]] = {way: [] for way in ways}
-        # One restart of each kind in turn, so that other work of the computer affects all alike; the first round warms up.
-        for round_ in range(rounds + 1):
-            _say(f"round {round_} of {rounds}" if round_ else "warming up")
-            for way, restart in ways.items():
-                with Client(machine.address) as client:
-                    time.sleep(0.2)
-                    restart()
-                    time.sleep(1)
-                if client.unfriendly:
-                    print(f"{way}: nginx answered {', '.join(client.unfriendly)}", file=sys.stderr)
-                    return 1
-                gaps[way] += [client.gap] * bool(round_)
-    _print(gaps, debian)
-    return 0
+        rows = {f"`{action}` by {name}": Figures() for action in actions for name in STRATEGIES.values()}
+        for round_ in range(1 + rounds):
+            for strategy, name in STRATEGIES.items():
+                say(f"round {round_}, {name}" if round_ else f"warming up, {name}")
+                project.edit("stage", release_strategy=strategy)
+                project.apply().require_success()
+                for action, carry_out in actions.items():
+                    _observe(machine, carry_out, rows[f"`{action}` by {name}"] if round_ else Figures())
+        yield "one processor, requests without a pause", rows
 
 
-def _systemctl(machine: Machine) -> None:
-    machine.run("systemctl restart billing_stage")
+def _observe(machine: Machine, carry_out: Callable[[], object], figures: Figures) -> None:
+    websockets, memory = Websockets(machine.address), [0]
+    with (
+        Load(machine.address, workers=1) as load,
+        Observer(websockets.open),
+        Observer(lambda: memory.append(int(machine.run(_MEMORY).stdout))),
+    ):
+        time.sleep(0.5)
+        began = time.monotonic()
+        carry_out()
+        figures.seconds.append(time.monotonic() - began)
+        time.sleep(1)
+    figures.memory = max(figures.memory or 0, *(kib / 1000 for kib in memory))
+    figures.visitors.append(
+        {
+            "asked": len(load.answers),
+            "lost": _lost(load, kept=False, method="GET"),
+            "lost, kept": _lost(load, kept=True, method="GET"),
+            "lost, POST": _lost(load, kept=False, method="POST") + _lost(load, kept=True, method="POST"),
+            "longest": load.longest,
+            "websocket": websockets.gap,
+        }
+    )
+
+
+def _lost(load: Load, *, kept: bool, method: str) -> int:
+    return sum(answer.what.startswith(method) and answer.what.endswith("kept") == kept for answer in load.failed)
 
 
 def _deploy(project: Project, file: str, **options: str) -> None:
@@ -129,18 +141,30 @@ def _deploy(project: Project, file: str, **options: str) -> None:
     project.run(*command, "inventory.py", file, "--limit", "stage", "--yes").require_success()
 
 
-def _print(gaps: dict[str, list[float]], debian: str) -> None:
-    base = statistics.median(next(iter(gaps.values())))
-    print(f"Without an answer of the application, {debian}, medians of {len(next(iter(gaps.values())))}:")
-    for way, seconds in gaps.items():
-        median = statistics.median(seconds)
-        print(f"  {way:<20} {median:6.2f} s   {median / base:4.1f}   ({min(seconds):.2f} to {max(seconds):.2f})")
-    print(f"Meanwhile nginx answered 502 with its page, {FRIENDLY!r}, to every request.")
+def table(rows: Mapping[str, Figures]) -> Iterator[str]:
+    """The table of this section, as lines of Markdown.
+
+    + rows: figures by row
+    """
+    heads = (
+        "requests",
+        "lost: new connections",
+        "kept",
+        "POST",
+        "longest wait, s",
+        "no websocket, s",
+        "seconds in all",
+        "MB",
+    )
+    yield f"| | {' | '.join(heads)} |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for row, figures in rows.items():
+        cells = [row, *(f"{_sum(figures.visitors, key):.0f}" for key in ("asked", "lost", "lost, kept", "lost, POST"))]
+        cells += [f"{max(one[key] for one in figures.visitors):.2f}" for key in ("longest", "websocket")]
+        cells += [f"{statistics.median(figures.seconds):.1f}", f"{figures.memory or 0:.0f}"]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _sum(visitors: Sequence[dict[str, float]], key: str) -> float:
+    return sum(one[key] for one in visitors)

@@ -11,7 +11,13 @@ from commands.deployment import HALF_RELEASED, Deployment
 @options.environment
 def command(environment: str) -> None:
     """Restart."""
-    Deployment("deploys/restart.py", HALF_RELEASED, [environment]).carry_out()
+    Deployment(
+        "deploys/restart.py",
+        HALF_RELEASED,
+        [environment],
+        done=f"Restarted {environment}",
+        comes_next=f"make status ENV={environment} shows it.",
+    ).carry_out()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 Fails if the application is not healthy afterwards.
 """
 
-from operations.release import obstacles, switch
+from operations.host.report import announce
+from operations.release import applied, obstacles, strategy, switch
 from preflight import entry
 
 environment = entry.one_environment()
+applied.require(environment)
 obstacles.require_none(environment, obstacles.WEB | obstacles.DISK)
+announce(strategy.describe(environment))
 
 switch.prepare(environment, what=f"restart of {environment.environment}")
 switch.run(

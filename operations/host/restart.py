@@ -4,7 +4,7 @@ The host's state decides, not the changes of this run. So if a run is interrupte
 restart, the next run restarts the service.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from hashlib import sha256
 
 from pyinfra import host, state
@@ -25,33 +25,46 @@ def is_planned(after: Sequence[OperationMeta]) -> bool:
 
 
 @operation()
-def service(
-    service: str, files: Sequence[str], after: Sequence[OperationMeta] = (), check: StringCommand | None = None
-) -> Generator[StringCommand]:
+def service(service: str, files: Sequence[str], after: Sequence[OperationMeta] = ()) -> Generator[StringCommand]:
     """Restart a running service once if one of its files is newer than its process. A stopped service stays stopped.
 
     + service: the unit's name with its suffix
     + files: paths that the service reads when it starts
     + after: operations that write the files, for the plan
-    + check: fails with a reason if the service is not well after the restart; default: systemd's own word counts
     """
     unit = properties(service)
     if not is_running(unit):
         host.noop(f"{service} does not run")
         return
-    times = host.get_fact(FileTimes, paths=list(files))
-    stale = changed_since("ExecMainStartTimestamp", unit, times, host.get_fact(HostClock))
-    if stale or is_planned(after):
-        announce(f"Will restart {service}: it runs with what {', '.join(stale) or 'its files'} said before")
+    newer = stale(unit, files)
+    if newer or is_planned(after):
+        announce(reason(service, newer))
         # Otherwise systemd refuses after too many starts, whatever their reason (StartLimitBurst=).
         yield StringCommand("systemctl reset-failed", QuoteString(service))
         # Otherwise every further run would restart the service, until that time has come.
-        yield from touched_if_ahead(stale)
+        yield from touched_if_ahead(newer)
         yield StringCommand("systemctl restart", QuoteString(service))
-        if check:
-            yield check
     else:
         host.noop(f"{service} runs what its files say")
+
+
+def stale(unit: Mapping[str, str], files: Sequence[str]) -> list[str]:
+    """The files that are newer than the process of a service.
+
+    + unit: its `properties`
+    + files: paths that the service reads when it starts
+    """
+    times = host.get_fact(FileTimes, paths=list(files))
+    return changed_since("ExecMainStartTimestamp", unit, times, host.get_fact(HostClock))
+
+
+def reason(service: str, newer: Sequence[str]) -> str:
+    """Why a service restarts, for the plan.
+
+    + service: the unit's name with its suffix
+    + newer: its files that are newer than its process; none if this run will write them
+    """
+    return f"Will restart {service}: it runs with what {', '.join(newer) or 'its files'} said before"
 
 
 def touched_if_ahead(paths: Sequence[str]) -> Generator[StringCommand]:

@@ -12,7 +12,6 @@
 #   switch migrate                with the running release
 #   switch migrate-down M         with the running release
 #   switch restore DUMP SHA256    into a new database, which takes the place of the old one (restore.sh); restart, check
-#   switch answers                wait until the running release answers, and change nothing
 #   switch console                a shell in the running node; the alias of the login account runs it by sudo
 #   switch resume                 at boot: end an action that a power cut cut off
 #
@@ -28,12 +27,16 @@ umask 077
 app='' script='' unit='' unit_path='' root='' releases='' state='' revision_path='' task_unit='' domain=''
 environment='' switch_unit='' boot_unit=''
 url='' url_port='' port='' open_ports='' scheme='' server_names='' websocket_port=''
-health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
+mark='' mark_path='' health_path='' health_timeout='' settle_time='' migrate='' task_timeout='' keep='' database='' eval='' rpc=''
 running_version='' remote='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
+strategy='' drain_time='' start='' slice='' standin_unit='' standin_table='' standin_node='' standin_port='' appsignal=''
+web_app='' assets='' user=''
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
 . "$0.conf"
+# Of the cluster that the machine has for this environment.
+[ -z "$database" ] || export PGPORT="$database_port"
 . ./durable.sh
 . ./unit_settings.sh
 . ./migrations.sh
@@ -43,6 +46,8 @@ database_role='' database_host='' database_port='' database_extensions=''
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
+. ./stand_in.sh
+. ./assets.sh
 
 # The progress of the action, one `name=value` a line; the last line of a name counts. The file exists from the beginning of an
 # action to its end, also after a power failure.
@@ -119,13 +124,19 @@ has_room_in_run() {
     ((${free:-0} >= 65536 && inodes >= 8))
 }
 
-property() { systemctl show --property "$1" --value "$unit"; }
+property() { systemctl show --property "$1" --value "${judged:-$unit}"; }
 
 # --- The running release ---------------------------------------------------------------------------------------------
 
-# Runs a command of the running release, in the application's sandbox.
+# Runs a command of the running release, in the application's sandbox, about the process that is judged.
 node() {
     local release
+    if [ "${judged:-$unit}" = "$standin_unit" ]; then
+        release=$releases/$(noted standin)
+        set -- "${as_standin[@]}" "$release/$script" "$@"
+        in_sandbox "$unit_path" "$release" --property=RuntimeMaxSec=30 -- "$@" < /dev/null
+        return
+    fi
     release=$(readlink --canonicalize-existing "$root/$app") || return
     in_sandbox "$unit_path" "$release" --property=RuntimeMaxSec=30 -- "$release/$script" "$@" < /dev/null
 }
@@ -179,11 +190,13 @@ write_revision() {
     local revision
     revision=$(revision_of "$1" || true)
     rm -f "$revision_path"
-    [[ $revision =~ ^[0-9a-f]{7,64}$ ]] || return 0
+    is_revision "$revision" || return 0
     { printf '%s\n' "APP_REVISION=$revision" "RELEASE_REVISION=$revision" > "$revision_path.new" &&
         replace "$revision_path.new" "$revision_path"; } ||
         say "The revision could not be written to $revision_path: APP_REVISION is not set"
 }
+
+is_revision() { [[ $1 =~ ^[0-9a-f]{7,64}$ ]]; }
 
 # The log has the revisions of all releases but the one under way.
 revision_of() {
@@ -211,9 +224,21 @@ restart() {
     systemctl restart "$unit" || [ "$process" = 0 ] || [ "$(property MainPID)" != "$process" ] || refused=yes
 }
 
+# Puts the release $1 into service.
+serve() {
+    keep_assets "$(current)" || true
+    keep_assets "$1" || true
+    if stands_in; then
+        switch_over "$1"
+    else
+        [ "$(current)" = "$1" ] || link "$1"
+        restart_and_check "$1"
+    fi
+}
+
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
-    local reason listening=0
+    local reason
     has_room_in_run || undecided "/run has no room: $unit would stop, and not start again. Make room there"
     restart
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
@@ -224,6 +249,13 @@ restart_and_check() {
         last_words
         fail "$reason"
     fi
+    require_listens_well
+    say_origins
+    say "$1 runs and answers."
+}
+
+require_listens_well() {
+    local reason listening=0
     reason=$(listens_well) || listening=$?
     # A restart and a rollback run what ran before. To end them would help nobody.
     case $listening:$(noted action) in
@@ -232,8 +264,6 @@ restart_and_check() {
         2:release) undecided "$reason" ;;
         *) say "ATTENTION: $reason" ;;
     esac
-    say_origins
-    say "$1 runs and answers."
 }
 
 # A page without its websocket is no reason to go back: the release before may have had none either.
@@ -297,8 +327,7 @@ release() {
     begin release "$1"
     [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ "$migrate" != before ] || migrate "$releases/$1"
-    link "$1"
-    restart_and_check "$1"
+    serve "$1"
     if [ "$migrate" = after ]; then
         migrate "$releases/$1"
     fi
@@ -308,18 +337,19 @@ rollback() {
     begin rollback "$1"
     [ -x "$releases/$1/$script" ] || fail "there is no release $1"
     [ -z "${2:-}" ] || migrate_down "$releases/$(current)" "$2"
-    link "$1"
-    restart_and_check "$1"
+    serve "$1"
 }
 
 # Actions with the running release.
 in_place() {
     local action=$1
     shift
+    # Nothing has begun then, and the log has nothing to say.
+    [ -e "$progress" ] || [ -n "$(current)" ] || [ "${BEFORE:--}" != - ] || fail "there is no release yet: make release"
     begin "$action" ''
     [ -n "$(current)" ] || fail "there is no release yet: make release"
     case $action in
-        restart) restart_and_check "$(current)" ;;
+        restart) serve "$(current)" ;;
         migrate) migrate "$releases/$(current)" ;;
         migrate-down) migrate_down "$releases/$(current)" "$1" ;;
     esac
@@ -340,9 +370,11 @@ end() {
         say "FAILED: $(way_out "$(current)")"
         return 1
     elif [ "$(noted finished)" = yes ]; then
+        [ -z "$(noted standin)" ] || end_standin
         record good || return
         # The operator had a reason to leave this release, so a later rollback does not choose it.
         [ "$(noted action)" != rollback ] || record left "$(noted before)" || return
+        prune_assets || true
         close "$(noted action) $(noted version): done"
     else
         reason=$(noted reason) outcome=$(noted outcome)
@@ -362,12 +394,14 @@ end() {
         abandon_migration
         remove_remains
         if ! go_back; then
+            [ -z "$(noted standin)" ] || end_standin
             say "$(noted action) $(noted version): FAILED: $reason. The next action goes back first: mend that, then make restart" \
                 "ENV=$environment"
             return 1
         fi
+        [ -z "$(noted standin)" ] || end_standin
         database_stands
-        record "$outcome"
+        record "$outcome" '' "$reason"
         close "$(noted action) $(noted version): FAILED: $reason"
     fi
 }
@@ -419,7 +453,9 @@ go_back() {
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         restart
-        if trouble=$(healthy "$before"); then
+        # While a stand-in serves, nginx does not ask the unit.
+        [ -z "$(noted away)" ] || set -- at "$unit" "$port"
+        if trouble=$("$@" healthy "$before"); then
             say "$before runs and answers again."
         else
             last_words
@@ -428,10 +464,11 @@ go_back() {
     fi
 }
 
-# Writes one line of the log: time, operator, action, version, revision, outcome, seconds. If a finished action cannot be written
+# Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.
 record() {
-    local now line seconds
+    local now line seconds reason=${3:-}
+    reason=${reason//[[:cntrl:]]/ }
     now=$(date +%s)
     read_uptime
     # Somebody may have set the clock. After a power cut the uptime began anew, and the time of day is all there is.
@@ -440,7 +477,7 @@ record() {
         seconds=$((uptime - $(noted uptime)))
     ((seconds >= 0)) || seconds=0
     line=$(printf '%s\t%s\t%s\t%s\t%s\t%s\t%s' "$(date -u -d "@$now" '+%Y-%m-%dT%H:%M:%SZ')" "$(noted who)" "$(noted action)" \
-        "${2:-$(noted version)}" "$(noted revision)" "$1" "$seconds")
+        "${2:-$(noted version)}" "$(noted revision)" "$1" "$seconds${reason:+$'\t'${reason:0:300}}")
     append "$state/revisions.log" "$line" ||
         { say "$(noted action) $(noted version) could not be written to $state/revisions.log: make room there" && return 1; }
 }
@@ -458,13 +495,6 @@ case ${1:-} in
         trap - ERR
         console
         ;;
-    answers)
-        if ! reason=$(answers "$(property MainPID)"); then
-            last_words
-            say "FAILED: $reason" >&2
-            exit 1
-        fi
-        ;;
     end | resume)
         # A failure must not stop the remaining steps.
         trap - ERR
@@ -473,7 +503,7 @@ case ${1:-} in
         ;;
     *)
         say "usage: switch release VERSION | rollback VERSION [MIGRATION] | restart | migrate | migrate-down MIGRATION |" \
-            "restore DUMP SHA256 | console | answers"
+            "restore DUMP SHA256 | console"
         exit 64
         ;;
 esac

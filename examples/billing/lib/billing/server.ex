@@ -9,7 +9,7 @@ defmodule Billing.Server do
   def listen(port) do
     ip = Application.get_env(:billing, BillingWeb.Endpoint)[:http][:ip] || {127, 0, 0, 1}
     family = if tuple_size(ip) == 8, do: :inet6, else: :inet
-    options = [:binary, family, packet: :http_bin, active: false, reuseaddr: true, ip: ip]
+    options = [:binary, family, packet: :http_bin, active: false, reuseaddr: true, backlog: 1024, ip: ip]
     {:ok, socket} = :gen_tcp.listen(port, options)
     Logger.info("#{node()} answers on port #{port}")
     accept(socket)
@@ -25,7 +25,8 @@ defmodule Billing.Server do
 
   defp serve(client) do
     with {:ok, {:http_request, _method, {:abs_path, path}, _version}} <- :gen_tcp.recv(client, 0, 5_000),
-         {:ok, headers} <- headers(client, %{}) do
+         {:ok, headers} <- headers(client, %{}),
+         :ok <- body(client, headers) do
       respond(client, path, headers)
     end
 
@@ -37,6 +38,18 @@ defmodule Billing.Server do
       {:ok, {:http_header, _, name, _, value}} -> headers(client, Map.put(read, to_string(name), value))
       {:ok, :http_eoh} -> {:ok, read}
       other -> other
+    end
+  end
+
+  # A socket that is closed before all of the request is read resets the connection, and the answer may be lost.
+  defp body(client, headers) do
+    case Integer.parse(headers["Content-Length"] || "0") do
+      {0, _} ->
+        :ok
+
+      {length, _} ->
+        :ok = :inet.setopts(client, packet: :raw)
+        with {:ok, _} <- :gen_tcp.recv(client, length, 5_000), do: :ok
     end
   end
 
@@ -57,6 +70,20 @@ defmodule Billing.Server do
       {_, {:ok, _}} -> reply(client, "ok\n")
       {_, {:error, reason}} -> reply(client, "503 Service Unavailable", "#{reason}\n")
     end
+  end
+
+  # A file that mix phx.digest has named after its content; only the release that has it knows it.
+  defp respond(client, "/assets/" <> name, _headers) do
+    case File.read(Application.app_dir(:billing, Path.join("priv/static/assets", Path.basename(name)))) do
+      {:ok, content} -> reply(client, content)
+      {:error, _} -> reply(client, "404 Not Found", "no such file\n")
+    end
+  end
+
+  # A request that is in flight for as long as it says.
+  defp respond(client, "/slow/" <> milliseconds, _headers) do
+    Process.sleep(String.to_integer(milliseconds))
+    reply(client, "at last\n")
   end
 
   defp respond(client, "/invoices/new", _headers) do

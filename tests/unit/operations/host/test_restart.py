@@ -31,12 +31,14 @@ class Host:
     def __init__(self, times: dict[str, tuple[int, int]]) -> None:
         self.times = {path: Times(*(NOW + hours * HOUR for hours in pair)) for path, pair in times.items()}
         self.said: list[str] = []
+        self.clock = Clock(NOW, None)
+        self.reloaded: list[int] = []
 
     def get_fact(self, fact: type, paths: list[str] | None = None, **_: object) -> Any:
         """The answer of this host."""
         if fact is FileTimes:
             return {path: self.times[path] for path in paths or () if path in self.times}
-        answers: dict[type, Any] = {HostClock: Clock(NOW, None), Units: {UNIT["Id"]: UNIT}}
+        answers: dict[type, Any] = {HostClock: self.clock, Units: {UNIT["Id"]: UNIT}, nginx.Reloaded: self.reloaded}
         return answers[fact]
 
     def noop(self, text: str) -> None:
@@ -93,3 +95,21 @@ def test_what_nginx_has_not_read(patched: Any, loaded: int, unread: list[str]) -
     host = patched(Host({"/etc/site": (0, 0), nginx.LOADED: (loaded, loaded)}))
     host.times["/etc/site"] = Times(NOW - HOUR // 2, NOW - HOUR // 2)
     assert nginx._unread(["/etc/site"]) == unread
+
+
+@pytest.mark.parametrize(
+    ("reloaded", "unread"), [(-2, ["/etc/site"]), (0, [])], ids=["before the change", "after the change"]
+)
+@pytest.mark.parametrize("loaded", [None, -2], ids=["never by us", "by us before"])
+def test_a_reload_by_somebody_else_counts(
+    patched: Any, monkeypatch: pytest.MonkeyPatch, reloaded: int, loaded: int | None, unread: list[str]
+) -> None:
+    """nginx began an hour ago, and the site changed half an hour ago."""
+    host = patched(Host({} if loaded is None else {nginx.LOADED: (loaded, loaded)}))
+    host.times["/etc/site"] = Times(NOW - HOUR // 2, NOW - HOUR // 2)
+    host.reloaded = [NOW + reloaded * HOUR]
+    assert nginx._unread(["/etc/site"]) == unread
+    # An hour since nginx began, and two by the time of day: it may have been set after that reload.
+    host.clock = Clock(NOW + HOUR, 3 * HOUR)
+    monkeypatch.setitem(UNIT, "InactiveExitTimestampMonotonic", str(2 * HOUR // 1000))
+    assert nginx._unread(["/etc/site"]) == ["/etc/site"]

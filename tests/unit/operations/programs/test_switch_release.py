@@ -65,6 +65,14 @@ def test_a_line_of_the_log_says_when_who_and_which_revision(host: StubHost) -> N
     assert seconds.isdecimal()
 
 
+def test_a_line_of_the_log_has_the_reason_of_a_failure(host: StubHost) -> None:
+    host.stub("curl", "printf 503")
+    host.run("restart")
+    *_, version, _, outcome, seconds, reason = (host.state / "revisions.log").read_text().splitlines()[-1].split("\t")
+    assert (version, outcome, seconds.isdecimal()) == ("0.1.0", "failed", True)
+    assert reason.startswith("/health answered 503")
+
+
 def test_the_first_release(host: StubHost) -> None:
     host.link(None)
     assert "release 0.2.0: done" in host.run("release", "0.2.0", BEFORE="-")
@@ -246,6 +254,7 @@ def test_a_restart_that_systemd_refuses(host: StubHost) -> None:
 def test_a_restart_before_the_first_release(host: StubHost) -> None:
     host.link(None)
     assert "there is no release yet: make release" in host.run("restart")
+    assert host.log == []
     assert host.called("restart") == 0
 
 
@@ -299,25 +308,6 @@ def test_another_release_runs_than_the_plan_says(
 @pytest.mark.parametrize("arguments", [[], ["reboot"]])
 def test_misuse_is_told(host: StubHost, arguments: list[str]) -> None:
     assert host.run(*arguments).startswith("usage: switch release VERSION")
-    assert host.log == []
-
-
-def test_after_a_restart_by_apply_the_answer_is_waited_for(host: StubHost) -> None:
-    host.stub("curl", '[ "$(grep -c ^curl "$HOST/calls")" -gt 4 ] && printf 200 || printf 502\n')
-    process = host.start("answers")
-    assert (process.wait(20), host.called("systemctl restart"), host.is_busy) == (0, 0, False)
-
-
-@pytest.mark.parametrize("wrong", ["health answers 500"])
-def test_a_release_that_does_not_answer_after_it_gets_its_words_shown(
-    stub_host: Callable[..., StubHost], wrong: str
-) -> None:
-    host = bad(stub_host(), wrong)
-    words = host.run("answers")
-    assert f"FAILED: {BAD[wrong][1]}" in words
-    assert "a line of the journal" in words
-    assert host.called("systemctl restart") == 0
-    assert host.current == "0.1.0"
     assert host.log == []
 
 

@@ -1,0 +1,154 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154  # names of switch.sh and its settings
+# The stand-in: a second process of a release beside the application's unit. It proves the release before a visitor meets it, and
+# serves while the unit restarts. A part of switch.sh.
+#
+#   stands_in           whether this action has a stand-in: the strategy, and an application that serves until now
+#   switch_over VERSION  puts the release into service by a stand-in
+#   end_standin         ends the stand-in and lets nginx pass to the unit: whatever of both is there
+#
+# nginx passes a request to the stand-in when the unit's port refuses the connection (templates/site.j2). The kernel refuses it, for
+# nginx alone, from before the unit ends until it is well again: so no request reaches an application that ends, and none is cut
+# off. Both tables and the stand-in's unit are gone after a boot.
+
+stands_in() { [ "$strategy" = stand_in ] && [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != 0 ]; }
+
+switch_over() {
+    local reason
+    begin_standin "$1"
+    turn_nginx_away
+    note away yes
+    # nginx asks the stand-in now. If it does not, such as with a site of before, nobody has missed anything yet.
+    ask_page
+    [ "$verdict" = well ] || undecided "$(answered) while the stand-in serves: make apply ENV=$environment, so that nginx knows it"
+    let_end "$port" "$unit"
+    [ "$(current)" = "$1" ] || link "$1"
+    say "The stand-in serves; restarting $unit"
+    restart
+    [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
+    if ! reason=$(at "$unit" "$port" healthy "$1"); then
+        note reason "$reason"
+        at "$unit" "$port" last_words
+        fail "$reason"
+    fi
+    let_nginx_in
+    note away ''
+    require_listens_well
+    say_origins
+    say "$1 runs and answers."
+}
+
+# Starts the stand-in with a release and judges it as a release is judged. If it is not well, nobody has met it.
+begin_standin() {
+    local reason listening=0
+    has_room_in_run || undecided "/run has no room to start a process. Make room there"
+    end_standin
+    note standin "$1"
+    say "Starting a stand-in with $1"
+    start_standin "$1" || undecided "the stand-in could not be started, for the reason above"
+    say "Waiting for the stand-in to answer at port $standin_port"
+    if ! reason=$(at "$standin_unit" "$standin_port" healthy "$1"); then
+        reason+=$(advice_on_port)
+        note reason "$reason"
+        at "$standin_unit" "$standin_port" last_words
+        fail "$reason. No visitor met it"
+    fi
+    reason=$(at "$standin_unit" "$standin_port" listens_well) || listening=$?
+    # A restart and a rollback run what ran before; the unit's listeners are named after them.
+    case $listening:$(noted action) in
+        1:release) fail "$reason. No visitor met it" ;;
+        2:release) undecided "$reason" ;;
+    esac
+}
+
+# In the sandbox of the unit, with its settings and variables. Not from a file: nothing is left that could start at boot.
+start_standin() {
+    local release=$releases/$1 settings=() variables=("${as_standin[@]}") revision command
+    unit_settings "$unit_path" || { say "$unit_path names no user to run as: apply first" && return 1; }
+    revision=$(revision_of "$1" || true)
+    # The file that the unit has them from is about the release that runs.
+    if is_revision "$revision"; then
+        variables+=(APP_REVISION="$revision" RELEASE_REVISION="$revision")
+    else
+        variables=(/usr/bin/env -u APP_REVISION -u RELEASE_REVISION "${variables[@]}")
+    fi
+    # Distillery's script has the node's name from vm.args. Of two names the VM takes the first.
+    [ "$start" = start ] || variables+=(ERL_AFLAGS="-name $standin_node")
+    note standin_started "$(date +%s)"
+    # systemd reads $$ as $, and $NAME as a variable (systemd.service(5)).
+    command=("${variables[@]}" "$release/$script" "$start")
+    systemd-run --quiet --collect --unit="$standin_unit" --slice="$slice" --service-type=exec \
+        --description="Stand-in of $unit" --property="WorkingDirectory=$release" --property=KillMode=mixed \
+        --property="TimeoutStopSec=$drain_time" "${settings[@]}" -- "${command[@]//\$/\$\$}"
+}
+
+# By env: the unit's files of variables would overrule variables that systemd-run is given. /dev/shm is the process's own.
+as_standin=("${alone[@]}" PORT="$standin_port" RELEASE_NODE="$standin_node" NAME="$standin_node" NAME_TYPE=-name
+    ERL_CRASH_DUMP_SECONDS=0)
+[ -z "$appsignal" ] || as_standin+=(APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm)
+
+# Advice for an application that has its port from elsewhere than its variables.
+advice_on_port() {
+    local addresses
+    addresses=$(judged=$standin_unit listeners | joined) || return 0
+    [[ " $addresses " != *":$standin_port "* ]] || return 0
+    [ -n "$addresses" ] || standin_said eaddrinuse || return 0
+    say ". It does not listen at the port in its variable PORT, which a stand-in must do${addresses:+, but on $addresses}. Otherwise" \
+        "set release_strategy = \"restart\""
+}
+
+standin_said() {
+    journalctl --quiet --unit "$standin_unit" --since "@$(noted standin_started)" --lines 1000 --output cat | grep -qF "$1"
+}
+
+# --- Who gets the requests -------------------------------------------------------------------------------------------
+
+turn_nginx_away() {
+    say "nginx passes requests to the stand-in"
+    nft --file - <<< "table inet $standin_table { }
+        delete table inet $standin_table
+        table inet $standin_table {
+            chain output {
+                type filter hook output priority filter + 10; policy accept;
+                oif \"lo\" tcp dport $port tcp flags & (syn | ack) == syn meta skuid != { \"root\", \"$user\" } reject with tcp reset
+            }
+        }" || undecided "the kernel does not take the table $standin_table, for the reason above"
+}
+
+let_nginx_in() {
+    nft --file - <<< "table inet $standin_table { }
+        delete table inet $standin_table" || say "The table $standin_table could not be removed, for the reason above"
+}
+
+# Waits until the requests at port $1 have their answers, for drain_time at most. Websockets do not end: they come from another
+# address (templates/site.j2), and get their end from the application.
+let_end() {
+    local deadline
+    # A connection that was made just now is accepted by then.
+    sleep 0.2
+    read_uptime
+    deadline=$((uptime + drain_time))
+    while requests_at "$1"; do
+        read_uptime
+        ((uptime < deadline)) || { say "Requests to $2 still go on after $drain_time seconds" && return; }
+        sleep 0.1
+    done
+}
+
+# A connection that is still to be accepted counts: its first packet may have been dropped, and is sent again after a second.
+requests_at() {
+    ss --no-header --tcp --numeric state established state syn-sent "dst 127.0.0.1:$1 and not src 127.0.0.2" 2> /dev/null | grep -q .
+}
+
+# --- The end ---------------------------------------------------------------------------------------------------------
+
+end_standin() {
+    # Where this action has been cut off, nginx still waits for the unit. One that is not well has no better time to come.
+    [ -z "$(noted away)" ] || [ -n "${cut_off:-}" ] || at "$unit" "$port" answers "$(property MainPID)" > /dev/null || true
+    let_nginx_in
+    note away '' || true
+    at_work "$standin_unit" || return 0
+    let_end "$standin_port" "the stand-in"
+    timeout "$((drain_time + 10))" systemctl stop "$standin_unit" ||
+        systemctl kill --signal SIGKILL "$standin_unit" || true
+}

@@ -1,0 +1,305 @@
+"""switch.sh with a stand-in: who serves at each step, and what becomes of it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.unit.operations.programs.interruption import interrupt_there, stand_still
+from tests.unit.operations.programs.stubs import StubHost
+
+# The unit runs, and the stand-in from its start to its stop. Each has a process and a control group.
+SYSTEMCTL = """\
+standin() { [ -e "$HOST/standin" ]; }
+case "$*" in
+    *MainPID*standin*) standin && echo 9 || echo 0 ;;
+    *MainPID*) [ -s "$HOST/pid" ] && read -r pid < "$HOST/pid"; echo "${pid:-7}" ;;
+    *ControlGroup*standin*) ! standin || echo /system.slice/billing_stage-standin.service ;;
+    *ControlGroup*) echo /system.slice/billing_stage.service ;;
+    *ActiveState*standin*) standin && echo active || echo inactive ;;
+    *ActiveState*billing_stage.service) read -r state < "$HOST/state_of_unit"; echo "$state" ;;
+    "stop billing_stage-standin.service") rm -f "$HOST/standin" ;;
+    "restart billing_stage.service") readlink "$HOST/root/billing" >> "$HOST/restarted" ;;
+esac
+"""
+# nginx is told apart from the application by its port.
+CURL = """\
+case "$*" in
+    *127.0.0.1:20703/*) cat "$HOST/standin_answers" ;;
+    *127.0.0.1:4001/*) cat "$HOST/unit_answers" ;;
+    *) cat "$HOST/nginx_answers" ;;
+esac
+"""
+SS = """\
+case "$*" in
+    *established*) [ ! -s "$HOST/requests" ] || { head -n 1 "$HOST/requests"; sed -i 1d "$HOST/requests"; } ;;
+    *) cat "$HOST/sockets" ;;
+esac
+"""
+
+# Of the tables that it is given, the last one is in force.
+NFT = """\
+case "$*" in
+    "--file -") cat > "$HOST/table" ;;
+    *"{ "*) grep -qxF "$6" "$HOST/closed" ;;
+    *) cat "$HOST/chain" ;;
+esac
+"""
+# A release without migrations.
+LISTS = 'case "$*" in *LIST*) echo migrations: ;; esac\n'
+
+Make = Callable[..., StubHost]
+
+STARTS = "systemd-run --quiet --collect --unit=billing_stage-standin.service"
+STOPS = "systemctl stop billing_stage-standin.service"
+RESTARTS = "systemctl restart billing_stage.service"
+
+
+@pytest.fixture
+def serving(stub_host: Make) -> StubHost:
+    """A host whose environment has a stand-in, and on which all is well."""
+    return with_standin(stub_host)
+
+
+def with_standin(stub_host: Make, **settings: object) -> StubHost:
+    """The same, with these settings."""
+    host = stub_host(release_strategy="stand_in", **settings)
+    host.stub("systemctl", SYSTEMCTL)
+    host.stub("curl", CURL)
+    host.stub("ss", SS)
+    host.stub("nft", NFT)
+    release = (host.bin / "systemd-run").read_text()
+    body = release[release.index("case") :]
+    host.stub("systemd-run", f'case "$*" in *--unit=billing_stage-standin*) : > "$HOST/standin"; exit ;; esac\n{body}')
+    for name in ("standin_answers", "unit_answers", "nginx_answers"):
+        answer(host, name, "200")
+    (host.path / "state_of_unit").write_text("active\n")
+    line = "LISTEN 0 128 127.0.0.1:{port} *:* ino:1 sk:1 cgroup:/system.slice/{unit}\n"
+    sockets = [(4001, "billing_stage.service"), (20703, "billing_stage-standin.service")]
+    (host.path / "sockets").write_text("".join(line.format(port=port, unit=unit) for port, unit in sockets))
+    return host
+
+
+def answer(host: StubHost, name: str, status: str) -> None:
+    """What one of standin_answers, unit_answers and nginx_answers is."""
+    (host.path / name).write_text(status)
+
+
+def is_turned_away(host: StubHost) -> bool:
+    """Whether the kernel refuses nginx's connections to the unit."""
+    return "reject with tcp reset" in (host.path / "table").read_text()
+
+
+def restarted_with(host: StubHost) -> list[str]:
+    """The version that was linked at each restart of the unit."""
+    path = host.path / "restarted"
+    return [line.removeprefix("releases/") for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def test_a_release_goes_to_the_unit_while_the_stand_in_serves(serving: StubHost) -> None:
+    words = serving.run("release", "0.2.0", REVISION="6bfed7e")
+    assert words.splitlines()[-1] == "release 0.2.0: done"
+    assert (serving.current, serving.log, serving.is_busy) == ("0.2.0", ["release 0.2.0 good"], False)
+    calls = [call for call in serving.calls if not call.startswith(("date", "cat", "awk", "sed"))]
+    started = next(place for place, call in enumerate(calls) if call.startswith(STARTS))
+    asked = next(place for place, call in enumerate(calls) if "127.0.0.1:20703/health" in call)
+    turned = next(place for place, call in enumerate(calls) if call.startswith("nft --file") and place > asked)
+    restarted = calls.index(RESTARTS)
+    well = next(place for place, call in enumerate(calls) if "127.0.0.1:4001/health" in call)
+    let_in = next(place for place, call in enumerate(calls) if call.startswith("nft --file") and place > well)
+    stopped = calls.index(STOPS)
+    assert [started, asked, turned, restarted, well, let_in, stopped] == sorted(
+        [started, asked, turned, restarted, well, let_in, stopped]
+    )
+    assert restarted_with(serving) == ["0.2.0"]
+
+
+def test_the_stand_in_runs_the_new_release_in_the_sandbox_with_names_of_its_own(serving: StubHost) -> None:
+    serving.run("release", "0.2.0", REVISION="6bfed7e")
+    [call] = [call.split() for call in serving.calls if call.startswith(STARTS)]
+    assert {
+        "--slice=system-billing_stage.slice",
+        "--property=User=billing",
+        "--property=MemoryMax=1M",
+        "--property=KillMode=mixed",
+        "--property=TimeoutStopSec=30",
+        "PORT=20703",
+        "RELEASE_NODE=billing_stage-standin@127.0.0.1",
+        "RELEASE_TMP=/dev/shm/release",
+        "APP_REVISION=6bfed7e",
+        f"{serving.root}/releases/0.2.0/bin/billing",
+    } < set(call)
+    assert not [word for word in call if word.startswith(("ERL_AFLAGS", "APPSIGNAL"))]
+    assert call[-1] == "start"
+
+
+def test_a_stand_in_without_a_known_revision_has_none(serving: StubHost) -> None:
+    """Not that of the release which runs."""
+    serving.run("release", "0.2.0")
+    [call] = [call for call in serving.calls if call.startswith(STARTS)]
+    assert " -- /usr/bin/env -u APP_REVISION -u RELEASE_REVISION " in call
+    assert "APP_REVISION=" not in call
+
+
+def test_a_stand_in_of_distillery_has_a_name_of_its_own(stub_host: Make) -> None:
+    host = with_standin(stub_host, release_tool="distillery", appsignal=True)
+    assert host.run("restart").splitlines()[-1] == "restart 0.1.0: done"
+    [call] = [call for call in host.calls if call.startswith(STARTS)]
+    assert "ERL_AFLAGS=-name billing_stage-standin@127.0.0.1" in call
+    assert "NAME=billing_stage-standin@127.0.0.1 NAME_TYPE=-name" in call
+    assert "APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm" in call
+    assert call.endswith(" foreground")
+
+
+@pytest.mark.parametrize(("action", "version"), [(["rollback", "0.2.0"], "0.2.0"), (["restart"], "0.1.0")])
+def test_other_actions_have_one_too(serving: StubHost, action: list[str], version: str) -> None:
+    assert serving.run(*action).splitlines()[-1] == f"{action[0]} {version}: done"
+    assert serving.called(STARTS) == 1
+    assert restarted_with(serving) == [version]
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed", "activating"])
+def test_nobody_stands_in_for_an_application_that_does_not_serve(serving: StubHost, state: str) -> None:
+    (serving.path / "state_of_unit").write_text(f"{state}\n")
+    assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    assert (serving.called(STARTS), restarted_with(serving)) == (0, ["0.2.0"])
+
+
+# By what is wrong: answer of the stand-in's page, further stubs, and words of the reason.
+BAD: dict[str, tuple[str, dict[str, str], str]] = {
+    "does not start": (
+        "",
+        {"systemd-run": 'case "$*" in *--unit=billing_stage-standin*) exit 1 ;; esac\n' + LISTS},
+        "the stand-in could not be started, for the reason above",
+    ),
+    "ends": (
+        "",
+        {"systemctl": 'case "$*" in *MainPID*standin*) echo 0; exit ;; esac\n' + SYSTEMCTL},
+        "billing_stage-standin.service ended by itself. No visitor met it",
+    ),
+    "health answers 500": ("500", {}, "/health answered 500 at port 20703, still after 0 seconds. No visitor met it"),
+    "health does not answer": (
+        "",
+        {},
+        "/health answered nothing at port 20703, still after 0 seconds. No visitor met it",
+    ),
+    "another version": ("200", {"node": "echo 0.9.9\n"}, "version 0.9.9 runs, not 0.2.0"),
+}
+
+
+@pytest.mark.parametrize("wrong", BAD)
+def test_a_bad_release_costs_nobody_anything(serving: StubHost, wrong: str) -> None:
+    status, stubs, reason = BAD[wrong]
+    serving.set("health_timeout", 0)
+    answer(serving, "standin_answers", status)
+    for name, body in stubs.items():
+        serving.stub(name, body)
+    words = serving.run("release", "0.2.0")
+    assert f"release 0.2.0: FAILED: {reason}" in words.splitlines()[-1]
+    assert (serving.current, restarted_with(serving), serving.is_busy) == ("0.1.0", [], False)
+    assert not (serving.path / "standin").exists()
+    assert not is_turned_away(serving)
+
+
+def test_an_application_with_a_port_of_its_own_is_told_so(serving: StubHost) -> None:
+    serving.set("health_timeout", 0)
+    answer(serving, "standin_answers", "")
+    (serving.path / "sockets").write_text(
+        "LISTEN 0 128 127.0.0.1:4555 *:* ino:1 sk:1 cgroup:/system.slice/billing_stage-standin.service\n"
+    )
+    words = serving.run("release", "0.2.0")
+    assert (
+        "It does not listen at the port in its variable PORT, which a stand-in must do, but on 127.0.0.1:4555" in words
+    )
+    assert 'set release_strategy = "restart"' in words
+
+
+def test_a_stand_in_that_the_network_reaches_ends_a_release(serving: StubHost) -> None:
+    sockets = serving.path / "sockets"
+    sockets.write_text(
+        sockets.read_text()
+        + "LISTEN 0 128 0.0.0.0:9999 *:* ino:1 sk:1 cgroup:/system.slice/billing_stage-standin.service\n"
+    )
+    serving.close(4001, 20703)
+    assert "the network reaches the application past nginx" in serving.run("release", "0.2.0").splitlines()[-1]
+    assert (serving.current, restarted_with(serving), serving.log) == ("0.1.0", [], ["release 0.2.0 failed"])
+
+
+def test_an_nginx_that_does_not_know_the_stand_in_says_nothing_of_the_version(serving: StubHost) -> None:
+    answer(serving, "nginx_answers", "502")
+    words = serving.run("release", "0.2.0").splitlines()[-1]
+    assert "/health answered 502 through nginx while the stand-in serves: make apply ENV=stage" in words
+    assert (serving.current, restarted_with(serving), serving.log) == ("0.1.0", [], ["release 0.2.0 ended"])
+
+
+def test_a_unit_that_is_not_well_goes_back_while_the_stand_in_serves(serving: StubHost) -> None:
+    serving.set("health_timeout", 0)
+    # Until the unit runs 0.1.0 again.
+    serving.stub(
+        "curl",
+        'case "$*" in *:4001/*) [ "$(tail -n 1 "$HOST/restarted")" = releases/0.1.0 ] || { printf 500; exit; } ;; esac\n'
+        + CURL,
+    )
+    words = serving.run("release", "0.2.0")
+    assert "FAILED: /health answered 500 at port 4001, still after 0 seconds" in words.splitlines()[-1]
+    assert "0.1.0 runs and answers again." in words
+    assert (serving.current, restarted_with(serving)) == ("0.1.0", ["0.2.0", "0.1.0"])
+    assert serving.order(RESTARTS, STOPS) == sorted(serving.order(RESTARTS, STOPS))
+    assert not (serving.path / "standin").exists()
+
+
+def test_requests_in_flight_are_waited_for(serving: StubHost) -> None:
+    (serving.path / "requests").write_text("one\ntwo\nthree\n")
+    assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    assert serving.called("sleep 0.1") == 3
+    asked = [place for place, call in enumerate(serving.calls) if "established" in call]
+    assert len([place for place in asked if place < serving.calls.index(RESTARTS)]) == 4
+
+
+def test_requests_that_do_not_end_are_waited_for_until_the_time_is_over(stub_host: Make) -> None:
+    host = with_standin(stub_host, drain_time=1)
+    host.stub("ss", 'case "$*" in *established*) echo one ;; *) cat "$HOST/sockets" ;; esac\n')
+    host.stub("sleep", "exec /bin/sleep 0.2\n")
+    words = host.run("release", "0.2.0")
+    assert "Requests to billing_stage.service still go on after 1 seconds" in words
+    assert words.splitlines()[-1] == "release 0.2.0: done"
+
+
+# Steps, by the stub that stands still there.
+STEPS = {
+    "start of the stand-in": ("systemd-run", "*--unit=billing_stage-standin*"),
+    "the stand-in is asked": ("curl", "*:20703/*"),
+    "its node is asked": ("node", "*"),
+    "nginx is turned away": ("ss", "*established*"),
+    "the link": ("mv", '*" billing"'),
+    "the unit restarts": ("systemctl", '"restart billing_stage.service"'),
+    "the unit is asked": ("curl", "*:4001/*"),
+}
+WAYS = {
+    "killed": lambda host: host.end(SERVICE_RESULT="signal", EXIT_STATUS="KILL"),
+    "at boot": lambda host: host.resume(),
+    "by the next action": lambda host: host.run("restart"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("step", STEPS)
+def test_one_that_is_cut_off_leaves_the_release_before_and_no_stand_in(serving: StubHost, step: str, way: str) -> None:
+    stand_still(serving, *STEPS[step])
+    interrupt_there(serving, "release", "0.2.0")
+    if way == "at boot":
+        (serving.path / "standin").unlink(missing_ok=True)
+    words = WAYS[way](serving)
+    assert "release 0.2.0: FAILED: it was ended from outside" in words
+    assert (serving.current, serving.log[0], serving.is_busy) == ("0.1.0", "release 0.2.0 ended", False)
+    assert not (serving.path / "standin").exists()
+    assert not is_turned_away(serving)
+    if way == "by the next action":
+        assert words.splitlines()[-1] == "restart 0.1.0: done"
+
+
+def test_one_that_is_cut_off_after_all_is_well_stands(serving: StubHost) -> None:
+    assert serving.start("release", "0.2.0").wait(30) == 0
+    assert (serving.path / "standin").exists()
+    assert "release 0.2.0: done" in serving.run("restart")
+    assert serving.log == ["release 0.2.0 good", "restart 0.2.0 good"]
+    assert not (serving.path / "standin").exists()
