@@ -61,7 +61,14 @@ def build(
     chosen = {"BUILD": environment, "REF": ref} | {name: "1" for name, value in flags.items() if value}
     with on_interruption(HALF_BUILT):
         host = build_host(environment)
-    Deployment("deploys/build.py", HALF_BUILT, [host], settings | chosen).carry_out()
+    Deployment(
+        "deploys/build.py",
+        HALF_BUILT,
+        [host],
+        settings | chosen,
+        done=f"Built for {environment}",
+        comes_next=f"make release ENV={environment} releases it.",
+    ).carry_out()
 
 
 def build_host(environment: str) -> str:

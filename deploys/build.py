@@ -30,7 +30,7 @@ at_home = machine_of(target) == machine_of(host)
 revision = source.take(
     environment.repository,
     environment.environment,
-    option("REF") or "main",
+    option("REF") or source.MAIN.rpartition("/")[2],
     uncommitted=option("UNCOMMITTED") == "1",
 )
 distribution = entry.distribution()

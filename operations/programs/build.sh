@@ -25,7 +25,7 @@ project=$scratch/project
 # A directory in memory, for the time of the build alone: what is in the log may be secret.
 private=${RUNTIME_DIRECTORY:-$scratch}
 log=$private/log
-export LANG=C.UTF-8 HOME=$scratch
+export HOME=$scratch
 export PATH=$toolchain_path/usr/local/bin:/usr/bin:/bin
 export MIX_ENV=$mix_env
 [ -z "$deployment_config" ] || export DEPLOYMENT_CONFIG=$deployment_config

@@ -14,7 +14,7 @@ read_uptime
 began=$uptime
 scratch=$PWD
 root=$scratch/root
-export LC_ALL=C.UTF-8 HOME=$scratch
+export HOME=$scratch
 
 say() {
     read_uptime

@@ -9,7 +9,8 @@
 # $7: branch, $8: seconds that a build may take, $9: directory of the store, $10: application, $11: distribution, $12: built_for,
 # $13: recipe, $14: directory of releases, $15: archive of the sources, $16: program that unpacks them, $17: directory of the
 # application in the sources, $18: "all" shows the whole output, $19: seconds between two lines about a step that goes on, 0 for
-# none, $20: names of the build's secrets, with spaces between, $21 and so on: options of systemd-run
+# none, $20: names of the build's secrets, with spaces between, $21: git's name of the branch, empty for a revision, $22: port of
+# PostgreSQL, $23 and so on: options of systemd-run
 #
 # Standard input: a line with SHA-256 and number of bytes of the variables, and of the deploy key; then both, the variables in the
 # syntax of systemd. They become files in memory that have no name, and that systemd reads when it starts the unit. So they end
@@ -21,12 +22,14 @@ set -eu
 . ./durable.sh
 . ./clear_store.sh
 . ./newest.sh
+. ./branch_scratch.sh
+. ./build_firewall.sh
 unit=$1 program=$2 user=$3 group=$4 builds=$5 revision=$6 branch=$7 patience=$8 store=$9
 shift 9
 app=$1 distribution=$2 built_for=$3 recipe=$4 releases=$5 archive=$6 unpack=$7 directory=$8 output=$9
 shift 9
-pause=$1 secrets=$2
-shift 2
+pause=$1 secrets=$2 ref=$3 database_port=$4
+shift 4
 properties=("$@") current='' entered=0 told=0 part=''
 # MiB of a tarball.
 largest=4096
@@ -127,6 +130,8 @@ build() {
     otp_releases "$program" "$user" "$builds/otp" 7>&- 8>&-
     groups+=("${otp_releases[@]}")
     systemctl reset-failed "$unit" 2> /dev/null || true
+    trap 'rm -f "$archive" "$part"; allow_database "$user"' EXIT
+    refuse_database "$user" "$database_port"
     systemd-run --quiet --unit="$unit" --service-type=exec --uid="$user" --gid="$user" "${groups[@]}" \
         --property=UMask=0077 --property=SyslogIdentifier="${unit%.service}" \
         --property=LogExtraFields="$run" \
@@ -151,7 +156,7 @@ store() {
         exit 1
     fi
     printf '%s\n' "revision=$revision" "branch=$branch" "distribution=$distribution" "built_for=$built_for" \
-        "recipe=$recipe" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
+        "recipe=$recipe" "ref=${ref:-anew}" "built=$(date -u +%Y-%m-%dT%H:%M:%SZ)" > "$tarball.build"
     as_user grep -sx "secrets=built in" "$builds/scratch/notes" >> "$tarball.build" || true
     echo "$(sha256sum < "$part" | cut -d ' ' -f 1)  ${tarball##*/}" > "$tarball.sha256"
     sync "$tarball.build" "$tarball.sha256"
@@ -162,15 +167,14 @@ store() {
 
 receive_secrets
 install -d -o root -g "$user" -m 750 "$builds"
-# Builds ran as another user once. The directory around it is root's, and chown follows no link in it.
-[ ! -d "$builds/scratch" ] || [ "$(stat -c %U "$builds/scratch")" = "$user" ] || chown -hR "$user:$user" "$builds/scratch"
-install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 # Keeps two builds of one environment apart.
 exec 9> "$builds/lock"
 flock -n 9 || {
     echo "a build of this environment is at work: wait for it to end" >&2
     exit 1
 }
+bring_scratch "$builds" "$ref"
+install -d -o "$user" -g "$user" -m 700 "$builds/scratch"
 as_user sh -c "$unpack" unpack_sources.sh "$builds/scratch" "$directory" < "$archive"
 build
 # shellcheck disable=SC2154

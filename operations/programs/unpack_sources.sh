@@ -8,7 +8,6 @@
 #
 # $1: directory of the sources and of the build, $2: directory of the application in the sources; standard input: the archive
 set -eu
-export LC_ALL=C
 umask 077
 directory=$2
 cd "$1"

@@ -40,6 +40,7 @@ class Artifact(NamedTuple):
     + built_for: marks of an environment in it (`Environment.built_for`), or "-"
     + recipe: SHA-256 of the program that built it, or "-"
     + secrets: "built in" if it holds secrets of its environment, or "-"
+    + ref: git's name of the branch whose builds left their compiled code to it, "anew" if it began with nothing, or "-"
     """
 
     version: str
@@ -50,6 +51,7 @@ class Artifact(NamedTuple):
     built_for: str = "-"
     recipe: str = "-"
     secrets: str = "-"
+    ref: str = "-"
 
     def path(self, environment: Environment) -> str:
         """Its path in the store."""

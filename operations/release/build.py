@@ -22,7 +22,7 @@ from operations.host.report import announce
 from operations.release import artifacts, history, pin, tarball, toolchain
 from operations.release.artifacts import UPLOADS, Artifact, in_store
 from operations.release.build_access import Access
-from operations.release.source import RECIPE, Source
+from operations.release.source import MAIN, RECIPE, Source
 
 # The last line of a build.
 _BUILT = re.compile(r"^Built (\S+)$", re.MULTILINE)
@@ -40,6 +40,9 @@ class Result:
 
 # Programs that decide about a build's content.
 _BUILDING = ("build.sh", "read_project.exs", "find_secrets.exs", "unpack_sources.sh")
+
+# Note of a build that began with nothing (run_build.sh).
+ANEW = "anew"
 
 # Seconds: a first build compiles all dependencies.
 PATIENCE = 3600
@@ -132,7 +135,9 @@ def send_sources(environment: Environment, source: Source) -> str:
 def find_known(environment: Environment, source: Source, store: str, distribution: str) -> Artifact | None:
     """A tarball of the same revision and recipe, which makes a build unnecessary; None without one.
 
-    A tarball with secrets in it, as Distillery's, never counts: they may have changed, or be another environment's.
+    A tarball with secrets in it, as Distillery's, never counts: they may have changed, or be another environment's. Nor does
+    one of another branch, the main branch aside: who may have a branch built chooses what the builds of that branch leave to
+    the next.
 
     + environment: environment of the build
     + source: sources of the revision
@@ -142,8 +147,9 @@ def find_known(environment: Environment, source: Source, store: str, distributio
     if not environment.secrets_read_at_start:
         return None
     facts = (source.revision, distribution, environment.built_for, recipe(environment))
+    trusted = {source.ref, ANEW, MAIN}
     for artifact in in_store(environment, store):
-        if artifact == Artifact(artifact.version, artifact.sha256, artifact.size, *facts):
+        if artifact[3:7] == facts and artifact.secrets == "-" and artifact.ref in trusted:
             return artifact
     return None
 
@@ -263,7 +269,8 @@ def run(
         environment.build_path, source.revision, source.branch, str(PATIENCE), store, environment.app, distribution,
         environment.built_for, recipe(environment), environment.releases_path, arrived, program.text("unpack_sources.sh"),
         environment.build_directory or ".", "all" if verbose else "steps", str(PAUSE if progress.is_seen() else 0),
-        " ".join(dict.fromkeys(environment.build_secrets)), *limits(environment), *sandbox(environment),
+        " ".join(dict.fromkeys(environment.build_secrets)), source.ref, str(environment.database_port),
+        *limits(environment), *sandbox(environment),
     ]  # fmt: skip
     yield FunctionCommand(_start_and_follow, [environment, store, arguments, result, access], {})
 

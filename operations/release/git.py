@@ -40,6 +40,8 @@ def run(
     + stdin: standard input
     """
     place = ["-C", str(at)] if at else []
+    if not shutil.which("git"):
+        raise SourceError("git is missing on this computer: install it. Nothing was changed.")
     return subprocess.run(
         ["git", *place, *arguments],
         env=_environment(settings or {}),

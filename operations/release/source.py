@@ -32,17 +32,23 @@ _MODULES = (
 RECIPE = hashlib.sha256(b"\0".join(module.read_bytes() for module in _MODULES)).hexdigest()[:12]
 
 
+# git's name of the branch that is built when none is named.
+MAIN = "refs/heads/main"
+
+
 class Source(NamedTuple):
     """One revision.
 
     + archive: .tar.gz with its files
     + revision: 40 hexadecimal digits
     + branch: the given branch or tag, in the characters of a version; empty if the revision itself was given
+    + ref: git's name of the branch or tag, such as refs/heads/main; empty if the revision itself was given
     """
 
     archive: Path
     revision: str
     branch: str
+    ref: str
 
 
 def take(repository: str | None, environment: str, ref: str, *, uncommitted: bool) -> Source:
@@ -66,12 +72,13 @@ def take(repository: str | None, environment: str, ref: str, *, uncommitted: boo
         _refuse_uncommitted(directory)
     with _alone():
         git_directory = _git_directory(directory) if directory else _fetched(repository)
-        revision = _resolved(git_directory, ref, repository)
+        revision, full = _resolved(git_directory, ref, repository)
         archive = RELEASES / f"source-{revision}-{RECIPE}.tar.gz"
         if not archive.exists():
             _make(archive, git_directory, revision, _remote(directory, git_directory) if directory else repository)
         _remove_others(archive)
-    return Source(archive, revision, "" if revision.startswith(ref) else re.sub(r"[^0-9A-Za-z.-]", "-", ref))
+    branch = "" if revision.startswith(ref) else re.sub(r"[^0-9A-Za-z.-]", "-", ref)
+    return Source(archive, revision, branch, full)
 
 
 @contextmanager
@@ -152,8 +159,11 @@ def _fetched(repository: str) -> Path:
     return copy
 
 
-def _resolved(git_directory: Path, ref: str, repository: str) -> str:
-    """The revision of a branch, tag or revision. git itself would take a tag before a branch of the same name."""
+def _resolved(git_directory: Path, ref: str, repository: str) -> tuple[str, str]:
+    """The revision of a branch, tag or revision, and git's whole name of the branch or tag, empty for a revision.
+
+    git itself would take a tag before a branch of the same name.
+    """
     name, steps = re.fullmatch(r"([^~^]*)(.*)", ref, re.DOTALL).groups()  # type: ignore[union-attr]
     found = {
         kind: run.stdout.strip()
@@ -167,4 +177,5 @@ def _resolved(git_directory: Path, ref: str, repository: str) -> str:
     branch, tag = found.get("refs/heads/"), found.get("refs/tags/")
     if branch and tag and branch != tag:
         logger.warning("%s is a branch and a tag: the branch counts; REF=tags/%s names the tag", name, name)
-    return next(iter(found.values()))
+    kind, revision = next(iter(found.items()))
+    return revision, kind and kind + name

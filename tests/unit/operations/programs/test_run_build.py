@@ -73,6 +73,8 @@ class Host:
         sandbox.stub("setpriv", 'shift 5\nexec "$@"')
         sandbox.stub("install", INSTALL)
         sandbox.stub("getent", "exit 2")
+        sandbox.stub("id", "echo 998")
+        sandbox.stub("nft", 'echo "$*" >> firewall\n[ "$1" = delete ] || cat >> firewall')
         sandbox.places["/run/build."] = self.directory / "private."
         path = self.directory / "build-stage.pl"
         path.write_text(program.text("build_output.pl"))
@@ -85,13 +87,18 @@ class Host:
         path.chmod(0o755)
 
     def run(
-        self, output: str = "steps", pause: str = "0", secrets: str = "", stdin: str = sent()
+        self,
+        output: str = "steps",
+        pause: str = "0",
+        secrets: str = "",
+        stdin: str = sent(),
+        ref: str = "refs/heads/main",
     ) -> subprocess.CompletedProcess[str]:
         return self.sandbox.run(
             "run_build.sh", "billing-stage-build.service", str(self.directory / "build-stage"), "billing", "secrets",
             str(self.directory / "builds"), "abc", "main", "3600", str(self.store), "billing", "Debian 13",
             "MIX_ENV=prod", "def", str(self.directory / "releases"), str(self.archive), program.text("unpack_sources.sh"),
-            ".", output, pause, secrets, "--property=CPUWeight=20", stdin=stdin,
+            ".", output, pause, secrets, ref, "5432", "--property=CPUWeight=20", stdin=stdin,
         )  # fmt: skip
 
     def asked(self) -> list[str]:
@@ -126,7 +133,14 @@ def test_a_build_is_shown_and_stored(host: Host) -> None:
     digest = hashlib.sha256(b"tarball\n").hexdigest()
     assert (host.store / f"{tarball}.sha256").read_text() == f"{digest}  {tarball}\n"
     *notes, built = (host.store / f"{tarball}.build").read_text().splitlines()
-    assert notes == ["revision=abc", "branch=main", "distribution=Debian 13", "built_for=MIX_ENV=prod", "recipe=def"]
+    assert notes == [
+        "revision=abc",
+        "branch=main",
+        "distribution=Debian 13",
+        "built_for=MIX_ENV=prod",
+        "recipe=def",
+        "ref=refs/heads/main",
+    ]
     assert built.startswith("built=20")
     assert {path.stat().st_mode & 0o777 for path in host.store.iterdir()} == {0o600}
 
@@ -164,6 +178,74 @@ def test_sources_are_gone_afterwards_and_nothing_else_is_left(host: Host) -> Non
     left = {path.name for path in (host.directory / "builds" / "scratch").iterdir()}
     assert left == {"source", "files", "kept", "lost"}
     assert not list(host.directory.glob("tmp.*"))
+
+
+LEAVES = """\
+for name in .mix source/_build; do
+    mkdir -p builds/scratch/$name
+    ls builds/scratch/$name >> found
+    touch "builds/scratch/$name/of $(sed -n 1p next)"
+done
+"""
+
+
+def found(host: Host, ref: str) -> set[str]:
+    """What a build of a branch finds of earlier builds; it leaves its own behind."""
+    (host.directory / "next").write_text(ref.rpartition("/")[2] or "revision")
+    (host.directory / "found").unlink(missing_ok=True)
+    pack(host.archive, "mix.exs")
+    done = host.run(ref=ref)
+    assert done.returncode == 0, done.stderr
+    return set((host.directory / "found").read_text().splitlines())
+
+
+@pytest.fixture
+def leaving(host: Host) -> Host:
+    host.builds_with(BUILDING.replace("#!/bin/sh\n", f"#!/bin/sh\n{LEAVES}"))
+    return host
+
+
+def test_builds_of_a_branch_find_nothing_of_another(leaving: Host) -> None:
+    assert found(leaving, "refs/heads/main") == set()
+    assert found(leaving, "refs/heads/main") == {"of main"}
+    # The names end alike.
+    assert found(leaving, "refs/heads/theirs/main") == set()
+    assert found(leaving, "refs/heads/main") == {"of main"}
+    assert found(leaving, "refs/tags/main") == set()
+    assert found(leaving, "refs/heads/main") == {"of main"}
+
+
+def test_a_build_of_a_revision_finds_nothing_and_leaves_nothing(leaving: Host) -> None:
+    found(leaving, "refs/heads/main")
+    assert found(leaving, "") == found(leaving, "") == set()
+    assert "ref=anew" in next(leaving.store.glob("*.build")).read_text()
+    assert found(leaving, "refs/heads/main") == {"of main"}
+
+
+def test_what_builds_of_three_branches_left_is_kept(leaving: Host) -> None:
+    for ref in ("refs/heads/a", "refs/heads/b", "refs/heads/c"):
+        found(leaving, ref)
+    assert found(leaving, "refs/heads/a") == {"of a"}
+    found(leaving, "refs/heads/d")
+    # Of four, the one that was built first of all.
+    assert found(leaving, "refs/heads/b") == set()
+    assert len(list((leaving.directory / "builds/others").iterdir())) == 2
+
+
+def test_a_scratch_of_an_unknown_branch_does_not_count(leaving: Host) -> None:
+    found(leaving, "refs/heads/main")
+    # As after a power cut between two steps, and on hosts from before branches were kept apart.
+    (leaving.directory / "builds/branch").unlink()
+    assert found(leaving, "refs/heads/main") == set()
+
+
+def test_a_build_reaches_no_database_of_the_machine(host: Host) -> None:
+    host.builds_with(BUILDING.replace("#!/bin/sh\n", "#!/bin/sh\ncp firewall during\n"))
+    assert host.run().returncode == 0
+    during = (host.directory / "during").read_text()
+    assert 'oif "lo" tcp dport 5432 meta skuid "billing" reject with tcp reset' in during
+    assert "\ndelete table inet deploy_build_998\n" in during
+    assert (host.directory / "firewall").read_text() == f"{during}delete table inet deploy_build_998\n"
 
 
 def test_the_unit_runs_as_the_application_user_for_a_limited_time(host: Host) -> None:
