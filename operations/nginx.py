@@ -4,20 +4,21 @@ from collections.abc import Generator, Sequence
 from hashlib import sha256
 
 from pyinfra import host, logger
-from pyinfra.api import FactBase, StringCommand, operation
+from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import File, Link, Sha256File
 from pyinfra.operations import files
 from typing_extensions import override
 
+from operations import nginx_layout
 from operations.host import file, program
 from operations.host.rendering import render
 from operations.host.report import announce, show_diff
 from operations.host.restart import is_planned, touched_if_ahead
-from operations.host.unit_state import FileTimes, HostClock, changed_since, is_running, properties
+from operations.host.unit_state import FileTimes, HostClock, changed_since, is_running, properties, was_set_forward
+from operations.nginx_layout import Layout
+from operations.nginx_loaded import Loaded, NginxConfiguration
 
-AVAILABLE = "/etc/nginx/sites-available"
-ENABLED = "/etc/nginx/sites-enabled"
 DEFAULT_SERVER = "default-server"
 
 SERVER_NAMES_CONF = "/etc/nginx/conf.d/server-names.conf"
@@ -26,6 +27,10 @@ CONF = "/etc/nginx/nginx.conf"
 
 # Seconds for a request's header. nginx takes it from the default server, so it is the same for all sites.
 HEADER_TIMEOUT = 20
+
+# Answers to certificate authorities, below .well-known/acme-challenge. Only root may write there, so that no application can
+# order a certificate.
+CHALLENGES = "/var/www/acme-challenge"
 
 # Touched before each reload. Its time and the start of nginx show which files the running nginx has read.
 LOADED = "/run/nginx.loaded"
@@ -47,7 +52,9 @@ class DefaultServers(FactBase[list[str]]):
 
     @override
     def command(self) -> StringCommand:
-        return program.command("default_servers.sh", f"{ENABLED}/{DEFAULT_SERVER}")
+        return program.command(
+            "default_servers.sh", *[layout.loaded(DEFAULT_SERVER) for layout in nginx_layout.LAYOUTS]
+        )
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -88,6 +95,23 @@ class ReadableLogs(FactBase[list[str]]):
         return output
 
 
+class Reloaded(FactBase[list[int]]):
+    """When nginx last read its configuration, in nanoseconds since 1970 by today's clock; none where nobody can tell."""
+
+    @staticmethod
+    @override
+    def default() -> list[int]:
+        return []
+
+    @override
+    def command(self) -> StringCommand:
+        return program.command("nginx_reloaded.sh")
+
+    @override
+    def process(self, output: list[str]) -> list[int]:
+        return [int(line) for line in output if line.isdigit()]
+
+
 class Limits(FactBase[dict[str, int]]):
     """What nginx.conf says of `connections` of a worker and of its `files`; -1 for files that another file sets."""
 
@@ -118,11 +142,11 @@ def connections(number: int) -> Generator[StringCommand]:
     if limits.get("connections", 0) < number or 0 <= limits.get("files", 0) < files:
         announce(f"Will let each worker of nginx hold {number} connections, in {CONF}, and reload nginx")
         yield program.command("raise_nginx_limits.sh", CONF, str(number), str(files))
-        yield _reload()
+        yield reload()
     elif unread := _unread([CONF]):
         announce(f"Will reload nginx: it has not read {CONF} as it is by then")
         yield from touched_if_ahead(unread)
-        yield _reload()
+        yield reload()
 
 
 @operation()
@@ -139,37 +163,86 @@ def site(
     `nginx -t` first tests a staged copy. If the test fails, the old site stays on disk and in force, and the operation fails
     with nginx's own words. The reload belongs to this operation, so that a plan lists it with its reason.
 
-    + site: name below sites-available
+    + site: its name, from which the paths of its files follow
     + content: the whole file
     + certificates: files outside /etc/nginx that nginx reads for this site
-    + replaces: links in sites-enabled that the same step removes
+    + replaces: sites whose links the same step removes
     + logs: files that nginx writes for this site, which nobody but root, nginx and adm may read
     + after: operations that write the certificates, for the plan
     """
-    path = f"{AVAILABLE}/{site}"
+    layout = nginx_layout.of_host()
+    path, loaded = layout.path(site), layout.loaded(site)
     changed = host.get_fact(Sha256File, path=path) != sha256(content.encode()).hexdigest()
     file = host.get_fact(File, path=path)
     misowned = bool(file and (file["user"], file["group"], file["mode"]) != ("root", "root", 644))
-    link = host.get_fact(Link, path=f"{ENABLED}/{site}")
-    unlinked = not link or link["link_target"] != path
-    replaced = [other for other in replaces if host.get_fact(Link, path=f"{ENABLED}/{other}") is not None]
+    link = None if loaded == path else host.get_fact(Link, path=loaded)
+    unlinked = loaded != path and (not link or link["link_target"] != path)
+    replaced = [*_linked(layout, replaces), *_elsewhere(layout, site)]
     readable = host.get_fact(ReadableLogs, paths=list(logs)) if logs else []
     if changed:
         show_diff(path, content)
     if readable:
-        yield program.command("close_logs.sh", *readable)
+        yield program.command("close_logs.sh", layout.user, *readable)
     if changed or unlinked or replaced or misowned or readable:
         announce(f"Will test site {site} with nginx -t, put it in place, and reload nginx")
-        yield StringCommand(program.command("install_site.sh", site, *replaced), _stdin=content)
-        yield _reload()
+        yield StringCommand(program.command("install_site.sh", path, loaded, *replaced), _stdin=content)
+        yield reload()
         return
-    unread = _unread([path, f"{ENABLED}/{site}", *certificates])
+    unread = _unread([*dict.fromkeys([path, loaded]), *certificates])
     if unread or is_planned(after):
         announce(f"Will reload nginx: it has not read {', '.join(unread or certificates)} as it is by then")
         yield from touched_if_ahead(unread)
-        yield _reload()
+        yield reload()
     else:
         host.noop(f"site {site} is served as it is on disk")
+
+
+class PassedTo(FactBase[list[int]]):
+    """The ports on loopback that a site passes requests to, as its file says, in its order."""
+
+    @staticmethod
+    @override
+    def default() -> list[int]:
+        return []
+
+    @override
+    def command(self, path: str) -> StringCommand:
+        pattern = QuoteString(r"s/^ *server 127\.0\.0\.1:\([0-9]\{1,5\}\)[ ;].*/\1/p")
+        return StringCommand("sed -n", pattern, QuoteString(path), "2>/dev/null || true")
+
+    @override
+    def process(self, output: list[str]) -> list[int]:
+        return [int(line) for line in output]
+
+
+def stale_route(site: str, ports: Sequence[int]) -> str | None:
+    """Why nginx does not pass the requests of a site to these ports; None if it does.
+
+    + site: its name, from which the paths of its files follow
+    + ports: on loopback
+    """
+    layout = nginx_layout.of_host()
+    path = layout.path(site)
+    passed = host.get_fact(PassedTo, path=path)
+    if passed != list(ports):
+        return (
+            f"nginx passes its requests to port {' and '.join(map(str, passed)) or 'none'}, and not to "
+            f"{' and '.join(map(str, ports))}"
+        )
+    return f"nginx has not read {path} anew" if _unread([*dict.fromkeys([path, layout.loaded(site)])]) else None
+
+
+def _linked(layout: Layout, sites: Sequence[str]) -> list[str]:
+    """The links of these sites, as far as there are any."""
+    paths = [layout.loaded(site) for site in sites] if layout.enabled else []
+    return [path for path in paths if host.get_fact(Link, path=path) is not None]
+
+
+def _elsewhere(layout: Layout, site: str) -> list[str]:
+    """The same site as nginx still reads it at the path of another layout: the machine had other packages."""
+    loaded: Loaded = host.get_fact(NginxConfiguration)
+    others = {other.loaded(site) for other in nginx_layout.LAYOUTS if other.enabled != layout.enabled}
+    return sorted(others.intersection(server.file for server in loaded.servers))
 
 
 def _unread(paths: Sequence[str]) -> list[str]:
@@ -182,13 +255,25 @@ def _unread(paths: Sequence[str]) -> list[str]:
     clock = host.get_fact(HostClock)
     changed = changed_since("InactiveExitTimestamp", nginx, files, clock)
     # A reload of a time that has not come tells nothing: the clock was set back.
-    if loaded is None or clock.is_ahead(loaded.modified):
-        return changed
-    return [path for path in changed if files[path].changed > loaded.modified]
+    reloads = [] if loaded is None or clock.is_ahead(loaded.modified) else [loaded.modified]
+    # Others reload it, too, such as certbot's hook. Their time is known by today's clock alone.
+    if changed and not was_set_forward("InactiveExitTimestamp", nginx, clock):
+        others: list[int] = host.get_fact(Reloaded)
+        reloads += others
+    return [path for path in changed if all(files[path].changed > reload for reload in reloads)]
 
 
-def _reload() -> StringCommand:
+def reload() -> StringCommand:
+    """The command that tests and reloads nginx, and waits until the new configuration is in force."""
     return program.command("reload_nginx.sh", LOADED, str(RELOAD_PATIENCE))
+
+
+def challenge_directory(name: str) -> None:
+    """Create the directory that clients of a certificate authority write their answers to.
+
+    + name: of the operation
+    """
+    file.directory(name=name, path=CHALLENGES)
 
 
 def default_server(name: str, content: str) -> None:

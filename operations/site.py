@@ -10,13 +10,14 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
-from operations import basic_auth, nginx
+from operations import acme, basic_auth, certificate, nginx, nginx_layout
 from operations.host import file, program
+from operations.host.network import Ipv6
 from operations.host.rendering import render
 
-# A certificate is valid for a year and replaced in its last 30 days, so that monthly applies always come in time.
+# A certificate is valid for a year, and replaced by the first apply of its last third.
 VALID_DAYS = 365
-RENEW_SECONDS = 30 * 24 * 3600
+RENEW_SECONDS = int(VALID_DAYS * 24 * 3600 * certificate.RENEWED_AT)
 
 # Marks our own certificates.
 SUBJECT = "/O=self-signed"
@@ -47,7 +48,7 @@ class SelfSignedNames(FactBase[list[str] | None]):
 
 @operation()
 def self_signed_certificate(path: str, names: tuple[str, ...]) -> Generator[StringCommand]:
-    """Issue a self-signed certificate for these names; issue it again if they change or 30 days remain.
+    """Issue a self-signed certificate for these names; issue it again if they change or a third of its time remains.
 
     + path: PEM file with key and certificate, readable only by root
     + names: server names, all of them as subjectAltName
@@ -120,7 +121,7 @@ def require_hsts_taken_back(environment: Environment) -> None:
 
     + environment: of the site
     """
-    promised = host.get_fact(PromisedHsts, path=f"{nginx.AVAILABLE}/{environment.full_name}")
+    promised = host.get_fact(PromisedHsts, path=nginx_layout.of_host().path(environment.full_name))
     if promised and not environment.hsts:
         raise DeployError(
             f"hsts = False in {environment.environment}: its site on the host tells browsers to insist on a valid "
@@ -128,6 +129,22 @@ def require_hsts_taken_back(environment: Environment) -> None:
             "hsts_max_age = 0, by which a browser forgets at its next visit, and leave it until those who matter came by. "
             "Nothing was changed."
         )
+
+
+def content(environment: Environment, debian: int) -> str:
+    """The text of the site.
+
+    + environment: of the site
+    + debian: major release of the host; nginx 1.26 of Debian 13 and 1.22 of Debian 12 have different syntax for HTTP/2
+    """
+    return render(
+        "site.j2",
+        environment=environment,
+        http2_directive=debian >= 13,
+        header_timeout=nginx.HEADER_TIMEOUT,
+        ipv6=host.get_fact(Ipv6),
+        challenges=nginx.CHALLENGES,
+    )
 
 
 def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
@@ -139,17 +156,20 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
 
     + environment: of the site
     + secrets: its vault
-    + debian: major release of the host; nginx 1.26 of Debian 13 and 1.22 of Debian 12 have different syntax for HTTP/2
+    + debian: major release of the host
     """
     require_hsts_taken_back(environment)
     site = environment.full_name
+    # nginx enters it as its own user.
+    file.directory(name="Site: directory of the page", path=environment.page_root)
     file.put(
         name="Site: page while no release answers",
         content=render("502.html.j2", environment=environment),
         dest=f"{environment.page_root}/502.html",
     )
     issued = []
-    if environment.tls == "self_signed":
+    served = acme.as_served(environment)
+    if served.tls == "self_signed":
         issued.append(
             self_signed_certificate(
                 name="Site: self-signed certificate", path=environment.self_signed_path, names=environment.server_names
@@ -160,18 +180,46 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
     nginx.site(
         name="Site",
         site=site,
-        content=render(
-            "site.j2", environment=environment, http2_directive=debian >= 13, header_timeout=nginx.HEADER_TIMEOUT
-        ),
+        content=content(served, debian),
         logs=environment.site_logs,
-        certificates=[environment.certificate_path] if environment.certificate_path else [],
+        certificates=[served.certificate_path] if served.certificate_path else [],
         after=issued,
         # nginx -t reads the whole configuration, so two environments must not change it at the same time.
         _serial=True,
     )
-    if environment.tls != "self_signed":
+    # The site falls back on it where a certificate of an authority is gone.
+    if environment.tls not in ("self_signed", "acme"):
         no_self_signed_certificate(
             name="Site: no self-signed certificate", path=environment.self_signed_path, site=site
         )
     if not environment.basic_auth_user:
         files.file(name="Site: no password file", path=environment.htpasswd_path, present=False)
+
+
+def certificate_of_authority(environment: Environment, debian: int, *, force: bool) -> None:
+    """Order the site's certificate where it is due, and let nginx serve it. Without tls = "acme", remove one that is left.
+
+    The last steps of an apply: when the authority refuses, everything else is done, and the site has the certificate it had.
+
+    + environment: of the site
+    + debian: major release of the host
+    + force: whether to order within an hour after a failure
+    """
+    if environment.tls != "acme":
+        acme.no_certificate(name="Certificate: none of an authority", environment=environment)
+        return
+    path = str(environment.certificate_path)
+    # One certbot at a time.
+    changes = [acme.order(name="Certificate: order", environment=environment, force=force, _serial=True)]
+    if acme.as_served(environment) != environment:
+        changes.append(
+            nginx.site(
+                name="Certificate: site",
+                site=environment.full_name,
+                content=content(environment, debian),
+                logs=environment.site_logs,
+                certificates=[path],
+                _serial=True,
+            )
+        )
+    acme.in_force(name="Certificate: in force", path=path, name_of_site=environment.domain, after=changes, _serial=True)

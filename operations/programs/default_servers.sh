@@ -2,8 +2,9 @@
 # Prints the names of the files in sites-enabled and conf.d with nginx's default server. Debian's own `default` site counts only
 # if somebody has edited it.
 #
-# $1: our own file, which does not count
-grep -lsE '^[^#]*listen[^;#]*default_server' /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*.conf | grep -vxF "$1" |
+# the arguments: our own files, which do not count
+own=$(printf '%s\n' "$@")
+grep -lsE '^[^#]*listen[^;#]*default_server' /etc/nginx/sites-enabled/* /etc/nginx/conf.d/*.conf | grep -vxF "$own" |
     while read -r file; do
         real=$(readlink -f "$file")
         # dpkg's conffiles: path, MD5.

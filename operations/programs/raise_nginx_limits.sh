@@ -4,6 +4,7 @@
 #
 # $1: nginx.conf, $2: connections, $3: files
 set -eu
+umask 022
 . ./durable.sh
 conf=$1 connections=$2 files=$3
 directory=${conf%/*}

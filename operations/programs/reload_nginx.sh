@@ -3,10 +3,12 @@
 # configuration never comes into force, for example because another program has the port. It is in force when the old workers no
 # longer take connections; their titles show that.
 #
+# Without arguments, as certbot runs it after a renewal, they are those of an apply.
+#
 # $1: file that is touched before each reload, $2: seconds to wait
 set -eu
 . ./durable.sh
-loaded=$1 patience=$2
+loaded=${1:-/run/nginx.loaded} patience=${2:-10}
 nginx -t -q
 touch "$loaded.new"
 master=$(systemctl show --property MainPID --value nginx.service)

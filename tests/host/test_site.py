@@ -9,7 +9,7 @@ import pytest
 
 from group_data.schema.environment import Environment
 from operations.host.rendering import render
-from operations.nginx import HEADER_TIMEOUT
+from operations.nginx import CHALLENGES, HEADER_TIMEOUT
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.partial import converge
 from tests.host.web import get, tls_connect
@@ -70,15 +70,29 @@ def test_unknown_names_get_no_answer(host: Host) -> None:
         get(host.machine.address, "unknown.example.org", tls=True)
 
 
+@pytest.mark.each_release
+def test_an_authority_is_answered_for_every_name(host: Host) -> None:
+    challenges = f"{CHALLENGES}/.well-known/acme-challenge"
+    host.machine.run(f"mkdir -p {challenges} && echo of-root > {challenges}/token")
+    try:
+        for name in (STAGE, PROD, "not-here-yet.example.com"):
+            answer = get(host.machine.address, name, "/.well-known/acme-challenge/token")
+            assert (answer.status, answer.text) == (200, "of-root\n")
+            assert get(host.machine.address, name, "/.well-known/acme-challenge/other").status == 404
+    finally:
+        host.machine.run(f"rm -r {CHALLENGES}/.well-known")
+
+
 def test_a_site_that_fails_its_test_changes_nothing(prod: Host) -> None:
     before = prod.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout
     prod.project.edit(
         "prod", tls="provided", tls_certificate="/etc/ssl/certs/broken.pem", tls_key="/etc/ssl/private/broken.key"
     )
-    prod.machine.run("touch /etc/ssl/certs/broken.pem /etc/ssl/private/broken.key")
+    # Too weak for nginx, and nothing else is wrong with it.
+    prod.machine.run(PROVIDE.replace("rsa:2048", "rsa:1024").replace("provided.", "broken."))
     run = prod.project.apply()
     assert run.exit_code == 1
-    assert 'cannot load certificate "/etc/ssl/certs/broken.pem"' in run.output
+    assert "ee key too small" in run.output
     assert prod.machine.run("cd /etc/nginx && find . -type f -o -type l | sort | xargs sha256sum").stdout == before
     assert prod.machine.run("ls -d /etc/nginx.staging.* 2>/dev/null", check=False).stdout == ""
     assert get(prod.machine.address, PROD, tls=True).status == 502
@@ -112,7 +126,7 @@ PROVIDED = {
     "tls_key": "/etc/ssl/private/provided.key",
 }
 PROVIDE = (
-    "openssl req -x509 -newkey rsa:2048 -noenc -days 90 -subj /CN=provided"
+    f"openssl req -x509 -newkey rsa:2048 -noenc -days 90 -subj /CN=provided -addext subjectAltName=DNS:{PROD}"
     " -keyout /etc/ssl/private/provided.key -out /etc/ssl/certs/provided.pem"
 )
 
@@ -124,10 +138,21 @@ def test_provided_certificate_and_hsts(prod: Host) -> None:
     answer = get(prod.machine.address, PROD, tls=True)
     assert answer.headers["strict-transport-security"] == "max-age=3600"
     assert prod.project.planned() == {}
+    # Somebody else's reload counts, as that of certbot's hook.
+    for reload in ("systemctl reload nginx", "nginx -s reload && sleep 1"):
+        prod.machine.run(f"touch /etc/ssl/certs/provided.pem && {reload}")
+        assert prod.project.planned() == {}
     # A renewed certificate takes effect without anything else having changed.
     prod.machine.run("touch /etc/ssl/certs/provided.pem")
     assert prod.project.applied() == {"Site": ["prod"]}
     assert prod.project.planned() == {}
+    # Browsers would refuse the site.
+    prod.machine.run(PROVIDE.replace(f"DNS:{PROD}", "DNS:other.example.com"))
+    run = prod.project.apply("--dry")
+    assert run.exit_code == 1
+    assert f"of prod is not for {PROD}: it is for other.example.com" in run.output
+    prod.machine.run(PROVIDE)
+    prod.project.apply().require_success()
     # Browsers remember: what they were told is taken back before it is no longer said.
     prod.project.edit("prod", hsts=False)
     refused = prod.project.apply()
@@ -228,7 +253,9 @@ def test_another_teams_length_of_server_names_is_left(prod: Host) -> None:
 
 def test_a_site_of_the_longest_name(host: Host) -> None:
     longest = Environment(app="b" * 31, environment="e" * 31, domain="long.example.com", port=4999)
-    text = render("site.j2", environment=longest, http2_directive=False, header_timeout=HEADER_TIMEOUT)
+    text = render(
+        "site.j2", environment=longest, http2_directive=False, header_timeout=HEADER_TIMEOUT, challenges=CHALLENGES
+    )
     site = "/etc/nginx/sites-enabled/longest"
     tested = host.machine.run(f"cat > {site}; nginx -t -q; code=$?; rm {site}; exit $code", stdin=text, check=False)
     assert (tested.returncode, tested.stderr) == (0, "")
@@ -246,8 +273,8 @@ def test_self_signed_certificate_is_reissued_when_names_change(prod: Host) -> No
     assert "DNS:billing.example.com, DNS:www.billing.example.com" in names
 
 
-@pytest.mark.parametrize(("days", "reissued"), [(29, True), (31, False)])
-def test_self_signed_certificate_is_reissued_in_its_last_30_days(sites: Host, days: int, reissued: bool) -> None:
+@pytest.mark.parametrize(("days", "reissued"), [(121, True), (122, False)])
+def test_self_signed_certificate_is_reissued_in_its_last_third(sites: Host, days: int, reissued: bool) -> None:
     sites.machine.run(
         f"cd /etc/ssl/private && openssl req -x509 -key {CERTIFICATE} -days {days} -subj /O=self-signed"
         f" -addext subjectAltName=DNS:{PROD} > new.crt && openssl pkey -in {CERTIFICATE} > new.key"
@@ -299,6 +326,63 @@ def test_changes_by_hand_are_undone(sites: Host) -> None:
         assert sites.project.applied("--limit", "stage") == {"Site": ["stage"]}
         assert get(sites.machine.address, STAGE).status == 502
     assert sites.project.planned() == {}
+
+
+@BOOKWORM
+def test_a_site_that_gets_our_requests_is_refused_and_named(host: Host) -> None:
+    machine, theirs = host.machine, "/etc/nginx/sites-enabled/aaa"
+    sites = {
+        f"server {{\n listen 80;\n server_name {STAGE};\n}}\n": f"{theirs}:3 on the host has server_name {STAGE} at port 80",
+        f"server {{ listen {machine.address}:80; }}\n": f"{theirs}:1 on the host listens on {machine.address}:80",
+    }
+    host.project.edit("stage", request_body_limit=9)
+    for text, message in sites.items():
+        machine.run(f"cat > {theirs} && nginx -t -q && systemctl reload nginx", stdin=text)
+        for arguments in (["--dry"], ["--yes"]):
+            run = host.project.pyinfra("deploy.py", *arguments)
+            assert run.exit_code == 1
+            assert message in run.output
+            assert "Traceback" not in run.output
+        for command in ("drift", "doctor", "status"):
+            shown = host.project.make(command)
+            assert shown.exit_code != 0
+            assert message in shown.output, command
+    assert "client_max_body_size 9m" not in machine.run("cat /etc/nginx/sites-available/billing_stage").stdout
+    machine.run(f"rm {theirs} && systemctl reload nginx")
+    host.project.edit("stage", request_body_limit=None)
+    assert host.project.planned() == {}
+
+
+NGINX_ORG = """\
+user nginx;
+pid /run/nginx.pid;
+events { worker_connections 1024; }
+http {
+    include /etc/nginx/mime.types;
+    include /etc/nginx/conf.d/*.conf;
+}
+"""
+
+
+@BOOKWORM
+@pytest.mark.everything
+def test_the_layout_of_nginx_org(host: Host) -> None:
+    machine = host.machine
+    machine.run("useradd --system nginx; cp -a /etc/nginx/nginx.conf /root; mv /etc/nginx/sites-* /root")
+    machine.run(
+        "cat > /etc/nginx/nginx.conf; rm -r /etc/nginx/conf.d; umask 077; mkdir /etc/nginx/conf.d", stdin=NGINX_ORG
+    )
+    machine.run("systemctl restart nginx")
+    host.project.apply().require_success()
+    assert get(machine.address, STAGE).status == get(machine.address, PROD, tls=True).status == 502
+    assert host.project.planned() == {}
+    machine.run("cp -a /root/nginx.conf /etc/nginx/")
+    host.project.apply().require_success()
+    names = ["billing_prod", "billing_stage", "default-server"]
+    assert machine.run("ls /etc/nginx/sites-enabled").stdout.split() == names
+    assert machine.run("ls /etc/nginx/conf.d").stdout.split() == ["server-names.conf"]
+    assert get(machine.address, STAGE).status == get(machine.address, PROD, tls=True).status == 502
+    assert host.project.planned() == {}
 
 
 @BOOKWORM

@@ -27,9 +27,13 @@ ECHO = """\
 $listener = IO::Socket::INET->new(LocalAddr => "127.0.0.1:4001", Listen => 64, ReuseAddr => 1) or die "no port: $!";
 while ($client = $listener->accept) {
     my %seen;
+    # The line of the request.
+    <$client>;
     while (<$client> =~ /^([^:]+): *(.*?)\\r?$/) { $seen{lc $1} = $2 }
     my $text = "authorization=$seen{authorization} upgrade=$seen{upgrade}";
-    print $client "HTTP/1.0 200 OK\\r\\nContent-Length: ", length $text, "\\r\\n\\r\\n", $text;
+    print $client "HTTP/1.0 200 OK\\r\\nContent-Length: ", length $text,
+        "\\r\\nX-Seen: $seen{'x-forwarded-proto'} $seen{'x-forwarded-port'} $seen{'x-forwarded-for'} ", length $seen{cookie},
+        "\\r\\nSet-Cookie: session=", "c" x 3900, "\\r\\nContent-Security-Policy: ", "p" x 600, "\\r\\n\\r\\n", $text;
     close $client;
 }
 """
@@ -39,7 +43,7 @@ while ($client = $listener->accept) {
 def stage(sites: Host) -> Iterator[Host]:
     """For a test that restricts stage, which is open again afterwards."""
     yield sites
-    sites.project.edit("stage", basic_auth_user=None, allowed_addresses=None)
+    sites.project.edit("stage", basic_auth_user=None, allowed_addresses=None, trusted_proxies=None)
     sites.project.apply().require_success()
 
 
@@ -51,6 +55,30 @@ def echo(stage: Host) -> Iterator[Host]:
     stage.machine.run(f"{start} && until ss -Hltn | grep -q 127.0.0.1:4001; do sleep 0.1; done", timeout=20)
     yield stage
     stage.machine.run("systemctl stop echo")
+
+
+def test_headers_with_the_cookies_of_an_application(echo: Host) -> None:
+    answer = page(echo, Cookie="session=" + "c" * 7000 + "; a=" + "b" * 4000)
+    assert (answer.status, len(answer.headers["set-cookie"])) == (200, 3908)
+    assert answer.headers["x-seen"].split()[-1] == "11012"
+
+
+def test_what_a_proxy_says_counts_where_it_is_trusted(echo: Host) -> None:
+    claims = {"X_Forwarded_Proto": "https", "X_Forwarded_For": "127.0.0.1, 203.0.113.9", "X_Forwarded_Port": "1"}
+    proto, port, address = page(echo, **claims).headers["x-seen"].split()
+    assert (proto, port) == ("http", "80")
+    assert address not in ("203.0.113.9", "127.0.0.1")
+    echo.project.edit("stage", trusted_proxies=["192.0.2.0/24"])
+    assert converge(echo.project, "stage") == ["Site"]
+    assert page(echo, **claims).headers["x-seen"] == f"http 80 {address}"
+    echo.project.edit("stage", trusted_proxies=["192.0.2.0/24", address])
+    assert converge(echo.project, "stage") == ["Site"]
+    assert page(echo, **claims).headers["x-seen"] == "https 443 203.0.113.9"
+    assert page(echo).headers["x-seen"] == f"http 80 {address}"
+    echo.project.edit("stage", allowed_addresses=["203.0.113.9"])
+    assert converge(echo.project, "stage") == ["Site"]
+    assert page(echo, **claims).status == 200
+    assert page(echo, X_Forwarded_For="203.0.113.10").status == page(echo).status == 403
 
 
 def login(user: str, password: str) -> dict[str, str]:

@@ -74,7 +74,7 @@ def answers_soon(host: Host) -> bool:
     return time.monotonic() - begin < 10
 
 
-@pytest.mark.parametrize("kind", ["header", "body"])
+@pytest.mark.parametrize("kind", ["header", pytest.param("body", marks=pytest.mark.everything)])
 def test_slow_requests_from_several_addresses_end(host: Host, kind: str) -> None:
     with slow_clients(host, kind, 300, *ADDRESSES) as end:
         assert answers_soon(host)
@@ -83,6 +83,7 @@ def test_slow_requests_from_several_addresses_end(host: Host, kind: str) -> None
         assert end()[0] == 1200
 
 
+@pytest.mark.everything
 def test_slow_readers_end(host: Host) -> None:
     """The application's answer is longer than every buffer on the way."""
     host.machine.run("cat > /run/sender.pl", stdin=SENDER)
@@ -119,7 +120,6 @@ def test_a_network_of_ipv6_is_one_address(host: Host) -> None:
     assert answers == [{"429": 100}, {}]
 
 
-@pytest.mark.each_release
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
 def test_old_tls_is_refused(host: Host, version: ssl.TLSVersion) -> None:
     for name in (PROD, "unknown.example.org"):
@@ -127,7 +127,6 @@ def test_old_tls_is_refused(host: Host, version: ssl.TLSVersion) -> None:
             tls_connect(host.machine.address, name, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=version)
 
 
-@pytest.mark.each_release
 def test_a_broken_request_learns_no_version(host: Host) -> None:
     with socket.create_connection((host.machine.address, 80), timeout=20) as connection:
         connection.sendall(b"nonsense\r\n\r\n")
@@ -138,7 +137,6 @@ def test_a_broken_request_learns_no_version(host: Host) -> None:
     assert b"nginx/" not in words
 
 
-@pytest.mark.each_release
 def test_ciphers_of_blocks_are_refused(host: Host) -> None:
     for name in (PROD, "unknown.example.org"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -152,7 +150,6 @@ def test_ciphers_of_blocks_are_refused(host: Host) -> None:
             context.wrap_socket(socket.create_connection((host.machine.address, 443), timeout=20), server_hostname=name)
 
 
-@pytest.mark.each_release
 def test_logs_of_sites_are_not_for_everybody(host: Host) -> None:
     modes = host.machine.run("stat -c '%a %n' /var/log/nginx/billing_*.log").stdout.splitlines()
     assert len(modes) == 4
@@ -169,7 +166,6 @@ invoke-rc.d nginx rotate
 """
 
 
-@pytest.mark.each_release
 def test_logs_that_were_rotated_are_not_for_everybody(host: Host) -> None:
     host.machine.run(f"chmod 644 /var/log/nginx/billing_stage.access.log && {ROTATION}")
     host.project.apply("--limit", "stage").require_success()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from group_data.schema.environment import Environment
 from operations.basic_auth import htpasswd
 from operations.host.rendering import render
-from operations.nginx import HEADER_TIMEOUT
+from operations.nginx import CHALLENGES, HEADER_TIMEOUT
 from tests.host.web import Answer, get
 from tests.inputs.machine_files import fresh, inside, put
 from tests.inputs.refusals import Accepted
@@ -31,7 +31,10 @@ def sites_serve(machine: Machine, accepted: Sequence[Accepted]) -> list[str]:
             "-out /run/inputs.crt 2>/dev/null && cat /run/inputs.crt >> /run/inputs.pem"
         )
     fresh(machine, _SITES)
-    put(machine, {f"{_SITES}/default-server": render("default-server.j2", header_timeout=HEADER_TIMEOUT)})
+    put(
+        machine,
+        {f"{_SITES}/default-server": render("default-server.j2", header_timeout=HEADER_TIMEOUT, challenges=CHALLENGES)},
+    )
     pem = pair.read_text()
     placed = [item for item in accepted if _place(machine, item, pem)]
     started = machine.run("nginx -t -q && nginx", check=False)
@@ -60,7 +63,11 @@ def _place(machine: Machine, item: Accepted, pem: str) -> bool:
     directive = machine.release == "trixie" and item.case.number % 2 == 0
     files = {
         f"{_SITES}/{item.case.number}": render(
-            "site.j2", environment=environment, http2_directive=directive, header_timeout=HEADER_TIMEOUT
+            "site.j2",
+            environment=environment,
+            http2_directive=directive,
+            header_timeout=HEADER_TIMEOUT,
+            challenges=CHALLENGES,
         ),
         f"{environment.page_root}/502.html": _PAGE.format(environment.full_name),
     }

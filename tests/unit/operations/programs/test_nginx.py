@@ -1,11 +1,17 @@
 """Sites of nginx: a candidate is tested before it is enabled, and the program waits for the end of a reload."""
 
+import os
+import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from operations import nginx_layout, nginx_loaded
+from operations.host import program
+from operations.nginx_layout import Layout
 from operations.site import SUBJECT
 from tests.unit.operations.programs.sandboxed import Sandbox
 
@@ -25,8 +31,9 @@ def nginx(sandbox: Sandbox) -> Path:
     return place
 
 
-def install(sandbox: Sandbox, *replaced: str) -> subprocess.CompletedProcess[str]:
-    return sandbox.run("install_site.sh", "billing_prod", *replaced, stdin=NEW)
+def install(sandbox: Sandbox, nginx: Path) -> subprocess.CompletedProcess[str]:
+    paths = [f"{nginx}/sites-{directory}/billing_prod" for directory in ("available", "enabled")]
+    return sandbox.run("install_site.sh", *paths, f"{nginx}/sites-enabled/default", stdin=NEW)
 
 
 def sites(nginx: Path) -> dict[str, str]:
@@ -40,7 +47,7 @@ TESTED = 'for copy; do :; done\ncat "$copy/sites-available/billing_prod" > teste
 
 def test_a_site_is_tested_in_a_copy_and_enabled(sandbox: Sandbox, nginx: Path) -> None:
     sandbox.stub("unshare", TESTED)
-    done = install(sandbox, "default")
+    done = install(sandbox, nginx)
     assert (done.returncode, done.stderr) == (0, "")
     assert (sandbox.directory / "tested").read_text() == f"{NEW}billing_prod\n"
     assert sites(nginx) == {"billing_prod": NEW}
@@ -52,11 +59,67 @@ def test_a_site_that_nginx_refuses_changes_nothing(sandbox: Sandbox, nginx: Path
     (nginx / "sites-available" / "billing_prod").write_text(OLD)
     before = sites(nginx)
     sandbox.stub("unshare", "echo 'nginx: [emerg] unknown directive' >&2\nexit 1")
-    done = install(sandbox, "default")
+    done = install(sandbox, nginx)
     assert (done.returncode, done.stderr) == (1, "nginx: [emerg] unknown directive\n")
     assert sites(nginx) == before
     assert (nginx / "sites-available" / "billing_prod").read_text() == OLD
     assert not list(sandbox.directory.glob("nginx.staging.*"))
+
+
+def test_directories_of_sites_that_are_missing_are_made(sandbox: Sandbox, nginx: Path) -> None:
+    shutil.rmtree(nginx / "sites-available")
+    shutil.rmtree(nginx / "sites-enabled")
+    sandbox.stub("unshare", TESTED)
+    before = os.umask(0o077)
+    try:
+        done = install(sandbox, nginx)
+    finally:
+        os.umask(before)
+    assert (done.returncode, done.stderr, sites(nginx)) == (0, "", {"billing_prod": NEW})
+    assert [(nginx / f"sites-{name}").stat().st_mode & 0o777 for name in ("available", "enabled")] == [0o755] * 2
+
+
+def test_without_links_the_file_itself_is_served(sandbox: Sandbox, nginx: Path) -> None:
+    file = str(nginx / "conf.d" / "billing_prod.conf")
+    sandbox.stub("unshare", 'for copy; do :; done\ncat "$copy/conf.d/billing_prod.conf" > tested')
+    done = sandbox.run("install_site.sh", file, file, stdin=NEW)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (sandbox.directory / "tested").read_text() == Path(file).read_text() == NEW
+    assert not Path(file).is_symlink()
+
+
+NOT_INSTALLED = "echo 'Package: nginx\nDepends: {}'"
+
+
+@pytest.mark.parametrize(
+    ("depends", "layout"),
+    [("iproute2, nginx-common (>= 1.26)", nginx_layout.DEBIAN), ("libc6, adduser", nginx_layout.NGINX_ORG)],
+)
+def test_the_layout_of_nginx_before_it_is_installed(sandbox: Sandbox, depends: str, layout: Layout) -> None:
+    sandbox.stub("apt-cache", NOT_INSTALLED.format(depends))
+    text = program.text("nginx_configuration.sh").replace("command -v nginx", "command -v no-such-nginx")
+    done = sandbox.execute(["sh", "-c", text])
+    assert nginx_layout.choose(nginx_loaded.read(done.stdout.splitlines())) == layout
+
+
+def test_the_configuration_is_what_nginx_says(sandbox: Sandbox, nginx: Path) -> None:
+    sandbox.stub("nginx", "printf '# configuration file /etc/nginx/nginx.conf:\\n# \\303\\244\\033\\n'")
+    assert sandbox.run("nginx_configuration.sh").stdout == "# configuration file /etc/nginx/nginx.conf:\n# ???\n"
+    sandbox.stub("nginx", "exit 1")
+    assert (
+        f"# configuration file {nginx}/sites-enabled/default:\nserver {{"
+        in sandbox.run("nginx_configuration.sh").stdout
+    )
+
+
+def test_a_site_with_carriage_returns_is_read(sandbox: Sandbox) -> None:
+    """From Windows. nginx takes them as spaces."""
+    site = "http {\n  server {\n  listen 81;\n  server_name a.example.com;\n }\n}\n".replace("\n", "\r\n")
+    file = sandbox.directory / "from-windows"
+    file.write_bytes(f"# configuration file /etc/nginx/nginx.conf:\n{site}".encode())
+    sandbox.stub("nginx", f"cat {file}")
+    [server] = nginx_loaded.read(sandbox.run("nginx_configuration.sh").stdout.splitlines()).servers
+    assert (list(server.names), server.listens[0].first) == (["a.example.com"], 81)
 
 
 @pytest.fixture
@@ -103,10 +166,44 @@ def test_a_reload_that_does_not_come_about_fails(sandbox: Sandbox, worker: subpr
     assert not (sandbox.directory / "nginx.loaded").exists()
 
 
+def test_the_start_of_its_workers_tells_when_nginx_was_reloaded(
+    sandbox: Sandbox, worker: subprocess.Popen[bytes]
+) -> None:
+    before = time.time_ns()
+    sandbox.stub("systemctl", f"echo {worker.pid}")
+    time.sleep(0.5)
+    reloaded = int(sandbox.run("nginx_reloaded.sh").stdout)
+    # The kernel counts in hundredths of a second.
+    assert before - 300_000_000 < reloaded < before + 100_000_000
+    sandbox.stub("systemctl", "echo 0")
+    assert sandbox.run("nginx_reloaded.sh").stdout == ""
+    # A process without workers.
+    sandbox.stub("systemctl", f"echo {os.getpid()}")
+    assert sandbox.run("nginx_reloaded.sh").stdout == ""
+
+
 def test_a_configuration_that_nginx_refuses_is_not_loaded(sandbox: Sandbox) -> None:
     sandbox.stub("nginx", "exit 1")
     assert reload(sandbox, 1, "touch reloaded").returncode == 1
     assert not (sandbox.directory / "reloaded").exists()
+
+
+def holders(sandbox: Sandbox, process: int, main: int) -> str:
+    sandbox.stub("systemctl", f"echo {main}")
+    line = f'LISTEN 0 511 0.0.0.0:80 0.0.0.0:* users:(("nginx",pid={process},fd=6),("nginx",pid=2,fd=6))'
+    sandbox.stub("ss", f"case $* in *':80'*) echo '{line}' ;; esac")
+    return sandbox.run("port_holders.sh", "80", "443").stdout
+
+
+def test_a_program_that_has_a_port_of_nginx_is_named(sandbox: Sandbox, worker: subprocess.Popen[bytes]) -> None:
+    assert holders(sandbox, worker.pid, 0).startswith(f"80\t0.0.0.0:80\t{worker.pid}\tnginx\t")
+    assert holders(sandbox, worker.pid, 1).startswith(f"80\t0.0.0.0:80\t{worker.pid}\tnginx\t")
+
+
+def test_nginx_itself_has_its_ports(sandbox: Sandbox, worker: subprocess.Popen[bytes]) -> None:
+    assert holders(sandbox, worker.pid, worker.pid) == ""
+    [child] = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
+    assert holders(sandbox, int(child), worker.pid) == ""
 
 
 SHIPPED = "5b5f5d1c5a2d8a1f0d3f5e6b7c8d9e0f"
@@ -207,12 +304,12 @@ def test_nobody_else_reads_the_logs_of_a_site(sandbox: Sandbox) -> None:
     rotated.touch(0o604)
     # The test's user may not give files to others.
     sandbox.stub("install", 'echo "$*" > asked; touch "$8"')
-    done = sandbox.run("close_logs.sh", str(old), str(new))
+    done = sandbox.run("close_logs.sh", "nginx", str(old), str(new))
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.stat().st_mode & 0o777 for path in (old, new)] == [0o640, 0o640]
     assert rotated.stat().st_mode & 0o777 == 0o600
     assert old.read_text() == "kept\n"
-    assert "--mode 640 --owner www-data --group adm" in (sandbox.directory / "asked").read_text()
+    assert "--mode 640 --owner nginx --group adm" in (sandbox.directory / "asked").read_text()
 
 
 def test_logs_that_everybody_may_read_are_found_under_every_name(sandbox: Sandbox) -> None:
@@ -231,7 +328,7 @@ def test_logs_that_everybody_may_read_are_found_under_every_name(sandbox: Sandbo
     done = sandbox.run("readable_logs.sh", *asked)
     assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", asked[1:])
     (sandbox.directory / "missing").touch(0o640)
-    sandbox.run("close_logs.sh", *asked)
+    sandbox.run("close_logs.sh", "www-data", *asked)
     assert sandbox.run("readable_logs.sh", *asked).stdout == ""
 
 
