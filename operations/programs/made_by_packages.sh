@@ -5,6 +5,7 @@
 # $1: "mend" to make it again, "look" to tell only; $2: "postgresql" if a database of this machine is needed. Nothing is removed: a
 # cluster that cannot be read is kept under a name that ends with the time.
 set -eu
+umask 022
 . ./durable.sh
 mend=${1#look}
 aside=$(date -u +%Y%m%d-%H%M%S)
@@ -48,6 +49,9 @@ write_configuration() {
     chown -R postgres:postgres "$configuration"
 }
 
+# In the language of this machine, as its package does.
+create() { env --unset=LC_ALL --unset=LANGUAGE pg_createcluster "$version" "$1" > /dev/null; }
+
 scratch=/etc/postgresql/$version/mend
 if ! is_whole && ! others; then
     echo "PostgreSQL's cluster $version/main was not made, or its configuration has no content"
@@ -56,13 +60,13 @@ if ! is_whole && ! others; then
     if [ -s "$data/PG_VERSION" ]; then
         # A run that was cut off left it.
         [ ! -e "$scratch" ] || pg_dropcluster "$version" mend
-        pg_createcluster "$version" mend > /dev/null
+        create mend
         write_configuration
         pg_dropcluster "$version" mend
     else
         [ ! -e "$configuration" ] || replace "$configuration" "/etc/postgresql-$version-main.damaged-$aside"
         [ ! -e "$data" ] || replace "$data" "$data.damaged-$aside"
-        pg_createcluster "$version" main > /dev/null
+        create main
     fi
     sync
     systemctl daemon-reload
