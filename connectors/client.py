@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from connectors.frame import ANNOUNCE, SUDO, Framed, announced, skip_noise
 from connectors.keys import Login
+from connectors.language import spoken
 from connectors.openssh import TIMEOUT, Way, read_way
 from connectors.silence import PATIENCE
 from connectors.transport import BROKEN, prompt
@@ -106,6 +107,8 @@ class Client(paramiko.SSHClient):
         self.login = Login(self.way, data.get("ssh_password"))
         # Whether a .bashrc or the like prints before every command; None as long as nobody saw one.
         self.noisy: bool | None = None
+        # The last line of a login shell that ran no command.
+        self.said_instead = ""
         self._proxy: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
@@ -142,12 +145,12 @@ class Client(paramiko.SSHClient):
 
         + command: line for a login shell
         """
-        line = f"{SUDO}{command}" if self.way.user == "root" else command
+        line = f"{SUDO}{command}" if self.way.user == "root" else spoken(command)
         marked = self.noisy is not False
         stdin, stdout, stderr = super().exec_command(announced(line) if marked else line, *arguments, **keywords)
         channel = stdout.channel
         out, err = (
-            Framed(output, receive, marked=marked, found=self._hear, end=channel.close)
+            Framed(output, receive, marked=marked, found=self._hear, mute=self._note, end=channel.close)
             for output, receive in ((stdout, channel.recv), (stderr, channel.recv_stderr))
         )
         return stdin, out, err
@@ -155,6 +158,9 @@ class Client(paramiko.SSHClient):
     def _hear(self, noise: bool) -> None:
         # Each output has its own; one that is quiet says nothing about the other.
         self.noisy = self.noisy or noise or None
+
+    def _note(self, line: str) -> None:
+        self.said_instead = line or self.said_instead
 
     def files(self) -> SFTPClient | None:
         """A session for files. Raises SSHException."""

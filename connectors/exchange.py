@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.frame import ANNOUNCE, SUDO, after_mark
+from connectors.language import EXPORT
 
 # Seconds for the commands of a user. A slower command runs again by itself, without a limit.
 PATIENCE = 20
@@ -63,7 +64,7 @@ def script(commands: Sequence[Command], first: str | None = None, *, root: bool 
     + first: the line of a command that runs before all of them, without a limit of time
     + root: whether root logs in, who needs no sudo
     """
-    lines = [f"{ANNOUNCE}\n", _FUNCTIONS, *([SUDO] if root else []), "make_directory\n"]
+    lines = [f"{ANNOUNCE}\n", f"{EXPORT}\n", _FUNCTIONS, *([SUDO] if root else []), "make_directory\n"]
     if first is not None:
         lines.append(f"run_first {shlex.quote(first)}\n")
     for number, (become, members) in enumerate(_groups(commands).items()):

@@ -35,12 +35,13 @@ SUDO = "".join(
 )
 
 
-def announced(command: str) -> str:
+def announced(command: str, *, together: bool = False) -> str:
     """A command line that writes the mark to both outputs first. Every login shell understands it.
 
     + command: line for a login shell
+    + together: whether both outputs come as one
     """
-    return f'sh -c "{ANNOUNCE}; {ANNOUNCE} >&2"; {command}'
+    return f'sh -c "{ANNOUNCE}"; {command}' if together else f'sh -c "{ANNOUNCE}; {ANNOUNCE} >&2"; {command}'
 
 
 def after_mark(stream: bytes) -> tuple[bytes, bool]:
@@ -66,6 +67,30 @@ def skip_noise(read: Callable[[], bytes]) -> bool:
     return True
 
 
+class Behind:
+    """What follows the mark in an output; all of it if the mark does not come, because the login shell then says why.
+
+    + source: output of a program
+    """
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+        self._begun = False
+
+    def read1(self, size: int) -> bytes:
+        """The next bytes, and none at the end.
+
+        + size: number of bytes at most
+        """
+        seen, mark = b"", f"{MARK}\n".encode()
+        while not self._begun and (piece := self._source.read1(size)):
+            seen += piece
+            self._begun = mark in seen or len(seen) > _NOISE
+        self._begun = True
+        answer: bytes = seen.partition(mark)[2] if mark in seen else seen
+        return answer or self._source.read1(size)
+
+
 def is_too_much(size: int, lines: int) -> bool:
     """Whether an output is no answer, because it would fill this computer's memory.
 
@@ -84,6 +109,7 @@ class Framed:
     + receive: returns the next bytes of it, as many as asked for at most, and none at the end
     + marked: whether the output begins with the mark
     + found: is told whether something came before the mark
+    + mute: is told what came where the mark never did: the login shell runs no command
     + end: ends the command
     """
 
@@ -94,17 +120,19 @@ class Framed:
         *,
         marked: bool = True,
         found: Callable[[bool], None] = lambda _: None,
+        mute: Callable[[str], None] = lambda _: None,
         end: Callable[[], None] = lambda: None,
     ) -> None:
         self._output = output
         self._receive = receive
         self._found = found
+        self._mute = mute
         self._end = end
         # Whether something came before the mark; None as long as the mark was not read.
         self.noisy: bool | None = None if marked else False
 
     def __iter__(self) -> Iterator[str]:
-        noise, size = False, 0
+        noise, size = "", 0
         for number, line in enumerate(self._lines()):
             size += len(line)
             if is_too_much(size, number) or len(line) > _LONGEST_LINE:
@@ -116,10 +144,12 @@ class Framed:
                 yield harmless(text)
             elif text.rstrip().endswith(MARK):
                 # Words without a new line at their end stand before the mark.
-                self.noisy = noise or text.strip() != MARK
+                self.noisy = bool(noise) or text.strip() != MARK
                 self._found(self.noisy)
             else:
-                noise = True
+                noise = text.strip() or noise or "\n"
+        if self.noisy is None:
+            self._mute(harmless(noise.strip()))
 
     def _lines(self) -> Iterator[bytes]:
         rest = b""

@@ -4,10 +4,13 @@ import base64
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from paramiko import PKey, SSHException
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from paramiko import ECDSAKey, Ed25519Key, PKey, RSAKey, SSHException
 from paramiko.agent import AgentSSH
 from paramiko.auth_strategy import AuthSource, AuthStrategy, InMemoryPrivateKey, Password
 from paramiko.config import SSHConfig
@@ -18,7 +21,11 @@ from typing_extensions import override
 from connectors.openssh import Way
 
 # A file of a key that nobody could use here: no such file, a passphrase, or a kind that paramiko does not know.
-_UNUSABLE = (PyinfraError, SSHException, OSError, ValueError)
+_UNUSABLE = (PyinfraError, SSHException, OSError, ValueError, UnsupportedAlgorithm)
+
+# The first line of a key that OpenSSL or a cloud's console wrote. ssh(1) reads it; paramiko 4 does not.
+_PKCS8 = "-----BEGIN PRIVATE KEY-----"
+_PKCS8_LOCKED = "-----BEGIN ENCRYPTED PRIVATE KEY-----"
 
 
 class _Agent(AgentSSH):
@@ -88,8 +95,47 @@ def _blobs(path: str) -> list[bytes]:
     return found
 
 
+def load(path: str, certificate: str | None = None) -> PKey:
+    """The private key in a file, and a certificate beside it. Raises PyinfraError, SSHException, OSError and ValueError.
+
+    + path: of the file
+    + certificate: path of another certificate
+    """
+    text = Path(path).expanduser().read_text(errors="replace") if Path(path).expanduser().is_file() else ""
+    if text.startswith(_PKCS8_LOCKED):
+        raise PyinfraError(f"Private key file ({path}) is encrypted")
+    if not text.startswith(_PKCS8):
+        return load_key_with_certificate(path, certificate_filename=certificate, allow_prompt=False)
+    own = serialization.load_pem_private_key(text.encode(), None).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    for kind in (RSAKey, ECDSAKey, Ed25519Key):
+        with suppress(SSHException):
+            key = kind.from_private_key(StringIO(own.decode()))
+            for file in (certificate or f"{path}-cert.pub",):
+                if Path(file).expanduser().is_file():
+                    key.load_certificate(str(Path(file).expanduser()))
+            return key
+    raise PyinfraError(f"Invalid private key file: {path}")
+
+
+def unusable(path: str) -> str:
+    """Why a file of a private key cannot be used here; empty if it can, or if there is none.
+
+    + path: of the file
+    """
+    text = Path(path).read_text(errors="replace") if Path(path).is_file() else ""
+    if "PRIVATE KEY" not in text:
+        return ""
+    try:
+        load(path)
+    except _UNUSABLE as error:
+        locked = "encrypted" in str(error) or "passphrase" in str(error)
+        return "has a passphrase" if locked else "is of a kind that ssh and an agent alone can use"
+    return ""
+
+
 def _read(path: str, certificates: tuple[str, ...]) -> Any:
     with suppress(*_UNUSABLE):
-        certificate = next(iter(certificates), None)
-        return load_key_with_certificate(path, certificate_filename=certificate, allow_prompt=False)
+        return load(path, next(iter(certificates), None))
     return None

@@ -71,6 +71,7 @@ class Way(NamedTuple):
     + only_identities: whether other keys of an agent are left out
     + agent: socket of an agent; None without one
     + proxy: command that leads to the machine; empty if nothing is between
+    + pkcs11: library of a smart card that ssh(1) would use; empty without one
     """
 
     address: str
@@ -84,6 +85,7 @@ class Way(NamedTuple):
     only_identities: bool
     agent: str | None
     proxy: tuple[str, ...]
+    pkcs11: str = ""
 
 
 def options(data: Mapping[str, Any]) -> list[str]:
@@ -180,6 +182,7 @@ def way(printed: str, data: Mapping[str, Any], name: str, environment: Mapping[s
         only_identities=one.get("identitiesonly") == "yes",
         agent=environment.get("SSH_AUTH_SOCK") if agent == "SSH_AUTH_SOCK" else None if agent == "none" else agent,
         proxy=tuple(_proxy(one, data, name)),
+        pkcs11="" if one.get("pkcs11provider", "none") == "none" else one["pkcs11provider"],
     )
 
 

@@ -7,6 +7,7 @@ from gevent import Timeout
 from paramiko import AuthenticationException, BadHostKeyException, HostKeys
 
 from connectors.client import Client, ProxyError
+from connectors.keys import unusable
 from connectors.openssh import TIMEOUT, Way
 from connectors.silence import PATIENCE
 
@@ -63,13 +64,19 @@ def refused_login(way: Way, tried: list[str]) -> str:
     + way: to the machine
     + tried: names of the keys
     """
+    left = [f"{path} {why}" for path in way.identities if (why := unusable(path))]
+    if way.pkcs11:
+        left.append(
+            f"{way.pkcs11} (PKCS11Provider) is one that ssh and an agent alone can use (ssh-add -s {way.pkcs11})"
+        )
+    others = f". {', '.join(left)}: load it into an ssh agent (ssh-add)" if left else ""
     if not tried:
         return (
             f"there is no key to log in with as {way.user}: load it into an ssh agent (ssh-add), as a key with a "
-            "passphrase or of a security token needs, or name its file in SSH_IDENTITY_FILE"
+            f"passphrase or of a security token needs, or name its file in SSH_IDENTITY_FILE{others}"
         )
     names = ", ".join(tried)
-    return f"{way.user} gets in with none of these keys: {names}. Add one to ~{way.user}/.ssh/authorized_keys there"
+    return f"{way.user} gets in with none of these keys: {names}. Add one to ~{way.user}/.ssh/authorized_keys there{others}"
 
 
 def _files(way: Way) -> str:

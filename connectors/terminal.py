@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from typing import BinaryIO, TextIO
+from typing import Any, TextIO
 
 # The mark in place of a character, and at the end of a line that was cut.
 REPLACED, CUT = "?", "…"
@@ -36,7 +36,7 @@ def shown(text: str, longest: int = LONGEST) -> str:
     return line if len(line) <= longest else f"{line[: longest - 1]}{CUT}"
 
 
-def copy(source: BinaryIO, shown_to: TextIO, longest: int | None = LONGEST) -> None:
+def copy(source: Any, shown_to: TextIO, longest: int | None = LONGEST) -> None:
     """Show what a host sends as it comes, in harmless lines.
 
     + source: output of a command
@@ -45,7 +45,7 @@ def copy(source: BinaryIO, shown_to: TextIO, longest: int | None = LONGEST) -> N
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     length, rest = 0, ""
-    while chunk := source.read1(65536):  # type: ignore[attr-defined]
+    while chunk := source.read1(65536):
         text = rest + decoder.decode(chunk)
         # A line feed may follow.
         rest = "\r" if text.endswith("\r") else ""

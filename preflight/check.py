@@ -30,10 +30,11 @@ import click
 from pyinfra.api import Inventory
 from pyinfra_cli.util import parse_cli_arg
 
-from group_data.schema.inventory import FILE_GROUP, describe, examine
+from group_data.schema.inventory import FILE_GROUP, describe, examine, warn, wrong_elsewhere
 from group_data.schema.problem import Problem, Subject, no_environment
 from group_data.schema.secrets import Secrets
-from preflight.inventory import InventoryError, read_inventory, read_names
+from preflight import options as entry_options
+from preflight.inventory import InventoryError, pass_over_from_now_on, read_inventory, read_names
 from preflight.secret_variables import different_variables
 from vault.keys import shown
 from vault.recipients import any_must_be_sealed
@@ -67,10 +68,18 @@ def refuse_what_cannot_work() -> None:
         return
     try:
         problems, advice = _problems_of_run(options)
+        if _goes_on_without_others(options):
+            # pyinfra reads the files once more.
+            pass_over_from_now_on({})
     except InventoryError as error:
         problems, advice = [error.problem], []
     if problems:
         _refuse(problems, advice)
+
+
+def _goes_on_without_others(options: Mapping[str, Any]) -> bool:
+    """Whether a run needs nothing of other environments than its own: none but deploy.py does."""
+    return bool(options["limit"]) and all(Path(operation).name != "deploy.py" for operation in options["operations"])
 
 
 def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[str]]:
@@ -81,12 +90,17 @@ def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[st
         {key: parse_cli_arg(value) for key, value in overrides.items()}
         | {key: options[key] for key in ("ssh_user", "ssh_key", "ssh_port") if options[key]},
         options["group_data"],
+        options["limit"] if _goes_on_without_others(options) else (),
     )
     in_run = _in_run(inventory, options)
     problems = list(option_problems(inventory, options))
     if not all(operation.endswith(".py") for operation in options["operations"]):
         return problems, []
     subjects, found = examine(inventory, in_run)
+    if _goes_on_without_others(options) and (wrong := wrong_elsewhere(inventory, subjects, found, in_run)):
+        warn(wrong)
+        found = [problem for problem in found if problem.host not in wrong]
+        subjects = [subject for subject in subjects if subject.host not in wrong]
     vaults = open_vaults(subjects)
     problems += [*reserved_groups(Path(options["inventory"])), *found, *connection_problems(inventory, in_run)]
     problems += [*vault_problems(subjects, vaults, in_run), *shared_cookies(subjects, vaults)]
@@ -251,7 +265,7 @@ def shared_cookies(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Prob
             owner, other = owners.setdefault(secrets.cookie.get_secret_value(), (subject.host, path))
             if owner == subject.host:
                 continue
-            way = f"run `make vault-edit ENV={path.stem}` and give it another"
+            way = f"run `make vault-rotate ENV={path.stem} KEY=cookie`, which makes another"
             if path == other:
                 way = "the two use one vault: give one of them a vault_directory of its own"
             text = f"cookie is the same as {owner}'s: who has it can run any code in both nodes; {way}"
@@ -272,6 +286,9 @@ def not_compared(vaults: Vaults, reported: Collection[str] = ()) -> list[str]:
 
 
 def _refuse(problems: Sequence[Problem], advice: Sequence[str]) -> None:
+    if said := entry_options.option("LOST"):
+        # The command that started this process adds nothing.
+        Path(said).touch()
     # pyinfra would show a PyinfraError with file and line of this code, and anything else with a traceback.
     sys.exit(report(problems, advice))
 

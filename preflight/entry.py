@@ -6,21 +6,25 @@ from pyinfra import config, host
 from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import LinuxDistribution
 
+from connectors.language import LANGUAGE
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import machine_of, read_environments
 from operations.host import lock
 from operations.release.choice import require_one_environment
+from preflight import screen
 from preflight.access import require_sudo
 
 DEBIAN = (12, 13)
 
 
 def environments() -> Mapping[str, Environment]:
-    """Every environment of the inventory by host name. The run uses sudo from here on.
+    """Every environment of the inventory by host name. The run uses sudo from here on, and one language on every host.
 
     Raises DeployError if sudo asks for a password.
     """
     config.SUDO = True
+    config.ENV = LANGUAGE
+    screen.follow_steps()
     require_sudo(host)
     known: Mapping[str, Environment] = read_environments(host.inventory)
     return known

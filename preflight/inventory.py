@@ -1,11 +1,12 @@
 """The inventory and its environments, for commands that are not deploys."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
+import pyinfra_cli.inventory
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_config, ctx_state
@@ -40,6 +41,7 @@ def read_inventory(
     directory: str = str(CHECKOUT),
     overrides: dict[str, Any] | None = None,
     group_data: Sequence[str] = (),
+    needed: Sequence[str] = (),
 ) -> Inventory:
     """An inventory, read as pyinfra reads it, without a connection.
 
@@ -47,12 +49,57 @@ def read_inventory(
     + directory: pyinfra's working directory, with group_data in it
     + overrides: values of `--data`
     + group_data: values of `--group-data`
+    + needed: environments, by name of group or host. A file of another one that cannot be read counts as empty; none means
+      that all are needed
 
     Raises InventoryError.
     """
-    with _no_command_line():
+    unreadable: dict[str, Problem] = {}
+    with _no_command_line(), pass_over(unreadable) if needed else nullcontext():
         inventory: Inventory = make_inventory(path, overrides, directory, list(group_data))
-        return inventory
+    for host in inventory:
+        for group in host.groups:
+            if group in unreadable and {host.name, *host.groups} & {*needed}:
+                raise InventoryError(unreadable[group])
+    # An environment that no group has may be the one in the file.
+    for name in needed:
+        if name in unreadable:
+            raise InventoryError(unreadable[name])
+    return inventory
+
+
+@contextmanager
+def pass_over(unreadable: dict[str, Problem]) -> Iterator[None]:
+    """In the block, a file of group data that Python cannot run counts as empty.
+
+    + unreadable: gets the problem of each, by its group
+    """
+    real = pyinfra_cli.inventory.exec_file
+    pass_over_from_now_on(unreadable)
+    try:
+        yield
+    finally:
+        pyinfra_cli.inventory.exec_file = real
+
+
+def pass_over_from_now_on(unreadable: dict[str, Problem]) -> None:
+    """A file of group data that Python cannot run counts as empty. all.py belongs to every environment and is read as ever.
+
+    + unreadable: gets the problem of each, by its group
+    """
+    real = pyinfra_cli.inventory.exec_file
+
+    def read(filename: str, *arguments: Any, **keywords: Any) -> Any:
+        file = Path(filename)
+        try:
+            return real(filename, *arguments, **keywords)
+        except _READING as error:
+            if file.parent.name != "group_data" or file.stem == "all":
+                raise
+            unreadable[file.stem] = _unreadable(error)
+            return {}
+
+    pyinfra_cli.inventory.exec_file = read
 
 
 def read_names(path: str) -> dict[str, Any]:
@@ -76,12 +123,15 @@ def _no_command_line() -> Iterator[None]:
         raise InventoryError(_unreadable(error)) from error
 
 
-def load() -> dict[str, Environment]:
+def load(needed: Sequence[str] = ()) -> dict[str, Environment]:
     """Every environment of the committed inventory by its short name.
+
+    + needed: short names of environments that must be right. Others that are wrong are left out; none means all
 
     Raises InventoryError if the inventory cannot be read, and SettingsError if the group data has problems.
     """
-    return {environment.environment: environment for environment in read_environments(read_inventory()).values()}
+    known = read_environments(read_inventory(needed=needed), tuple(needed))
+    return {environment.environment: environment for environment in known.values()}
 
 
 def _unreadable(error: Exception) -> Problem:

@@ -20,6 +20,7 @@ _BUILD = "If the build had begun, it goes on by itself: run make build{limit} ag
 _TOOLCHAIN = "If the host had begun, it goes on by itself: run make toolchain{limit} again, which follows it"
 _GOES_ON = {
     "deploy.py": "The step may be done or not: run make apply{limit} again, which finishes what is left",
+    "destroy.py": "The step may be done or not: run make destroy{limit} again, which removes what is left",
     "release.py": _SWITCH,
     "rollback.py": _SWITCH,
     "restart.py": _SWITCH,

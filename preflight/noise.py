@@ -8,7 +8,7 @@ import os
 import click
 from pyinfra import logger
 
-from preflight import loss
+from preflight import loss, screen
 
 # pyinfra/operations/files.py logs this at each use of `files.block`.
 BETA = "The `files.block` operation is currently in beta!"
@@ -22,6 +22,7 @@ def silence() -> None:
     """Hide these lines, and with NO_COLOR all styles. A second call changes nothing."""
     logger.addFilter(_worth_reading)
     loss.announce_at_end()
+    screen.quieten()
     if os.environ.get("NO_COLOR"):
         # click asks this of every text. Its own setting is one of a context, which pyinfra's greenlets do not have.
         click.utils.should_strip_ansi = lambda *_: True  # type: ignore[attr-defined]

@@ -29,15 +29,17 @@ class Selection(NamedTuple):
     hosts: list[Host]
 
 
-def select_committed(names: Sequence[str]) -> Selection:
-    """The named environments of the committed inventory.
+def select_committed(names: Sequence[str], *, strict: bool = False) -> Selection:
+    """The named environments of the committed inventory. Others with wrong data are left out, with a warning.
 
     + names: as for `select`
+    + strict: whether all must be right
 
     Raises UnknownEnvironmentError, and the errors of `load`.
     """
-    inventory = read_inventory()
-    environments = read_environments(inventory)
+    needed = () if strict else tuple(names)
+    inventory = read_inventory(needed=needed)
+    environments = read_environments(inventory, needed)
     return Selection(inventory, environments, select(names, inventory, environments))
 
 
@@ -49,7 +51,11 @@ def select(names: Sequence[str], inventory: Inventory, environments: Mapping[str
 
     Raises UnknownEnvironmentError for a name without a match.
     """
-    known = {host: {environments[host.name].environment, host.name, *host.groups} for host in inventory}
+    known = {
+        host: {environments[host.name].environment, host.name, *host.groups}
+        for host in inventory
+        if host.name in environments
+    }
     for name in names:
         if not any(name in own for own in known.values()):
             existing = [environment.environment for environment in environments.values()]

@@ -11,9 +11,28 @@
 #                            waiting  no answer, 500 to 599, 408, 425, 429: the next request may get another answer
 #   advice SITE PATH         prints what to do about the last answer, if the answer tells
 #   request DOMAIN PORT …    the request itself; the rest are arguments of curl, among them the URL
+#   answer_at OWN DOMAIN PORT SITE PATH    asks the application itself at its port OWN, as nginx would, and judges the same
+#   request_at OWN DOMAIN PORT SITE PATH … the request itself
 
 answer() {
     said=$(request "$1" "$2" --output /dev/null --write-out '%{http_code} %{redirect_url}' "$3") || true
+    judge "$3"
+}
+
+answer_at() {
+    said=$(request_at "$@" --output /dev/null --write-out '%{http_code} %header{location}') || true
+    # Of a path curl would make a URL of the port that it asks.
+    case ${said#* } in
+        "$said" | '' | *://*) ;;
+        //*) said="${said%% *} ${4%%://*}:${said#* }" ;;
+        /*) said="${said%% *} $4${said#* }" ;;
+        *) said="${said%% *} $4/${said#* }" ;;
+    esac
+    judge "$4$5"
+}
+
+# Sets the names about the answer `said` to a request for the URL $1.
+judge() {
     status=${said%% *} leads_to='' verdict=waiting
     # An application chooses this text: one line, without control characters, and not longer than anybody reads.
     [ "$said" = "$status" ] || leads_to=$(printf '%.300s' "${said#* }" | LC_ALL=C tr -d '\000-\037\177-\377')
@@ -21,7 +40,7 @@ answer() {
         2??) verdict=well ;;
         30[12378])
             verdict=refusal
-            ! same_site "$3" "$leads_to" || same_page "$3" "$leads_to" || verdict=well
+            ! same_site "$1" "$leads_to" || same_page "$1" "$leads_to" || verdict=well
             ;;
         408 | 425 | 429) ;;
         3?? | 4??) verdict=refusal ;;
@@ -61,6 +80,15 @@ request() {
     shift 2
     curl --disable --globoff --path-as-is --silent --max-time 10 --insecure --noproxy '*' --user-agent release \
         --resolve "$name:$port_of_site:127.0.0.1" "$@"
+}
+
+# With the headers that nginx sends (templates/site.j2).
+request_at() {
+    own=$1 name=$2 port_of_site=$3 site=$4 path=$5
+    shift 5
+    curl --disable --globoff --path-as-is --silent --max-time 10 --noproxy '*' --user-agent release --header "Host: $name" \
+        --header 'X-Real-IP: 127.0.0.1' --header 'X-Forwarded-For: 127.0.0.1' --header "X-Forwarded-Proto: ${site%%://*}" \
+        --header "X-Forwarded-Host: $name" --header "X-Forwarded-Port: $port_of_site" "$@" "http://127.0.0.1:$own$path"
 }
 
 same_site() { [ -n "$2" ] && [ "$(site_of "$1")" = "$(site_of "$2")" ]; }

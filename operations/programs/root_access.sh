@@ -6,7 +6,7 @@ if [ "$(id -u)" = 0 ]; then
     echo allowed
 elif ! command -v sudo > /dev/null; then
     echo refused "sudo is not installed"
-elif said=$(LC_ALL=C sudo -n true 2>&1 < /dev/null); then
+elif said=$(sudo -n true 2>&1 < /dev/null); then
     echo allowed
 else
     echo "refused $(printf '%s' "$said" | tr '\n' ' ')"

@@ -1,6 +1,7 @@
 """A command's answer is its own: nothing that a login shell prints before it, and root needs no sudo."""
 
 import subprocess
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.exchange import Answer, Command, answers, script
-from connectors.frame import ANNOUNCE, MARK, SUDO, Framed, after_mark, announced, skip_noise
+from connectors.frame import ANNOUNCE, MARK, SUDO, Behind, Framed, after_mark, announced, skip_noise
 
 # The title of a terminal ends without a new line: the mark then stands in the same line.
 NOISES = {
@@ -124,3 +125,21 @@ def test_sudo_is_taken_where_it_is(bare: str) -> None:
         ["/bin/sh", "-c", f"{SUDO}sudo -n x"], env={"PATH": bare}, capture_output=True, text=True, check=True
     )
     assert run.stdout == "real\n"
+
+
+@EACH
+def test_what_ssh_brings_begins_behind_noise(noise: str) -> None:
+    line = f"{noise}{announced('echo out; echo err >&2')}"
+    run = subprocess.run(["bash", "-c", line], capture_output=True, check=True)
+    for stream, words in ((run.stdout, b"out\n"), (run.stderr, b"err\n")):
+        source = Behind(BytesIO(stream))
+        assert b"".join(iter(partial(source.read1, 3), b"")) == words
+
+
+def test_a_login_shell_that_runs_no_command_is_heard() -> None:
+    """Such as nologin, or a .bashrc that ends the shell."""
+    heard: list[str] = []
+    assert list(framed(b"\nThis account is \033[1mnot available.\n", mute=heard.append)) == []
+    assert heard == ["This account is ?[1mnot available."]
+    source = Behind(BytesIO(b"This account is not available.\n"))
+    assert source.read1(100) == b"This account is not available.\n"

@@ -11,7 +11,7 @@ from paramiko.agent import AgentKey, AgentSSH
 from connectors import keys as login_keys
 from connectors.keys import keys
 from connectors.openssh import ConfigurationError, Way, read_end, read_way
-from connectors.reasons import changed_key
+from connectors.reasons import changed_key, refused_login
 
 CONFIG = """
 Match originalhost pinned exec "test -n ok"
@@ -119,6 +119,29 @@ def test_a_key_with_a_passphrase_needs_the_agent(tmp_path: Path, monkeypatch: py
     path = tmp_path / "locked"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret phrase", "-f", path], check=True)
     assert tried(monkeypatch, [], identities=(str(path),)) == []
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ecdsa"])
+def test_a_key_of_openssl_logs_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """PKCS#8, as a cloud's console writes it: ssh(1) reads it, and paramiko does not."""
+    path = str(tmp_path / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-m", "PKCS8", "-f", path], check=True)
+    assert Path(path).read_text().startswith("-----BEGIN PRIVATE KEY-----")
+    assert tried(monkeypatch, [], identities=(path,)) == ["key"]
+    assert login_keys.load(path).get_base64() == Path(f"{path}.pub").read_text().split()[1]
+
+
+@pytest.mark.parametrize("form", ["PKCS8", "PEM", "RFC4716"])
+def test_a_key_that_only_an_agent_can_use_is_named(tmp_path: Path, form: str) -> None:
+    path = str(tmp_path / "key")
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "secret phrase", "-m", form, "-f", path], check=True)
+    way = Way("server", 22, "devops", "server", (), "true", (), (), False, "/agent", ())._replace(
+        identities=(path,), pkcs11="/lib/card.so"
+    )
+    said = refused_login(way, ["other of the agent"])
+    assert f"{path} has a passphrase, /lib/card.so (PKCS11Provider)" in said
+    assert f"{path} has a passphrase" in refused_login(way, [])
+    assert "agent (ssh-add)" not in refused_login(way._replace(identities=(), pkcs11=""), ["other"])
 
 
 def test_the_file_with_the_old_key_is_named(tmp_path: Path) -> None:

@@ -19,12 +19,22 @@ from preflight.access import RootRefused, refusal
             "echo 'Defaults:devops !requiretty' > /etc/sudoers.d/devops-tty",
         ),
         ("devops is not in the sudoers file.", "devops may not use sudo. As root on the machine: "),
+        (
+            "it did not answer: This account is not available.",
+            "runs no command: This account is not available. As root",
+        ),
         ("sudo is not installed", "As root on the machine: apt-get install sudo. As root on the machine: echo"),
         ("sudo: /etc/sudoers: syntax error", "sudo does not work for devops: sudo: /etc/sudoers: syntax error"),
     ],
 )
 def test_each_cause_has_its_own_way_out(words: str, said: str) -> None:
     assert said in refusal(words, "devops")
+
+
+@pytest.mark.parametrize("words", ["sudo: a password is required", "you must have a tty to run sudo"])
+def test_sudo_reads_the_file_of_a_user_with_a_dot(words: str) -> None:
+    """It passes over files with a dot in their names."""
+    assert "> /etc/sudoers.d/jane_doe" in refusal(words, "jane.doe")
 
 
 @pytest.mark.parametrize(

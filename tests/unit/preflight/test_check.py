@@ -1,5 +1,6 @@
 """The checks through the real command line, in a copy of the project without a machine: nothing connects."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -47,6 +48,70 @@ def test_options_are_refused_before_anything_connects(project: Project, argument
     run = project.pyinfra("deploy.py", "--yes", *arguments)
     assert run.output == f"{STARTED}1 problem:\n  {line}\n{FOOTER}"
     assert run.exit_code == 1
+
+
+# What a person needs in an emergency, and the words that show that it began: nothing is there to connect to.
+EMERGENCY = {
+    "rollback": "onnection to sandbox", "restart": "onnection to sandbox",
+    "logs": "onnection to sandbox", "ping": "onnection to sandbox", "releases": "onnection to sandbox",
+    "status": "onnection to sandbox", "vault-show --key cookie": "", "vault-rotate --key cookie --yes": "prod.age",
+}  # fmt: skip
+TYPOS = {
+    "an unknown key": 'environment = "stage"\nprot = 1\n',
+    "a wrong value": "port = 1\n",
+    "no Python": "port = = 1\n",
+    "an error": "port = prot\n",
+}
+
+
+@pytest.mark.parametrize("typo", TYPOS.values(), ids=TYPOS)
+def test_a_typo_elsewhere_stops_nobody_in_an_emergency(project: Project, typo: str) -> None:
+    stage = project.path / "group_data/stage.py"
+    stage.write_text(stage.read_text() + typo)
+    (project.sandbox / "ssh_config").write_text("Host *\n    ProxyCommand false\n")
+    # One kind of typo with every command, the other kinds with the two ways in: pyinfra's and ours.
+    every = typo == TYPOS["no Python"]
+    for words, begun in (
+        EMERGENCY.items() if every else [("rollback", EMERGENCY["rollback"]), ("logs", EMERGENCY["logs"])]
+    ):
+        name, *options = words.split()
+        run = project.run(sys.executable, "-m", "commands", name, *options, "prod")
+        assert "Warning: the group data of stage is wrong. This goes on without it; make check says why." in run.output
+        assert begun in run.output, run.output
+        assert "Traceback" not in run.output
+    for arguments in (
+        ["apply", "prod"],
+        ["rollback", "stage"],
+        ["ping"],
+        ["logs", "stage"],
+        ["vault-show", "--key", "cookie", "stage"],
+    )[: None if every else 2]:
+        run = project.run(sys.executable, "-m", "commands", *arguments)
+        assert "1 problem:\n  " in run.output, (arguments, run.output)
+        assert "group_data/stage.py" in run.output
+
+
+def test_from_another_directory_with_absolute_paths(project: Project, tmp_path: Path) -> None:
+    (project.sandbox / "ssh_config").write_text("Host *\n    ProxyCommand false\n")
+    environment = project.environment | {"PYTHONPATH": str(project.path)}
+
+    def run(*command: str | Path, where: Path = tmp_path) -> str:
+        done = subprocess.run(
+            [*command], cwd=where, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )  # fmt: skip
+        return done.stdout
+
+    pyinfra = (sys.executable, "-m", "pyinfra")
+    words = run(*pyinfra, project.path / "inventory.py", project.path / "deploy.py", "--limit", "stage", "--dry")
+    assert "No connection to sandbox" in words
+    words = run(*pyinfra, "../inventory.py", "../deploy.py", where=project.path / "deploys")
+    assert f"Start pyinfra in {project.path}, or give it absolute paths. Nothing was changed." in words
+    assert "2 environments on 1 machine: no problem" in run(sys.executable, "-m", "commands.check")
+    assert "2 environments on 1 machine: no problem" in run("make", "-C", project.path, "check")
+    makefile = project.path / "Makefile"
+    assert f"This Makefile works in its own folder: make -C {project.path} check." in run(
+        "make", "-f", makefile, "check"
+    )
 
 
 def test_bad_data_outside_the_limit_is_refused_and_can_be_looked_at(project: Project) -> None:

@@ -110,9 +110,22 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "stage: tls_key = '/etc/ssl/a.key' is not used with tls = 'none': remove it, or set tls = 'provided' (FILE)",
     ),
     (
+        {"additional_domains": ["www.example.com"], "redirect_to": "www.example.com"},
+        "stage: redirect_to = 'www.example.com' is not the domain, and releases are judged by that: make it the domain, and "
+        "name the other one in additional_domains (FILE)",
+    ),
+    (
+        {"redirect_to": "stage.example.com"},
+        "stage: redirect_to has no effect without additional_domains: name them, or take it out (FILE)",
+    ),
+    (
+        {"tls": "acme", "additional_domains": [f"a{number}.example.com" for number in range(100)]},
+        "stage: domain and additional_domains are 101 names, and one certificate takes 100: take some out (FILE)",
+    ),
+    (
         {"hsts": True},
         "stage: hsts = True with tls = 'none' would lock browsers out: they refuse such a site for hsts_max_age seconds. "
-        "Set tls = 'provided' or hsts = False (FILE)",
+        "Set tls = 'acme' (of production) or 'provided', or hsts = False (FILE)",
     ),
     (
         {"hsts_preload": True},
@@ -140,8 +153,8 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "browser that has seen it turns every address below into HTTPS and shows 'Your connection is not private' without a "
         "way past, though nothing is wrong with the site itself. Deleting the parent's policy in "
         "chrome://net-internals/#hsts helps one browser only. Either give this environment a certificate "
-        "(tls = 'provided'), or move it to a domain of another parent (or stop the parent from sending includeSubDomains "
-        "and wait for its max-age) (FILE)",
+        "(tls = 'acme' or 'provided'), or move it to a domain of another parent (or stop the parent from sending "
+        "includeSubDomains and wait for its max-age) (FILE)",
     ),
     (
         {"port": 4000},
@@ -238,7 +251,7 @@ ALONE: list[tuple[dict[str, Any], str]] = [
         "includeSubDomains: a browser that has seen it turns every address below into HTTPS and shows 'Your "
         "connection is not private' without a way past, though nothing is wrong with the site itself. Deleting the"
         " parent's policy in chrome://net-internals/#hsts helps one browser only. Either give this environment a "
-        "certificate (tls = 'provided'), or move it to a domain of another parent (or stop the parent from sending"
+        "certificate (tls = 'acme' or 'provided'), or move it to a domain of another parent (or stop the parent from sending"
         " includeSubDomains and wait for its max-age) (FILE)",
     ),
     (
@@ -479,8 +492,8 @@ def test_a_cookie_is_shared_nowhere_and_shown_nowhere(inventory: Callable[..., I
     assert found == [
         Problem(
             "prod",
-            "cookie is the same as stage's: who has it can run any code in both nodes; run `make vault-edit ENV=prod` and "
-            "give it another",
+            "cookie is the same as stage's: who has it can run any code in both nodes; run `make vault-rotate ENV=prod "
+            "KEY=cookie`, which makes another",
             str(tmp_path / "prod.age"),
         )
     ]
