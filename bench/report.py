@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cases, scale, upload
+from bench import cases, restart, scale, upload
 from bench.measure import Figures
 
 Results = Mapping[str, Mapping[str, Mapping[str, Figures]]]
@@ -69,6 +69,14 @@ SECTIONS = (
         "The step of a deploy that sends a file, beside `scp` of the same file with a connection of its own.",
         (upload.SCP,),
     ),
+    Section(
+        "restart",
+        "What visitors notice",
+        "A release, a rollback and a restart while clients ask without a pause: GET over new and kept connections, and POST "
+        "with a body. Requests and losses are those of all rounds; wait, gap and memory (of all processes of the "
+        "application) are the worst.",
+        (),
+    ),
 )
 
 
@@ -94,7 +102,7 @@ def _page(results: Results, computer: str) -> Iterator[str]:
         if tables:
             yield f"## {section.title}\n\n{section.text}\n"
             for name, rows in tables.items():
-                yield from _table(name, rows, section.base)
+                yield from restart.table(rows) if section.key == "restart" else _table(name, rows, section.base)
             if section.key == "scale":
                 yield from _growth(tables)
 
@@ -141,7 +149,7 @@ def _chart(results: Results) -> Iterator[str]:
     tables = [
         (name, rows)
         for section in SECTIONS
-        if section.key != "upload"
+        if section.key not in {"upload", "restart"}
         for name, rows in results.get(section.key, {}).items()
     ]
     height = sum(28 + _BAR * len(rows) for _, rows in tables) + 10

@@ -45,6 +45,13 @@ def guard_findings(environment: Environment, seen: Symptoms) -> Iterator[Finding
             "an application that listens on all interfaces answers there past nginx, its TLS and its access rules",
             f"make apply ENV={name}",
         )
+    if seen.owned is False and seen.released:
+        yield Finding(
+            f"the firewall does not leave port {environment.port} to {environment.user}: nftables has no table "
+            f"inet {environment.owner_table}, or another one",
+            "another application of the machine could answer at the port while this one is down",
+            f"make apply ENV={name}",
+        )
 
 
 def _port(address: str) -> int:

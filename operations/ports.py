@@ -18,12 +18,13 @@ from pyinfra.api.operation import OperationMeta
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations import nginx_layout
 from operations.host import file, program, restart
+from operations.host.firewall import TableInForce, owner_table
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, is_running, properties
 
-TABLE = "inet deploy_ports"
 TABLE_PATH = "/etc/deploy-ports.nft"
 UNIT = "deploy-ports.service"
 UNIT_PATH = f"/etc/systemd/system/{UNIT}"
@@ -70,23 +71,6 @@ class SshdPorts(FactBase[list[int]]):
         return sorted({int(line) for line in output})
 
 
-class TableInForce(FactBase[bool | None]):
-    """Whether the kernel has the table exactly as a ruleset makes it; None if nft is not installed and nobody can tell."""
-
-    @staticmethod
-    @override
-    def default() -> bool | None:
-        return False
-
-    @override
-    def command(self, ruleset: str, table: str = TABLE) -> StringCommand:
-        return program.command("ports_in_force.sh", table, ruleset)
-
-    @override
-    def process(self, output: list[str]) -> bool | None:
-        return None if output == ["untold"] else output == ["in force"]
-
-
 class UserOfUnit(FactBase[str | None]):
     """The user of a unit's main process; None if it does not run."""
 
@@ -125,7 +109,16 @@ def closed(environments: Sequence[Environment]) -> None:
     + environments: every environment on the machine, in or out of `--limit`
     """
     others = host.get_fact(OtherPorts, known=sorted(environment.variables_path for environment in environments))
-    ports = sorted({*others, *(port for environment in environments for port in environment.closed_ports)})
+    ports = sorted(
+        {
+            *others,
+            *(
+                port
+                for environment in environments
+                for port in (*environment.closed_ports, *environment.upstream_ports)
+            ),
+        }
+    )
     _require_without_sshd(ports)
     ruleset = render("deploy-ports.nft.j2", ports=ports)
     _file("table", TABLE_PATH, ruleset)
@@ -185,7 +178,7 @@ def owner_file(environment: Environment) -> OperationMeta:
     """
     return file.put(
         name="Port: table of its user",
-        content=render("port-owner.nft.j2", environment=environment),
+        content=owner_table(environment, nginx_layout.of_host().user)["ruleset"],
         dest=environment.owner_table_path,
     )
 
@@ -202,9 +195,7 @@ def owner_in_force(environment: Environment) -> Generator[StringCommand]:
     if host.get_fact(UserOfUnit, unit=environment.unit) == environment.login:
         host.noop(f"{environment.unit} runs as {environment.login} until it is released")
         return
-    ruleset = render("port-owner.nft.j2", environment=environment)
-    there = host.get_fact(TableInForce, ruleset=ruleset, table=f"inet {environment.owner_table}")
-    if there:
+    if host.get_fact(TableInForce, **owner_table(environment, nginx_layout.of_host().user)):
         host.noop("the table is in force")
         return
     announce(f"Will leave port {environment.port} to {environment.user}")

@@ -5,18 +5,25 @@
 #
 # TCP alone: every socket that sends UDP, for a name or for metrics, looks like one that listens.
 . ./closed_port.sh
+. ./own_site.sh
 
 # Succeeds if the release listens where it should. Otherwise prints the reason and fails, with 2 if that says nothing against
 # the version.
 listens_well() {
-    local addresses address port_of_address open=''
+    local addresses address port_of_address open='' others port=${direct:-$port}
+    others=$(strangers "${unit%.service}" "$domain" "$url_port" "$url$mark_path" "$mark" | joined)
+    if [ -n "$others" ]; then
+        say "another site than $environment's answers for $domain at $others: make doctor ENV=$environment says which file of" \
+            "nginx has it, and make apply ENV=$environment puts back what is missing of ours"
+        return 2
+    fi
     if ! addresses=$(listeners); then
-        say "ss cannot tell where $unit listens, for the reason above"
+        say "ss cannot tell where ${judged:-$unit} listens, for the reason above"
         return 2
     fi
     if ! grep -qxE "(127\.0\.0\.1|0\.0\.0\.0|\*|\[::ffff:127\.0\.0\.1\]):$port" <<< "$addresses"; then
         addresses=$(joined <<< "${addresses:-no port}")
-        say "the site answers, and not from $unit: nginx passes requests to 127.0.0.1:$port, and the application listens on" \
+        say "the site answers, and not from ${judged:-$unit}: nginx passes requests to 127.0.0.1:$port, and the application listens on" \
             "$addresses. End the other program, or have the application listen on port $port"
         return 1
     fi

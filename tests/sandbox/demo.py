@@ -10,13 +10,16 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
+from commands import deployment
 from group_data.schema.environment import Environment
 from group_data.schema.paths import CHECKOUT
 from preflight.inventory import load
+from preflight.options import process_environment
 from tests.sandbox import example
 from tests.sandbox.vaults import VAULTS
 
 PYINFRA = [sys.executable, "-m", "pyinfra", "inventory.py", "deploy.py"]
+QUIET_PYINFRA = [sys.executable, *deployment.PYINFRA, "inventory.py", "deploy.py"]
 SSH = ["ssh", "-F", str(CHECKOUT / ".sandbox/ssh_config"), "sandbox"]
 
 NEXT = """\
@@ -47,7 +50,10 @@ def main() -> int:
             file=sys.stderr,
         )
         return 1
-    if subprocess.run([*PYINFRA, "--yes"], cwd=CHECKOUT, check=False).returncode:
+    heading("Apply")
+    # Without a plan, which would show every file of a new machine.
+    quiet = process_environment({"QUIET": "1"})
+    if subprocess.run([*QUIET_PYINFRA, "--yes"], cwd=CHECKOUT, env=quiet, check=False).returncode:
         return 1
     address = _address()
     _show_sites(f"From outside, before the first release: HTTP to {address}", address, environments)

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.unit.operations.programs.stubs import CONTROL_GROUP, PID, StubHost
+from group_data.schema.environment import Environment
+from tests.unit.operations.programs.stubs import CONTROL_GROUP, PID, SETTINGS, StubHost
 
 PAST_NGINX = "the network reaches the application past nginx, its TLS and its access rules, on"
 
@@ -118,4 +119,25 @@ def test_ss_fails(host: StubHost) -> None:
     assert "no such option" in words
     assert words.splitlines()[-1].endswith(
         "FAILED: ss cannot tell where billing_stage.service listens, for the reason above"
+    )
+
+
+@pytest.mark.parametrize(("address", "good"), [("192.0.2.9", True), ("203.0.113.5", False)])
+def test_a_release_is_not_judged_by_another_sites_answer(host: StubHost, address: str, good: bool) -> None:
+    """The machine has the address 203.0.113.5, and another site answers at `address`."""
+    sites = host.path / "nginx/sites-enabled"
+    sites.mkdir(parents=True)
+    mark = Environment.model_validate(SETTINGS).site_mark
+    (sites / "billing_stage").write_text(f'return 200 "{mark}";\n')
+    host.switch.write_text(host.switch.read_text().replace("/etc/nginx/", f"{host.path}/nginx/"))
+    host.stub("ip", "echo '2: eth0    inet 203.0.113.5/24 scope global eth0'\n")
+    host.stub(
+        "curl",
+        f"case $* in *:{address}' '*deploy-site) printf 'no\\n404' ;; *deploy-site) printf '{mark}\\n\\n200' ;; "
+        "*) printf 200 ;; esac\n",
+    )
+    last = host.run("release", "0.2.0").splitlines()[-1]
+    assert (last == "release 0.2.0: done") == good, last
+    assert (
+        good or "another site than stage's answers for stage.example.com at 203.0.113.5: make doctor ENV=stage" in last
     )

@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from operations.ports import TABLE, TABLE_PATH, UNIT
+from operations.host.firewall import TABLE
+from operations.ports import TABLE_PATH, UNIT
 from tests.unit.operations.programs.sandboxed import Sandbox
 
 
