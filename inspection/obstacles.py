@@ -1,11 +1,13 @@
 """Everything on a machine that is in an application's way, asked outside a deploy."""
 
+from functools import partial
+
 from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
 from inspection.ask import fact
 from operations.release import obstacles
-from operations.release.obstacles import Obstacle, ObstaclesOnHost
+from operations.release.obstacle import Obstacle
 
 
 def obstacles_of(host: Host, environment: Environment) -> list[Obstacle]:
@@ -15,4 +17,4 @@ def obstacles_of(host: Host, environment: Environment) -> list[Obstacle]:
 
     Raises PyinfraError when the question to the host fails.
     """
-    return obstacles.read(environment, fact(host, ObstaclesOnHost, **obstacles.arguments(environment)))
+    return obstacles.found_by(environment, partial(fact, host))

@@ -6,7 +6,6 @@
 # the rest: directories in which the environment writes
 unit=$1 port=$2 site_port=$3 epmd_port=$4 database_port=$5
 shift 5
-export LC_ALL=C
 
 # One line without control characters, whatever a program says.
 told() { tr -s '[:cntrl:] ' ' ' | cut -c -300 | sed 's/ $//'; }
@@ -100,6 +99,6 @@ nginx_obstacles
 disk_obstacles "$@"
 database_obstacles
 port_obstacles | sort -u
-dpkg-query --show --showformat '${db:Status-Status}\t${binary:Package}\n' 2> /dev/null | LC_ALL=C awk -F '\t' '
+dpkg-query --show --showformat '${db:Status-Status}\t${binary:Package}\n' 2> /dev/null | awk -F '\t' '
     $1 ~ /^(half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$/ { printf "packages\t%s\t%s\n", $2, $1 }'
 exit 0

@@ -4,7 +4,7 @@ A release that meets one of these fails without being at fault, and cannot tell.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
@@ -12,24 +12,9 @@ from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations import site_owners
 from operations.host import program
-
-
-class Obstacle(NamedTuple):
-    """One thing in the way.
-
-    + kind: word of operations/programs/obstacles.sh
-    + place: mount point, for a file system; empty for everything else
-    + what: the fault
-    + why: its consequence
-    + mend: the command, or the steps before it
-    """
-
-    kind: str
-    place: str
-    what: str
-    why: str
-    mend: str
+from operations.release.obstacle import Obstacle
 
 
 class ObstaclesOnHost(FactBase[list[list[str]]]):
@@ -51,7 +36,7 @@ class ObstaclesOnHost(FactBase[list[list[str]]]):
 
 # The kinds that an action may need to be absent. nginx goes on with the configuration that it has, so a broken one keeps no
 # release from its visitors; neither do packages or connections, which the release before uses and gives back.
-WEB = frozenset({"loopback", "nginx", "port"})
+WEB = frozenset({"loopback", "nginx", "port", "taken", "held"})
 DISK = frozenset({"read-only", "full"})
 DATABASE = frozenset({"postgresql", "cluster"})
 
@@ -92,6 +77,17 @@ def read(environment: Environment, lines: list[list[str]]) -> list[Obstacle]:
     return [sentences[word](environment, *details) for word, *details in lines]
 
 
+def found_by(environment: Environment, get_fact: Callable[..., Any], directories: Sequence[str] = ()) -> list[Obstacle]:
+    """The obstacles that a machine shows.
+
+    + environment: that is asked about
+    + get_fact: asks the machine: a fact and its arguments
+    + directories: in which an action writes; none: the environment's own
+    """
+    lines = get_fact(ObstaclesOnHost, **arguments(environment, directories))
+    return [*read(environment, lines), *site_owners.ask(environment, get_fact)]
+
+
 def require_none(environment: Environment, kinds: frozenset[str], directories: Sequence[str] = ()) -> None:
     """Refuse an action that could not succeed, or not be seen to succeed, and name everything in its way.
 
@@ -101,7 +97,7 @@ def require_none(environment: Environment, kinds: frozenset[str], directories: S
 
     Raises DeployError.
     """
-    found = read(environment, host.get_fact(ObstaclesOnHost, **arguments(environment, directories)))
+    found = found_by(environment, host.get_fact, directories)
     if reasons := [f"{obstacle.what}. Mend: {obstacle.mend}" for obstacle in found if obstacle.kind in kinds]:
         raise DeployError(
             "\n".join(f"{environment.environment}: {reason}" for reason in reasons) + "\nNothing was changed"

@@ -1,11 +1,13 @@
 """Things that group data no longer asks for: a plan shows their removal, an apply removes them, and data stays."""
 
+import shutil
 import sys
 from typing import Any
 
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
+from tests.host.project import EXAMPLE
 from tests.host.releases import main_pid, prop, rpc, wait_for_page
 
 # That the files themselves are right for each release is tested with their own modules.
@@ -155,3 +157,33 @@ def test_data_stays(running: Host) -> None:
         "sandbox: left over: database billing_stage",
         "sandbox: left over: role billing_stage",
     ]
+
+
+@pytest.mark.everything
+def test_an_environment_is_destroyed(running: Host) -> None:
+    """All of it, but not its last backup; the other one goes on. A name that is not typed changes nothing."""
+    machine, project = running.machine, running.project
+    shutil.copy(EXAMPLE / "group_data/stage.py", project.path / "group_data")
+    project.edit("stage", indexed=True)
+    project.apply("--limit", "stage")
+    refused = project.make("destroy", "ENV=stage")
+    assert "stage is public: group data has indexed = True. FORCE=1 destroys it all the same" in refused.output
+    declined = project.run("make", "destroy", "ENV=stage", "FORCE=1", stdin="prod\n")
+    assert (declined.exit_code, "Nothing was changed." in declined.output) == (2, True), declined.output
+    for thing in (
+        "unit /etc/systemd/system/billing_stage.service",
+        "database billing_stage",
+        "root directory /home/billing/stage",
+    ):
+        assert f"Destroy: {thing}" in declined.output
+    main = main_pid(machine, "prod")
+    run = project.run("make", "destroy", "ENV=stage", "FORCE=1", stdin="stage\n").require_success()
+    assert "Destroyed stage: " in run.output
+    assert "Delete here, and commit: stage in inventory.py and group_data/stage.py" in run.output
+    dump = machine.run("ls /var/backups/billing_stage/backups/*-before-destroy.dump").stdout.strip()
+    assert "dbname: billing_stage" in machine.run(f"pg_restore --list {dump}").stdout
+    left = machine.run("find /etc /home /var/lib -xdev -name '*billing_stage*' -o -path /home/billing/stage").stdout
+    assert left == "", left
+    assert main_pid(machine, "prod") == main
+    again = project.run("make", "destroy", "ENV=stage", "FORCE=1").require_success()
+    assert "Nothing would change." in again.output

@@ -15,7 +15,10 @@ from tests.unit.conftest import PROD, STAGE
 # Properties of an environment whose path nobody has to remove with it.
 KEPT = {
     "home": "The user's own, with whatever people put there; one home serves all environments of the application.",
+    "site_mark_page": "A page that nginx answers, and no file.",
     "database_ca_path": "Debian's or somebody else's, named by database_tls_ca.",
+    "lineage_path": "certbot's own: `certbot delete` removes it.",
+    "renewal_path": "certbot's own: `certbot delete` removes it.",
 }
 
 
@@ -108,3 +111,29 @@ def test_an_environment_that_is_built_elsewhere_by_now_left_its_build_directory(
         "build directory /var/cache/billing_stage-build",
         "build directory /var/cache/billing_prod-build",
     ]
+
+
+def test_everything_of_one_environment(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) -> None:
+    """Nothing of its neighbours, and commands that need no sudo."""
+    patterns = [
+        trace.name(traces.namesake(read_environments(inventory(stage=STAGE))["stage"], "*")) for trace in traces.TRACES
+    ]
+
+    def answer(host: Host, cls: type, query: str = "", **arguments: object) -> list[str]:
+        if "before" in query:
+            return ["billing_stage_before_1"]
+        if query:
+            return ["database billing_prod", "database billing_stage", "role billing_prod", "role billing_stage"]
+        names = [(number, pattern.replace("?", "x")) for number, pattern in enumerate(patterns)]
+        return [f"{number}\t{name.replace('*', short)}" for number, name in names for short in ("prod", "stage", "qa")]
+
+    monkeypatch.setattr(leftovers, "fact", answer)
+    there = inventory(stage=STAGE, prod=PROD)
+    found = leftovers.everything_of(there.get_host("stage"), read_environments(there)["stage"])
+    assert len(found) == len(traces.TRACES) + 3
+    words = " ".join(f"{each.thing} {each.command}" for each in found)
+    assert "prod" not in words
+    assert "_qa" not in words
+    assert "sudo -u" not in words
+    assert found[0].thing.startswith("unit ")
+    assert "cd / && runuser -u postgres -- dropdb --force billing_stage" in [each.command for each in found]
