@@ -14,9 +14,9 @@ from commands.options import end_with
 
 # Each command is a module of this folder, with _ instead of -.
 NAMES = (
-    "check plan apply drift status doctor"
+    "check plan apply destroy drift status doctor"
     " build toolchain update release promote rollback migrate migrate-down restore restart releases ping console"
-    " rpc task logs unlock"
+    " rpc task exec psql open logs unlock"
     " app-check app-plan app-apply vault-init vault-edit vault-set vault-show vault-rotate vault-import"
     " vault-recipients docs"
 ).split()

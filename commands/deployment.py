@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
 from commands import plan_text
+from commands.options import VERBOSE
 from group_data.schema.paths import CHECKOUT
 from preflight.options import process_environment
 
@@ -26,7 +29,11 @@ HALF_TOOLCHAIN = (
 HALF_WRITTEN = "Interrupted: run make app-apply again to finish."
 
 # pyinfra as `python -m pyinfra` runs it, but Ctrl-C ends it at once while it is imported: Python would show a traceback.
-PYINFRA = ("-c", "from signal import *; signal(SIGINT, SIG_DFL); from pyinfra_cli.main import main; main()")
+PYINFRA = (
+    "-c",
+    "from signal import *; signal(SIGINT, SIG_DFL); from pyinfra_cli.main import main; "
+    "from preflight.screen import hide; hide(); main()",
+)
 
 # Seconds in which an interrupted pyinfra must end.
 PATIENCE = 5
@@ -76,6 +83,8 @@ class Deployment:
     + limits: names for `--limit`; none means every environment
     + options: options of the entry point, by name
     + inventory: pyinfra's first argument
+    + done: sentence after success, such as "Applied to stage"; then come numbers and `comes_next`
+    + comes_next: sentence about the command that is right then
     """
 
     entry: str
@@ -83,19 +92,21 @@ class Deployment:
     limits: Sequence[str] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     inventory: str = "inventory.py"
+    done: str = ""
+    comes_next: str = ""
 
     def plan(self) -> bool:
         """Show the difference. Returns whether there is something to do; ends with 1 without a complete plan."""
-        with on_interruption("Interrupted while planning: nothing was changed."), _note() as note:
-            code, output = self._pyinfra("--dry", "--diff", "--json", LOST=str(note))
-            lost = note.exists()
+        with on_interruption("Interrupted while planning: nothing was changed."), _note() as lost, _note() as note:
+            code, output = self._pyinfra("--dry", "--diff", "--json", LOST=str(lost), NOTE=str(note))
+            told = lost.exists() or _read(note)["told"]
         try:
             operations = json.loads(output)["plan"] if code == 0 else None
         except (KeyError, TypeError, ValueError):
             operations = None
         if operations is None:
-            # A lost connection has had its last word.
-            if not lost:
+            # Whoever knows the reason has had the last word.
+            if not told:
                 click.echo("\nThe plan was not finished, for the reason above.", err=True)
             raise click.exceptions.Exit(1)
         lines = plan_text.summary(operations)
@@ -103,14 +114,26 @@ class Deployment:
         return bool(lines)
 
     def carry_out(self) -> None:
-        """Carry the deploy out. Ends with 1 if pyinfra fails."""
-        with on_interruption(self.half_done), _note() as ready:
-            code, _ = self._pyinfra("--yes", READY=str(ready))
+        """Carry the deploy out, and say what was done. Ends with 1 if pyinfra fails."""
+        begin = time.monotonic()
+        with on_interruption(self.half_done), _note() as ready, _note() as note:
+            code, _ = self._pyinfra("--yes", READY=str(ready), NOTE=str(note))
+            noted = _read(note)
             # Before pyinfra has read the inventory, a signal ends it with exit code 0.
             if code == 0 and not ready.exists():
                 raise Interruption
         if code != 0:
             raise click.exceptions.Exit(1)
+        if self.done:
+            steps = {0: "nothing had to be changed", 1: "1 step changed something"}.get(
+                noted["changed"], f"{noted['changed']} steps changed something"
+            )
+            after = (
+                f"make update ENV={noted['unreleased'][0]} builds and releases."
+                if noted["unreleased"]
+                else self.comes_next
+            )
+            click.echo(f"{self.done}: {steps}, in {time.monotonic() - begin:.0f} s. {after}")
 
     def plan_and_carry_out(self, question: str, *, yes: bool) -> None:
         """Plan, ask, and carry it out. Ends after the plan if there is nothing to do.
@@ -127,7 +150,8 @@ class Deployment:
         """Exit code and JSON of pyinfra. Raises Interruption if a signal ends this process or pyinfra; both then end."""
         limits = [word for name in self.limits for word in ("--limit", name)]
         command = [sys.executable, *PYINFRA, self.inventory, self.entry, *limits, *arguments]
-        variables = process_environment({**self.options, **options}) | (
+        quiet = {} if loud() else {"QUIET": "1"}
+        variables = process_environment({**self.options, **options, **quiet}) | (
             {} if animated() else {"PYINFRA_PROGRESS": "off"}
         )
         stdout = subprocess.PIPE if "--json" in arguments else None
@@ -147,6 +171,20 @@ def _note() -> Iterator[Path]:
     """A file that pyinfra may create to say something to this process."""
     with tempfile.TemporaryDirectory() as directory:
         yield Path(directory) / "note"
+
+
+def _read(note: Path) -> dict[str, Any]:
+    """What pyinfra noted at its end (`preflight/screen.py`)."""
+    noted: dict[str, Any] = {"changed": 0, "told": False, "unreleased": []}
+    if note.exists():
+        noted |= json.loads(note.read_text())
+    return noted
+
+
+def loud() -> bool:
+    """Whether somebody wants to see everything that pyinfra says: the command's --verbose."""
+    context = click.get_current_context(silent=True)
+    return bool(context and context.meta.get(VERBOSE))
 
 
 def animated() -> bool:

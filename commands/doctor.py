@@ -13,16 +13,19 @@ from datetime import UTC, datetime
 import click
 from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.facts.files import File
 
 from commands import options
 from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection import symptoms
-from inspection.ask import ask
+from inspection.ask import ask, fact
 from inspection.crash_dump import crash_findings
 from inspection.diagnosis import findings
+from inspection.diagnosis_certificate import renewal_findings
 from inspection.diagnosis_database import database_findings
+from inspection.diagnosis_outside import outside_findings
 from inspection.finding import Finding, as_finding
 from inspection.health_page import health_findings
 from inspection.obstacles import obstacles_of
@@ -59,9 +62,23 @@ def _examined(host: Host, environment: Environment, secrets: Secrets) -> list[Fi
     if any(obstacle.kind == "loopback" for obstacle in obstacles):
         # Every further question would wait for an answer that never comes.
         return [as_finding(obstacle) for obstacle in obstacles]
+    if not fact(host, File, path=environment.unit_path):
+        # All others would be about what nobody has made yet.
+        return [*(as_finding(obstacle) for obstacle in obstacles), _not_applied(environment)]
     found = findings(environment, secrets, symptoms.read(host, environment, secrets, obstacles), datetime.now(UTC))
-    further = (health_findings, crash_findings, websocket_findings, database_findings)
+    further = (
+        renewal_findings, outside_findings, health_findings, crash_findings, websocket_findings, database_findings
+    )  # fmt: skip
     return [*found, *(finding for ask_further in further for finding in ask_further(host, environment))]
+
+
+def _not_applied(environment: Environment) -> Finding:
+    name = environment.environment
+    return Finding(
+        f"{name} is not prepared on this machine: there is no {environment.unit_path}",
+        "nothing of it can run",
+        f"make plan ENV={name} shows what it takes, and make apply ENV={name} prepares it",
+    )
 
 
 def _print(told: Mapping[str, list[Finding]]) -> None:

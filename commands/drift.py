@@ -23,7 +23,7 @@ from preflight.selection import select_committed
 @click.option("--quiet", is_flag=True, help="Say nothing when in sync, for cron.")
 def command(environments: Sequence[str], as_json: bool, quiet: bool) -> int:
     """Look and report."""
-    inventory, known, hosts = select_committed(environments)
+    inventory, known, hosts = select_committed(environments, strict=True)
     try:
         drifted = find(inventory, known, hosts, show_progress=sys.stderr.isatty() and not quiet)
     except PlanError as error:

@@ -10,9 +10,14 @@ set -eu
 packages() {
     missing=
     for package; do
-        dpkg -s "$package" >/dev/null 2>&1 || missing="$missing $package"
+        # dpkg knows removed packages, too, and says a word for each architecture.
+        case $(dpkg-query -W -f ' ${db:Status-Status} ' "$package" 2>/dev/null) in
+            *' installed '*) ;;
+            *) missing="$missing $package" ;;
+        esac
     done
     [ -n "$missing" ] || return 0
+    command -v apt-get >/dev/null || { echo "Missing on this computer, by their names in Debian:$missing. Install them" >&2; exit 1; }
     [ "$(id -u)" = 0 ] || { echo "Missing packages. Install them: sudo apt-get install$missing" >&2; exit 1; }
     echo "Installing$missing" >&2
     apt-get update -qq
@@ -30,10 +35,47 @@ sandbox() {
     packages $names
 }
 
+# Everything here needs /proc and /dev/shm of Linux: secrets are edited in memory.
+require_linux() {
+    system=$(uname -s)
+    [ "$system" != Linux ] || return 0
+    echo "This computer runs $system, and this project runs on Linux: work in a container or a virtual machine, such as" \
+        "docker run -it --rm -v \"\$PWD\":/deploy -w /deploy debian:12; on Windows in WSL" >&2
+    exit 1
+}
+
+# Sets `python` to the first command that is new enough.
+find_python() {
+    for python in python3 python3.13 python3.12 python3.11; do
+        ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || return 0
+    done
+    if command -v python3 >/dev/null; then
+        echo "Python 3.11 or newer is needed, and python3 is $(python3 --version 2>&1). Install a newer one beside it:" \
+            "python3.11 to python3.13 are found in PATH" >&2
+    else
+        echo "Python 3.11 or newer is needed, and there is no python3 in PATH. Install it" >&2
+    fi
+    exit 1
+}
+
+# Commands that the project's own run: sources come from git, and hosts are reached by ssh.
+require_commands() {
+    needed=
+    command -v git >/dev/null || needed="$needed git"
+    command -v ssh >/dev/null || needed="$needed openssh-client"
+    # shellcheck disable=SC2086  # one word for each package
+    packages $needed
+}
+
 venv() {
-    python3 -c 'import ensurepip, venv' 2>/dev/null || packages python3-venv
+    require_linux
+    # A fresh Debian has none, and root may install it.
+    command -v python3 >/dev/null || ! command -v dpkg >/dev/null || packages python3-venv
+    find_python
+    require_commands
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || packages python3-venv
     echo "Making $1 from $2" >&2
-    python3 -m venv "$1"
+    "$python" -m venv "$1"
     "$1/bin/pip" install -qq --disable-pip-version-check --require-hashes -r "$2"
     # pyinfra finds connectors/ by its entry point. Nothing is fetched: what builds it is in the lock file.
     [ "$1" != .venv ] || "$1/bin/pip" install -qq --disable-pip-version-check --no-index --no-deps --no-build-isolation \

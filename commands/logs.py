@@ -19,7 +19,7 @@ from commands.remote import targets, wait_for_ssh
 def command(environment: str, since: str | None, lines: int, no_follow: bool) -> int:
     """Show the journal."""
     [(host, chosen), *_] = targets([environment])
-    units = (chosen.unit, chosen.switch_unit, chosen.boot_unit)
+    units = (chosen.unit, chosen.standin_unit, chosen.switch_unit, chosen.boot_unit)
     goes_on = f"The application goes on: make status ENV={chosen.environment} asks for it."
     code = wait_for_ssh(host, journal(units, since=since, lines=lines, follow=not no_follow), goes_on)
     if code == 1 and since:

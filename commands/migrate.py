@@ -13,7 +13,14 @@ from commands.deployment import HALF_RELEASED, Deployment, pinned
 def command(environment: str, yes: bool) -> None:
     """Plan, ask, migrate."""
     with pinned() as pin:
-        deployment = Deployment("deploys/migrate.py", HALF_RELEASED, [environment], pin)
+        deployment = Deployment(
+            "deploys/migrate.py",
+            HALF_RELEASED,
+            [environment],
+            pin,
+            done=f"Migrated {environment}",
+            comes_next=f"make status ENV={environment} shows it.",
+        )
         deployment.plan_and_carry_out(f"Migrate {environment}?", yes=yes)
 
 

@@ -21,7 +21,14 @@ def command(ctx: click.Context, environment: str, version: str, yes: bool) -> No
     if not version:
         raise click.UsageError("Say which migration: make migrate-down ENV=stage VERSION=20260201000000", ctx)
     with pinned() as pin:
-        deployment = Deployment("deploys/migrate.py", HALF_RELEASED, [environment], pin | {"MIGRATE_DOWN": version})
+        deployment = Deployment(
+            "deploys/migrate.py",
+            HALF_RELEASED,
+            [environment],
+            pin | {"MIGRATE_DOWN": version},
+            done=f"Migrated {environment} down",
+            comes_next=f"make rollback ENV={environment} goes back to the release of then.",
+        )
         deployment.plan_and_carry_out(f"Take migrations of {environment} back?", yes=yes)
 
 

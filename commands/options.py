@@ -11,8 +11,11 @@ import click
 from click.shell_completion import CompletionItem
 from typing_extensions import override
 
-from group_data.schema.paths import CHECKOUT
+from group_data.schema.paths import CHECKOUT, enter_checkout
 from preflight import interruption
+
+# Where a command keeps whether it has --verbose.
+VERBOSE = "commands.verbose"
 
 # edeliver's names for environments.
 EDELIVER = {"staging": "stage", "production": "prod"}
@@ -72,9 +75,25 @@ class Command(click.Command):
 
 
 class DeployCommand(Command):
-    """A command that runs pyinfra and prints a message after an interruption."""
+    """A command that runs pyinfra and prints a message after an interruption. It takes --verbose."""
 
     ends_at_once = False
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        if not any(parameter.name == "verbose" for parameter in self.params):
+            about = "Show every step, changed or not, as pyinfra does."
+            option = click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, callback=_keep, help=about)
+            self.params.append(option)
+
+    @override
+    def invoke(self, ctx: click.Context) -> None:
+        _keep(ctx, None, bool(ctx.params.get("verbose") or ctx.meta.get(VERBOSE)))
+        super().invoke(ctx)
+
+
+def _keep(ctx: click.Context, _: click.Parameter | None, value: bool) -> None:
+    ctx.meta[VERBOSE] = value
 
 
 class VaultCommand(Command):
@@ -105,7 +124,7 @@ def _enter_checkout(ctx: click.Context) -> None:
     if Path.cwd() != CHECKOUT:
         absolute = {name: value.absolute() for name, value in ctx.params.items() if isinstance(value, Path)}
         ctx.params.update(absolute)
-        os.chdir(CHECKOUT)
+        enter_checkout()
 
 
 def end_with(error: click.UsageError, code: int) -> None:

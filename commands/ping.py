@@ -10,7 +10,7 @@ import click
 from pyinfra.api import Host
 
 from commands import options
-from commands.remote import sentence, targets
+from commands.remote import root_refusal, sentence, targets
 from connectors import openssh
 from connectors.terminal import shown
 from group_data.schema.environment import Environment
@@ -45,6 +45,8 @@ def _silence(host: Host, environment: Environment) -> str | None:
         return sentence(end, host)
     if "there is no release yet" in run.stderr:
         return shown(run.stderr.strip())
+    if refused := root_refusal(host):
+        return refused
     name = environment.environment
     return f"{environment.node} does not answer: make status ENV={name} and make logs ENV={name} tell more"
 

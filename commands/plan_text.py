@@ -8,8 +8,9 @@ def summary(operations: list[dict[str, Any]]) -> list[str]:
 
     + operations: the "plan" of pyinfra's JSON
     """
-    changes = {
-        operation["name"]: sorted({*operation["hosts_with_change"], *operation["hosts_with_conditional_change"]})
-        for operation in operations
-    }
-    return [f"  {name}: {', '.join(hosts)}" for name, hosts in changes.items() if hosts]
+    changes: dict[str, set[str]] = {}
+    # Steps that environments take one after the other have one name.
+    for operation in operations:
+        hosts = {*operation["hosts_with_change"], *operation["hosts_with_conditional_change"]}
+        changes.setdefault(operation["name"], set()).update(hosts)
+    return [f"  {name}: {', '.join(sorted(hosts))}" for name, hosts in changes.items() if hosts]

@@ -43,7 +43,14 @@ def command(environment: str, source: str, yes: bool) -> None:
             options_["FROM"] = source
         else:
             _pin(pin, promotion | {"tarball": str(_fetched(promotion, environment, pin))})
-        deployment = Deployment("deploys/release.py", HALF_RELEASED, [environment], options_)
+        deployment = Deployment(
+            "deploys/release.py",
+            HALF_RELEASED,
+            [environment],
+            options_,
+            done=f"Promoted to {environment}",
+            comes_next=f"make status ENV={environment} shows it, and make rollback ENV={environment} goes back.",
+        )
         if deployment.plan():
             with on_interruption("Interrupted before the answer: nothing was changed."):
                 ask(f"Promote {promotion['version']} from {source} to {environment}?", yes=yes)

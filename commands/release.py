@@ -32,7 +32,14 @@ def release(environment: str, settings: dict[str, str], *, yes: bool) -> None:
     + settings: options of the entry point
     + yes: whether the answer is yes already
     """
-    deployment = Deployment("deploys/release.py", HALF_RELEASED, [environment], settings)
+    deployment = Deployment(
+        "deploys/release.py",
+        HALF_RELEASED,
+        [environment],
+        settings,
+        done=f"Released to {environment}",
+        comes_next=f"make status ENV={environment} shows it, and make rollback ENV={environment} goes back.",
+    )
     deployment.plan_and_carry_out(f"Release this to {environment}?", yes=yes)
 
 

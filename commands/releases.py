@@ -3,6 +3,7 @@
 Exit code 0: shown. 1: some answers are missing, and standard error says why.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,13 +106,15 @@ def _print(environment: str, releases: Releases, elsewhere: Mapping[str, Mapping
         others = "".join(f"; {name}: {state}" for name, state in elsewhere[version].items())
         click.echo(f"  {version}  {describe(releases, version)}{note}{others}")
     if not releases.present:
-        click.echo("  no release")
+        click.echo(f"  no release yet: make update ENV={environment} builds and releases the first one")
     for revision in list(reversed(releases.revisions))[:LOGGED]:
         revision = Revision(*map(shown, revision))
-        what = f"    {revision.time}  {revision.action} {revision.version}: {revision.outcome}"
+        what = f"    {revision.time}  {revision.action} {revision.version or '(no release)'}: {revision.outcome}"
         about = f"  ({revision.who}, {revision.revision[:7]}, {revision.seconds} s)"
         # A version with its stamp leaves no room for the rest on a terminal of 80 columns.
         click.echo(f"{what}{about}" if len(what + about) <= COLUMNS else f"{what}\n{' ' * 24}{about}")
+        if revision.reason:
+            click.echo(textwrap.fill(revision.reason, COLUMNS, initial_indent=" " * 26, subsequent_indent=" " * 26))
     if (older := len(releases.revisions) - LOGGED) > 0:
         click.echo(f"    and {older} older: --json shows all")
 

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from pyinfra.api import Host
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 
-from connectors import openssh
-from connectors.terminal import LONGEST, copy
+from connectors import frame, openssh
+from connectors.terminal import LONGEST, copy, shown
 from group_data.schema.environment import Environment
 from inspection.ask import address
-from operations.host.ssh import ssh
+from operations.host import program
+from operations.host.ssh import run_ssh, ssh
+from preflight.access import refusal
 from preflight.selection import select_committed
+
+# Seconds for an answer.
+_PATIENCE = 60
 
 
 def targets(names: Sequence[str]) -> list[tuple[Host, Environment]]:
@@ -44,11 +49,11 @@ def started(
     + stdin: as for subprocess; this process's by default
     """
     with tempfile.NamedTemporaryFile(prefix="ssh-") as words:
-        line = ssh(host, command, terminal=terminal)
+        together = not terminal and _is_one_file(sys.stdout, sys.stderr)
+        line = ssh(host, command, terminal=terminal, together=None if terminal else together)
         # A program of the name may stand in PATH for ssh: the first word stays.
         # A command with a terminal steers it, as an editor does.
         pipe = None if terminal else subprocess.PIPE
-        together = not terminal and _is_one_file(sys.stdout, sys.stderr)
         error_pipe = subprocess.STDOUT if together else pipe
         with subprocess.Popen(
             [line[0], "-E", words.name, *line[1:]], stdin=stdin, stdout=pipe, stderr=error_pipe
@@ -87,7 +92,7 @@ def _show(run: subprocess.Popen[bytes], source: BinaryIO, stream: TextIO) -> Non
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
     try:
-        copy(source, stream, LONGEST if stream.isatty() else None)
+        copy(frame.Behind(source), stream, LONGEST if stream.isatty() else None)
     except OSError:
         # The reader is gone, such as `head`.
         run.terminate()
@@ -124,7 +129,24 @@ def exit_code(code: int, words: str, host: Host, goes_on: str) -> int:
     """
     if code == openssh.NOT_CONNECTED and (end := openssh.read_end(words)):
         raise ConnectError(sentence(end, host, goes_on))
+    # sudo's own code. Most commands have it, too.
+    if code == 1 and (refused := root_refusal(host)):
+        raise PyinfraError(f"{address(host)}: {refused}")
     return code
+
+
+def root_refusal(host: Host) -> str | None:
+    """Why nothing can be run as root on a host, for people; None if that is not the reason.
+
+    + host: host of the inventory
+    """
+    answer = run_ssh(ssh(host, program.words("root_access.sh")), patience=_PATIENCE)
+    last = next((line for line in reversed(answer.stdout.splitlines()) if line.strip()), "")
+    if last == "allowed" or answer.returncode == openssh.NOT_CONNECTED:
+        return None
+    user = str(host.data.get("ssh_user") or "the user of the connection")
+    said = last.removeprefix("refused ") if last.startswith("refused ") else f"it did not answer: {shown(last)}"
+    return refusal(shown(said), user)
 
 
 def sentence(end: openssh.End, host: Host, goes_on: str = "") -> str:

@@ -21,7 +21,14 @@ def command(ctx: click.Context, environment: str, dump: str, yes: bool) -> None:
     if not dump:
         raise click.UsageError("Say which dump: make restore ENV=stage DUMP=7; make releases lists them", ctx)
     with pinned() as pin:
-        deployment = Deployment("deploys/restore.py", HALF_RELEASED, [environment], pin | {"DUMP": dump})
+        deployment = Deployment(
+            "deploys/restore.py",
+            HALF_RELEASED,
+            [environment],
+            pin | {"DUMP": dump},
+            done=f"Restored {environment}",
+            comes_next=f"make status ENV={environment} shows it.",
+        )
         deployment.plan_and_carry_out(
             f"Replace the database of {environment}? What was written since the dump is in the kept one alone.", yes=yes
         )

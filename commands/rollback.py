@@ -18,7 +18,14 @@ def command(environment: str, version: str, migrate_down: str, yes: bool) -> Non
     """Plan, ask, go back."""
     with pinned() as pin:
         settings = pin | {"VERSION": version, "MIGRATE_DOWN": migrate_down}
-        deployment = Deployment("deploys/rollback.py", HALF_RELEASED, [environment], settings)
+        deployment = Deployment(
+            "deploys/rollback.py",
+            HALF_RELEASED,
+            [environment],
+            settings,
+            done=f"Rolled back {environment}",
+            comes_next=f"make status ENV={environment} shows it.",
+        )
         deployment.plan_and_carry_out(f"Go back in {environment}?", yes=yes)
 
 

@@ -1,4 +1,6 @@
-"""Run an Elixir expression in the running node.
+"""Run Elixir in the running node, and print its value.
+
+An expression that prints something itself, by a function of IO, prints nothing more.
 
 Local users of the host can read the expression in the process list while it runs: write no secret into it. No log has it.
 
@@ -23,7 +25,17 @@ def command(ctx: click.Context, environment: str, expression: str | None) -> int
         raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
     [(host, chosen), *_] = targets([environment])
     goes_on = f"The expression may go on in the node: make logs ENV={chosen.environment} shows what it logs."
-    return wait_for_ssh(host, in_release_from_input(chosen, chosen.tool.rpc), goes_on, text=expression)
+    text = with_value(expression) if chosen.release_tool == "mix" else expression
+    return wait_for_ssh(host, in_release_from_input(chosen, chosen.tool.rpc), goes_on, text=text)
+
+
+def with_value(expression: str) -> str:
+    """The expression, so that it prints its value unless it prints something itself.
+
+    + expression: Elixir, of one line or several
+    """
+    # The line's end ends a comment. A release's own rpc throws the value away.
+    return expression if "IO." in expression else f"IO.inspect((\n{expression}\n), pretty: true, limit: 500)"
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def _table(
         synced = list(pool.map(lambda host: _in_sync(host, answers[host.name]), hosts))
     table = []
     for host, in_sync in zip(hosts, synced, strict=True):
-        names = (Reading(environments[host.name].environment, ok=True), Reading(address(host), ok=True))
+        names = _places(environments[host.name], address(host))
         answer = answers[host.name]
         if isinstance(answer, PyinfraError):
             click.echo(f"{host.name}: {answer}", err=True)
@@ -56,6 +56,19 @@ def _table(
         else:
             table.append(Status(*names, Reading("yes", ok=True), in_sync, *answer))
     return table
+
+
+def _places(environment: Environment, machine: str) -> tuple[Reading, Reading, Reading, Reading, Reading]:
+    database = environment.database
+    if not environment.database_managed:
+        database += f" on {environment.database_host}"
+    return (
+        Reading(environment.environment, ok=True),
+        Reading(environment.url, ok=True),
+        Reading(machine, ok=True),
+        Reading(str(environment.port), ok=True),
+        Reading(database, ok=True),
+    )
 
 
 def _in_sync(host: Host, answer: health.Health | PyinfraError) -> Reading:

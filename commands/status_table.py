@@ -20,11 +20,17 @@ class Status(NamedTuple):
     """One row of the table.
 
     + environment: short name
+    + url: of its site
     + machine: its address
+    + port: of its application, on the machine's 127.0.0.1
+    + database_name: on the machine, or on the host of a database that is managed elsewhere
     """
 
     environment: Reading
+    url: Reading
     machine: Reading
+    port: Reading
+    database_name: Reading
     reachable: Reading
     in_sync: Reading
     unit: Reading
@@ -64,13 +70,12 @@ def text(table: Sequence[Status], columns: int) -> list[str]:
     """
     if columns < WIDTH:
         return [line for status in table for line in _block(status, columns)]
-    # Two tables, because one would be too wide: first the machine's side, then the application.
-    application = Status._fields.index("release")
-    return [
-        *_columns(table, range(application)),
-        "",
-        *_columns(table, [0, *range(application, len(Status._fields))]),
-    ]
+    # Three tables, because one would be too wide: the places, the machine's side, the application.
+    ends = [Status._fields.index("reachable"), Status._fields.index("release"), len(Status._fields)]
+    lines: list[str] = []
+    for start, end in zip([1, *ends], ends, strict=False):
+        lines += ["", *_columns(table, [0, *range(start, end)])]
+    return lines[1:]
 
 
 def _block(status: Status, columns: int) -> Iterator[str]:
@@ -89,10 +94,9 @@ def _columns(table: Sequence[Status], columns: Sequence[int]) -> Iterator[str]:
     # A longer text of a host would push all others out of sight.
     texts = [[shown(reading.text, WIDTH) for reading in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(heading, *texts, strict=True)]
-    # This column may be cut: the machine's address, or the release's version.
-    widest = 1
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - WIDTH
-    widths[widest] = max(widths[widest] - max(excess, 0), len(heading[widest]))
+    # The widest column is cut, such as a machine's address or a release's version.
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > WIDTH:
+        widths[widths.index(max(widths))] -= 1
     yield click.style(_GAP.join(_cells(heading, widths)), bold=True)
     for row, cells in zip(rows, (_cells(row, widths) for row in texts), strict=True):
         yield _GAP.join(_coloured(cell, reading) for cell, reading in zip(cells, row, strict=True))

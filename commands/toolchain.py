@@ -16,7 +16,14 @@ def command(environment: str) -> None:
     """Build the toolchain."""
     with on_interruption(HALF_TOOLCHAIN):
         host = build_host(environment)
-    Deployment("deploys/toolchain.py", HALF_TOOLCHAIN, [host], {"BUILD": environment}).carry_out()
+    Deployment(
+        "deploys/toolchain.py",
+        HALF_TOOLCHAIN,
+        [host],
+        {"BUILD": environment},
+        done=f"Toolchain of {environment} is there",
+        comes_next=f"make build ENV={environment} uses it.",
+    ).carry_out()
 
 
 if __name__ == "__main__":

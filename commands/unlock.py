@@ -32,7 +32,7 @@ def command(ctx: click.Context, environments: Sequence[str], show: bool, yes: bo
     """Ask the machine, ask the operator, break."""
     if not (environments or show):
         raise click.UsageError("Say which environment: make unlock ENV=stage", ctx)
-    inventory, known, hosts = select_committed(environments)
+    inventory, known, hosts = select_committed(environments, strict=True)
     machines = list({machine_of(host): host for host in reversed(hosts)}.values())
     holders = _answers(inventory, machines, lambda host: fact(host, Holder))
     for host, holder in holders.items():

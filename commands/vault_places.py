@@ -18,15 +18,18 @@ from vault.trust import Consent, refuse_new_recipients
 from vault.upkeep import Place
 
 
-def places() -> dict[str, Place]:
-    """The vault of every environment in the inventory, by name."""
+def places(needed: Sequence[str] = ()) -> dict[str, Place]:
+    """The vault of every environment in the inventory, by name.
+
+    + needed: environments whose settings must be right; none means all
+    """
     return {
         name: Place(
             store.vault_path(environment.vault_directory, name),
             environment.vault_identity,
             (*REQUIRED_KEYS, "basic_auth_password") if environment.basic_auth_user else REQUIRED_KEYS,
         )
-        for name, environment in load().items()
+        for name, environment in load(needed).items()
     }
 
 
@@ -37,7 +40,7 @@ def place(environment: str) -> Place:
 
     Raises VaultError if there is no environment of this name.
     """
-    known = places()
+    known = places([environment])
     if environment not in known:
         raise VaultError(no_environment(environment, known))
     return known[environment]
@@ -50,7 +53,7 @@ def settings(environment: str) -> Environment:
 
     Raises VaultError if there is no environment of this name.
     """
-    known = load()
+    known = load([environment])
     if environment not in known:
         raise VaultError(no_environment(environment, known))
     return known[environment]

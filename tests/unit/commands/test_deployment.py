@@ -28,7 +28,8 @@ DRIVER = """
 import sys
 from commands import deployment
 deployment.sys = type("sys", (), vars(sys) | {"executable": sys.argv.pop(1)})
-from commands.apply import command
+from importlib import import_module
+command = import_module(f'commands.{sys.argv.pop(1)}').command
 command(sys.argv[1:])
 """
 
@@ -38,6 +39,7 @@ class Double:
     """A program that does as pyinfra would, once for the plan and once to carry it out."""
 
     path: Path
+    name: str = "apply"
 
     def does(self, plan: str, apply: str = "") -> None:
         """Give it two pieces of shell."""
@@ -49,7 +51,7 @@ class Double:
 
     @property
     def command(self) -> list[str]:
-        return [sys.executable, "-c", DRIVER, str(self.path)]
+        return [sys.executable, "-c", DRIVER, str(self.path), self.name]
 
     @property
     def pid(self) -> int:
@@ -93,7 +95,29 @@ def test_a_plan_that_is_not_finished(pyinfra: Double, plan: str) -> None:
 def test_yes(pyinfra: Double) -> None:
     pyinfra.does(f"echo '{CHANGE}'", "echo carried out >&2")
     run = pyinfra.run("--yes", "staging")
-    assert (run.returncode, run.stdout, run.stderr) == (0, "\nThis would change:\n  Site: stage\n", "carried out\n")
+    assert (run.returncode, run.stderr) == (0, "carried out\n")
+    assert run.stdout.startswith(
+        "\nThis would change:\n  Site: stage\nApplied to stage: nothing had to be changed, in "
+    )
+    assert run.stdout.endswith(" s. make status ENV=stage shows the state.\n")
+
+
+def test_the_last_line_counts_and_says_what_comes_next(pyinfra: Double) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", """echo '{"changed": 3, "unreleased": ["stage"]}' > "$DEPLOY_NOTE" """)
+    last = pyinfra.run("--yes", "stage").stdout.splitlines()[-1]
+    assert last.startswith("Applied to stage: 3 steps changed something, in ")
+    assert last.endswith(" s. make update ENV=stage builds and releases.")
+
+
+def test_a_reason_that_was_told_is_the_last_word(pyinfra: Double) -> None:
+    pyinfra.does("""echo the reason >&2; echo '{"told": true}' > "$DEPLOY_NOTE"; exit 1""", "exit 9")
+    assert pyinfra.run("--yes").stderr == "the reason\n"
+
+
+@pytest.mark.parametrize(("words", "quiet"), [([], "1"), (["--verbose"], ""), (["-v"], "")])
+def test_verbose_shows_all_that_pyinfra_says(pyinfra: Double, words: list[str], quiet: str) -> None:
+    pyinfra.does(f"echo '{CHANGE}'", "echo quiet: $DEPLOY_QUIET.")
+    assert f"quiet: {quiet}.\n" in pyinfra.run("--yes", *words).stdout
 
 
 def test_pyinfra_fails(pyinfra: Double) -> None:
@@ -213,7 +237,8 @@ def test_no_variable_of_the_shell_reaches_an_entry_point(pyinfra: Double, monkey
     assert not [
         line
         for line in Path(f"{pyinfra.path}.env").read_text().splitlines()
-        if line.startswith(("PYINFRA_YES", "DEPLOY_")) and not line.startswith("DEPLOY_LOST=/")
+        if line.startswith(("PYINFRA_YES", "DEPLOY_"))
+        and not line.startswith(("DEPLOY_LOST=/", "DEPLOY_NOTE=/", "DEPLOY_QUIET="))
     ]
 
 
@@ -230,3 +255,33 @@ def test_a_wheel_turns_on_a_terminal(pyinfra: Double, variables: dict[str, str],
 def test_nothing_turns_in_a_file(pyinfra: Double) -> None:
     pyinfra.does(f"echo '{CHANGE}'", 'echo "wheel: ${PYINFRA_PROGRESS:-turns}"')
     assert "wheel: off" in pyinfra.run("--yes").stdout
+
+
+@pytest.mark.parametrize(
+    ("typed", "gone"), [("qa\n", True), ("y\n", False), ("stage\n", False), ("\n", False), ("", False)]
+)
+def test_an_environment_goes_after_its_name_was_typed(tmp_path: Path, typed: str, gone: bool) -> None:
+    pyinfra = Double(tmp_path / "pyinfra", "destroy")
+    pyinfra.does(f"echo '{CHANGE}'", "echo carried out")
+    run = subprocess.run(
+        [*pyinfra.command, "qa"], cwd=CHECKOUT, input=typed, capture_output=True, text=True, check=False
+    )
+    assert "Type qa to destroy it: " in run.stderr
+    assert (run.returncode == 0, "carried out" in run.stdout) == (gone, gone)
+    assert ("Nothing was changed." in run.stderr, "Delete here, and commit: qa in inventory.py" in run.stdout) == (
+        not gone,
+        gone,
+    )
+
+
+def test_an_environment_that_is_gone_is_asked_for_no_name(tmp_path: Path) -> None:
+    pyinfra = Double(tmp_path / "pyinfra", "destroy")
+    pyinfra.does("""echo '{"plan": []}'""", "exit 9")
+    run = subprocess.run(
+        [*pyinfra.command, "stage"], cwd=CHECKOUT, input="", capture_output=True, text=True, check=False
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    # The vault is among them if the throwaway machine of this checkout is there.
+    assert run.stdout.splitlines()[-1].startswith(
+        "Delete here, and commit: stage in inventory.py and group_data/stage.py"
+    )

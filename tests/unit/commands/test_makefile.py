@@ -65,6 +65,8 @@ def test_a_shells_own_variables_steer_nothing(target: str) -> None:
         (["logs", "ENV=stage", "SINCE=-1h"], ["commands.logs", "--since=-1h", "--", "stage"]),
         (["promote", "FROM=stage", "ENV=prod", "YES=1"], ["commands.promote", "--from=stage", "--yes", "--", "prod"]),
         (["task", "ENV=stage", "EXPR=1"], ["commands.task", "--", "stage", "$EXPRESSION"]),
+        (["exec", "ENV=stage", "CMD=ls -la"], ["commands.exec", "--", "stage", "$EXPRESSION"]),
+        (["psql", "ENV=stage"], ["commands.psql", "--", "stage"]),
         (["app-check", "APP=../my app"], ["commands.app_check", "--app=../my app"]),
         (["vault-recipients", "YES=1"], ["commands.vault_recipients", "--yes"]),
         (["vault-set", "ENV=stage", "KEY=STRIPE_KEY"], ["commands.vault_set", "--key=STRIPE_KEY", "--", "stage"]),
@@ -116,6 +118,75 @@ def test_flags_of_the_shell_set_no_variable(variable: str, flags: str, *, refuse
     )
     assert ("MAKEFLAGS in your shell sets variables: unset it" in done.stderr) == refused
     assert (done.returncode == 2) == refused
+
+
+def refusal(*arguments: str, **variables: str) -> str:
+    """The words with which make refuses a command line; empty if it does not."""
+    done = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "--assume-old=.venv/installed", *arguments],
+        cwd=CHECKOUT, env=shell(**variables), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 2)
+    assert not done.returncode or done.stdout == ""
+    return done.stderr if done.returncode else ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["apply", "EVN=stage"], "EVN is no variable here: did you mean ENV? Nothing was done."),
+        (["apply", "env=stage"], "env is no variable here: did you mean ENV? "),
+        (["apply", "ENVIRONMENT=stage"], "ENVIRONMENT is no variable here: did you mean ENV? "),
+        (["release", "ENV=stage", "VERSOIN=1"], "VERSOIN is no variable here: did you mean VERSION? "),
+        (["rollback", "ENV=stage", "MIGRATE-DOWN=1"], "MIGRATE-DOWN is no variable here: did you mean MIGRATE_DOWN? "),
+        (["apply", "Q=1"], "Q is no variable here; there are: ENV VERSION "),
+        (["apply", "E'V=1"], "E'V is no variable here: did you mean ENV? "),
+        (["apply", "ENV="], "ENV= is empty: say which, or leave it out. Nothing was done."),
+        (["apply", "ENV= "], "ENV= is empty: "),
+        (["release", "ENV=stage", "VERSION="], "VERSION= is empty: "),
+        (["release", "ENV=stage", "VERSOIN="], "VERSOIN is no variable here: did you mean VERSION? "),
+        (["apply", "stage"], "stage is no target: an environment is ENV=stage, "),
+        (["aply", "ENV=stage"], "aply is no target: did you mean apply? "),
+        (["apply", "ENV=$(error evaluated)"], ""),
+        ([".venv/installed"], ""),
+    ],
+)
+def test_what_is_misspelt_or_empty_is_refused(arguments: list[str], said: str) -> None:
+    words = refusal(*arguments)
+    assert said in words
+    assert bool(words) == bool(said)
+
+
+def test_what_is_misspelt_is_refused_where_python3_is_missing_or_old(tmp_path: Path) -> None:
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "python3").chmod(0o755)
+    words = refusal("apply", "EVN=stage", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "EVN is empty or no variable or target here. Nothing was done." in words
+
+
+def test_targets_run_one_after_the_other(tmp_path: Path) -> None:
+    """Also with -j, which many have in MAKEFLAGS: each may ask, and change the same machine."""
+    log, python = tmp_path / "log", tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho begin >> {log}; sleep 0.3; echo end >> {log}\n")
+    python.chmod(0o755)
+    subprocess.run(
+        ["make", "--assume-old=.venv/installed", "plan", "drift", f"PYTHON={python}"],
+        cwd=CHECKOUT, env=shell(MAKEFLAGS="-j4"), capture_output=True, check=True,
+    )  # fmt: skip
+    assert log.read_text().split() == ["begin", "end", "begin", "end"]
+
+
+def test_another_make_may_have_variables_of_its_own() -> None:
+    """It hands them all down. One that is nearly ours is refused there, too."""
+    assert refusal("plan", "ENV=stage", "TEAM_COLOUR=blue", MAKELEVEL="1") == ""
+    assert "did you mean VERSION?" in refusal("release", "VERSOIN=1", MAKELEVEL="1")
+    assert "ENV= is empty" in refusal("apply", "ENV=", MAKELEVEL="1")
+
+
+def test_every_variable_of_a_recipe_is_known() -> None:
+    known = (CHECKOUT / "commands/command_line.mk").read_text().partition("VARIABLES := ")[2].partition("WRONG")[0]
+    used = set(re.findall(r"\$\(call (?:given|option|flag|text|each),([A-Z_]+)", (CHECKOUT / "Makefile").read_text()))
+    assert used <= set(known.split())
 
 
 def test_each_command_of_a_recipe_is_one_of_deploy() -> None:

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 from pyinfra.api import Inventory
 
-from commands import console, logs, rpc
+from commands import console, logs, psql, rpc
+from commands import open as open_site
 from commands.options import Command
 from group_data.schema.environment import Environment
 from group_data.schema.paths import CHECKOUT
@@ -35,7 +36,9 @@ logs.command(sys.argv[1:])
 
 def follower(tmp_path: Path, ssh: str) -> tuple[list[str], str]:
     """The command `logs` with a stand-in for ssh: its argument list, and its PATH."""
-    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{ssh}\n")
+    # The words before sudo announce the answer, as a login shell runs them.
+    marks = 'for last; do :; done; eval "${last%%; sudo*}"; case $last in *allowed*) echo allowed; exit;; esac'
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{marks}\n{ssh}\n")
     (tmp_path / "ssh").chmod(0o755)
     return [sys.executable, "-c", FOLLOWER, "stage"], f"{tmp_path}:/usr/bin:/bin"
 
@@ -50,7 +53,12 @@ def run(command: list[str], path: str) -> tuple[int, str, str]:
     ("module", "arguments", "words"),
     [
         (console, [], ["terminal", "remote"]),
-        (rpc, ["--", "-1 + 1"], ["bin/billing", "infinity", "input", "rpc", "-1 + 1"]),
+        (rpc, ["--", "-IO.x"], ["bin/billing", "infinity", "input", "rpc", "-IO.x"]),
+        (
+            psql,
+            [],
+            ["host='/run/postgresql' port='5432' user='billing_stage' dbname='billing_stage' connect_timeout='10'"],
+        ),
         (logs, ["--lines", "5", "--no-follow"], ["--lines=5", "--unit=billing_stage.service"]),
         (logs, ["--since=-1h"], ["--since=-1h", "--no-tail", "--follow", "--unit=billing_stage.service"]),
     ],
@@ -148,3 +156,23 @@ def test_a_command_may_end_with_the_exit_code_of_a_lost_connection(tmp_path: Pat
     command, path = follower(tmp_path, "echo 'Connection to server.example.com closed.' > $2; exit 255")
     code, _, errors = run(command, path)
     assert (code, errors) == (255, "")
+
+
+def test_psql_of_another_machine_needs_a_terminal(
+    inventory: Callable[..., Inventory], environment: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = environment(database_managed=False, database_host="db.example.com")
+    monkeypatch.setattr(psql, "targets", lambda _: [(inventory(stage=STAGE).get_host("stage"), chosen)])
+    told = CliRunner().invoke(psql.command, ["stage"])
+    assert (told.exit_code, "db.example.com asks for a password" in told.stderr) == (1, True)
+    assert "host='db.example.com'" in psql.words(chosen, terminal=True)[-1]
+
+
+def test_the_address_is_printed_and_no_browser_opened_in_a_pipe(
+    inventory: Callable[..., Inventory], environment: Callable[..., Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_site, "targets", lambda _: [(inventory(stage=STAGE).get_host("stage"), environment())])
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr("click.launch", lambda *_: pytest.fail("a browser was opened"))
+    told = CliRunner().invoke(open_site.command, ["stage"])
+    assert (told.exit_code, told.stdout) == (0, f"{environment().url}/\n")

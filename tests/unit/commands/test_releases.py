@@ -20,6 +20,21 @@ def test_the_log_fits_the_terminal(capsys: pytest.CaptureFixture[str], version: 
     assert shown[-1].endswith("  (ann@desk, 6bfed7e, 12 s)")
 
 
+def test_a_failure_has_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [
+        Revision("2026-01-01T00:00:00Z", "ann@desk", "restart", "", "-", "failed", "1"),
+        Revision(
+            "2026-01-02T00:00:00Z", "ann@desk", "restart", "0.2.0", "-", "failed", "9", "/health answered 503 " * 5
+        ),
+    ]
+    command._print("stage", Releases("0.2.0", {"0.2.0": ""}, lines), {"0.2.0": {}})
+    shown = capsys.readouterr().out
+    assert "restart 0.2.0: failed" in shown
+    assert "\n                          /health answered 503 /health" in shown
+    assert "restart (no release): failed" in shown
+    assert max(map(len, shown.splitlines())) <= command.COLUMNS
+
+
 def releases(current: str, present: dict[str, str], *outcomes: str) -> Releases:
     revisions = [
         Revision("2026", "me", "release", *(pair.split("=")[0], "-", pair.split("=")[1]), "1") for pair in outcomes

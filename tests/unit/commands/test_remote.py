@@ -158,6 +158,18 @@ class Terminal(StringIO):
         return True
 
 
+@pytest.mark.parametrize(
+    ("expression", "text"),
+    [
+        ("1 + 1", "IO.inspect((\n1 + 1\n), pretty: true, limit: 500)"),
+        ("a = 1\na # that", "IO.inspect((\na = 1\na # that\n), pretty: true, limit: 500)"),
+        ("IO.puts(1)", "IO.puts(1)"),
+    ],
+)
+def test_rpc_shows_a_value(expression: str, text: str) -> None:
+    assert rpc.with_value(expression) == text
+
+
 def test_what_rpc_runs_stands_in_no_command_line(
     inventory: Callable[..., Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

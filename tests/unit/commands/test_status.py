@@ -10,14 +10,17 @@ from pyinfra.api import Inventory
 from pyinfra.api.exceptions import PyinfraError
 
 from commands import status, status_table
+from group_data.schema.environment import Environment
 from inspection import health, plan
 from inspection.ask import ask
 from inspection.end import End
 from inspection.health import Health, Reading
 from inspection.plan import Change
 from inspection.probe import Answer
+from operations.acme import Order
 from operations.release.history import Releases, Revision
 from preflight import selection
+from tests.unit import certificates
 from tests.unit.conftest import PROD, STAGE
 
 WELL_TEXTS = (
@@ -51,7 +54,7 @@ def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) ->
         columns: int = status_table.WIDTH,
     ) -> Result:
         hosts = inventory(stage=STAGE | {"ssh_hostname": address}, prod=PROD | {"ssh_port": 2222})
-        monkeypatch.setattr(selection, "read_inventory", lambda: hosts)
+        monkeypatch.setattr(selection, "read_inventory", lambda **_: hosts)
         monkeypatch.setattr(status, "ask", lambda *_: {"stage": stage, "prod": prod})
         monkeypatch.setattr(plan, "changes", changes)
         monkeypatch.setattr(status_table, "width", lambda: columns)
@@ -63,12 +66,15 @@ def run(monkeypatch: pytest.MonkeyPatch, inventory: Callable[..., Inventory]) ->
 def test_all_in_order(run: Callable[..., Result]) -> None:
     told = run()
     assert told.exit_code == 0
-    heading, *rows = told.stdout.splitlines()
-    assert heading.split("  ")[0] == rows[3].split("  ")[0] == "environment"
-    assert rows[2] == ""
-    carrying, application = rows[:2], rows[4:]
-    assert [{row.split()[0] for row in part} for part in (carrying, application)] == [{"stage", "prod"}] * 2
-    assert any("server.example.com:2222  yes" in row for row in rows)
+    lines = told.stdout.splitlines()
+    assert (len(lines), lines[3], lines[7]) == (11, "", "")
+    assert [line.split()[0] for line in lines[::4]] == ["environment"] * 3
+    places, carrying, application = lines[1:3], lines[5:7], lines[9:]
+    assert [{row.split()[0] for row in part} for part in (places, carrying, application)] == [{"stage", "prod"}] * 3
+    assert [row.split() for row in places] == [
+        ["stage", "http://stage.example.com", "server.example.com", "4001", "billing_stage"],
+        ["prod", "http://example.com", "server.example.com:2222", "4000", "billing_prod"],
+    ]
     assert all("active since 2026-11-23 00:10  200 OK  7662 kB   5 %" in row for row in carrying)
     assert all("0.2.0+20261122-main-6bfed7e  answers  200 OK  2 applied   release good" in row for row in application)
 
@@ -130,8 +136,8 @@ def test_a_narrow_terminal_gets_a_block_for_each_environment(run: Callable[..., 
     lines = run(columns=80, prod=BAD).stdout.splitlines()
     size = len(status_table.Status._fields)
     assert (lines[0], lines[size]) == ("stage", "prod")
-    assert "  in sync     yes" in lines[1:size]
-    assert "  site        502 Bad Gateway" in lines[size:]
+    assert "  in sync        yes" in lines[1:size]
+    assert "  site           502 Bad Gateway" in lines[size:]
 
 
 def test_a_file_is_as_wide_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,7 +237,13 @@ def test_migrations(said: list[str], asked: bool, reading: Reading) -> None:
     ],
 )
 def test_last(known: Releases, text: str, ok: bool) -> None:
-    assert health._last(known) == Reading(text, ok=ok)
+    assert health._last(known, well=True) == Reading(text, ok=ok)
+
+
+@pytest.mark.parametrize("well", [True, False])
+def test_a_restart_that_failed_is_over_once_all_is_well(*, well: bool) -> None:
+    known = releases("release 0.2.0 good", "restart 0.2.0 failed")
+    assert health._last(known, well=well) == Reading("restart failed 2026-11-25 08:26", ok=well)
 
 
 @pytest.mark.parametrize(
@@ -255,9 +267,33 @@ def test_disk_is_full_at_the_bound() -> None:
     ]  # fmt: skip
 
 
+def test_a_disk_that_will_be_full_is_out_of_order() -> None:
+    reading = health._disk(40, (), {"/": 5, "/var": 2})
+    assert reading == Reading("40 %, /var full in 2 days", ok=False)
+    assert health._disk(40, (), {}) == Reading("40 %", ok=True)
+    assert health._disk(40, ["full"], {"/": 0}) == Reading("full", ok=False)
+
+
 def test_obstacles_are_said_where_they_are_felt() -> None:
     assert health._site("HTTP/1.1 200 OK", {"configuration"}) == Reading("nginx refuses its configuration", ok=False)
     assert health._site(None, {"nginx", "configuration"}) == Reading("nginx does not run", ok=False)
     assert health._database("8 MB", {"connections"}, managed=True) == Reading("no connections left", ok=False)
     assert health._disk(3, {"read-only"}) == Reading("read-only", ok=False)
     assert health._disk(3, {"full"}) == Reading("full", ok=False)
+
+
+@pytest.mark.parametrize(
+    ("site", "names", "shown"),
+    [
+        (Reading("200 OK", ok=True), ("stage.example.com",), Reading("200 OK", ok=True)),
+        (Reading("200 OK", ok=True), ("example.org",), Reading("200 OK, certificate of other names", ok=False)),
+        (Reading("502 B", ok=False), ("example.org",), Reading("502 B, certificate of other names", ok=False)),
+        (Reading("no answer", ok=False), ("example.org",), Reading("no answer", ok=False)),
+    ],
+)
+def test_a_site_with_its_certificate(
+    environment: Callable[..., Environment], site: Reading, names: tuple[str, ...], shown: Reading
+) -> None:
+    stage = environment(tls="self_signed")
+    assert health._with_certificate(site, stage, certificates.pair(*names), Order()) == shown
+    assert health._with_certificate(site, stage, None, Order()) == site

@@ -35,7 +35,7 @@ def run(
             ran.append(str(command))
             return not refusal, Output(refusal)
 
-        monkeypatch.setattr(selection, "read_inventory", lambda: hosts)
+        monkeypatch.setattr(selection, "read_inventory", lambda **_: hosts)
         monkeypatch.setattr(unlock, "fact", lambda *_: holder)
         monkeypatch.setattr(unlock, "ask", lambda _, asked, question: {host.name: question(host) for host in asked})
         monkeypatch.setattr(Host, "run_shell_command", run_on_host, raising=False)
