@@ -1,12 +1,31 @@
 """Prepare environments: `pyinfra inventory.py deploy.py --limit stage`, or without a limit for all of them."""
 
 from pyinfra import host, state
+from pyinfra.facts.files import Link
 
 from group_data.schema.inventory import environments_on, machine_of
-from operations import adoption, aliases, database, epmd, machine, ports, provided_files, secret_file, site, unit
+from operations import (
+    accounts,
+    acme,
+    adoption,
+    aliases,
+    clusters,
+    database,
+    epmd,
+    foreign_tables,
+    machine,
+    ports,
+    provided_files,
+    sandbox,
+    secret_file,
+    site,
+    site_owners,
+    unit,
+)
 from operations.host import file, lock, steps
-from operations.release import switch
-from preflight import entry
+from operations.release import renewal, switch
+from preflight import entry, known_machines, screen
+from preflight.options import option
 from vault.store import open_vault, vault_path
 
 environments = entry.environments()
@@ -14,7 +33,12 @@ environment = environments[host.name]
 secrets = open_vault(vault_path(environment.vault_directory, environment.environment), environment.vault_identity)
 debian = entry.require_debian()
 provided_files.require(environment)
+acme.require(environment, debian)
+sandbox.require(environment)
 adoption.require(environment)
+accounts.require(environment)
+clusters.require(environment)
+site_owners.require(environment)
 
 # Once for each machine: the first of its environments in this run does it.
 neighbours = [
@@ -28,8 +52,11 @@ if neighbours[0].name == host.name:
 # The first step of every environment. pyinfra runs a common step on all hosts together, so all of them wait here until the
 # machine is ready.
 unit.users(environment)
+known_machines.remember(name="Entry in the list of this repository", environment=environment)
+machine.entry(environment)
 
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
+foreign_tables.tell(environment)
 epmd.port_mapper(environment)
 changes = unit.service(environment)
 ports.owner_file(environment)
@@ -43,8 +70,15 @@ aliases.bash_aliases(environment)
 unit.directories(name="Root directory", environment=environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
-unit.restart_if_stale(environment, after=[*changes, cookie, *secret])
+# Every environment has this step: all of them wait here until the files of all are written.
 ports.owner_in_force(name="Port: in force", environment=environment)
+renewal.in_turn(environments, after=[*changes, cookie, *secret])
+
+if host.get_fact(Link, path=environment.app_path) is None:
+    screen.unreleased.append(environment.environment)
 
 # Whoever reads that the apply succeeded may rely on it, also after a power cut.
 file.sync(name="All of it is on the disk")
+
+# The authority may refuse: everything else is done by then.
+site.certificate_of_authority(environment, debian, force=bool(option("FORCE")))

@@ -113,13 +113,14 @@ def _is_right(name: str, value: object, expected: object, found: Configuration) 
 def _check_origin(found: Configuration, environment: Environment) -> Iterator[Wrong]:
     """The origins of websockets that Phoenix accepts: without a list of them only the host of `url:`."""
     setting = _setting(found, (environment.web_app, environment.endpoint, "check_origin"), settings_file(environment))
-    expected = [f"//{name}" for name in environment.server_names]
+    expected = [f"//{name}" for name in environment.answered_names]
     match setting.value:
         case None | True if environment.additional_domains:
             yield Wrong("check_origin", ("check_origin",), setting, expected)
         case list() as origins if all(isinstance(origin, str) and not isinstance(origin, Atom) for origin in origins):
             if not all(
-                any(_covers(str(origin), name, environment) for origin in origins) for name in environment.server_names
+                any(_covers(str(origin), name, environment) for origin in origins)
+                for name in environment.answered_names
             ):
                 yield Wrong("check_origin", ("check_origin",), setting, expected)
 

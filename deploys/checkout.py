@@ -13,13 +13,14 @@ from checkout.changes import bring_in_step
 from checkout.files import require_inside, with_line_ends_of
 from connectors.terminal import shown
 from operations.source_file import source_file
-from preflight import interruption, noise
+from preflight import interruption, noise, screen
 from preflight.options import option
 from preflight.selection import choose
 
 # Usually inventory.py calls these, but here the inventory is @local.
 interruption.end_pyinfra()
 noise.silence()
+screen.follow_steps(shows_new_files=True)
 path = Path(option("APP") or ".").resolve()
 environments = choose((option("ENV") or "").split())
 read = compare.checkout(path, environments)

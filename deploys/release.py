@@ -8,7 +8,9 @@ The variable DEPLOY_FROM names an environment of the same machine whose tarballs
 
 from pathlib import Path
 
-from operations.release import applied, artifacts, directories, history, obstacles, pin, switch
+from operations import foreign_tables
+from operations.host.report import announce
+from operations.release import applied, artifacts, directories, history, obstacles, pin, strategy, switch
 from operations.release.choice import choose_artifact
 from preflight import entry
 from preflight.options import option
@@ -39,7 +41,10 @@ runs = present.current == artifact.version and present.outcome(artifact.version)
 if not runs:
     applied.require(environment)
     obstacles.require_none(environment, obstacles.WEB | obstacles.DISK | obstacles.DATABASE)
+    announce(strategy.describe(environment))
 
+if not runs and environment.migrate != "never":
+    foreign_tables.tell(environment)
 switch.prepare(environment, what=f"release of {environment.environment}")
 directories.prune(name="Release: room for it", environment=environment, coming=artifact.version)
 directories.prune_tarballs(

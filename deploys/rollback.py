@@ -4,7 +4,8 @@ The variable DEPLOY_VERSION names the release to go back to; the default is the 
 DEPLOY_MIGRATE_DOWN holds a migration's version, the running release first takes back that migration and all later ones.
 """
 
-from operations.release import choice, history, migrations, obstacles, pin, switch
+from operations.host.report import announce
+from operations.release import applied, choice, history, migrations, obstacles, pin, strategy, switch
 from preflight import entry
 from preflight.options import option
 
@@ -16,7 +17,9 @@ migration = choice.read_migration(option("MIGRATE_DOWN"))
 if migration:
     migrations.require_applied(migrations.of_node(environment), migration)
 pin.keep(version=version)
+applied.require(environment)
 obstacles.require_none(environment, obstacles.WEB | obstacles.DISK)
+announce(strategy.describe(environment))
 
 switch.prepare(environment, what=f"rollback of {environment.environment}")
 switch.run(

@@ -9,7 +9,9 @@ from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_host, ctx_state
 
+from connectors.language import LANGUAGE
 from group_data.schema.inventory import machine_of
+from preflight.access import refusal_of
 from preflight.check import connection_problems
 
 Answer = TypeVar("Answer")
@@ -26,7 +28,7 @@ def ask(
     # The error holds everything that paramiko would log of a host that does not answer.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
     state = State()
-    state.init(inventory, Config())
+    state.init(inventory, Config(ENV=LANGUAGE))
     # The stage that facts belong to: a connector may depend on it.
     state.set_stage(StateStage.Prepare)
     with ctx_state.use(state):
@@ -58,6 +60,8 @@ def _answer(host: Host, question: Callable[[Host], Answer]) -> Answer | PyinfraE
         except ConnectError as error:
             return error
         try:
+            if refusal := refusal_of(host):
+                return PyinfraError(refusal)
             return question(host)
         except ConnectError as error:
             return error

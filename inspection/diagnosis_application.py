@@ -35,7 +35,7 @@ def _not_released(environment: Environment, seen: Symptoms) -> Finding:
     return Finding(
         f"there is no release yet, and {environment.unit} is {seen.state}",
         "nobody gets an answer",
-        f"make apply ENV={name} prepares the machine; {build} brings the first release",
+        f"{build} brings the first release",
     )
 
 

@@ -7,6 +7,10 @@ from pyinfra.api import Host
 from group_data.schema.environment import Environment
 from inspection.ask import fact
 from inspection.finding import Finding
+from operations import clusters, foreign_tables
+from operations.clusters import ClusterTroubles
+from operations.foreign_tables import ForeignTables
+from operations.host.psql import at
 from operations.release import dumps, migrations
 from operations.release.dumps import Dumps, DumpsOnHost
 from operations.release.migrations import MigrationsOfNode
@@ -23,7 +27,35 @@ def database_findings(host: Host, environment: Environment) -> Iterator[Finding]
         of_node = fact(host, MigrationsOfNode, **migrations.arguments(environment))
         yield from pending_findings(environment, migrations.pending(of_node))
     if environment.database_managed:
+        troubles = fact(host, ClusterTroubles, port=environment.database_port)
+        yield from cluster_findings(environment, troubles)
+        way = foreign_tables.variables(at(environment.database_port))
+        tables = fact(host, ForeignTables, user="postgres", _env=way, **foreign_tables.arguments(environment))
+        yield from table_findings(environment, tables)
         yield from kept_findings(environment, fact(host, DumpsOnHost, **dumps.paths(environment)))
+
+
+def cluster_findings(environment: Environment, lines: Sequence[list[str]]) -> Iterator[Finding]:
+    """A cluster of PostgreSQL that nobody here can use, as findings. (One at another port is an obstacle of a release.)
+
+    + environment: of the database
+    + lines: of operations/programs/clusters.sh
+    """
+    for line in lines:
+        if line[0] != "cluster":
+            what, _, mend = clusters.sentence(environment, *line).partition(": ")
+            yield Finding(what, "the application or make apply cannot use its database", f"on the host: {mend}")
+
+
+def table_findings(environment: Environment, tables: Sequence[str]) -> Iterator[Finding]:
+    """Tables of other roles, as a finding.
+
+    + environment: of the database
+    + tables: with their owners
+    """
+    if tables:
+        what, _, why = foreign_tables.sentence(environment, tables).rpartition(". ")
+        yield Finding(what, why, f"for each, on the host: {foreign_tables.mend(environment, tables)}")
 
 
 def pending_findings(environment: Environment, versions: Sequence[str]) -> Iterator[Finding]:

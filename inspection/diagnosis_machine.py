@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 
 from group_data.schema.environment import Environment
 from inspection.finding import Finding, as_finding
 from inspection.health import DISK_FULL
 from inspection.symptoms import Symptoms
-
-# Days. Self-signed certificates and those of Let's Encrypt are renewed in their last 30 days. One that has fewer than 21
-# left was forgotten.
-CERTIFICATE_DAYS = 21
+from operations.certificate import faults
 
 # Seconds. Sessions and tokens count in seconds; a synchronised clock is right to milliseconds.
 SKEW = 5
@@ -41,25 +38,26 @@ def _obstacles(seen: Symptoms) -> Iterator[Finding]:
 
 
 def _certificate(environment: Environment, seen: Symptoms, now: datetime) -> Iterator[Finding]:
-    path = environment.certificate_path
-    if path is None:
+    if seen.certificate is None:
         return
-    days = -1 if seen.certificate_ends is None else (datetime.fromtimestamp(seen.certificate_ends, UTC) - now).days
-    if seen.certificate_ends is not None and days >= CERTIFICATE_DAYS:
-        return
-    what = (
-        "cannot be read" if seen.certificate_ends is None else "has expired" if days < 0 else f"expires in {days} days"
-    )
     own = f"make apply ENV={environment.environment}"
-    yield Finding(
-        f"the certificate {path} {what}",
-        f"browsers then refuse {environment.url}",
-        own if environment.tls == "self_signed" else f"renew it there, {own}",
-    )
+    if environment.tls == "acme" and not seen.certificate.chain:
+        yield Finding(
+            f"no certificate of {environment.acme_url} is on the host, and the site has a self-signed one",
+            f"browsers warn of {environment.url}",
+            own,
+        )
+        return
+    for fault in faults(seen.certificate, environment.server_names, now):
+        yield Finding(
+            f"the certificate {environment.certificate_path} {fault.what}",
+            f"browsers {'then ' if fault.late else ''}refuse {environment.url}",
+            f"renew it there, {own}" if environment.tls == "provided" else own,
+        )
 
 
 def _hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
-    if environment.tls == "provided":
+    if environment.is_trusted:
         return
     for name, header in seen.hsts.items():
         subdomains = re.search(r"includesubdomains", header, re.IGNORECASE)
@@ -68,7 +66,7 @@ def _hsts(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
             yield Finding(
                 f"{name} sends Strict-Transport-Security: {header}",
                 f'a browser that saw it refuses {environment.url}: "Your connection is not private"',
-                f"give {environment.environment} a certificate browsers accept (tls = 'provided'), make apply "
+                f"give {environment.environment} a certificate browsers accept (tls = 'acme' or 'provided'), make apply "
                 f"ENV={environment.environment}; for one browser, delete the domain's policy on chrome://net-internals/#hsts",
             )
 
@@ -114,6 +112,13 @@ def _machine(seen: Symptoms) -> Iterator[Finding]:
                 f"the file system {target} is full to {used} %, and {inodes} % of its inodes are used",
                 "PostgreSQL and the application fail when nothing can be written",
                 f"on the host: du -xh {target} | sort -h | tail, remove what nobody needs; keep_releases bounds releases",
+            )
+    for target, days in seen.full_in.items():
+        if max(seen.disks.get(target, (0, 0))) < DISK_FULL:
+            yield Finding(
+                f"the file system {target} will be full in {days} days, as it grew in the last week",
+                "PostgreSQL and the application fail when nothing can be written",
+                f"on the host: du -xh {target} | sort -h | tail shows what is large; make room, or enlarge it",
             )
     if seen.reboot is not None:
         yield Finding(

@@ -1,4 +1,4 @@
-"""What is not as the data says: changes that an apply would make, and what is left over."""
+"""What is not as the data says: changes that an apply would make, applications that are stopped, and what is left over."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,30 +9,38 @@ from pyinfra.api.exceptions import PyinfraError
 
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import machine_of
-from inspection import leftovers, plan
-from inspection.ask import address, ask
+from inspection import leftovers, local, plan
+from inspection.ask import address, ask, fact
+from inspection.facts import UnitState
+
+# In place of a machine's address: this computer, and this repository.
+HERE = "here"
 
 
 class Drift(NamedTuple):
     """One thing that is not as the data says.
 
     + environment: short name; None for what belongs to the machine
-    + machine: its address
-    + thing: name of the operation that would change it, or kind and name of what is left over
-    + kind: "change": apply mends it; "leftover": only a person removes it
-    + command: what removes a leftover, for a root shell on the machine; None for a change
+    + machine: its address; HERE for what lies in this repository
+    + thing: name of the operation that would change it, a unit with its state, or kind and name of what is left over
+    + kind: "change": apply mends it; "down": a released application is stopped; "leftover": only a person removes it
+    + command: what removes a leftover, for a root shell on the machine, or starts an application, here; None for a change
     """
 
     environment: str | None
     machine: str
     thing: str
-    kind: Literal["change", "leftover"]
+    kind: Literal["change", "down", "leftover"]
     command: str | None
 
     def __str__(self) -> str:
         where = self.environment or self.machine
         if self.kind == "change":
             return f"{where}: {self.thing}"
+        if self.kind == "down":
+            return f"{where}: {self.thing}: {self.command}"
+        if self.machine == HERE:
+            return f"left over here: {self.thing}: {self.command}"
         return f"{where}: left over: {self.thing} (as root on {self.machine}: {self.command})"
 
 
@@ -64,13 +72,37 @@ def _changed(
 
 
 def _left_over(inventory: Inventory, environments: Mapping[str, Environment], hosts: Sequence[Host]) -> Iterator[Drift]:
-    def question(host: Host) -> list[leftovers.Leftover]:
+    def question(host: Host) -> list[Drift]:
+        machine = address(host)
         selected = [environments[other.name] for other in hosts if machine_of(other) == machine_of(host)]
-        return leftovers.find(host, environments, selected)
+        return [
+            *(down for environment in selected if (down := _down(host, environment, machine))),
+            *(
+                Drift(environment, machine, thing, "leftover", command)
+                for thing, command, environment in leftovers.find(
+                    host, environments, selected, local.former_applications(inventory, environments, machine)
+                )
+            ),
+        ]
 
+    found: list[Drift] = []
     one_of_each_machine = {machine_of(host): host for host in reversed(hosts)}
     for name, answer in ask(inventory, list(one_of_each_machine.values()), question).items():
         if isinstance(answer, PyinfraError):
             raise PyinfraError(f"{name}: {answer}")
-        for thing, command, environment in answer:
-            yield Drift(environment, address(inventory.get_host(name)), thing, "leftover", command)
+        found += answer
+    yield from found
+    # Nobody asked for one environment wants to hear of others, and only all machines together show that nothing is left.
+    if len(hosts) == len(list(inventory)):
+        on_machines = [f"{item.thing} {item.command}" for item in found]
+        for thing, command in local.find(inventory, environments, on_machines):
+            yield Drift(None, HERE, thing, "leftover", command)
+
+
+def _down(host: Host, environment: Environment, machine: str) -> Drift | None:
+    """A released application that is stopped. Apply does not start it: somebody may have stopped it for a reason."""
+    unit = fact(host, UnitState, unit=environment.unit, release=environment.app_path)
+    if unit.get("ActiveState") != "inactive" or "Release" not in unit:
+        return None
+    command = f"make restart ENV={environment.environment} starts it"
+    return Drift(environment.environment, machine, f"{environment.unit} is stopped", "down", command)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from group_data.schema.environment import Environment
-from operations.release.obstacles import Obstacle
+from operations.release.obstacle import Obstacle
 
 
 class Finding(NamedTuple):

@@ -9,13 +9,19 @@ from pyinfra.api import Host
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.ask import fact
+from inspection.certificate import certificate_of
 from inspection.closed_ports import ClosedPorts
+from inspection.disk_forecast import DiskForecast
 from inspection.end import End, UnaskedEnd
 from inspection.login import login_refusal
 from inspection.probe import PATIENCE, HstsHeaders, Lines, node_output, shell_program, site_hsts
-from operations.host.unit_state import FileTimes, HostClock, Units, changed_since
+from operations import nginx_layout
+from operations.certificate import Pair
+from operations.host.firewall import TableInForce, owner_table
+from operations.host.unit_state import DISK_LOG, FileTimes, HostClock, Units, changed_since
+from operations.nginx_loaded import NginxConfiguration
 from operations.release.history import ReleasesOnHost, paths
-from operations.release.obstacles import Obstacle
+from operations.release.obstacle import Obstacle
 
 
 class Symptoms(NamedTuple):
@@ -32,13 +38,15 @@ class Symptoms(NamedTuple):
     + secret_newer_than_start: whether the secret file was changed after the process had started
     + secret_newer_than_build: whether it was changed after the release had been built
     + login: why PostgreSQL refuses the vault's password; empty if it accepts it, None if it was not asked
-    + certificate_ends: seconds since 1970; None without a certificate
+    + certificate: with its key; None for a site without TLS
     + hsts: the header by domain, of those that send it to a browser
     + site_hsts: these headers as nginx sends them on the host itself; None if it does not answer there
     + skew: how far the host's clock is ahead of this computer's, in seconds, at the least
     + disks: percent of bytes and of inodes used, by mount point
+    + full_in: days until a file system is full, by mount point, of those that will be soon
     + reboot: the packages that wait for a reboot; None if none does
     + closed: those of its ports that the machine keeps to itself
+    + owned: whether the firewall leaves its ports to its user; None if nobody can tell, without nftables
     + end: the last end of its process that nobody asked for; None without one
     + cut_off: an action of a release that a power cut cut off; None without one
     + damaged: the running release, if its files are not those of its tarball
@@ -56,13 +64,15 @@ class Symptoms(NamedTuple):
     secret_newer_than_start: bool
     secret_newer_than_build: bool
     login: str | None
-    certificate_ends: int | None
+    certificate: Pair | None
     hsts: dict[str, str]
     site_hsts: list[str] | None
     skew: float
     disks: dict[str, tuple[int, int]]
+    full_in: dict[str, int]
     reboot: str | None
     closed: frozenset[int]
+    owned: bool | None
     end: End | None
     cut_off: str | None = None
     damaged: str | None = None
@@ -96,18 +106,24 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
         secret_newer_than_start=active and _secret_newer_than_start(host, environment),
         secret_newer_than_build="newer-than-build" in seen,
         login=login_refusal(host, environment, secrets),
-        certificate_ends=int(seen["certificate-ends"][0]) if "certificate-ends" in seen else None,
+        certificate=certificate_of(host, environment),
         hsts=fact(host, HstsHeaders, names=_with_parents(environment.domain)),
         site_hsts=site_hsts(host, environment),
         skew=_skew(first - before, last - after),
         disks=_disks(seen),
+        full_in=fact(host, DiskForecast, log=DISK_LOG),
         reboot=seen.get("reboot", [None])[0],
         closed=fact(host, ClosedPorts, ports=environment.closed_ports),
+        owned=fact(host, TableInForce, **owner_table(environment, _nginx_user(host))),
         end=fact(host, UnaskedEnd, unit=environment.unit),
         cut_off=releases.cut_off,
         damaged=releases.current if releases.current in releases.damaged else None,
         released=releases.current is not None,
     )
+
+
+def _nginx_user(host: Host) -> str:
+    return nginx_layout.user_of(fact(host, NginxConfiguration))
 
 
 def _secret_newer_than_start(host: Host, environment: Environment) -> bool:
@@ -147,7 +163,6 @@ def _symptoms_of(environment: Environment) -> list[str]:
         environment.appsignal_path,
         environment.user,
         str(environment.epmd_port),
-        environment.certificate_path or "",
         "/",
         environment.root,
         environment.state_path,

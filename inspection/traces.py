@@ -142,13 +142,27 @@ TRACES = (
         "ours",
         lambda e: f"rm -f /etc/nginx/sites-*/{e.full_name}; systemctl reload nginx",
     ),
+    Trace(
+        "site",
+        lambda e: f"/etc/nginx/conf.d/{e.full_name}.conf",
+        "ours",
+        lambda e: f"rm -f /etc/nginx/conf.d/{e.full_name}.conf; systemctl reload nginx",
+    ),
     Trace("password file", lambda e: e.htpasswd_path, "file", lambda e: f"rm {e.htpasswd_path}"),
     Trace("page", lambda e: f"{e.page_root}/502.html", "file", lambda e: f"rm -r {e.page_root}"),
+    Trace("log of requests", lambda e: e.site_logs[0], "file", lambda e: f"rm {e.site_logs[0]}*"),
+    Trace("log of nginx's errors", lambda e: e.site_logs[1], "file", lambda e: f"rm {e.site_logs[1]}*"),
     Trace(
         "self-signed certificate",
         lambda e: e.self_signed_path,
         "self_signed",
         lambda e: f"rm {e.self_signed_path}",
+    ),
+    Trace(
+        "certificate of an authority",
+        lambda e: e.renewal_path,
+        "file",
+        lambda e: f"certbot delete --non-interactive --cert-name {e.full_name}",
     ),
     Trace(
         "aliases",
@@ -174,4 +188,5 @@ TRACES = (
             f"! getent group {e.group} > /dev/null || groupdel {e.group}"
         ),
     ),
+    Trace("entry in the list of the machine", lambda e: e.entry_path, "ours", lambda e: f"rm {e.entry_path}"),
 )

@@ -13,8 +13,9 @@ from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, database, machine, nginx
+from operations import aliases, database, machine, nginx_layout
 from operations.host import program
+from operations.host.psql import as_postgres
 from operations.host.report import announce
 
 
@@ -58,7 +59,8 @@ def not_ours(environment: Environment) -> NotOurs:
         words=[
             environment.login, " ".join(aliases.aliases(environment)), environment.group, environment.unit,
             environment.switch_path, environment.switch_path.replace(name, f"{environment.app}_*"),
-            f"{nginx.AVAILABLE}/{name}", f"{nginx.ENABLED}/{name}", environment.secret_path, environment.variables_path,
+            *[path for layout in nginx_layout.LAYOUTS for path in dict.fromkeys([layout.path(name), layout.loaded(name)])],
+            environment.secret_path, environment.variables_path,
             environment.polkit_rule_path, environment.switch_path, environment.switch_conf_path,
         ],
     )  # fmt: skip
@@ -97,7 +99,8 @@ def database_things(environment: Environment, *, prepared: bool) -> Iterator[str
     + prepared: whether this repository prepared the environment
     """
     name = environment.database
-    server = host.get_fact(database.ServerState, database=name, **database.AS_POSTGRES)
+    there = as_postgres(environment.database_port)
+    server = host.get_fact(database.ServerState, database=name, **there)
     foreign = database.not_ours(server, name, prepared=prepared)
     if not server:
         return
@@ -105,7 +108,7 @@ def database_things(environment: Environment, *, prepared: bool) -> Iterator[str
         yield f"PostgreSQL role {name}: it gets the vault's password, and loses all rights outside its database"
     if "database" in foreign:
         owner = server["database"]["owner"]
-        inside = host.get_fact(database.Contents, database=name, **database.AS_POSTGRES) or "unknown contents"
+        inside = host.get_fact(database.Contents, database=name, **there) or "unknown contents"
         change = "" if owner == name else f", which then owns it and what {owner} owns in it"
         yield f"PostgreSQL database {name} of {owner}, {inside}: only {name} may connect to it{change}"
 

@@ -8,6 +8,7 @@ from pyinfra.api.exceptions import DeployError
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
+from operations import nginx_layout
 from operations.secret_file import secret_file
 
 # Low on purpose: nginx hashes at every request, and its worker does nothing else meanwhile. 5 is htpasswd's default
@@ -56,6 +57,6 @@ def password_file(environment: Environment, secrets: Secrets) -> None:
         content=htpasswd(user, password.get_secret_value(), salt),
         key="basic_auth_password",
         user="root",
-        group="www-data",
+        group=nginx_layout.of_host().group,
         mode="640",
     )

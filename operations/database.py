@@ -19,18 +19,12 @@ from pyinfra.operations import postgres
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations.host.psql import PSQL
+from operations.host.psql import PSQL, as_postgres
 from operations.host.unit_state import down
 
 # PostgreSQL's own default (scram_iterations), and RFC 7677's minimum.
 ITERATIONS = 4096
 SALT_BYTES = 16
-
-# For a step that runs as root. runuser keeps the working directory, and the user postgres may not be allowed there.
-PSQL_AS_POSTGRES = f"{{ cd / && runuser -u postgres -- {PSQL} postgres; }}"
-
-# sudo keeps the working directory, too. pyinfra's own operation reads .psqlrc, which could change the form of answers.
-AS_POSTGRES: dict[str, Any] = {"_sudo_user": "postgres", "_chdir": "/", "_env": {"PSQLRC": "/dev/null"}}
 
 # Keeps statements out of the server's log and of pg_stat_statements. These lines come before the transaction, because
 # PostgreSQL decides at its beginning whether to sample it for the log.
@@ -399,26 +393,35 @@ def managed_database(environment: Environment, *, prepared: bool = True) -> None
     """
     if not environment.database_managed:
         return
-    name = environment.database
+    name, there = environment.database, as_postgres(environment.database_port)
     role(
         name="PostgreSQL role",
         role=name,
         connection_limit=environment.database_connection_limit,
         prepared=prepared,
         adopt=environment.adopt,
-        **AS_POSTGRES,
+        **there,
     )
-    database(name="PostgreSQL database", database=name, prepared=prepared, adopt=environment.adopt, **AS_POSTGRES)
-    privileges(name="PostgreSQL database: open to its owner alone", database=name, **AS_POSTGRES)
+    database(name="PostgreSQL database", database=name, prepared=prepared, adopt=environment.adopt, **there)
+    privileges(name="PostgreSQL database: open to its owner alone", database=name, **there)
     extensions(
         name="PostgreSQL extensions",
         database=name,
         extensions=environment.database_extensions,
-        **AS_POSTGRES,
+        **there,
     )
 
 
-def password_statements(role: str, password: SecretStr) -> str | None:
+def psql_as_postgres(port: int) -> str:
+    """psql as the user postgres, for a step that runs as root.
+
+    + port: of the cluster
+    """
+    # runuser keeps the working directory, and the user postgres may not be allowed there.
+    return f"{{ cd / && PGPORT={port} runuser -u postgres -- {PSQL} postgres; }}"
+
+
+def password_statements(role: str, password: SecretStr, port: int) -> str | None:
     """One line of SQL, without its COMMIT, that sets the role's password; None if the role has this password already.
 
     pyinfra's own `postgres.role` passes the password as an argument, and always reports a change. This line holds a
@@ -426,8 +429,9 @@ def password_statements(role: str, password: SecretStr) -> str | None:
 
     + role: name of the role and of its database; an earlier step creates it
     + password: the role's password
+    + port: of the cluster
     """
-    server = host.get_fact(ServerState, database=role, **AS_POSTGRES)
+    server = host.get_fact(ServerState, database=role, **as_postgres(port))
     # A plan that starts PostgreSQL cannot know the password. In execution psql itself says why it does not answer.
     if (server is None and not state.is_executing) or (server and _verifies(password, server["role"])):
         return None

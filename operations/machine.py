@@ -9,10 +9,13 @@ from pyinfra.operations import files, server, systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import aliases, epmd, nginx, ports
-from operations.database import AS_POSTGRES, MARK, short_logins
+from operations import acme, aliases, disk_log, epmd, nginx, nginx_without_ipv6, ports
+from operations.database import MARK, short_logins
 from operations.host import file, packages, restart, unit_state
+from operations.host.network import Ipv6
+from operations.host.psql import as_postgres
 from operations.host.rendering import render
+from operations.host.report import announce
 
 # nginx and postgresql are the services; erlang-base brings the epmd that all nodes share; polkitd lets the login user
 # restart its own units, and sudo open a console; openssl makes self-signed certificates; iproute2 brings ss, which lists
@@ -32,6 +35,9 @@ PACKAGES: tuple[str, ...] = (
 # The shell of users that nobody logs in as.
 NO_LOGIN = "/usr/sbin/nologin"
 
+# The shell of the users that people log in as.
+LOGIN_SHELL = "/bin/bash"
+
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
 
@@ -42,22 +48,40 @@ def prepare(environments: Sequence[Environment]) -> None:
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.socket_address()
+    waits = nginx_without_ipv6.before_packages(name="Machine: nginx waits for its sites")
     packages.install(required(environments))
+    nginx_without_ipv6.after_packages(name="Machine: nginx without IPv6", after=[waits])
     # Before any application can start.
     ports.closed(environments)
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.loopback_socket(name="Machine: epmd runs on loopback")
-    if managed := [environment.database for environment in environments if environment.database_managed]:
+    # One of each cluster.
+    if managed := {each.database_port: each.database for each in environments if each.database_managed}:
         service(name="Machine: PostgreSQL runs", service="postgresql.service", package="postgresql")
-        short_logins(name="Machine: PostgreSQL waits for no half login", database=managed[0], **AS_POSTGRES)
+        for port, database in managed.items():
+            where = f" (port {port})" if len(managed) > 1 else ""
+            short_logins(
+                name=f"Machine: PostgreSQL waits for no half login{where}", database=database, **as_postgres(port)
+            )
     service(name="Machine: nginx runs", service="nginx.service", package="nginx")
     nginx.long_server_names(name="Machine: server names of any length")
     nginx.connections(name="Machine: connections of nginx", number=environments[0].nginx_connections)
+    nginx.challenge_directory(name="Machine: directory for the questions of certificate authorities")
     nginx.default_server(
-        name="Machine: default server", content=render("default-server.j2", header_timeout=nginx.HEADER_TIMEOUT)
+        name="Machine: default server",
+        content=render(
+            "default-server.j2",
+            header_timeout=nginx.HEADER_TIMEOUT,
+            challenges=nginx.CHALLENGES,
+            ipv6=host.get_fact(Ipv6),
+        ),
     )
     programs()
+    if any(environment.tls == "acme" for environment in environments):
+        acme.renewal_program()
+        service(name="Machine: certbot renews", service="certbot.timer", package="certbot")
+    disk_log.disk_log()
 
 
 def programs() -> None:
@@ -67,8 +91,18 @@ def programs() -> None:
     )
 
 
+def entry(environment: Environment) -> None:
+    """Enter the environment into the machine's list of those that were prepared on it.
+
+    + environment: on the machine
+    """
+    words = "# Managed by the deploy repository: changes here are overwritten.\n"
+    content = f"{words}{environment.app} {environment.environment}\n"
+    file.put(name="Entry in the list of the machine", content=content, dest=environment.entry_path)
+
+
 def required(environments: Sequence[Environment]) -> list[str]:
-    """PACKAGES, without PostgreSQL if every database is managed elsewhere, and with CA certificates if one needs them.
+    """PACKAGES, without PostgreSQL if every database is managed elsewhere, and with what certificates need.
 
     PostgreSQL stays installed when it is no longer required: it may hold the only copy of the data.
 
@@ -78,7 +112,9 @@ def required(environments: Sequence[Environment]) -> list[str]:
     system_ca = any(
         environment.database_tls == "verified" and not environment.database_tls_ca for environment in environments
     )
-    return [name for name in PACKAGES if managed or name != "postgresql"] + ["ca-certificates"] * system_ca
+    authority = any(environment.tls == "acme" for environment in environments)
+    further = ["ca-certificates"] * (system_ca or authority) + ["certbot"] * authority
+    return [name for name in PACKAGES if managed or name != "postgresql"] + further
 
 
 @operation()
@@ -108,7 +144,7 @@ def users(environments: Sequence[Environment]) -> None:
     """
     for environment in {environment.login: environment for environment in environments}.values():
         user, home = environment.login, environment.home
-        account(name=f"Machine: user {user}", user=user, home=home, shell="/bin/bash")
+        account(name=f"Machine: user {user}", user=user, home=home, shell=LOGIN_SHELL)
         files.directory(name=f"Machine: home of {user}", path=home, user=user, group=user, mode="750")
         member(name=f"Machine: {user} reads logs", user=user, group="systemd-journal")
         aliases.aliases_file(user, environment.aliases_path)
@@ -142,6 +178,7 @@ def account(user: str, home: str, shell: str, group: str | None = None) -> Gener
     """
     present = host.get_fact(Account, user=user)
     if present != (home, shell):
+        announce(_account_change(user, present, home, shell))
         # A new user is marked from the first moment on, so that an interrupted apply knows its own.
         comment = None if present else MARK
         yield from server.user._inner(
@@ -150,6 +187,14 @@ def account(user: str, home: str, shell: str, group: str | None = None) -> Gener
         )  # fmt: skip
         # Nobody would write the files of a new home again.
         yield StringCommand("sync")
+
+
+def _account_change(user: str, present: tuple[str, str] | None, home: str, shell: str) -> str:
+    if not present:
+        return f"Will create user {user} with the home {home} and the shell {shell}"
+    pairs = zip(("home", "shell"), present, (home, shell), strict=True)
+    changes = [f"{what} {before or 'none'} becomes {after}" for what, before, after in pairs if before != after]
+    return f"Will change user {user}: {', '.join(changes)}"
 
 
 class Groups(FactBase[list[str]]):

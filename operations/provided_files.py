@@ -1,13 +1,14 @@
-"""Files that somebody else puts on the host: certificates, keys, and the CA of a database."""
+"""Files that somebody else puts on the host: certificates with their keys, and the CA of a database."""
 
 from collections.abc import Sequence
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import FactBase, QuoteString, StringCommand
 from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
+from operations import certificate
 
 
 class MissingFiles(FactBase[list[str]]):
@@ -30,9 +31,9 @@ class MissingFiles(FactBase[list[str]]):
 
 
 def require(environment: Environment) -> None:
-    """Refuse a host without a file that the group data names.
+    """Refuse a host without a file that the group data names, or with a certificate that browsers would refuse.
 
-    Raises DeployError with the missing files; the run ends before anything has changed.
+    Raises DeployError with the missing files or the faults; the run ends before anything has changed.
 
     + environment: whose group data
     """
@@ -43,4 +44,22 @@ def require(environment: Environment) -> None:
         raise DeployError(
             f"{named}: no such file on the host of {environment.environment}. Put it there, or correct the path in "
             f"group_data/{environment.environment}.py. Nothing was changed."
+        )
+    if environment.tls == "provided":
+        _require_certificate(environment, str(environment.tls_certificate), str(environment.tls_key))
+
+
+def _require_certificate(environment: Environment, path: str, key: str) -> None:
+    """Refuse a certificate for other names, of another key, or without its chain. An end is no reason to refuse."""
+    name = environment.environment
+    pair = host.get_fact(certificate.CertificateOnHost, path=path, key=key)
+    found = certificate.faults(pair, environment.server_names, certificate.now())
+    for fault in found:
+        if fault.late:
+            host.log(f"The certificate {path} {fault.what}", logger.warning)
+    if wrong := [fault.what for fault in found if not fault.late]:
+        raise DeployError(
+            f"The certificate {path} of {name} {'; it '.join(wrong)}. Browsers would refuse the site: put another there "
+            "(docs/sites.md), or correct domain, additional_domains, tls_certificate or tls_key in "
+            f"group_data/{name}.py. Nothing was changed."
         )

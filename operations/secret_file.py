@@ -95,7 +95,7 @@ class SecretFile(NamedTuple):
 
 @operation()
 def secret_files_and_password(
-    files: Sequence[SecretFile], needs: str, role: str, password: SecretStr | None
+    files: Sequence[SecretFile], needs: str, role: str, port: int, password: SecretStr | None
 ) -> Generator[StringCommand]:
     """Write files of secrets and set the role's password to the one in them: all of it changes, or nothing.
 
@@ -104,6 +104,7 @@ def secret_files_and_password(
     + files: the files
     + needs: consequence of a changed file, e.g. "a running release restarts"
     + role: PostgreSQL role
+    + port: of PostgreSQL
     + password: password of the role; None if the database is managed elsewhere, or no file has the password
     """
     changed = []
@@ -113,12 +114,12 @@ def secret_files_and_password(
                 difference = f"{differing(host.get_fact(SecretDigests, path=one.path), one.digests, one.noun)}; {needs}"
             announce(f"Will change {one.path}: {difference}")
             changed.append(one)
-    statements = database.password_statements(role, password) if password else None
+    statements = database.password_statements(role, password, port) if password else None
     if changed:
-        yield _install(changed, statements)
+        yield _install(changed, statements, port)
     elif statements:
         announce(f"Will change the password of PostgreSQL role {role}: it is not the vault's")
-        yield StringCommand(database.PSQL_AS_POSTGRES, _stdin=f"{statements} COMMIT;")
+        yield StringCommand(database.psql_as_postgres(port), _stdin=f"{statements} COMMIT;")
     else:
         host.noop(f"{' and '.join(one.path for one in files)}: as it should be")
 
@@ -147,6 +148,7 @@ def secret_file_and_database_password(environment: Environment, secrets: Secrets
         files=changed,
         needs=environment.needed_by_changed_secrets,
         role=environment.database,
+        port=environment.database_port,
         password=secrets.database_password if environment.database_managed else None,
     )
     if environment.secrets_read_at_start:
@@ -159,6 +161,7 @@ def secret_file_and_database_password(environment: Environment, secrets: Secrets
                 files=[variables_file(environment, secrets)],
                 needs="a running release restarts",
                 role=environment.database,
+                port=environment.database_port,
                 password=None,
             )
         ]
@@ -184,10 +187,10 @@ def variables_file(environment: Environment, secrets: Secrets) -> SecretFile:
     return SecretFile(environment.secret_variables_path, content, "root", "600", digests, "variable")
 
 
-def _install(files: Sequence[SecretFile], statements: str | None) -> StringCommand:
+def _install(files: Sequence[SecretFile], statements: str | None, port: int) -> StringCommand:
     arguments = [argument for one in files for argument in (one.path, one.owner, one.mode)]
     given = "".join([f"{statements or ''}\n", *[file.sent(one.content) for one in files]])
-    return StringCommand(program.command("install_secrets.sh", *arguments), _stdin=given)
+    return StringCommand(program.command("install_secrets.sh", str(port), *arguments), _stdin=given)
 
 
 def key_digests(environment: Environment, secrets: Secrets) -> dict[str, str]:

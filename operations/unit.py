@@ -5,7 +5,7 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
-from pyinfra.facts.files import Directory, Link
+from pyinfra.facts.files import Directory
 from pyinfra.operations import server, systemd
 from typing_extensions import override
 
@@ -120,26 +120,6 @@ def service(environment: Environment) -> list[OperationMeta]:
         mode="440",
     )
     return [environment_file, unit, reloaded]
-
-
-def restart_if_stale(environment: Environment, after: Sequence[OperationMeta]) -> None:
-    """Restart a running application once if one of its files is newer than it: unit, variables, cookie, secrets.
-
-    The step fails with the application's last words if the application does not answer afterwards. A process that edeliver
-    started keeps running until the first release.
-
-    + environment: of the application
-    + after: steps that write these files
-    """
-    if not host.get_fact(Link, path=environment.app_path):
-        return
-    restart.service(
-        name="Unit: running application restarts",
-        service=environment.unit,
-        files=environment.start_files,
-        after=after,
-        check=StringCommand(QuoteString(environment.switch_path), "answers"),
-    )
 
 
 @operation()

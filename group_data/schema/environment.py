@@ -11,6 +11,12 @@ from group_data.schema.version import is_version
 # The file of Debian's package ca-certificates.
 SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
 
+# Let's Encrypt's.
+ACME_DIRECTORIES = {
+    "production": "https://acme-v02.api.letsencrypt.org/directory",
+    "staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+
 
 class Environment(Settings):
     """Settings plus everything derived from them. Operations take names from here and never compose them."""
@@ -46,6 +52,27 @@ class Environment(Settings):
     def unit(self) -> str:
         """systemd unit of the application."""
         return f"{self.full_name}.service"
+
+    @property
+    def slice(self) -> str:
+        """systemd's slice of the unit and its stand-in, whose limits hold for both together. A part of system.slice."""
+        return f"system-{self.full_name}.slice"
+
+    @property
+    def standin_unit(self) -> str:
+        """systemd unit of the second process, which serves while the application restarts. It has no file."""
+        return f"{self.full_name}-standin.service"
+
+    @property
+    def standin_table(self) -> str:
+        """Table of the firewall that turns nginx away from the application while its stand-in serves."""
+        return f"deploy_standin_{self.full_name}"
+
+    @property
+    def standin_node(self) -> str:
+        """Erlang node name of the stand-in."""
+        name, _, address = self.node.partition("@")
+        return f"{name}-standin@{address}"
 
     @property
     def unit_path(self) -> str:
@@ -88,6 +115,11 @@ class Environment(Settings):
             return {}
         pool = {"POOL_SIZE": str(self.database_pool_size)} if self.database_pool_size else {}
         return pool | ({"ECTO_IPV6": "true"} if self.database_is_ipv6 else {})
+
+    @property
+    def entry_path(self) -> str:
+        """Entry in the machine's list of the environments that were prepared on it."""
+        return f"/var/lib/deploy-environments/{self.full_name}"
 
     @property
     def polkit_rule_path(self) -> str:
@@ -309,6 +341,11 @@ class Environment(Settings):
         return f"/var/www/{self.full_name}"
 
     @property
+    def assets_path(self) -> str:
+        """Digested files of the releases on the host, which nginx serves when the running one does not have them."""
+        return f"{self.page_root}/static"
+
+    @property
     def site_logs(self) -> tuple[str, str]:
         """The site's log of requests and its log of errors."""
         return f"/var/log/nginx/{self.full_name}.access.log", f"/var/log/nginx/{self.full_name}.error.log"
@@ -316,12 +353,41 @@ class Environment(Settings):
     @property
     def certificate_path(self) -> str | None:
         """Certificate chain for nginx; None without TLS."""
+        if self.tls == "acme":
+            return f"{self.lineage_path}/fullchain.pem"
         return self.self_signed_path if self.tls == "self_signed" else self.tls_certificate
 
     @property
     def certificate_key_path(self) -> str | None:
         """Private key of the certificate. A self-signed pair shares one file, so that one rename replaces both."""
+        if self.tls == "acme":
+            return f"{self.lineage_path}/privkey.pem"
         return self.self_signed_path if self.tls == "self_signed" else self.tls_key
+
+    @property
+    def lineage_path(self) -> str:
+        """Directory of the certificates that certbot orders and renews for the site."""
+        return f"/etc/letsencrypt/live/{self.full_name}"
+
+    @property
+    def renewal_path(self) -> str:
+        """certbot's file about their renewal."""
+        return f"/etc/letsencrypt/renewal/{self.full_name}.conf"
+
+    @property
+    def failed_order_path(self) -> str:
+        """Reason of the last order of a certificate, if it failed."""
+        return f"{self.state_path}/order.failed"
+
+    @property
+    def acme_url(self) -> str:
+        """Directory of the authority."""
+        return ACME_DIRECTORIES.get(self.acme_directory, self.acme_directory)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether browsers trust the site's certificate, as far as the data tells."""
+        return self.tls == "provided" or (self.tls == "acme" and self.acme_directory != "staging")
 
     @property
     def self_signed_path(self) -> str:
@@ -345,6 +411,11 @@ class Environment(Settings):
         return (self.domain, *self.additional_domains)
 
     @property
+    def answered_names(self) -> tuple[str, ...]:
+        """The names that the application answers itself, the main one first."""
+        return (self.domain,) if self.redirect_to else self.server_names
+
+    @property
     def scheme(self) -> str:
         """Protocol between browser and site: http or https."""
         return "http" if self.tls == "none" else "https"
@@ -356,7 +427,7 @@ class Environment(Settings):
 
     @property
     def node_ports(self) -> range:
-        """The ports on 127.0.0.1 of the environment's Erlang node: its port mapper's, then those of nodes.
+        """The ports on 127.0.0.1 of the environment's Erlang nodes: the port mapper's, those of nodes, the stand-in's own.
 
         They are below 32768, from where on Linux takes ports for connections (ip_local_port_range).
         """
@@ -367,6 +438,16 @@ class Environment(Settings):
     def epmd_port(self) -> int:
         """Port of the environment's own Erlang port mapper, on 127.0.0.1."""
         return self.node_ports[0]
+
+    @property
+    def standin_port(self) -> int:
+        """Port at which nginx reaches the stand-in."""
+        return self.node_ports[-1]
+
+    @property
+    def upstream_ports(self) -> tuple[int, ...]:
+        """The ports that nginx passes requests to: the application's, then that of a stand-in."""
+        return (self.port, self.standin_port) if self.release_strategy == "stand_in" else (self.port,)
 
     @property
     def epmd_units(self) -> tuple[str, str]:
@@ -403,6 +484,16 @@ class Environment(Settings):
     def url(self) -> str:
         """Address of the site in a browser."""
         return f"{self.scheme}://{self.domain}"
+
+    @property
+    def site_mark_page(self) -> str:
+        """Page that nginx itself answers for the site, in its place no application and no other site."""
+        return "/.well-known/deploy-site"
+
+    @property
+    def site_mark(self) -> str:
+        """What that page says. It tells a stranger nothing, and no two environments have the same."""
+        return sha256(f"site of {self.full_name} at {self.domain}".encode()).hexdigest()[:32]
 
     @property
     def hsts_header(self) -> str | None:

@@ -53,10 +53,14 @@ def _names(e: Environment) -> Iterator[tuple[str, str]]:
 def _port(e: Environment) -> Iterator[tuple[str, str]]:
     if e.port in MACHINE_PORTS:
         yield "port", f"port = {e.port} is {MACHINE_PORTS[e.port]}'s on every machine: take another, such as 4000"
+    elif e.database_is_local and e.port == e.database_port:
+        yield "port", f"port = {e.port} is PostgreSQL's (database_port): take another, such as 4000"
 
 
 def _node_ports(e: Environment) -> Iterator[tuple[str, str]]:
     taken = {**MACHINE_PORTS, e.port: "port", **dict.fromkeys(e.open_ports, "open_ports")}
+    if e.database_is_local:
+        taken.setdefault(e.database_port, "PostgreSQL")
     for port, owner in taken.items():
         if port in e.node_ports:
             yield (
@@ -75,14 +79,32 @@ def _tls(e: Environment) -> Iterator[tuple[str, str]]:
             )
         if e.tls != "provided" and path:
             yield key, f"{key} = {path!r} is not used with tls = {e.tls!r}: remove it, or set tls = 'provided'"
+    # Of Let's Encrypt, and of most others.
+    if e.tls == "acme" and len(e.server_names) > 100:
+        yield (
+            "additional_domains",
+            f"domain and additional_domains are {len(e.server_names)} names, and one certificate takes 100: take some out",
+        )
+
+
+def _redirect(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.redirect_to and e.redirect_to != e.domain:
+        yield (
+            "redirect_to",
+            f"redirect_to = {e.redirect_to!r} is not the domain, and releases are judged by that: make it the domain, and "
+            "name the other one in additional_domains",
+        )
+    if e.redirect_to and not e.additional_domains:
+        yield "redirect_to", "redirect_to has no effect without additional_domains: name them, or take it out"
 
 
 def _hsts(e: Environment) -> Iterator[tuple[str, str]]:
-    if e.hsts and e.tls != "provided":
+    if e.hsts and not e.is_trusted:
+        of_staging = " and acme_directory = 'staging'" if e.tls == "acme" else ""
         yield (
             "hsts",
-            f"hsts = True with tls = {e.tls!r} would lock browsers out: they refuse such a site for hsts_max_age seconds. "
-            "Set tls = 'provided' or hsts = False",
+            f"hsts = True with tls = {e.tls!r}{of_staging} would lock browsers out: they refuse such a site for "
+            "hsts_max_age seconds. Set tls = 'acme' (of production) or 'provided', or hsts = False",
         )
     if e.hsts_preload and not (e.hsts and e.hsts_include_subdomains and e.hsts_max_age >= 31_536_000):
         yield (
@@ -95,7 +117,6 @@ def _hsts(e: Environment) -> Iterator[tuple[str, str]]:
 # Settings that describe a PostgreSQL outside of this project.
 _DATABASE_ELSEWHERE = (
     "database_host",
-    "database_port",
     "database_tls",
     "database_tls_ca",
     "database_name",
@@ -215,6 +236,7 @@ _RULES = (
     _port,
     _node_ports,
     _tls,
+    _redirect,
     _hsts,
     _database,
     _database_tls,

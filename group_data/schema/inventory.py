@@ -1,5 +1,6 @@
 """Reads pyinfra's inventory and returns checked environments. No other code reads group data."""
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -44,21 +45,63 @@ def environments_on(
     + machine: from `machine_of`
     + environments: all of them, by host name
     """
-    return [environments[host.name] for host in inventory if machine_of(host) == machine]
+    return [environments[host.name] for host in inventory if host.name in environments and machine_of(host) == machine]
 
 
 @cache
-def read_environments(inventory: Inventory) -> Mapping[str, Environment]:
+def read_environments(inventory: Inventory, needed: tuple[str, ...] = ()) -> Mapping[str, Environment]:
     """Every environment of the inventory by host name, each checked alone and with the others. Reads an inventory once.
+
+    + needed: environments, by short name, host or group, that must be right. Another one that is wrong is left out then,
+      with a warning. None means all, but in a run of pyinfra the hosts of the run (`preflight/check.py` is stricter)
 
     Raises SettingsError with all problems in one message, before anything is changed.
     """
     state = getattr(inventory, "state", None)
     in_run = [host.name for host in inventory if state is None or state.is_host_in_limit(host)]
     subjects, problems = examine(inventory, in_run)
-    if problems:
+    if not needed and len(in_run) < len(inventory):
+        needed = tuple(in_run)
+    wrong = wrong_elsewhere(inventory, subjects, problems, needed)
+    if len(wrong) < len({problem.host for problem in problems}):
         raise SettingsError(describe(problems))
-    return {subject.host: subject.environment for subject in subjects}
+    if wrong:
+        warn(wrong)
+    return {subject.host: subject.environment for subject in subjects if subject.host not in wrong}
+
+
+def wrong_elsewhere(
+    inventory: Inventory, subjects: Sequence[Subject], problems: Sequence[Problem], needed: Collection[str]
+) -> list[str]:
+    """The hosts and groups with problems that have nothing to do with the needed environments; none if nothing is needed.
+
+    + inventory: their inventory
+    + subjects: its environments
+    + problems: of `examine`
+    + needed: short names, hosts or groups
+    """
+    if not needed:
+        return []
+    short = {subject.host: name for subject in subjects for name in subject.read(lambda e: [e.environment])}
+    own = {host.name: {host.name, short.get(host.name), *host.groups} - {FILE_GROUP} for host in inventory}
+    chosen = {host for host, names in own.items() if names & {*needed}}
+    # A name that is nowhere may be that of a file with problems.
+    if not {*needed} <= {name for host in chosen for name in own[host]}:
+        return []
+    return list(dict.fromkeys(problem.host for problem in problems if problem.host not in chosen))
+
+
+def warn(wrong: Sequence[str]) -> None:
+    """Say once that this process goes on without some environments.
+
+    + wrong: their hosts or groups
+    """
+    _warn(f"Warning: the group data of {', '.join(wrong)} is wrong. This goes on without it; make check says why.")
+
+
+@cache
+def _warn(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def examine(inventory: Inventory, in_run: Collection[str]) -> tuple[list[Subject], list[Problem]]:

@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from group_data.schema.addresses import DatabaseHost, Network, NodeName, ServerName
 from group_data.schema.types import (
     AbsolutePath,
+    AcmeDirectory,
+    AcmeProfile,
     AliasName,
     BasicAuthUser,
     DatabaseName,
@@ -19,6 +21,7 @@ from group_data.schema.types import (
     HexRepository,
     HostName,
     KnownHost,
+    MailAddress,
     ModuleName,
     Name,
     PackageName,
@@ -62,6 +65,12 @@ class Settings(BaseModel):
         description="Further server names of the same site.",
         examples=[["www.billing.example.com"]],
     )
+    redirect_to: ServerName | None = Field(
+        default=None,
+        description="The domain, if additional_domains only redirect there, such as www to the name without it; path and "
+        "query stay. None: the application answers all names.",
+        examples=["billing.example.com"],
+    )
     indexed: bool = Field(default=False, description="Let search engines index the site; by convention only prod's.")
     port: Port = Field(
         description="TCP port of the application on 127.0.0.1; prod 4000 and stage 4001 by convention.",
@@ -102,20 +111,55 @@ class Settings(BaseModel):
         examples=[60],
         json_schema_extra={"unit": "seconds"},
     )
+    request_timeout: int = Field(
+        default=75,
+        ge=1,
+        le=86_400,
+        description="How long nginx waits for the application to begin an answer, or to go on with one; visitors then get "
+        "504. It also ends a websocket that is silent for as long, and Phoenix sends a heartbeat every 30 seconds.",
+        examples=[300],
+        json_schema_extra={"unit": "seconds"},
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(),
+        strict=False,
+        description="Addresses and networks of load balancers or CDNs in front of the host. From them alone nginx takes the "
+        "visitor's address (X-Forwarded-For) and scheme (X-Forwarded-Proto); what others say there is overwritten.",
+        examples=[["10.0.0.0/8", "2001:db8::1"]],
+    )
     address_connections: int = Field(
         default=500,
         ge=0,
         le=65_535,
         description="Requests and websockets that the site serves at a time for one address, or for one network of 64 bits "
         "of IPv6; others get 429. "
-        "0: no limit, for a site whose visitors all come through one address, such as a load balancer's.",
+        "0: no limit, for a site whose visitors all come through one address, such as a load balancer's that is not in "
+        "trusted_proxies.",
         examples=[2000],
         json_schema_extra={"unit": "connections"},
     )
 
-    tls: Literal["none", "self_signed", "provided"] = Field(
+    tls: Literal["none", "self_signed", "provided", "acme"] = Field(
         default="none",
-        description="none: plain HTTP. self_signed: a certificate made on the host. provided: your own, at tls_certificate.",
+        description="none: plain HTTP. acme: a certificate that browsers trust, ordered and renewed by certbot on the host. "
+        "self_signed: one made on the host, which browsers warn of. provided: your own, at tls_certificate.",
+    )
+    acme_contact: MailAddress | None = Field(
+        default=None,
+        description="Mail address for the authority's notices; with tls = 'acme' only. None: an account without one.",
+        examples=["ops@example.com"],
+    )
+    acme_directory: AcmeDirectory = Field(
+        default="production",
+        description="The authority: production and staging are Let's Encrypt's, any other has the URL of its directory. "
+        "Browsers trust no certificate of staging.",
+        examples=["staging", "https://acme.example.com/directory"],
+    )
+    acme_profile: AcmeProfile | None = Field(
+        default=None,
+        description="Profile of certificates that the authority offers, such as shortlived; None: its default. Debian 12's "
+        "certbot knows none.",
+        examples=["tlsserver"],
     )
     tls_certificate: AbsolutePath | None = Field(
         default=None,
@@ -130,7 +174,7 @@ class Settings(BaseModel):
 
     hsts: bool = Field(
         default=False,
-        description="Send Strict-Transport-Security; with tls = 'provided' only. Browsers remember it, so apply "
+        description="Send Strict-Transport-Security; with tls = 'acme' or 'provided' only. Browsers remember it, so apply "
         "hsts_max_age = 0 before you switch it off.",
     )
     hsts_max_age: int = Field(
@@ -237,15 +281,16 @@ class Settings(BaseModel):
     database_host: DatabaseHost = Field(
         default="127.0.0.1",
         description="Host name or IP address of PostgreSQL. A name is looked up as an IPv4 address, unless unit_environment "
-        "has ECTO_IPV6 and the application reads it. This setting and the next five need database_managed = False for "
-        "another value than the default.",
+        "has ECTO_IPV6 and the application reads it. This setting and database_tls, database_tls_ca, "
+        "database_name and database_user need database_managed = False for another value than the default.",
         examples=["db.example.com"],
     )
     database_port: int = Field(
         default=5432,
         ge=1,
         le=65_535,
-        description="TCP port of PostgreSQL.",
+        description="TCP port of PostgreSQL; of a cluster of the machine, too, such as 5433 after an upgrade beside the old "
+        "one. `pg_lsclusters` on the host lists them.",
         examples=[25060],
         json_schema_extra={"unit": "TCP port"},
     )
@@ -391,6 +436,21 @@ class Settings(BaseModel):
         le=600,
         description="How long the page must then keep answering before the release counts as good, in seconds.",
         examples=[15],
+        json_schema_extra={"unit": "seconds"},
+    )
+    release_strategy: Literal["stand_in", "restart"] = Field(
+        default="stand_in",
+        description="How a release, a rollback or a restart takes the place of the running application. stand_in: a second "
+        "process proves the release and serves until the unit runs it: no request is lost. restart: the unit "
+        "restarts, and nginx shows its page meanwhile; for an application that must not run twice.",
+    )
+    drain_time: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="How long an application that ends may take for the requests that it has, in seconds. New ones go to "
+        "its stand-in meanwhile.",
+        examples=[60],
         json_schema_extra={"unit": "seconds"},
     )
     keep_releases: int = Field(

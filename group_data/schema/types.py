@@ -137,6 +137,16 @@ SourceUrl = Annotated[str, StringConstraints(max_length=500, pattern=_SOURCE)]
 _GIT_HOST = r"^([A-Za-z0-9._+-]{1,100}@)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?$"
 GitHost = Annotated[str, StringConstraints(pattern=_GIT_HOST)]
 
+# As authorities take it, one address of ASCII, which certbot does not take for an option.
+_MAIL_ADDRESS = r"^[A-Za-z0-9][A-Za-z0-9._+-]*@[a-z0-9-]+(\.[a-z0-9-]+)+$"
+MailAddress = Annotated[str, StringConstraints(max_length=254, pattern=_MAIL_ADDRESS)]
+
+# Let's Encrypt's two, by their words, and any other by its directory (RFC 8555, 7.1.1).
+AcmeDirectory = Annotated[
+    str, StringConstraints(max_length=500, pattern=r"^(production|staging|https://[A-Za-z0-9._~/:+-]+)$")
+]
+AcmeProfile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
 # Names of organizations on hex.pm, and of repositories in mix.exs.
 _HEX_NAME = r"^[a-z][a-z0-9_-]{0,99}$"
 HexName = Annotated[str, StringConstraints(pattern=_HEX_NAME)]

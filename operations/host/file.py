@@ -7,10 +7,10 @@ from collections.abc import Generator
 from hashlib import sha256
 
 from pyinfra import host, state
-from pyinfra.api import FactBase, FunctionCommand, StringCommand, operation
+from pyinfra.api import FactBase, FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.facts.files import File, Sha256File
+from pyinfra.facts.files import Directory, File, Sha256File
 from typing_extensions import override
 
 from operations.host import program
@@ -38,6 +38,26 @@ def put(
     if host.get_fact(Sha256File, path=dest) != sha256(content.encode()).hexdigest():
         show_diff(dest, content)
     yield install(dest, content, f"{user}:{group}", mode)
+
+
+@operation()
+def directory(path: str, mode: str = "755", user: str = "root", group: str = "root") -> Generator[StringCommand]:
+    """Make the directory, or give it its owner and mode again. Missing parents get the mode 755, whatever root's umask is.
+
+    pyinfra's `files.directory` makes the parents as the umask says, and with 077 nobody else gets through them.
+
+    + path: of the directory
+    + mode: octal permissions
+    + user: owner
+    + group: owning group
+    """
+    present = host.get_fact(Directory, path=path)
+    if present and (present["user"], present["group"], present["mode"]) == (user, group, int(mode)):
+        host.noop(f"{path} is as it should be")
+        return
+    if not present:
+        yield StringCommand("umask 022 &&", "mkdir -p", QuoteString(path))
+    yield StringCommand("chown", QuoteString(f"{user}:{group}"), QuoteString(path), "&& chmod", mode, QuoteString(path))
 
 
 def difference_of(path: str, content: str, user: str, group: str, mode: str) -> str | None:

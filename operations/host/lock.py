@@ -60,7 +60,7 @@ def require_free() -> None:
     Raises DeployError.
     """
     if holder := host.get_fact(Holder):
-        raise DeployError(f"{_locked(holder)}. Nothing was changed")
+        raise DeployError(f"{_locked(holder, host.name)}. Nothing was changed")
 
 
 @operation()
@@ -81,10 +81,10 @@ def acquire(what: str) -> Generator[FunctionCommand]:
 
 def _refuse(state: State, host: Host, holder: str, error: str) -> bool:
     # Without a holder the lock's file could not be written, such as on a full /run.
-    reason = _locked(holder) if holder else f"the lock {LOCK_FILE} could not be taken: {error}"
+    reason = _locked(holder, host.name) if holder else f"the lock {LOCK_FILE} could not be taken: {error}"
     host.log_styled(f"{reason}. Nothing was changed.", fg="red", log_func=logger.error)
     return False
 
 
-def _locked(holder: str) -> str:
-    return f"the machine is locked by {holder}. Wait for that to end, or break the lock with make unlock"
+def _locked(holder: str, name: str) -> str:
+    return f"the machine is locked by {holder}. Wait for that to end, or break the lock with make unlock ENV={name}"

@@ -5,6 +5,7 @@ from functools import cache
 
 from pyinfra.api import QuoteString, StringCommand
 
+from connectors.language import EXPORT
 from group_data.schema.paths import CHECKOUT
 
 PROGRAMS = CHECKOUT / "operations" / "programs"
@@ -16,20 +17,30 @@ _SOURCED = re.compile(r"^\. \./([a-z_]+\.sh)\n", re.MULTILINE)
 _SOURCED_OTHERWISE = re.compile(r"^(?!#).*?(?:^|[\s;&|({])(?:\.|source)\s+[\"']?\./.*", re.MULTILINE)
 
 
+# The first line of a program and its description.
+_BEGINNING = re.compile(r"\A(#.*\n)+")
+
+
 @cache
 def text(name: str) -> str:
-    """A program as a host runs it: each line that sources a file is replaced by that file.
+    """A program as a host runs it: each line that sources a file is replaced by that file, and the language is set.
 
     + name: file name in operations/programs, e.g. "take_lock.sh"
 
     Raises ValueError when a line sources a file in a form that is not replaced, e.g. with spaces before it.
     """
+    whole = _whole(name)
+    # systemd and sudo would give it the host's language. Below the words at its beginning, which say whose file it is.
+    return _BEGINNING.sub(rf"\g<0>{EXPORT}\n", whole, count=1) if name.endswith(".sh") else whole
+
+
+def _whole(name: str) -> str:
     written = (PROGRAMS / name).read_text()
     if line := _SOURCED_OTHERWISE.search(_SOURCED.sub("", written)):
         raise ValueError(
             f"operations/programs/{name}: a line that sources a file is `. ./NAME.sh` alone, not `{line[0]}`"
         )
-    return _SOURCED.sub(lambda line: text(line[1]), written)
+    return _SOURCED.sub(lambda line: _whole(line[1]), written)
 
 
 def words(name: str, *arguments: str) -> list[str]:

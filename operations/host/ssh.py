@@ -19,7 +19,12 @@ _LATE = 5
 
 
 def ssh(
-    host: Host, command: Sequence[str], *, terminal: bool = False, limits: Mapping[str, int] | None = None
+    host: Host,
+    command: Sequence[str],
+    *,
+    terminal: bool = False,
+    limits: Mapping[str, int] | None = None,
+    together: bool | None = None,
 ) -> list[str]:
     """The command line that runs a command on an inventory host. A silent network ends it with 255 within 50 seconds.
 
@@ -27,12 +32,15 @@ def ssh(
     + command: program and arguments; each argument arrives unchanged
     + terminal: whether the command gets a terminal; without one ssh asks no question
     + limits: other values of the options that end it, by OpenSSH's names
+    + together: whether both outputs come as one, and begin at a mark (`connectors/frame.py`); None for outputs without marks
     """
     options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
     options += [*openssh.limits(limits or {}), *openssh.options(host.data.dict())]
     # root may have no sudo, and needs none.
     before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
-    return ["ssh", *options, machine_of(host).address, f"{before}{shlex.join(command)}"]
+    line = f"{before}{shlex.join(command)}"
+    line = line if together is None else frame.announced(line, together=together)
+    return ["ssh", *options, machine_of(host).address, line]
 
 
 def run_ssh(

@@ -32,6 +32,10 @@ _SECOND = 10**9
 _TOLERANCE = 300 * _SECOND
 
 
+# The log of how full the machine's file systems are, and the timer that writes it (operations/disk_log.py).
+DISK_LOG = "/var/lib/deploy/disk.log"
+DISK_LOG_TIMER = "deploy-disk-log.timer"
+
 # Units of every machine, with the clusters of its PostgreSQL. One systemctl reads them together: it costs more than most
 # facts, whatever the number of units.
 _MACHINE = (
@@ -42,6 +46,7 @@ _MACHINE = (
     "postgresql.service",
     "postgresql@*.service",
     "nginx.service",
+    DISK_LOG_TIMER,
 )
 
 
@@ -153,6 +158,10 @@ def is_running(unit: dict[str, str]) -> bool:
     return unit.get("ActiveState") in {"active", "reloading"}
 
 
+# What a unit is after its process ended by itself: given up by systemd, or about to be started once more.
+HAS_FAILED = frozenset({"failed", "activating"})
+
+
 def is_enabled(unit: dict[str, str]) -> bool:
     """Whether the unit starts at boot or, if static, with the units that want it.
 
@@ -181,12 +190,30 @@ def changed_since(start: str, unit: Mapping[str, str], files: Mapping[str, Times
     """
     if not unit.get(start):
         return []
-    moment = _nanoseconds(unit[start])
-    uptime = int(unit.get(f"{start}Monotonic") or 0) * 1000
-    if uptime and clock.uptime is not None:
-        by_today = clock.now - (clock.uptime - uptime)
-        moment = by_today if by_today < moment - _TOLERANCE else moment
+    moment, by_today = _starts(start, unit, clock)
+    if by_today is not None and by_today < moment - _TOLERANCE:
+        moment = by_today
     return [path for path, times in files.items() if times.changed > moment]
+
+
+def was_set_forward(start: str, unit: Mapping[str, str], clock: Clock) -> bool:
+    """Whether the time of day was set forward since a start: what happened since then has later times by today's clock.
+
+    + start: property of the unit with the time of the start
+    + unit: its `properties`
+    + clock: of the host
+    """
+    if not unit.get(start):
+        return False
+    moment, by_today = _starts(start, unit, clock)
+    return by_today is not None and by_today > moment + _TOLERANCE
+
+
+def _starts(start: str, unit: Mapping[str, str], clock: Clock) -> tuple[int, int | None]:
+    """The time of a start as systemd has it, and the one that it has by today's clock, if that is known."""
+    uptime = int(unit.get(f"{start}Monotonic") or 0) * 1000
+    by_today = clock.now - (clock.uptime - uptime) if uptime and clock.uptime is not None else None
+    return _nanoseconds(unit[start]), by_today
 
 
 def _nanoseconds(timestamp: str) -> int:

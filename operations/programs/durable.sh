@@ -7,6 +7,12 @@
 #
 # Both fail, and say why, when the disk does not take it.
 
+# A mark that only root sets, and that nobody thinks of. $1: file
+why_protected() {
+    lsattr -d "$1" "${1%/*}" 2> /dev/null | awk '$1 ~ /[ai]/ {
+        print $2 " is protected by chattr: look who did that and why; chattr -i -a " $2 " takes it back" }' >&2
+}
+
 replace() {
     # A link has no content of its own. Of a directory every file counts: one call for its file system costs less than one for
     # each file.
@@ -16,7 +22,11 @@ replace() {
         sync --file-system "$1"
     else
         sync "$1"
-    fi && mv -fT "$1" "$2" || return
+    fi || return
+    mv -fT "$1" "$2" || {
+        why_protected "$2"
+        return 1
+    }
     case $2 in
         */*) sync "${2%/*}/" ;;
         *) sync . ;;

@@ -2,12 +2,23 @@
 # shellcheck disable=SC2154
 # Decides whether the running release is well: it answers, has the requested version, listens where it should, and keeps
 # running for a while. For switch.sh, whose settings and functions it uses.
+#
+#   at UNIT PORT COMMAND…   runs one of these functions about a process that is asked at its own port, past nginx. Otherwise they
+#                           are about the application's unit, and ask through nginx
 . ./answer.sh
 . ./uptime.sh
 
 # A refusal is final when the application itself repeated it this often, for this many seconds: its routes and its settings
 # are in force with its first answer. Ten answers take three seconds, so a single slow answer decides nothing.
 refusal_count=10 refusal_time=5
+
+# The functions below see both names, which are local here.
+# shellcheck disable=SC2034
+at() {
+    local judged=$1 direct=$2
+    shift 2
+    "$@"
+}
 
 # Succeeds if the release is well. Otherwise prints the reason and fails.
 healthy() {
@@ -60,9 +71,19 @@ answers() {
     done
 }
 
-ask_page() { answer "$domain" "$url_port" "$url$health_path"; }
+ask_page() {
+    if [ -n "${direct:-}" ]; then
+        answer_at "$direct" "$domain" "$url_port" "$url" "$health_path"
+    else
+        answer "$domain" "$url_port" "$url$health_path"
+    fi
+}
 
-answered() { say "$health_path answered ${status:-nothing} through nginx${leads_to:+ and leads to $leads_to}"; }
+answered() {
+    local way="through nginx"
+    [ -z "${direct:-}" ] || way="at port $direct"
+    say "$health_path answered ${status:-nothing} $way${leads_to:+ and leads to $leads_to}"
+}
 
 advised() {
     local words
@@ -73,7 +94,7 @@ advised() {
 same_process() {
     local now
     now=$(property MainPID) && [ -n "$now" ] && [ "$now" = "$1" ] && [ "$1" != 0 ] && return
-    say "$unit ended by itself"
+    say "${judged:-$unit} ended by itself"
     return 1
 }
 
@@ -81,13 +102,14 @@ same_process() {
 last_words() {
     local now since passed begin
     now=$(date +%s) since=$(noted restarted) passed=$(noted restarted_uptime)
+    [ "${judged:-$unit}" = "$unit" ] || since=$(noted standin_started) passed=''
     read_uptime
     begin=(--since "@${since:-$((now - health_timeout))}")
     # The clock was set back, and the lines since the restart have earlier times.
     [ -z "$passed" ] || ((now - since + 2 >= uptime - passed)) || begin=()
     page_words || true
     say "The journal's last lines:"
-    journalctl --quiet --all --unit "$unit" "${begin[@]}" --lines 1000 --no-hostname | readable |
+    journalctl --quiet --all --unit "${judged:-$unit}" "${begin[@]}" --lines 1000 --no-hostname | readable |
         tail -n 20 | sed 's/^/    /' || say "    (it could not be read)"
 }
 
@@ -96,10 +118,18 @@ page_words() {
     local words
     ask_page
     [[ $status =~ ^[45] && $status != 50[24] ]] || return 0
-    words=$(request "$domain" "$url_port" "$url$health_path" | head -c 65536 | text_of_page | readable | head -n 10)
+    words=$(page | head -c 65536 | text_of_page | readable | head -n 10)
     [ -n "$words" ] || return 0
     say "$health_path answered $status with:"
     sed 's/^/    /; s/^\(.\{300\}\).*/\1.../' <<< "$words"
+}
+
+page() {
+    if [ -n "${direct:-}" ]; then
+        request_at "$direct" "$domain" "$url_port" "$url" "$health_path"
+    else
+        request "$domain" "$url_port" "$url$health_path"
+    fi
 }
 
 # A page without its tags and its empty lines.

@@ -3,9 +3,11 @@
 # beside the old ones. Then PostgreSQL gets the password inside a transaction. Then the files are renamed, and PostgreSQL
 # commits. If a step fails, the renamed files of before come back.
 #
-# $1: file, $2: owner, $3: mode, and so on for each further file; standard input: a line of SQL that begins the transaction,
+# $1: port of PostgreSQL, $2: file, $3: owner, $4: mode, and so on for each further file; standard input: a line of SQL that begins the transaction,
 # empty if the password stays, and then for each file as in stage_file.sh
 set -eu
+export PGPORT="$1"
+shift
 . ./stage_file.sh
 files=() new_files=() renamed=()
 # At the end of the input `read` fails. `stage` says why.

@@ -2,7 +2,8 @@
 # Prints the dumps of an environment's database, the oldest first, and the databases that restores kept, in lines with tabs between
 # the words: "dump" and the words of dump_list.sh; "kept", a name, and "t" if the next restore removes it (restore.sh marks these).
 #
-# $1: directory of dumps, $2: database, or nothing if it is managed elsewhere
+# $1: directory of dumps, $2: database, or nothing if it is managed elsewhere, $3: port of PostgreSQL
+export PGPORT="$3"
 . ./dump_list.sh
 dump_list "$1" | sed 's/^/dump\t/'
 if [ -n "$2" ]; then

@@ -28,7 +28,10 @@ stage() {
     umask 077
     [ -d "${1%/*}" ] || make_directory "${1%/*}"
     rm -f "$1".new.??????
-    new=$(mktemp "$1.new.XXXXXX")
+    new=$(mktemp "$1.new.XXXXXX") || {
+        why_protected "$1"
+        exit 1
+    }
     staged="$staged $new"
     trap remove_staged EXIT
     trap 'exit 1' HUP INT TERM

@@ -1,11 +1,11 @@
 #!/bin/sh
 # Prints root's view of an environment, one item a line: a word and a value.
 # $1: unit, $2: seconds that a start or an answer may take, $3: port of the application, $4: secret file, $5: file with the age
-# of the build, $6: AppSignal's directory, $7: application user, $8: port of its port mapper, $9: certificate or nothing, the rest: directories
-# for the use of their file systems.
-unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7 certificate=$9
+# of the build, $6: AppSignal's directory, $7: application user, $8: port of its port mapper, the rest: directories for the use of their file
+# systems.
+unit=$1 patience=$2 port=$3 secret=$4 built=$5 appsignal=$6 user=$7
 export ERL_EPMD_ADDRESS=127.0.0.1 ERL_EPMD_PORT="$8"
-shift 9
+shift 8
 . ./start_limit.sh
 
 # The reader knows when it asked and when it was answered, so the run's length has no effect.
@@ -34,10 +34,6 @@ find "$secret" -maxdepth 0 -newer "$built" 2>/dev/null | sed 's/^/newer-than-bui
 epmd -names 2>/dev/null | sed -n 's/^name \(.*\) at port \([0-9]*\)$/registered \1 \2/p'
 # Without following a link: the directory around it is root's, and this one the application's.
 case $(stat -c '%U %A' "$appsignal" 2>/dev/null) in "$user drwx"*) echo "writable $appsignal" ;; esac
-if [ -n "$certificate" ]; then
-    end=$(openssl x509 -noout -enddate -in "$certificate" 2>/dev/null | cut -d = -f 2)
-    [ -z "$end" ] || echo "certificate-ends $(date -d "$end" +%s)"
-fi
 df --output=pcent,ipcent,target "$@" 2>/dev/null | tail -n +2 | sort -u | sed 's/^/disk /'
 [ ! -e /run/reboot-required ] || echo "reboot $(sort -u /run/reboot-required.pkgs 2>/dev/null | xargs)"
 clock

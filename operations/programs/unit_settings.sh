@@ -7,16 +7,20 @@
 #                        unit, OPTION one of systemd-run. Output and status are the command's; status 1, or `unready`: FILE names no user
 #   in_terminal FILE DIRECTORY OPTION… -- COMMAND…  the same on a terminal of its own, which passes on what the caller types:
 #                        no process in the sandbox gets hold of the caller's terminal
+#   left_out             a pattern of settings of the unit that a program leaves out for its commands; none by default
 #   alone                an array to begin a command with: the release writes into a directory that the command alone has. It is
 #                        in memory, belongs to the command's own view of the file system, and is gone when the command ends,
 #                        however it ends. A release writes its configuration there, with secrets. In the unit's directory
 #                        Distillery also finds which version runs and its configuration, and takes those for its own.
 
-# Sets the array `settings` to options of systemd-run: every setting of the unit except those for start and end. Fails if the
+left_out='^$'
+
+# Sets the array `settings` to options of systemd-run: every setting of the unit except those for start, end and slice. Fails if the
 # file names no user: a command would run as root, outside the sandbox.
 unit_settings() {
-    readarray -t settings < <(sed -n '/^\[Service\]/,/^\[Install\]/{
-        /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\)=/d
+    readarray -t settings < <(sed -n "\\|$left_out|d"'
+    /^\[Service\]/,/^\[Install\]/{
+        /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\|Slice\)=/d
         s/^[A-Z][A-Za-z]*=/--property=&/p
     }' "$1")
     settings+=("--property=TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,noexec")

@@ -11,6 +11,8 @@ umask 027
 . ./contents.sh
 root=$1 version=$2 tarball=$3 digest=$4 app=$5 release=$6
 mode=750 others=''
+# Kibibytes that stay free (operations/release/artifacts.py).
+reserve=65536
 [ "$7" != yes ] || mode=755 others=rX
 
 refuse() {
@@ -33,8 +35,20 @@ enter_releases() {
     rm -rf .unpacking.*
 }
 
+# A small tarball may unpack to more than any disk has, and the disk is that of other applications, too.
+has_room() {
+    # Kibibytes.
+    needed=$(tar -tvzf "$tarball" | awk '{ sum += $3 } END { printf "%.0f", sum / 1024 }')
+    [ "$needed" -le "$(($(df --output=avail . | tail -n 1) - reserve))" ] || {
+        echo "$tarball unpacks to $((needed / 1024)) MiB, for which $root/releases has no room: make room there, or lower" \
+            "keep_releases; nothing was released" >&2
+        exit 1
+    }
+}
+
 unpack() {
     tar -tzf "$tarball" > "$new/.names" || refuse "cannot be read, it is cut off or no tarball"
+    has_room
     ! grep -qE '^/|(^|/)\.\.(/|$)' "$new/.names" || refuse "holds paths that lead out of the release"
     rm "$new/.names"
     # On a full disk tar says so for each file.

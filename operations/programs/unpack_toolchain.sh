@@ -3,6 +3,7 @@
 #
 # $1: archive, $2: directory
 set -eu
+umask 022
 . ./durable.sh
 # Two environments may unpack it at the same time.
 exec 9> "${2%/*}/.lock"

@@ -1,4 +1,4 @@
-"""Whether an environment is as its data says, as far as a release starts with it.
+"""Whether an environment is as its data says, as far as its application starts with it.
 
 An application reads its port, its build mode and its addresses from the unit. A release that starts with the unit of before
 would run with those of before, and may answer all the same.
@@ -12,12 +12,15 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.files import Sha256File
 
 from group_data.schema.environment import Environment
-from operations import ports, unit
+from operations import nginx, ports, unit
+from operations.host import firewall
 from operations.host.unit_state import properties
 
 
 def require(environment: Environment) -> None:
-    """Refuse a release if the unit, its variables or the closed port are not as the data says, or systemd has not read them.
+    """Refuse to start the application if unit, variables, site or closed port are not as the data says.
+
+    Nor if systemd or nginx has not read them, as after an apply that was cut off.
 
     + environment: of the release
 
@@ -26,12 +29,18 @@ def require(environment: Environment) -> None:
     found = {path: host.get_fact(Sha256File, path=path) for path in _texts(environment)}
     reload_needed = properties(environment.unit).get("NeedDaemonReload") == "yes"
     port_closed = host.get_fact(ports.PortClosed, port=environment.port)
-    if reason := refusal(environment, found, reload_needed=reload_needed, port_closed=port_closed):
+    route = nginx.stale_route(environment.full_name, environment.upstream_ports)
+    if reason := refusal(environment, found, reload_needed=reload_needed, port_closed=port_closed, route=route):
         raise DeployError(f"{reason}. First `make apply ENV={environment.environment}`. Nothing was changed")
 
 
 def refusal(
-    environment: Environment, found: Mapping[str, str | None], *, reload_needed: bool, port_closed: bool
+    environment: Environment,
+    found: Mapping[str, str | None],
+    *,
+    reload_needed: bool,
+    port_closed: bool,
+    route: str | None = None,
 ) -> str | None:
     """The reason why a release cannot start, or None.
 
@@ -39,6 +48,7 @@ def refusal(
     + found: SHA-256 of the files on the host, by path; None for one that is not there
     + reload_needed: whether systemd runs another unit than its file says
     + port_closed: whether the machine keeps the application's port to itself
+    + route: why nginx passes no requests to the application, if that is so
     """
     name = environment.environment
     if not found[environment.unit_path]:
@@ -50,8 +60,11 @@ def refusal(
         return f"{name} is not as its data says, and a release would start with {' and '.join(stale)} of before"
     if reload_needed:
         return f"{name} is not as its data says: systemd has not read {environment.unit_path} anew"
+    if route:
+        return f"{name} is not as its data says: {route}"
     if not port_closed:
-        return f"the machine does not keep port {environment.port} to itself ({ports.TABLE}), so the network could reach it"
+        port = environment.port
+        return f"the machine does not keep port {port} to itself ({firewall.TABLE}), so the network could reach it"
     return None
 
 

@@ -1,7 +1,7 @@
 """The dumps of an environment's database on its host, and the choice of one to restore."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
@@ -73,8 +73,8 @@ class DumpsOnHost(FactBase[Dumps]):
         return Dumps([], [])
 
     @override
-    def command(self, directory: str, database: str) -> StringCommand:
-        return program.command("list_dumps.sh", directory, database)
+    def command(self, directory: str, database: str, port: int) -> StringCommand:
+        return program.command("list_dumps.sh", directory, database, str(port))
 
     @override
     def process(self, output: list[str]) -> Dumps:
@@ -91,10 +91,10 @@ class DumpsOnHost(FactBase[Dumps]):
         return Dumps(dumps, kept, frozenset(going))
 
 
-def paths(environment: Environment) -> dict[str, str]:
+def paths(environment: Environment) -> dict[str, Any]:
     """Arguments of `DumpsOnHost`."""
     database = environment.database if environment.database_managed else ""
-    return {"directory": environment.backups_path, "database": database}
+    return {"directory": environment.backups_path, "database": database, "port": environment.database_port}
 
 
 def read(environment: Environment) -> Dumps:

@@ -27,6 +27,7 @@ class Revision(NamedTuple):
     + revision: git's, or "-"
     + outcome: good, failed, left: somebody went back from it, or ended: it says nothing about the version
     + seconds: how long it took
+    + reason: of a failure; empty where there was none, and in lines of before there were reasons
     """
 
     time: str
@@ -36,6 +37,11 @@ class Revision(NamedTuple):
     revision: str
     outcome: str
     seconds: str
+    reason: str = ""
+
+
+# Of a line, without and with a reason.
+_FIELDS = (len(Revision._fields) - 1, len(Revision._fields))
 
 
 class Releases(NamedTuple):
@@ -147,7 +153,7 @@ class ReleasesOnHost(FactBase[Releases]):
                 cut_off = fields[0]
             elif kind == "damaged":
                 damaged.add(fields[0])
-            elif kind == "log" and len(fields) == len(Revision._fields):
+            elif kind == "log" and len(fields) in _FIELDS:
                 revisions.append(Revision(*fields))
         return Releases(current, present, revisions, frozenset(damaged), cut_off)
 

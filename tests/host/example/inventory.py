@@ -6,9 +6,12 @@ To deploy to your own server, change HOST. To give one environment a machine of 
 from pyinfra import config, state
 
 import connectors.startup  # noqa: F401  first: it makes the following lines faster
-from preflight import interruption, noise
+from preflight import interruption, noise, place
 from preflight.access import identity
 from preflight.check import refuse_what_cannot_work
+
+# Paths below begin in this folder, wherever pyinfra was started.
+place.enter_checkout_in_pyinfra()
 
 # A name or address for `ssh devops@HOST`; "sandbox" is the throwaway machine of `make sandbox-up`.
 HOST = "sandbox"

@@ -31,8 +31,8 @@ def test_plain_http_below_a_parent_with_hsts_is_refused(inventory: Callable[...,
         "browser that has seen it turns every address below into HTTPS and shows 'Your connection is not private' without a "
         "way past, though nothing is wrong with the site itself. Deleting the parent's policy in "
         "chrome://net-internals/#hsts helps one browser only. Either give this environment a certificate (tls = "
-        "'provided'), or move it to a domain of another parent (or stop the parent from sending includeSubDomains and wait "
-        "for its max-age) (inventory.py)"
+        "'acme' or 'provided'), or move it to a domain of another parent (or stop the parent from sending includeSubDomains "
+        "and wait for its max-age) (inventory.py)"
     ]
 
 
@@ -40,12 +40,13 @@ def test_plain_http_below_a_parent_with_hsts_is_refused(inventory: Callable[...,
     ("stage", "prod"),
     [
         (TLS, TLS | {"hsts": True, "hsts_include_subdomains": True}),
+        ({"tls": "acme"}, {"tls": "acme", "hsts": True, "hsts_include_subdomains": True}),
         ({}, TLS | {"hsts": True}),
         ({"domain": "stage.example.org"}, TLS | {"hsts": True, "hsts_include_subdomains": True}),
         ({"domain": "notexample.com"}, TLS | {"hsts": True, "hsts_include_subdomains": True}),
         ({"hsts_parents": ["other.com"]}, {}),
     ],
-    ids=["stage has TLS", "subdomains not claimed", "other domain", "same ending", "other parent"],
+    ids=["stage has TLS", "by an authority", "subdomains not claimed", "other domain", "same ending", "other parent"],
 )
 def test_no_hsts_above_is_fine(
     inventory: Callable[..., Inventory], stage: dict[str, Any], prod: dict[str, Any]

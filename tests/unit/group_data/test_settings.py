@@ -90,7 +90,7 @@ REFUSED = [
     ),
     (
         {"database_port": 6432, "database_tls": "verified", "database_user": "me"},
-        "database_port = 6432, database_tls = 'verified', database_user = 'me' describes",
+        "database_tls = 'verified', database_user = 'me' describes",
     ),
     ({"database_name": "billing"}, "set database_managed = False and create role and database there"),
     ({"database_pool_size": 41}, "database_pool_size = 41 is more than database_connection_limit = 40"),

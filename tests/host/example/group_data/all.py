@@ -11,3 +11,4 @@ migrations_command = "Billing.Release.migrations()"
 # Shorter than the defaults, because tests wait for them.
 health_timeout = 20
 settle_time = 3
+release_strategy = "restart"
