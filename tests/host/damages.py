@@ -68,6 +68,7 @@ INDEPENDENT = [
 
 # These are of the same kinds as the others, so they are not tried one by one.
 FURTHER = [
+    Damage("mode of the page", "chmod 700 /var/www/billing_stage", ["stage: Site: directory of the page"]),
     Damage("page", "echo by hand > /var/www/billing_stage/502.html", ["stage: Site: page while no release answers"]),
     Damage(
         "certificate",
@@ -193,6 +194,7 @@ ALONE = [
             "sandbox: Machine: closed ports: systemd reads deploy-ports.service",
         ],
     ),
+    Damage("log of disks stopped", "systemctl stop deploy-disk-log.timer", ["sandbox: Machine: log of disks: runs"]),
     Damage("nftables removed", "dpkg --remove --force-depends nftables", ["sandbox: Machine: packages"]),
     Damage("nginx stopped", "systemctl stop nginx", ["sandbox: Machine: nginx runs"]),
     Damage("PostgreSQL stopped", "systemctl stop postgresql", ["sandbox: Machine: PostgreSQL runs"]),

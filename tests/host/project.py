@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +135,7 @@ class Project:
     def planned(self, *arguments: str) -> dict[str, list[str]]:
         """A plan that must succeed; the operations it lists as changes, with their hosts."""
         operations = self._json("--dry", *arguments)["plan"]
-        return {item["name"]: item["hosts_with_change"] for item in operations if item["hosts_with_change"]}
+        return _by_name((item["name"], item["hosts_with_change"]) for item in operations)
 
     def edit(self, file: str, **settings: Any) -> None:
         """Set keys in a group data file, such as "stage"; the value None takes a key out."""
@@ -186,7 +186,16 @@ class Project:
 
 
 def _changes(operations: list[dict[str, Any]], key: str) -> dict[str, list[str]]:
-    return {item["name"]: item[key] for item in operations if item[key]}
+    return _by_name((item["name"], item[key]) for item in operations)
+
+
+def _by_name(operations: Iterable[tuple[str, list[str]]]) -> dict[str, list[str]]:
+    """Steps that environments take one after the other have one name."""
+    found: dict[str, list[str]] = {}
+    for name, hosts in operations:
+        if hosts:
+            found.setdefault(name, []).extend(hosts)
+    return found
 
 
 def _toml(value: str) -> str:

@@ -56,7 +56,6 @@ def test_status(running: Host) -> None:
     assert f"Main PID: {main_pid(running.machine, 'stage')} " in shown
 
 
-@pytest.mark.each_release
 @pytest.mark.parametrize("terminal", [True, False])
 def test_restart_without_a_password(running: Host, terminal: bool) -> None:
     stage, prod = main_pid(running.machine, "stage"), main_pid(running.machine, "prod")
@@ -67,7 +66,6 @@ def test_restart_without_a_password(running: Host, terminal: bool) -> None:
     wait_for_page(running.machine, "stage")
 
 
-@pytest.mark.each_release
 def test_stop_and_start_without_a_password(running: Host) -> None:
     assert shell(running.machine, "systemctl stop billing_prod; echo $?") == "0\n"
     assert prop(running.machine, "prod", "ActiveState") == "inactive"
@@ -75,7 +73,6 @@ def test_stop_and_start_without_a_password(running: Host) -> None:
     wait_for_page(running.machine, "prod")
 
 
-@pytest.mark.each_release
 def test_nothing_else_is_the_application_users_to_manage(running: Host) -> None:
     machine = running.machine
     units = ["nginx", "ssh", "postgresql", "billing_stage-epmd.socket", "systemd-journald"]

@@ -1,12 +1,16 @@
 """Applies to a bare machine, and repeated applies."""
 
+import base64
 from pathlib import Path
 
 import pytest
 
+from tests import debs
 from tests.host.conftest import BOOKWORM, Host, Prepared
+from tests.host.german import speak_german
 from tests.host.project import Project
-from tests.sandbox.machine import boot
+from tests.host.web import get
+from tests.sandbox.machine import Machine, boot
 
 
 @pytest.mark.each_release
@@ -28,13 +32,37 @@ def test_a_plan_on_a_bare_host_lists_what_the_first_apply_does(prepared: Prepare
 @pytest.mark.everything
 @pytest.mark.parametrize("debian", ["trixie", "bookworm"])
 def test_both_environments_at_once_from_bare(debian: str, vaults: Path, tmp_path: Path) -> None:
-    """Once more, after the two machines that the other modules start from: no race."""
+    """Once more, after the two machines that the other modules start from: no race. Packages in the way stay."""
     project = Project.copy(tmp_path / "project", vaults)
-    with boot(release=debian, directory=project.sandbox):
+    with boot(release=debian, directory=project.sandbox) as machine:
+        installed = "dpkg-query --show --showformat '${Package}\\n'"
+        install(machine, tmp_path, "esl-erlang", Conflicts="erlang-base", Provides="erlang-base")
+        install(machine, tmp_path, "needs-erlang", Depends="esl-erlang")
+        before = machine.run(installed).stdout
+        for run in (project.make("plan"), project.make("apply", "YES=1"), project.apply()):
+            assert run.exit_code != 0
+            assert "apt would remove esl-erlang (1), needs-erlang (1)" in run.output.replace(
+                "needs-erlang (1), esl-erlang (1)", "esl-erlang (1), needs-erlang (1)"
+            )
+            assert "Traceback" not in run.output
+        assert machine.run(installed).stdout == before
+        machine.run("dpkg --purge needs-erlang esl-erlang")
+        plan = project.make("plan").require_success().output
         project.apply().require_success()
+        after = machine.run("dpkg-query --show --showformat '${Package}\n'").stdout.split()
+        assert {"nginx", "nginx-common", "erlang-base"} <= set(after)
+        assert [package for package in set(after) - set(before.split()) if package not in plan] == []
         assert project.planned() == {}
 
 
+def install(machine: Machine, directory: Path, name: str, **fields: str) -> None:
+    """Install a package of somebody else."""
+    package = debs.make(directory, name, **fields)
+    encoded = base64.b64encode(package.read_bytes()).decode()
+    machine.run(f"base64 -d > /root/{name}.deb && dpkg --install /root/{name}.deb", stdin=encoded)
+
+
+@pytest.mark.everything
 def test_a_run_killed_at_any_moment_is_finished_by_the_next(vaults: Path, tmp_path: Path, everything: bool) -> None:
     """Killed while packages are unpacked, configured, and later; what the host was doing goes on or dies by itself."""
     project = Project.copy(tmp_path / "project", vaults)
@@ -45,6 +73,28 @@ def test_a_run_killed_at_any_moment_is_finished_by_the_next(vaults: Path, tmp_pa
         assert project.planned() == {}
 
 
+# As with ipv6.disable=1: no address, and no socket for nginx.
+NO_IPV6 = """\
+sysctl -qw net.ipv6.conf.all.disable_ipv6=1 && mkdir -p /etc/systemd/system/nginx.service.d
+printf '[Service]\\nRestrictAddressFamilies=~AF_INET6\\n' > /etc/systemd/system/nginx.service.d/ipv6.conf
+systemctl daemon-reload
+"""
+
+
+@pytest.mark.everything
+@pytest.mark.parametrize("debian", ["trixie", "bookworm"])
+def test_a_bare_machine_without_ipv6_whose_root_has_another_umask(debian: str, vaults: Path, tmp_path: Path) -> None:
+    project = Project.copy(tmp_path / "project", vaults)
+    with boot(release=debian, directory=project.sandbox) as machine:
+        machine.run(NO_IPV6)
+        machine.run("echo 'Defaults umask=077, umask_override' > /etc/sudoers.d/umask")
+        project.apply().require_success()
+        assert get(machine.address, "stage.billing.example.com").status == 502
+        assert machine.run("ls /usr/sbin/policy-rc.d", check=False).returncode == 2
+        assert project.planned() == {}
+
+
+@pytest.mark.everything
 def test_one_environment_after_the_other(vaults: Path, tmp_path: Path) -> None:
     """`--limit` as typed: the machine is prepared for both by whichever comes first."""
     project = Project.copy(tmp_path / "project", vaults)
@@ -62,12 +112,21 @@ def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
 
 
 @pytest.mark.each_release
-def test_a_reboot_changes_nothing(host: Host) -> None:
+def test_a_reboot_changes_nothing_and_german_neither(host: Host) -> None:
+    """From here on the machine of this module speaks German."""
+    speak_german(host.machine)
+    assert host.project.planned() == {}
     host.machine.reboot()
     services = ["nginx", "postgresql", "billing_stage-epmd.socket"]
     assert host.machine.run(f"systemctl is-active {' '.join(services)}").stdout.split() == ["active"] * 3
     assert host.machine.run("systemctl --failed --no-legend").stdout == ""
+    assert "LANG=de_DE.UTF-8" in host.machine.run("systemctl show-environment").stdout
     assert host.project.planned() == {}
+    for command in ("drift", "status", "doctor", "releases"):
+        run = host.project.make(command)
+        assert "Traceback" not in run.output
+        if command == "drift":
+            run.require_success()
 
 
 @BOOKWORM

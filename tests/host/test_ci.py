@@ -3,12 +3,14 @@
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT, Project, Run
+from tests.host.terminal import terminal
 
 # Reaching a machine does not depend on its release.
 pytestmark = BOOKWORM
@@ -150,6 +152,78 @@ def test_sudo_that_asks_for_a_password_is_refused(job: Job, team: Host) -> None:
     assert "sudo wants a password of devops" in result.output
     assert "Traceback" not in result.output
     assert "Starting operation" not in result.output
+
+
+@contextmanager
+def changed(team: Host, change: str, back: str) -> Iterator[None]:
+    """A machine that is otherwise for the block."""
+    team.machine.run(change)
+    try:
+        yield
+    finally:
+        team.machine.run(back)
+
+
+ASKS = "sed -i 's/NOPASSWD://' /etc/sudoers.d/devops", "sed -i 's/ALL$/NOPASSWD:ALL/' /etc/sudoers.d/devops"
+COMMANDS = ("status", "doctor", "releases", "ping", "logs ENV=stage", "plan")
+
+
+@pytest.mark.everything
+@pytest.mark.parametrize(
+    ("change", "back", "says"),
+    [
+        (*ASKS, "sudo wants a password of devops"),
+        (
+            "echo 'Defaults requiretty' > /etc/sudoers.d/tty", "rm /etc/sudoers.d/tty",
+            "sudo serves terminals alone (requiretty in sudoers)",
+        ),
+        ("echo exit 3 > /tmp/rc; cat /home/devops/.bashrc >> /tmp/rc; cp /tmp/rc /home/devops/.bashrc",
+         "sed -i 1d /home/devops/.bashrc", "the login shell of devops runs no command"),
+        ("usermod -s /usr/sbin/nologin devops", "usermod -s /bin/bash devops",
+         "the login shell of devops runs no command: This account is currently not available"),
+    ],
+)  # fmt: skip
+def test_each_odd_login_is_told_by_every_command(job: Job, team: Host, change: str, back: str, says: str) -> None:
+    with changed(team, change, back):
+        for command in COMMANDS:
+            result = job(f"make {command}")
+            assert result.exit_code, command
+            assert "Traceback" not in result.output, result.output
+            assert "sudo password:" not in result.output, result.output
+            if not (command.startswith("logs") and "login shell" in says):
+                assert says in result.output, (command, result.output)
+
+
+@pytest.mark.everything
+def test_a_shell_that_prints_changes_no_answer(job: Job, team: Host) -> None:
+    noise = "echo 'welcome home'; echo 'and mind the gap' >&2"
+    with changed(team, f'sed -i "1i {noise}" /home/devops/.bashrc', "sed -i 1d /home/devops/.bashrc"):
+        assert "Nothing would change." in job("make plan").require_success().output
+        for command in ("ping", "logs stage --no-follow", "rpc stage 1"):
+            assert "welcome" not in job(f".venv/bin/python -m commands {command}").output
+
+
+@pytest.mark.everything
+def test_a_password_for_sudo_is_typed(team: Host, host: Host) -> None:
+    """With pyinfra's own options, each once for a machine."""
+    command = ["env", f"SSH_IDENTITY_FILE={host.project.sandbox / 'id_ed25519'}",
+               f"VAULT_IDENTITY_FILE={team.project.path.parent / 'vault_identity'}",
+               ".venv/bin/pyinfra", "inventory.py", "deploy.py", "--dry"]  # fmt: skip
+    (team.project.path / "known_hosts").write_text((host.project.sandbox / "known_hosts").read_text())
+    with changed(team, f"{ASKS[0]}; echo devops:typed | chpasswd", f"{ASKS[1]}; passwd -q -d devops"):
+        for option, asked in {
+            "--same-sudo-password": "sudo password: ",
+            "--use-sudo-password": "sudo password of dev",
+        }.items():
+            with terminal([*command, option], team.project.path) as run:
+                run.wait_for(asked)
+                run.type("typed\r")
+                run.wait_for("Detected changes")
+                run.finish()
+        with terminal([*command, "--use-sudo-password"], team.project.path) as run:
+            run.wait_for("sudo password of dev")
+            run.type("wrong\r")
+            run.wait_for("the password is not the right one for sudo of devops")
 
 
 def make_key(path: Path, passphrase: str = "") -> None:

@@ -17,7 +17,10 @@ pytestmark = TRIXIE
 
 HOUR = '#!/bin/sh\nexec /usr/bin/date -d "+1 hour" "$@"\n'
 OTHER = "0.2.0"
-SHORT = "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -keyout k.pem -out c.pem 2>/dev/null"
+OF_ANOTHER = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 5 -subj /CN=x -addext subjectAltName=DNS:x.example.com"
+    " -keyout k.pem -out c.pem 2>/dev/null"
+)
 
 
 # More than the unit's memory_limit. The rpc ends with its node.
@@ -100,6 +103,12 @@ CASES = {
         " && nft add rule inet closed in iif lo tcp dport 20672 drop",
         "the machine does not let its own programs connect to 127.0.0.1:20672", "talk to one another", "nft list ruleset",
         command="nft delete table inet closed",
+    ),
+    "firewall": Case(
+        "nft add table inet closed && nft 'add chain inet closed in { type filter hook input priority -10; }'"
+        " && nft add rule inet closed in iif != lo tcp dport 80 drop",
+        re.compile(r"from this computer, nothing answers within 5 seconds at [0-9.]+:80; on the host itself stage.billing"),
+        "visitors get no answer", "let TCP port 80 in: on the host nft list ruleset", command="nft delete table inet closed",
     ),
     "hangs": Case(
         "kill -STOP $(systemctl show --property MainPID --value billing_stage)",
@@ -267,9 +276,13 @@ def test_a_node_with_another_cookie_than_its_file(well: Host) -> None:
 
 
 @pytest.mark.everything
-def test_a_certificate_that_ends(well: Host) -> None:
-    well.machine.run(f"cd /root && {SHORT} && cat k.pem c.pem > /etc/ssl/private/billing_prod.pem && rm k.pem c.pem")
-    assert_found(well, "prod", "the certificate /etc/ssl/private/billing_prod.pem expires in", "make apply ENV=prod")
+def test_a_certificate_for_another_name(well: Host) -> None:
+    well.machine.run(
+        f"cd /root && {OF_ANOTHER} && cat k.pem c.pem > /etc/ssl/private/billing_prod.pem && rm k.pem c.pem"
+    )
+    assert_found(
+        well, "prod", "billing_prod.pem is not for billing.example.com: it is for x.example.com", "make apply ENV=prod"
+    )
     well.project.make("apply", "ENV=prod", "YES=1").require_success()
     assert_well(well, "prod")
 
@@ -325,7 +338,12 @@ server {
 def test_as_json(running: Host) -> None:
     running.machine.run("systemctl stop billing_stage")
     run = running.project.run(sys.executable, "-m", "commands.doctor", "--json")
+    drift = running.project.run(sys.executable, "-m", "commands.drift", "stage")
+    plan = running.project.make("plan", "ENV=stage").require_success()
     start(running.machine, "stage")
+    says = "billing_stage.service is stopped"
+    assert (drift.exit_code, f"stage: {says}: make restart ENV=stage starts it" in drift.output) == (2, True)
+    assert f"{says}, and apply does not start it" in plan.output
     assert run.exit_code == 2
     found = json.loads(run.output)
     assert (list(found), found["prod"]) == (["stage", "prod"], [])

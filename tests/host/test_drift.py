@@ -40,6 +40,8 @@ cp -a /home/billing/stage /home/billing/qa
 block=$(sed -n '/^# BEGIN billing_stage/,/^# END billing_stage/p' /home/billing/.bash_aliases)
 echo "$block" | sed 's/billing_stage,/billing_qa,/' >> /home/billing/.bash_aliases
 groupadd --system billing_qa
+touch /var/log/nginx/billing_qa.access.log /var/log/nginx/billing_qa.error.log /var/log/nginx/billing_qa.error.log.1
+sed s/stage/qa/ /var/lib/deploy-environments/billing_stage > /var/lib/deploy-environments/billing_qa
 runuser -u postgres -- psql -qX -v ON_ERROR_STOP=1 <<'SQL'
 CREATE ROLE billing_qa LOGIN CONNECTION LIMIT 40;
 CREATE DATABASE billing_qa OWNER billing_qa;
@@ -77,12 +79,15 @@ PARTS_OF_FORMER = [
     "site /etc/nginx/sites-available/billing_qa",
     "password file /etc/nginx/billing_qa.htpasswd",
     "page /var/www/billing_qa/502.html",
+    "log of requests /var/log/nginx/billing_qa.access.log",
+    "log of nginx's errors /var/log/nginx/billing_qa.error.log",
     "self-signed certificate /etc/ssl/private/billing_qa.pem",
     "aliases of billing_qa",
     "secret file /var/qa.secret.exs",
     "variables /etc/default/billing_qa",
     "root directory /home/billing/qa",
     "group billing_qa",
+    "entry in the list of the machine /var/lib/deploy-environments/billing_qa",
     "database billing_qa",
     "role billing_qa",
 ]
@@ -214,6 +219,34 @@ def test_leftovers(host: Host) -> None:
     assert drifted(host.project) == []
     assert exists(host.machine, "/etc/default/billing_theirs")
     assert not exists(host.machine, "/injected")
+
+
+def test_an_environment_whose_machine_left_the_inventory_is_remembered(host: Host) -> None:
+    known = host.project.sandbox / "vault/machines.txt"
+    host.project.apply().require_success()
+    lines = [line for line in known.read_text().splitlines() if not line.startswith("#")]
+    assert sorted(lines) == ["billing prod sandbox", "billing stage sandbox"]
+    before = known.read_text()
+    known.write_text(f"{before}billing qa qa.example.com\nbilling gone sandbox\n")
+    (known.parent / "qa.age").touch()
+    found = drifted(host.project)
+    said = drift(host.project).output
+    assert drifted(host.project, "stage") == []
+    (known.parent / "qa.age").unlink()
+    for item in found[:2]:
+        host.project.run("sh", "-c", item["command"].rsplit(": ", 1)[-1]).require_success()
+    assert [(item["machine"], item["thing"]) for item in found] == [
+        (
+            "here",
+            "environment billing_qa on qa.example.com, which the inventory no longer has: application, database and "
+            "secrets may live on there",
+        ),
+        ("here", "line of billing_gone in .sandbox/vault/machines.txt, of which nothing is left on sandbox"),
+        ("here", "vault .sandbox/vault/qa.age"),
+    ]
+    assert "left over here: vault .sandbox/vault/qa.age: git rm .sandbox/vault/qa.age" in said
+    assert known.read_text() == before
+    assert drifted(host.project) == []
 
 
 @pytest.mark.everything

@@ -136,3 +136,21 @@ def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead
         assert has_later_steps(ahead, "stage")
         assert not has_later_steps(ahead, "prod")
         assert ahead.project.planned() == {}
+
+
+@pytest.mark.everything
+def test_a_machine_that_cannot_make_the_sandbox_is_refused_before_anything_changes(host: Host) -> None:
+    """As in a container that forbids namespaces: systemd itself refuses, here because of a path that is not there."""
+    host.machine.run("systemctl stop billing_stage")
+    host.machine.run(
+        "cat > /usr/local/sbin/systemd-run && chmod 755 /usr/local/sbin/systemd-run",
+        stdin='#!/bin/sh\nexec /usr/bin/systemd-run --property=BindPaths=/nowhere "$@"\n',
+    )
+    host.project.edit("stage", memory_limit=777)
+    run = host.project.apply("--limit", "stage")
+    host.machine.run("rm /usr/local/sbin/systemd-run")
+    host.project.edit("stage", memory_limit=None)
+    text = "systemd refuses the sandbox of billing_stage.service on this machine (226"
+    assert "Failed to set up mount namespacing" in run.output
+    assert (run.exit_code, text in " ".join(run.output.split())) == (1, True), run.output
+    assert "777M" not in host.machine.run("cat /etc/systemd/system/billing_stage.service").stdout

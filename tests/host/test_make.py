@@ -56,7 +56,7 @@ def test_a_declined_question_is_a_failure(changed: Host, answer: str) -> None:
     ],
 )
 def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, target: str, moment: str, says: str) -> None:
-    with terminal(["make", target, "ENV=stage"], changed.project.path) as make:
+    with terminal(["make", target, "ENV=stage", "VERBOSE=1"], changed.project.path) as make:
         make.wait_until_asked(moment) if moment == QUESTION else make.wait_for(moment)
         make.type(CTRL_C)
         run = make.finish()
@@ -112,13 +112,13 @@ def test_a_plan_that_fails_stops_the_apply(changed: Host) -> None:
     run = changed.project.make("apply", "ENV=stage", "YES=1")
     changed.project.edit("stage", port=4001)
     assert run.exit_code == 2
-    assert "port = 80" in run.output
-    assert "The plan was not finished" in run.output
+    assert run.output.count("port = 80") == 1
+    assert "This would change" not in run.output
     assert_unchanged(changed)
 
 
 def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) -> None:
-    with terminal(["make", "apply", "ENV=stage"], changed.project.path) as make:
+    with terminal(["make", "apply", "ENV=stage", "VERBOSE=1"], changed.project.path) as make:
         make.wait_until_asked(QUESTION)
         make.type("y\n")
         make.wait_for("Group of the secret file")
@@ -136,13 +136,47 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
 def test_a_signal_to_pyinfra_alone_fails_too(changed: Host) -> None:
     """As a supervisor or an operator's kill sends it; pyinfra itself exits 0."""
     changed.project.edit("stage", memory_limit=514)
-    with terminal(["make", "apply", "ENV=stage", "YES=1"], changed.project.path) as make:
+    with terminal(["make", "apply", "ENV=stage", "YES=1", "VERBOSE=1"], changed.project.path) as make:
         make.wait_for("Beginning operation run")
         (process,) = pyinfra_processes(changed.project.path)
         os.kill(process, signal.SIGINT)
         run = make.finish()
     assert run.exit_code == 2
     assert "Run make apply again to finish." in run.output
+
+
+def test_a_person_sees_one_screen(changed: Host) -> None:
+    """What changes, and one line at the end with what was done and what comes next."""
+    changed.project.make("apply", "ENV=stage", "YES=1").require_success()
+    changed.project.edit("stage", memory_limit=516)
+    # Not as a part of the make that may run this test.
+    with terminal(["make", "apply", "ENV=stage"], changed.project.path, MAKELEVEL="0", MAKEFLAGS="") as make:
+        make.wait_until_asked(QUESTION)
+        make.type("y\n")
+        shown = make.finish().require_success().output
+    # Without what the wheel draws and takes away again.
+    lines = [line for part in shown.split("\n") if (line := part.strip("\r").rpartition("\x1b[K")[2].strip())]
+    assert len(lines) <= 24, shown
+    assert any("MemoryMax=516M" in line for line in lines), shown
+    assert not any("No changes" in line or line.startswith("-->") for line in lines), shown
+    assert lines[-1].startswith("Applied to stage: "), shown
+    assert lines[-1].endswith("s. make update ENV=stage builds and releases."), shown
+
+
+def test_a_failure_says_its_reason_once_and_last(changed: Host) -> None:
+    changed.project.edit("stage", memory_limit=517)
+    changed.machine.run("chattr +i /etc/systemd/system/billing_stage.service")
+    run = changed.project.make("apply", "ENV=stage", "YES=1")
+    changed.machine.run("chattr -i /etc/systemd/system/billing_stage.service")
+    assert run.exit_code == 2
+    lines = [line for line in run.output.splitlines() if line.strip()]
+    # The words of the host, and what they mean.
+    assert lines[-4] == "Unit failed on stage:", run.output
+    assert all("billing_stage.service" in line for line in lines[-3:-1]), run.output
+    assert lines[-1].startswith("make"), run.output
+    assert lines.count("Unit failed on stage:") == 1, run.output
+    assert "executed 0" not in run.output
+    changed.project.make("apply", "ENV=stage", "YES=1").require_success()
 
 
 def pyinfra_processes(path: Path) -> list[int]:

@@ -13,7 +13,7 @@ from tests.host.cut_actions import VARIANTS, actions, bare_machine, machine
 from tests.host.cuts import Action, Moment, count, cut, cut_first_apply
 from tests.host.releases import Variant, build_variants
 
-pytestmark = BOOKWORM
+pytestmark = [BOOKWORM, pytest.mark.everything]
 
 # How many moments of each action.
 SWEEPS = {"release": 20, "rollback": 6, "migrate": 6, "apply": 6, "build": 4, "rotation": 4, "restore": 6}

@@ -64,6 +64,30 @@ def test_a_build_of_another_environment_is_not_built_again(host: Host, repositor
     assert stored(host, "prod").items() >= stored(host, "stage").items()
 
 
+@pytest.mark.everything
+def test_a_branch_leaves_nothing_to_the_build_that_prod_takes(host: Host, repository: Path) -> None:
+    """The branch is built on stage with more than its sources, and then becomes the main branch, without that."""
+    scratch = "/var/cache/billing_stage-build/scratch"
+    git(repository, "checkout", "--quiet", "-b", "theirs")
+    good = (repository / "mix.exs").read_text()
+    plant = 'File.write!("../planted", "x"); File.mkdir_p!("_build"); File.write!("_build/planted", "x")'
+    (repository / "mix.exs").write_text(f"{plant}\n{good}")
+    commit(repository)
+    host.project.make("build", "ENV=stage", "REF=theirs").require_success()
+    (repository / "mix.exs").write_text(good)
+    revision = commit(repository)
+    host.project.make("build", "ENV=stage", "REF=theirs").require_success()
+    assert host.machine.run(f"ls {scratch}/planted {scratch}/source/_build/planted").stdout
+    git(repository, "checkout", "--quiet", "main")
+    git(repository, "merge", "--quiet", "theirs")
+    host.project.make("build", "ENV=stage").require_success()
+    assert host.machine.run(f"find {scratch} -name planted").stdout == ""
+    host.project.make("build", "ENV=prod").require_success()
+    taken = {name: digest for name, digest in stored(host, "prod").items() if revision in name}
+    assert ["-main-" in name for name in taken] == [True], taken
+    assert taken.items() <= stored(host, "stage").items()
+
+
 def link(host: Host, environment: str) -> str:
     """What the link to the running release says; empty without one."""
     return host.machine.run(f"readlink /home/billing/{environment}/billing", check=False).stdout

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.conftest import BOOKWORM, Host
+from tests.host.load import Load
 from tests.host.releases import Variant, as_distillery, build_variants, page
 from tests.host.releasing import Changed, entry_point, log, migrations, release, version
 
@@ -51,6 +52,19 @@ def test_a_distillery_release_that_fails(host: Host, distillery: dict[Variant, P
     assert (run.exit_code, "FAILED: billing_stage.service ended by itself" in run.output) == (1, True), run.output
     assert version(host.machine, "stage") == "0.1.0"
     assert log(host.machine, "stage")[-1] == ("release", "0.3.0", "failed")
+
+
+@pytest.mark.everything
+def test_distillery_has_a_stand_in_with_a_node_of_its_own(host: Host, distillery: dict[Variant, Path]) -> None:
+    host.project.edit("stage", release_strategy="stand_in")
+    host.project.apply("--limit", "stage").require_success()
+    with Load(host.machine.address) as load:
+        run = entry_point(host, "deploys/release.py", "stage", VERSION="0.2.0").require_success()
+    assert "The stand-in serves" in run.output
+    assert (version(host.machine, "stage"), load.failed) == ("0.2.0", [])
+    entry_point(host, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
+    host.project.edit("stage", release_strategy=None)
+    host.project.apply("--limit", "stage").require_success()
 
 
 def test_a_distillery_tarball_is_nobody_elses(host: Host, distillery: dict[Variant, Path]) -> None:

@@ -45,6 +45,7 @@ def test_rpc_passes_any_text_on(running: Host) -> None:
     one_line = "IO.puts(~S|$HOME `id` $(id) 'q' \\ %s # ;|)"
     assert running.project.make("rpc", "ENV=stage", f"EXPR={one_line}").output == "$HOME `id` $(id) 'q' \\ %s # ;\n"
     assert remote(running, "rpc", "stage", "raise ~s(no)").exit_code != 0
+    assert remote(running, "rpc", "stage", "a = 20\na * 2 + 2 # the answer").output == "42\n"
 
 
 BESIDE = f"""IO.puts(~S|{NASTY}|)
@@ -73,6 +74,38 @@ def test_a_task_ends_with_its_command(running: Host) -> None:
         task.send_signal(2)
         assert task.wait(20) == -2
     wait_until(lambda: running.machine.run(units).stdout == "0\n", "the task is stopped")
+
+
+def test_a_line_of_shell_runs_in_the_units_sandbox(running: Host) -> None:
+    line = 'id -un; pwd; ls /home/billing; echo "$PORT"; test -r /var/prod.secret.exs || echo hidden; exit 5'
+    run = running.project.make("exec", "ENV=stage", f"CMD={line}")
+    user, place, *rest = run.output.splitlines()
+    assert (user, rest[:3]) == ("billing_stage", ["stage", "4001", "hidden"]), run.output
+    assert place.startswith("/home/billing/stage/releases/")
+    assert run.exit_code == 2
+    assert remote(running, "exec", "stage", line).exit_code == 5
+    assert line not in running.machine.run("journalctl --boot --output=cat").stdout
+
+
+def test_psql_is_the_applications_role_and_nobody_more(running: Host) -> None:
+    def ask(sql: str) -> Run:
+        return running.project.run(sys.executable, "-m", "commands", "psql", "stage", stdin=sql)
+
+    who = ask("select current_user, session_user, rolsuper from pg_roles where rolname = current_user; select 'é';")
+    assert "billing_stage | billing_stage | f" in who.require_success().output
+    assert "é" in who.output
+    failed = ask("select 1/0; select 'after';")
+    assert (failed.exit_code, "division by zero" in failed.output, "after" in failed.output) == (3, True, False)
+    other = ask("\\connect billing_prod\n")
+    assert (other.exit_code, 'permission denied for database "billing_prod"' in other.output) == (3, True), other.output
+    with terminal([sys.executable, "-m", "commands.psql", "stage"], running.project.path) as psql:
+        psql.wait_until_asked("billing_stage=>")
+        # The test's terminal has no lines, so everything would be longer than a page.
+        psql.type("\\pset pager off\nselect 40 + 2 as answer;\n")
+        psql.wait_until_asked("(1 row)")
+        psql.type("\\q\n")
+        assert psql.finish().exit_code == 0
+    assert " 42" in psql.shown.decode()
 
 
 def test_console(running: Host) -> None:

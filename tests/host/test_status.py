@@ -52,7 +52,17 @@ def test_in_order(running: Host) -> None:
         assert RELEASED.fullmatch(row["unit"])
         assert (row["site"], row["migrations"], row["ok"]) == ("200 OK", "1 applied", True)
     table = status(running, "prod").require_success().output.splitlines()
-    assert [line.split(" ")[0] for line in table] == ["environment", "prod", "", "environment", "prod"]
+    assert [line.split(" ")[0] for line in table] == [
+        "environment",
+        "prod",
+        "",
+        "environment",
+        "prod",
+        "",
+        "environment",
+        "prod",
+    ]
+    assert table[1].split() == ["prod", "https://billing.example.com", "sandbox", "4000", "billing_prod"]
     assert max(map(len, table)) <= 120
     running.project.make("status").require_success()
 
@@ -76,8 +86,9 @@ def test_one_machine_does_not_answer(running: Host) -> None:
         both = status(running)
         alone = status(running, "prod")
     assert both.exit_code == 2
-    assert re.search(r"^stage +sandbox +yes", both.output, re.MULTILINE)
-    assert re.search(r"^prod +sandbox:1 +no +- +- +- +- +-$", both.output, re.MULTILINE)
+    assert re.search(r"^stage +yes ", both.output, re.MULTILINE)
+    assert re.search(r"^prod +\S+ +sandbox:1 +4000 +billing_prod$", both.output, re.MULTILINE)
+    assert re.search(r"^prod +no +- +- +- +- +-$", both.output, re.MULTILINE)
     assert re.search(r"^prod +- +- +- +- +-$", both.output, re.MULTILINE)
     assert alone.exit_code == 1
     assert "Traceback" not in both.output

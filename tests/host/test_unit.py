@@ -19,7 +19,6 @@ from tests.host.releases import (
     prop,
     release_command,
     rpc,
-    start,
     wait_for_page,
     wait_until,
 )
@@ -265,7 +264,7 @@ def test_limits_are_in_force(running: Host) -> None:
     assert values == [str(600 << 20), "30", "500", "4096"]
     assert re.search(r"^Max open files +4096 +4096 ", machine.run(
         f"cat /proc/{main_pid(machine, 'stage')}/limits").stdout, re.MULTILINE)  # fmt: skip
-    group = "system.slice/billing_stage.service"
+    group = "system.slice/system-billing_stage.slice/billing_stage.service"
     files = {"memory.limit_in_bytes": str(600 << 20), "memory.max": str(600 << 20), "pids.max": "500",
              "cpu.shares": str(30 * 1024 // 100), "cpu.weight": "30"}  # fmt: skip
     found = machine.run(f"cd /sys/fs/cgroup; for file in {' '.join(files)}; do for at in . memory cpu pids; do"
@@ -296,7 +295,30 @@ def test_restart_no(running: Host) -> None:
     wait_until(lambda: prop(running.machine, "stage", "MainPID") == "0", "it is gone")
     wait_until(lambda: prop(running.machine, "stage", "ActiveState") in {"failed", "activating"}, "systemd decided")
     assert prop(running.machine, "stage", "ActiveState") == "failed"
-    start(running.machine, "stage")
+
+
+def test_an_apply_starts_a_unit_that_failed(running: Host) -> None:
+    assert running.project.planned() == {RESTARTS: ["stage"]}
+    assert running.project.applied() == {RESTARTS: ["stage"]}
+    wait_for_page(running.machine, "stage")
+
+
+def test_an_apply_whose_restart_fails_is_a_failure_and_leaves_prod_alone(running: Host) -> None:
+    machine, project = running.machine, running.project
+    prod = main_pid(machine, "prod")
+    project.edit("stage", secret_file_extra="raise(:boom)")
+    project.edit("prod", cpu_weight=90)
+    run = project.apply()
+    assert run.exit_code == 1
+    assert "FAILED: billing_stage.service ended by itself" in run.output
+    assert ":boom" in run.output
+    assert (main_pid(machine, "prod"), prop(machine, "prod", "CPUWeight")) == (prod, "90")
+    assert prop(machine, "stage", "ActiveState") == "failed"
+    project.edit("stage", secret_file_extra=None)
+    assert project.planned()[RESTARTS] == ["stage", "prod"]
+    assert project.applied()[RESTARTS] == ["stage", "prod"]
+    assert main_pid(machine, "prod") != prod
+    assert project.planned() == {}
 
 
 def test_an_apply_that_was_interrupted_before_the_reload(running: Host) -> None:

@@ -39,6 +39,56 @@ def test_every_target_and_command_that_a_document_names_is_there(document: Path)
     assert [name for name in re.findall(r"-m commands\.([a-z]\w*)", text) if not is_there(f"commands/{name}.py")] == []
 
 
+SOURCES = [
+    path
+    for room in ROOMS.split("|")
+    if room not in ("docs", "tests", "bench", "examples")
+    for path in sorted((CHECKOUT / room).rglob("*"))
+    if path.suffix in (".py", ".sh", ".j2")
+]
+# A command with variables, as documents and messages name it. The names that are filled in have … or braces.
+WITH_VARIABLES = re.compile(r"\bmake ([a-z][a-z-]+)((?: (?:\[)?[A-Z_]+=(?:'[^']*'|[^\s`,;:)\]|]*)(?:\])?)+)")
+
+
+def variables() -> dict[str, set[str]]:
+    """The variables that each target of the Makefile reads."""
+    text = (CHECKOUT / "Makefile").read_text()
+    definitions = dict(re.findall(r"^([A-Z]+) :?= (.*)$", text, re.MULTILINE))
+    taken: dict[str, set[str]] = {}
+    for names, rest in re.findall(r"^([a-z][a-z -]*):(?!=)(.*\n(?:\t.*\n)*)", text, re.MULTILINE):
+        # One may be made of others.
+        for name, definition in [*definitions.items()] * 2:
+            rest = rest.replace(f"$({name})", definition)
+        read = set(re.findall(r"call (?:given|option|flag|text|each),([A-Z_]+)", rest))
+        for name in names.split():
+            taken.setdefault(name, set()).update(read)
+    return taken
+
+
+def wrong(text: str) -> list[str]:
+    """Commands in a text that name a target or a variable that there is not."""
+    known = variables()
+    return [
+        f"make {target}{rest}"
+        for target, rest in WITH_VARIABLES.findall(text)
+        # Erlang's own, in a program that builds it.
+        if target != "install" and set(re.findall(r" \[?([A-Z_]+)=", rest)) - known.get(target, set())
+    ]
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *SOURCES], ids=lambda path: path.name)
+def test_every_command_takes_the_variables_that_are_named(path: Path) -> None:
+    assert wrong(path.read_text()) == []
+
+
+def test_a_command_with_a_variable_that_it_does_not_take_is_found() -> None:
+    assert (
+        wrong("run `make plan ENV=stage`, or make vault-show ENV=… KEY=… and make rollback VERSION=1 ENV=stage") == []
+    )
+    assert wrong("make plan VERSION=1") == ["make plan VERSION=1"]
+    assert wrong("make nothing ENV=stage") == ["make nothing ENV=stage"]
+
+
 def test_every_target_is_in_the_table_of_commands() -> None:
     table = re.findall(r"^\| ((?:`[^`]*`(?:, )?)+) \|", (CHECKOUT / "docs/commands.md").read_text(), re.MULTILINE)
     listed = {name for cell in table for name in re.findall(r"`([a-z-]+)", cell)}

@@ -9,10 +9,11 @@ import pytest
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from inspection.diagnosis import findings
-from inspection.diagnosis_machine import CERTIFICATE_DAYS
 from inspection.end import End
 from inspection.symptoms import Symptoms
+from operations.certificate import Pair
 from operations.release.obstacles import read
+from tests.unit import certificates
 from tests.unit.conftest import PROD
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -33,13 +34,15 @@ WELL = Symptoms(
     secret_newer_than_start=False,
     secret_newer_than_build=False,
     login="",
-    certificate_ends=None,
+    certificate=None,
     hsts={},
     site_hsts=[],
     skew=0.2,
     disks={"/": (40, 3)},
     reboot=None,
     closed=frozenset({4001, 4000, 4369}),
+    owned=True,
+    full_in={},
     end=None,
 )
 
@@ -68,7 +71,7 @@ def test_before_the_first_release(
     stage = environment(tls="none", repository=repository)
     [found] = findings(stage, SECRETS, WELL._replace(state="inactive", released=False), NOW)
     assert found.what == "there is no release yet, and billing_stage.service is inactive"
-    assert found.mend == f"make apply ENV=stage prepares the machine; {command} brings the first release"
+    assert found.mend == f"{command} brings the first release"
 
 
 def test_a_release_that_was_stopped(stage: Environment) -> None:
@@ -123,6 +126,11 @@ def test_a_listener_on_all_interfaces_is_well_while_the_machine_closes_its_port(
 def test_a_missing_table_is_named_whether_or_not_the_application_runs(stage: Environment) -> None:
     both = "the machine does not close 4001 and 4369 to the network: nftables has no table inet deploy_ports, or another one"
     assert what(stage, closed=frozenset()) == [both]
+    assert what(stage, owned=None) == []
+    assert what(stage, owned=False) == [
+        "the firewall does not leave port 4001 to billing_stage: nftables has no table inet "
+        "deploy_owner_billing_stage, or another one"
+    ]
     assert what(stage, closed=frozenset(), state="inactive") == [both, "billing_stage.service is inactive"]
 
 
@@ -222,7 +230,7 @@ PROVIDED = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "
 def test_the_hsts_that_a_site_sends(
     environment: Callable[..., Environment], settings: dict[str, object], sent: list[str] | None, found: str | None
 ) -> None:
-    seen = what(environment(**settings), site_hsts=sent, certificate_ends=int(NOW.timestamp()) + 90 * 86400)
+    seen = what(environment(**settings), site_hsts=sent)
     assert seen == (
         [f"nginx sends another Strict-Transport-Security than the group data says: {found}"] if found else []
     )
@@ -246,20 +254,29 @@ def test_appsignals_directory(stage: Environment, told: str | None, configured: 
 
 
 @pytest.mark.parametrize(
-    ("days", "found"),
+    ("names", "days", "found"),
     [
-        (CERTIFICATE_DAYS, None),
-        (CERTIFICATE_DAYS - 1, "expires in 20 days"),
-        (-3, "has expired"),
-        (None, "cannot be read"),
+        (("example.com",), (-1, 89), []),
+        (("example.com",), (-70, 20), ["expires on 2026-12-15 00:00 UTC, with 22 % of its lifetime left: it was not"]),
+        (("example.net",), (-90, -3), ["is not for example.com: it is for example.net", "has expired, on 2026-11-22"]),
     ],
 )
-def test_a_certificate(environment: Callable[..., Environment], days: int | None, found: str | None) -> None:
+def test_a_certificate(
+    environment: Callable[..., Environment], names: tuple[str, ...], days: tuple[int, int], found: list[str]
+) -> None:
     prod = environment(PROD, tls="provided", tls_certificate="/etc/ssl/prod.pem", tls_key="/etc/ssl/prod.key")
-    ends = None if days is None else int((NOW + timedelta(days=days, hours=1)).timestamp())
+    pair = certificates.pair(*names, begins=NOW + timedelta(days=days[0]), ends=NOW + timedelta(days=days[1]))
     node = {"registered": {"billing_prod": 1}, "node": WELL.node | {"node": "billing_prod@127.0.0.1"}}
-    said = what(prod, certificate_ends=ends, listens=["127.0.0.1:4000"], **node)
-    assert said == ([f"the certificate /etc/ssl/prod.pem {found}"] if found else [])
+    said = what(prod, certificate=pair, listens=["127.0.0.1:4000"], **node)
+    assert len(said) == len(found)
+    for line, beginning in zip(said, found, strict=True):
+        assert line.startswith(f"the certificate /etc/ssl/prod.pem {beginning}")
+
+
+def test_a_certificate_without_a_file(environment: Callable[..., Environment]) -> None:
+    assert what(environment(tls="self_signed"), certificate=Pair("")) == [
+        "the certificate /etc/ssl/private/billing_stage.pem cannot be read"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -309,3 +326,10 @@ def test_what_a_power_cut_left(stage: Environment, state: str) -> None:
     assert cut_off.mend == "make restart ENV=stage"
     assert "the files of 0.1.0, which runs, are not those of its tarball" in damaged.what
     assert damaged.mend == "make release ENV=stage VERSION=0.1.0"
+
+
+def test_a_disk_that_will_be_full_is_named_unless_it_is_full(environment: Callable[..., Environment]) -> None:
+    stage = environment()
+    assert what(stage, full_in={"/": 3}) == ["the file system / will be full in 3 days, as it grew in the last week"]
+    full = what(stage, full_in={"/": 0}, disks={"/": (95, 1)})
+    assert full == ["the file system / is full to 95 %, and 1 % of its inodes are used"]

@@ -98,7 +98,9 @@ def test_lines() -> None:
     change = Drift("stage", "server", "Site", "change", None)
     machine = Drift(None, "server", "Machine: nginx runs", "change", None)
     leftover = Drift(None, "server", "group billing_qa", "leftover", "groupdel billing_qa")
+    down = Drift("stage", "server", "billing_stage.service is stopped", "down", "make restart ENV=stage")
     assert str(change) == "stage: Site"
+    assert str(down) == "stage: billing_stage.service is stopped: make restart ENV=stage"
     assert str(machine) == "server: Machine: nginx runs"
     assert str(leftover) == "server: left over: group billing_qa (as root on server: groupdel billing_qa)"
 

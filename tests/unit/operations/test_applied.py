@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 
 from group_data.schema.environment import Environment
-from operations import unit
+from operations import nginx, nginx_layout, unit
 from operations.release import applied
 
 Make = Callable[..., Environment]
@@ -58,6 +59,34 @@ def test_variables_that_are_missing_are_named(environment: Make) -> None:
     assert (
         reason == "stage is not as its data says, and a release would start with /etc/default/billing_stage of before"
     )
+
+
+def test_a_site_of_before_is_refused(environment: Make) -> None:
+    """As an apply leaves it that was cut off between the unit and nginx."""
+    reason = applied.refusal(
+        environment(), on_host(environment()), reload_needed=False, port_closed=True, route="nginx passes it elsewhere"
+    )
+    assert reason == "stage is not as its data says: nginx passes it elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("passed", "unread", "reason"),
+    [
+        ([4001, 20703], [], None),
+        ([4005, 20703], [], "nginx passes its requests to port 4005 and 20703, and not to 4001 and 20703"),
+        # A site from before there was a stand-in.
+        ([4001], [], "nginx passes its requests to port 4001, and not to 4001 and 20703"),
+        ([], [], "nginx passes its requests to port none, and not to 4001 and 20703"),
+        ([4001, 20703], ["…"], "nginx has not read /etc/nginx/sites-available/billing_stage anew"),
+    ],
+)
+def test_where_nginx_passes_requests(
+    monkeypatch: pytest.MonkeyPatch, environment: Make, passed: list[int], unread: list[str], reason: str | None
+) -> None:
+    monkeypatch.setattr(nginx, "host", SimpleNamespace(get_fact=lambda *_, **__: passed))
+    monkeypatch.setattr(nginx, "_unread", lambda _: unread)
+    monkeypatch.setattr(nginx_layout, "of_host", lambda: nginx_layout.DEBIAN)
+    assert nginx.stale_route("billing_stage", environment().upstream_ports) == reason
 
 
 def test_a_port_that_the_network_could_reach_is_refused_before_anything_restarts(environment: Make) -> None:

@@ -12,13 +12,20 @@ import pytest
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
 from operations.host.rendering import render
-from operations.nginx import HEADER_TIMEOUT
+from operations.nginx import CHALLENGES, HEADER_TIMEOUT
 
 TLS = {"tls": "provided", "tls_certificate": "/etc/ssl/a.pem", "tls_key": "/etc/ssl/a.key"}
 
 
-def site(environment: Environment, http2_directive: bool = True) -> str:
-    return render("site.j2", environment=environment, http2_directive=http2_directive, header_timeout=HEADER_TIMEOUT)
+def site(environment: Environment, http2_directive: bool = True, ipv6: bool = True) -> str:
+    return render(
+        "site.j2",
+        environment=environment,
+        http2_directive=http2_directive,
+        header_timeout=HEADER_TIMEOUT,
+        challenges=CHALLENGES,
+        ipv6=ipv6,
+    )
 
 
 SITE = [
@@ -31,6 +38,21 @@ SITE = [
     ({}, ['X-Robots-Tag "noindex, nofollow" always'], []),
     ({"indexed": True}, [], ["X-Robots-Tag"]),
     ({"additional_domains": ["www.example.com"]}, ["server_name stage.example.com www.example.com;"], []),
+    (
+        TLS | {"additional_domains": ["www.example.com"], "redirect_to": "stage.example.com", "hsts": True},
+        [
+            "server_name stage.example.com;",
+            "server_name www.example.com;",
+            "server_name stage.example.com www.example.com;",
+            "return 301 https://stage.example.com$request_uri;",
+        ],
+        [],
+    ),
+    (
+        {"additional_domains": ["www.example.com"], "redirect_to": "stage.example.com"},
+        ["server_name www.example.com;", "return 301 http://stage.example.com$request_uri;"],
+        ["server_name stage.example.com www.example.com;"],
+    ),
     ({"request_body_limit": 20}, ["client_max_body_size 20m;"], []),
     ({"tls": "self_signed"}, ["/etc/ssl/private/billing_stage.pem;", "return 301 https://"], ["add_header Strict"]),
     (
@@ -69,6 +91,19 @@ SITE = [
     ({"address_connections": 0, "client_timeout": 9}, ["client_body_timeout 9s;"], ["limit_conn"]),
     ({}, ["proxy_set_header Upgrade $upgrade_4001;"], ["Upgrade $http_upgrade"]),
     (TLS, ["ssl_ecdh_curve X25519:prime256v1:secp384r1;", "ssl_prefer_server_ciphers off;"], ["CBC", "AES128-SHA"]),
+    ({}, ["proxy_read_timeout 75s;", "proxy_buffer_size 32k;", "X-Forwarded-Proto $scheme;"], ["real_ip", "geo "]),
+    ({"request_timeout": 300}, ["proxy_read_timeout 300s;"], ["75s"]),
+    (
+        {"trusted_proxies": ["10.0.0.0/8", "2001:db8::1"]},
+        [
+            "set_real_ip_from 10.0.0.0/8;",
+            "set_real_ip_from 2001:db8::1;",
+            "    2001:db8::1 1;",
+            "X-Forwarded-Proto $scheme_4001;",
+            '"1:https" https;',
+        ],
+        ["X-Forwarded-Proto $scheme;", "X-Forwarded-Port $server_port;"],
+    ),
     ({"basic_auth_user": "team", "allowed_addresses": ["192.0.2.1"]}, ["satisfy all;", "deny all;", "auth_basic "], []),
 ]
 
@@ -82,13 +117,27 @@ def test_site(
     assert [line for line in absent if line in text] == []
 
 
+@pytest.mark.parametrize("tls", [{}, TLS])
+def test_without_ipv6_no_server_listens_there(environment: Callable[..., Environment], tls: dict[str, Any]) -> None:
+    text = site(environment(**tls)) + render("default-server.j2", header_timeout=20, challenges=CHALLENGES)
+    without = site(environment(**tls), ipv6=False)
+    without += render("default-server.j2", header_timeout=20, challenges=CHALLENGES, ipv6=False)
+    assert without == re.sub(r"^    listen \[::\].*\n", "", text, flags=re.MULTILINE) != text
+
+
+@pytest.mark.parametrize("tls", [{}, TLS])
+def test_every_server_of_a_site_shows_whose_it_is(environment: Callable[..., Environment], tls: dict[str, Any]) -> None:
+    _, *servers = site(environment(**tls)).split("\nserver {")
+    assert all(f'return 200 "{environment().site_mark}\\n";' in server for server in servers)
+
+
 @pytest.mark.parametrize("settings", [{}, TLS, TLS | {"hsts": True}, TLS | {"basic_auth_user": "team"}])
 def test_no_location_lets_the_applications_hsts_pass(
     environment: Callable[..., Environment], settings: dict[str, Any]
 ) -> None:
     locations = re.findall(r"^    location .*?^    }", site(environment(**settings)), re.MULTILINE | re.DOTALL)
     proxied = [location for location in locations if "proxy_pass" in location]
-    assert len(proxied) == 1 + ("basic_auth_user" in settings)
+    assert len(proxied) == 2 + ("basic_auth_user" in settings)
     assert all("proxy_hide_header Strict-Transport-Security;" in location for location in proxied)
 
 
@@ -99,6 +148,26 @@ def test_the_redirect_to_https_is_for_everybody(environment: Callable[..., Envir
     assert "return 301" in redirect
     assert "deny all;" not in redirect
     assert "deny all;" in main
+
+
+@pytest.mark.parametrize("tls", [{}, TLS, {"tls": "self_signed"}])
+@pytest.mark.parametrize("names", [{}, {"additional_domains": ["www.example.com"], "redirect_to": "stage.example.com"}])
+@pytest.mark.parametrize("access", [{}, {"allowed_addresses": ["192.0.2.1"]}, {"basic_auth_user": "team"}])
+def test_an_authority_is_answered_before_everything_else(
+    environment: Callable[..., Environment], tls: dict[str, Any], access: dict[str, Any], names: dict[str, Any]
+) -> None:
+    servers = site(environment(**tls, **access, **names)).split("\nserver {")[1:]
+    servers += render("default-server.j2", header_timeout=HEADER_TIMEOUT, challenges=CHALLENGES).split("\nserver {")[1:]
+    for server in servers:
+        if "listen 80" not in server:
+            assert "acme-challenge" not in server
+            continue
+        [challenge] = re.findall(r"location \^~ /.well-known/acme-challenge/ {(.*?)^    }", server, re.M | re.S)
+        assert f"root {CHALLENGES};" in challenge
+        assert "deny all;" not in server or "allow all;" in challenge
+        assert 'auth_basic "' not in server or "auth_basic off;" in challenge
+        # A return outside of a location comes before all locations.
+        assert not re.search(r"^    return", server, re.MULTILINE)
 
 
 SECRETS = Secrets.model_validate(
@@ -166,7 +235,10 @@ def test_tls_in_the_words_of_each_postgrex(environment: Callable[..., Environmen
 
 
 def test_no_cipher_without_authentication_of_its_blocks(environment: Callable[..., Environment]) -> None:
-    for text in (site(environment(**TLS)), render("default-server.j2", header_timeout=HEADER_TIMEOUT)):
+    for text in (
+        site(environment(**TLS)),
+        render("default-server.j2", header_timeout=HEADER_TIMEOUT, challenges=CHALLENGES),
+    ):
         [ciphers] = re.findall(r"ssl_ciphers (.*);", text)
         assert all("GCM" in cipher or "POLY1305" in cipher for cipher in ciphers.split(":"))
 
@@ -271,7 +343,7 @@ def test_the_two_newest_crash_dumps_stay(environment: Callable[..., Environment]
 
 def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> None:
     stage = environment()
-    ruleset = render("port-owner.nft.j2", environment=stage)
+    ruleset = render("port-owner.nft.j2", environment=stage, nginx_user="www-data")
     assert 'tcp sport { 4001, 20672-20703 } meta skuid != { "root", "billing_stage" } drop' in ruleset
     assert 'tcp dport 20672-20703 meta skuid != { "root", "billing_stage" } drop' in ruleset
     assert 'tcp dport 4001 meta skuid != { "root", "www-data", "billing_stage" } drop' in ruleset
@@ -280,13 +352,33 @@ def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> N
     assert {"User=billing_stage", "Group=billing_stage"} < set(unit.splitlines())
 
 
+def test_a_stand_in_has_a_port_and_a_name_of_its_own(environment: Callable[..., Environment]) -> None:
+    stage = environment(node_name="billing@10.0.0.1")
+    assert (stage.standin_port, stage.standin_node) == (20_703, "billing-standin@10.0.0.1")
+    ruleset = render("port-owner.nft.j2", environment=stage, nginx_user="www-data")
+    assert 'tcp dport 20703 meta skuid "www-data" accept' in ruleset
+    assert "server 127.0.0.1:4001 max_fails=0;" in site(stage)
+    assert "server 127.0.0.1:20703 backup max_fails=0;" in site(stage)
+    # An application that must not run twice has none.
+    assert "backup" not in site(environment(release_strategy="restart"))
+
+
+def test_the_limits_hold_for_the_unit_and_its_stand_in_together(environment: Callable[..., Environment]) -> None:
+    stage = environment(memory_limit=600, drain_time=45)
+    assert {"Slice=system-billing_stage.slice", "TimeoutStopSec=45"} < set(unit_lines(stage))
+    [step] = [line for line in unit_lines(stage) if "set-property" in line]
+    assert step.startswith(
+        "ExecStartPre=+-/usr/bin/systemctl set-property --runtime system-billing_stage.slice MemoryMax=600M "
+    )
+
+
 def test_a_node_has_a_port_mapper_and_ports_of_its_own(environment: Callable[..., Environment]) -> None:
     stage = environment()
     assert "ListenStream=127.0.0.1:20672\n" in render("epmd.socket.j2", environment=stage)
     assert "User=billing_stage\n" in render("epmd.service.j2", environment=stage)
     given = render("variables.j2", environment=stage)
     assert "ERL_EPMD_PORT=20672\n" in given
-    assert "inet_dist_listen_min 20673 inet_dist_listen_max 20703" in given
+    assert "inet_dist_listen_min 20673 inet_dist_listen_max 20702" in given
     moved = environment(node_port=21_000)
     assert (moved.epmd_port, moved.node_ports[-1]) == (21_000, 21_031)
     assert all(environment(port=port).node_ports[-1] < 32_768 for port in range(1024, 65_536))
@@ -296,3 +388,13 @@ def test_the_login_user_may_open_a_console_and_nothing_else(environment: Callabl
     rule = render("sudoers.j2", environment=environment()).splitlines()[1:]
     assert rule == ["billing ALL=(root) NOPASSWD: /usr/local/libexec/billing_stage-switch console"]
     assert 'subject.user == "billing"' in render("polkit.rules.j2", environment=environment())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [("nginx start", 101), ("--quiet nginx status", 101), ("nginx.service restart", 101), ("postgresql start 2", 0)],
+)
+def test_the_policy_of_a_host_without_ipv6_starts_all_but_nginx(tmp_path: Path, arguments: str, code: int) -> None:
+    policy = tmp_path / "policy-rc.d"
+    policy.write_text(render("policy-rc.d.j2"))
+    assert subprocess.run(["sh", policy, *arguments.split()], check=False).returncode == code

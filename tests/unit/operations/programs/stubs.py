@@ -14,9 +14,9 @@ from operations.release import switch
 
 # Commands that work in a folder as they do on a host. `sleep` is a stub: no test waits.
 REAL = (
-    "awk", "base64", "basename", "bash", "cat", "cut", "date", "df", "dirname", "echo", "env", "find", "grep", "head", "ln",
-    "mktemp", "mv", "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail", "tee", "touch", "tr",
-    "wc", "xargs",
+    "awk", "base64", "basename", "bash", "cat", "chmod", "cut", "date", "df", "dirname", "echo", "env", "find", "grep",
+    "head", "install", "ln", "mktemp", "mv", "perl", "readlink", "rm", "sed", "sha256sum", "sort", "stat", "sync", "tail",
+    "tee", "touch", "tr", "wc", "xargs",
 )  # fmt: skip
 
 # By `systemctl show`, as long as a unit runs.
@@ -73,6 +73,7 @@ SETTINGS = {
     "migrate_command": "UP",
     "migrate_down_command": "DOWN {version}",
     "migrations_command": "LIST",
+    "release_strategy": "restart",
 }
 
 
@@ -112,6 +113,7 @@ class StubHost:
             environment.unit_path: self.path / "unit",
             environment.state_path: self.state,
             environment.root: self.root,
+            environment.assets_path: self.path / "static",
         }
         for place, here in places.items():
             text = text.replace(place, str(here))
@@ -293,7 +295,7 @@ class StubHost:
         """The log of revisions: action, version and outcome of each line."""
         path = self.state / "revisions.log"
         rows = [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
-        assert all(len(row) == 7 for row in rows), rows
+        assert all(len(row) == (7 if row[5] in {"good", "left"} else 8) for row in rows), rows
         return [f"{row[2]} {row[3]} {row[5]}" for row in rows]
 
     @property

@@ -56,7 +56,7 @@ class Place:
         sandbox.stub("chown", f'echo "$1" >> {sandbox.directory}/owner')
 
     def command(self) -> list[str]:
-        files = [str(self.file), "root:billing", "640", str(self.variables), "root:root", "600"]
+        files = ["5432", str(self.file), "root:billing", "640", str(self.variables), "root:root", "600"]
         return self.sandbox.command("install_secrets.sh", *files)
 
     def run(self, stdin: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -58,9 +58,9 @@ def runs(host: Sandbox, script: str) -> None:
     path.chmod(0o755)
 
 
-def command(host: Sandbox, patience: str = "30") -> list[str]:
+def command(host: Sandbox, patience: str = "30", word: str = "eval") -> list[str]:
     places = [str(host.directory / "unit"), str(host.directory / "billing")]
-    words = [*places, "bin/billing", "eval", "billing_stage-task-1.service", "900", patience]
+    words = [*places, "bin/billing", word, "billing_stage-task-1.service", "900", patience]
     return host.command("task.sh", *words)
 
 
@@ -82,7 +82,7 @@ def start(host: Sandbox, expression: str = "1\0", **arguments: str) -> "subproce
 
 def test_half_an_expression_does_not_run(host: Sandbox) -> None:
     with start(host, "File.rm_rf!(") as run:
-        assert run.communicate(timeout=20)[1] == "the expression did not arrive whole, and was not run\n"
+        assert run.communicate(timeout=20)[1] == "the text did not arrive whole, and was not run\n"
         assert run.returncode == 1
     assert not (host.directory / "asked").exists()
 
@@ -205,3 +205,12 @@ def test_before_the_first_release(host: Sandbox) -> None:
     (host.directory / "billing").unlink()
     done = host.execute(command(host))
     assert (done.returncode, done.stderr) == (1, "there is no release yet: make release\n")
+
+
+def test_a_line_of_shell_runs_in_the_same_unit(host: Sandbox) -> None:
+    with start(host, 'echo "a  $0 $$"\0', word="shell") as run:
+        said, _ = run.communicate(timeout=20)
+    # systemd would read the dollars as variables.
+    assert asked(host)[-3:] == ["/bin/sh", "-c", 'echo "a  $$0 $$$$"']
+    assert "--property=ProtectSystem=strict" in asked(host)
+    assert said.startswith("a  ")

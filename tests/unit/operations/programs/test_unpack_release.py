@@ -209,7 +209,8 @@ def test_a_full_disk_is_named(root: Root) -> None:
     root.sandbox.stub(
         "tar", '[ "$1" != -xzf ] || { echo "tar: Wrote only 512 bytes" >&2; exit 2; }\nexec /bin/tar "$@"'
     )
-    root.sandbox.stub("df", "echo Avail; echo 1023")
+    full = root.sandbox.directory / "full"
+    root.sandbox.stub("df", f"echo Avail; [ ! -e {full} ] || {{ echo 1023; exit; }}; touch {full}; echo 100000")
     done = root.unpack()
     assert f"{root.releases} is full: make room there, or lower keep_releases; nothing was released\n" in done.stderr
     assert below(root.releases) == []
@@ -249,3 +250,14 @@ def test_a_release_that_is_there_stays_when_the_lock_was_broken(root: Root) -> N
     root.pack()
     assert root.unpack(locked=False).returncode == 1
     assert below(root.releases) == [VERSION, f"{VERSION}/of_before"]
+
+
+def test_a_small_tarball_that_would_fill_the_disk_is_refused(root: Root) -> None:
+    root.pack(file("lib/zeros", "\0" * (8 << 20)))
+    assert root.tarball.stat().st_size < 100_000
+    root.sandbox.stub("df", f"echo Avail; echo {65536 + 8191}")
+    done = root.unpack()
+    assert (done.returncode, "unpacks to 8 MiB, for which" in done.stderr) == (1, True), done.stderr
+    assert below(root.releases) == []
+    root.sandbox.stub("df", f"echo Avail; echo {65536 + 8300}")
+    assert root.unpack().returncode == 0
