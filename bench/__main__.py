@@ -1,4 +1,4 @@
-"""The cost of deploys beside Ansible, and of uploads beside scp: `python -m bench [--rounds N] [SECTION ...]`.
+"""The cost of deploys, uploads, and restarts for visitors: `python -m bench [--rounds N] [SECTION ...]`.
 
 Writes bench/results.md, a chart beside it, and the figures for both. Sections without a measurement keep their figures, also
 when Ctrl-C ends the program. Takes about an hour and a half.
@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bench import cases, report, scale, sites, upload
+from bench import cases, report, restart, scale, sites, upload
 from bench.ansible.play import PlayError, play
 from bench.measure import BenchError, Figures, Table
 from tests.sandbox.image import RELEASES
@@ -27,6 +27,7 @@ _SECTIONS: dict[str, Callable[[Path, Path, Path, str, int], Iterator[Table]]] = 
     "cases": cases.measured,
     "first": cases.first_applies,
     "upload": upload.measured,
+    "restart": restart.measured,
     "scale": scale.measured,
 }
 

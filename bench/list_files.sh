@@ -2,7 +2,7 @@
 # Prints the files of the example's application, with a tab after the name: type, mode, owner, group and target of a link; then the
 # content of files; then the subjects of certificates.
 
-set -- /etc/nginx /etc/systemd/system /etc/systemd/journald.conf.d /etc/polkit-1 /etc/default/billing* /etc/ssl/private \
+set -- /etc/nginx /etc/deploy-ports.nft /etc/deploy-ports.d /etc/systemd/system /etc/systemd/journald.conf.d /etc/polkit-1 /etc/default/billing* /etc/ssl/private \
     /etc/sudoers.d /home /run/nginx.loaded /var/*.secret.exs /var/lib/billing* /var/cache/billing* /var/www /usr/local/libexec
 
 find "$@" -printf '%p\t%y %m %u:%g %l\n' 2> /dev/null

@@ -35,6 +35,7 @@ class Figures:
     + memory: MB of the command and its descendants, at the worst moment of one run
     + commands: number of commands over SSH in one run; None if not counted
     + passed: bytes over the network in one run, both ways; None if not counted
+    + visitors: what each run cost those who asked meanwhile, by bench/restart.py
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -42,6 +43,7 @@ class Figures:
     memory: float | None = None
     commands: int | None = None
     passed: int | None = None
+    visitors: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def median(self) -> float:

@@ -18,8 +18,8 @@ from typing import Any
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import environments_on, machine_of, read_environments
 from group_data.schema.secrets import Secrets
-from operations import aliases, database, epmd, machine, nginx, secret_file
-from operations.host import program
+from operations import aliases, database, disk_log, epmd, machine, nginx, nginx_layout, ports, secret_file
+from operations.host import firewall, program, unit_state
 from operations.host.rendering import render
 from operations.release import switch
 from preflight.inventory import read_inventory
@@ -71,13 +71,30 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
     + secrets: its vault
     """
     digests = secret_file.key_digests(environment, secrets)
+    socket, mapper = environment.epmd_unit_paths
     return {
+        ports.TABLE_PATH: _closed_ports(environment),
+        ports.UNIT_PATH: render("deploy-ports.service.j2", path=ports.TABLE_PATH, owners=ports.OWNERS),
+        ports.NFTABLES_PATH: render("nftables.service.j2", path=ports.TABLE_PATH, owners=ports.OWNERS),
+        disk_log.PROGRAM: program.text("disk_log.sh"),
+        **disk_log.units(),
+        socket: render("epmd.socket.j2", environment=environment),
+        mapper: render("epmd.service.j2", environment=environment),
+        environment.sudo_rule_path: render("sudoers.j2", environment=environment),
+        environment.owner_table_path: _owner_table(environment)["ruleset"],
+        environment.boot_unit_path: render("boot-switch.service.j2", environment=environment),
         epmd.SOCKET_DROP_IN: render("epmd-address.conf.j2", address=epmd.SHARED),
         machine.JOURNAL_CONF: render("journald.conf.j2", limit=environment.journal_limit),
         nginx.SERVER_NAMES_CONF: render("server-names.conf.j2"),
-        f"{nginx.AVAILABLE}/{nginx.DEFAULT_SERVER}": render("default-server.j2", header_timeout=nginx.HEADER_TIMEOUT),
-        f"{nginx.AVAILABLE}/{environment.full_name}": render(
-            "site.j2", environment=environment, http2_directive=True, header_timeout=nginx.HEADER_TIMEOUT
+        f"{nginx_layout.DEBIAN.available}/{nginx.DEFAULT_SERVER}": render(
+            "default-server.j2", header_timeout=nginx.HEADER_TIMEOUT, challenges=nginx.CHALLENGES
+        ),
+        f"{nginx_layout.DEBIAN.available}/{environment.full_name}": render(
+            "site.j2",
+            environment=environment,
+            http2_directive=True,
+            header_timeout=nginx.HEADER_TIMEOUT,
+            challenges=nginx.CHALLENGES,
         ),
         f"{environment.page_root}/502.html": render("502.html.j2", environment=environment),
         environment.variables_path: render("variables.j2", environment=environment),
@@ -98,14 +115,27 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
     + secrets: its vault
     """
     names = (
-        "full_name", "user", "group", "home", "root", "private_path", "appsignal_path", "aliases_path", "variables_path",
+        "full_name", "user", "login", "group", "home", "root", "private_path", "appsignal_path", "aliases_path",
+        "variables_path",
         "unit", "unit_path", "polkit_rule_path", "switch_path", "switch_conf_path", "state_path", "artifacts_path",
         "backups_path",
         "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "secret_variables_path", "database",
-        "hsts", "database_connection_limit",
+        "hsts", "database_connection_limit", "sudo_rule_path", "owner_table_path", "boot_unit_path", "epmd_unit_paths",
+        "nginx_connections",
     )  # fmt: skip
     return {
         **{name: getattr(environment, name) for name in names},
+        "mark": database.MARK,
+        "login_seconds": database.LOGIN_SECONDS,
+        "ports_table_path": ports.TABLE_PATH,
+        "ports_unit": ports.UNIT,
+        "ports_unit_path": ports.UNIT_PATH,
+        "ports_nftables_path": ports.NFTABLES_PATH,
+        "ports_in_force": _in_force(firewall.TABLE, _closed_ports(environment)),
+        "owner_in_force": _in_force(**_owner_table(environment)),
+        "disk_log": disk_log.PROGRAM,
+        "disk_log_timer": unit_state.DISK_LOG_TIMER,
+        "disk_log_unit_paths": list(disk_log.units()),
         "extensions": list(environment.database_extensions),
         "packages": machine.required([environment]),
         "epmd_address": epmd.SHARED,
@@ -120,6 +150,19 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         ),
         **_password(environment, secrets),
     }
+
+
+def _closed_ports(environment: Environment) -> str:
+    return render("deploy-ports.nft.j2", ports=sorted(environment.closed_ports))
+
+
+def _owner_table(environment: Environment) -> dict[str, str]:
+    return firewall.owner_table(environment, nginx_layout.DEBIAN.user)
+
+
+def _in_force(table: str, ruleset: str) -> str:
+    """The command that prints "in force" if the kernel has a table as a ruleset makes it."""
+    return shlex.join(["sh", "-c", program.text("ports_in_force.sh"), "ports_in_force.sh", table, ruleset])
 
 
 def _password(environment: Environment, secrets: Secrets) -> dict[str, str]:
