@@ -22,19 +22,20 @@ WELL = {
     "setpriv": "echo 90",
     "ss": f"echo '{BEAM}'",
     "timeout": "exit 1",
+    **dict.fromkeys(("curl", "ip", "nft", "openssl"), "exit 0"),
     "dpkg-query": "printf 'installed\\tnginx\\n'",
 }
 
 
-def seen(sandbox: Sandbox, changes: dict[str, str]) -> list[str]:
+def seen(sandbox: Sandbox, changes: dict[str, str], directory: str = "/run/no/such") -> list[str]:
     for process, unit in ((9, "billing_stage.service"), (7, "other.service")):
         place = sandbox.directory / f"proc/{process}"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     sandbox.places["/proc/$process"] = sandbox.directory / "proc/$process"
     for name, script in (WELL | changes).items():
         sandbox.stub(name, script)
-    done = sandbox.run("obstacles.sh", "billing_stage.service", "4001", "443", "20672", "5432", "/", "/run/no/such")
+    done = sandbox.run("obstacles.sh", "billing_stage.service", "4001", "443", "20672", "5432", "/", directory)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -75,6 +76,18 @@ def test_one_thing(sandbox: Sandbox, changes: dict[str, str], said: str) -> None
     assert seen(sandbox, changes) == ([said] if said else [])
 
 
+def test_a_program_that_is_gone(sandbox: Sandbox) -> None:
+    sandbox.places["command -v"] = sandbox.directory / "bin/known"
+    sandbox.stub("known", "[ $1 != ss ] && [ $1 != openssl ]")
+    assert seen(sandbox, {}) == ["program\tss\tiproute2", "program\topenssl\topenssl"]
+
+
+def test_a_home_where_nothing_may_be_executed(sandbox: Sandbox) -> None:
+    changes = {"findmnt": 'echo "/x rw,noexec"'}
+    assert seen(sandbox, changes) == []
+    assert seen(sandbox, changes, "/home/billing/stage") == ["noexec\t/x"]
+
+
 def test_a_cluster_that_is_down_and_why(sandbox: Sandbox) -> None:
     log = sandbox.directory / "log"
     log.write_text(
@@ -96,7 +109,7 @@ def test_every_kind_has_a_sentence_and_a_way_out(environment: Callable[..., Envi
     lines = [
         ["loopback", "20672"], ["nginx", "failed"], ["configuration", "x"], ["read-only", "/"], ["full", "/run", "inodes"],
         ["postgresql", "15/main", ""], ["cluster", "5432", ""], ["connections", "-1"], ["port", "*:4001", "nc"],
-        ["packages", "curl", "unpacked"],
+        ["packages", "curl", "unpacked"], ["program", "ss", "iproute2"], ["noexec", "/home"],
     ]  # fmt: skip
     found = obstacles.read(environment(), lines)
     assert [obstacle.kind for obstacle in found] == [line[0] for line in lines]
