@@ -211,8 +211,9 @@ def stale_route(site: str, ports: Sequence[int]) -> str | None:
 
 
 def _linked(layout: Layout, sites: Sequence[str]) -> list[str]:
-    """The links of these sites, as far as there are any."""
-    paths = [layout.loaded(site) for site in sites] if layout.enabled else []
+    """The links of these sites of Debian's package, as far as there are any."""
+    debian = nginx_layout.DEBIAN
+    paths = [debian.loaded(site) for site in sites] if layout.loaded("") == debian.loaded("") else []
     return [path for path in paths if host.get_fact(Link, path=path) is not None]
 
 
