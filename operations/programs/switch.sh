@@ -260,7 +260,7 @@ require_listens_well() {
     # A restart and a rollback run what ran before. To end them would help nobody.
     case $listening:$(noted action) in
         0:*) ;;
-        1:release) fail "$reason" ;;
+        1:release | 3:release) fail "$reason" ;;
         2:release) undecided "$reason" ;;
         *) say "ATTENTION: $reason" ;;
     esac
@@ -315,6 +315,7 @@ take_up() {
             "$(current) goes on as the running release"
         rm -rf "$progress.damaged"
         replace "$progress" "$progress.damaged"
+        drop_standin
     else
         say "FAILED: $(way_out "$(current)")" >&2
         exit 1
