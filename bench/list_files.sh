@@ -3,7 +3,7 @@
 # content of files; then the subjects of certificates.
 
 set -- /etc/nginx /etc/deploy-ports.nft /etc/deploy-ports.d /etc/systemd/system /etc/systemd/journald.conf.d /etc/polkit-1 /etc/default/billing* /etc/ssl/private \
-    /etc/sudoers.d /home /run/nginx.loaded /var/*.secret.exs /var/lib/billing* /var/cache/billing* /var/www /usr/local/libexec
+    /etc/sudoers.d /home /run/nginx.loaded /var/*.secret.exs /var/lib/billing* /var/lib/deploy-environments /var/cache/billing* /var/www /usr/local/libexec
 
 find "$@" -printf '%p\t%y %m %u:%g %l\n' 2> /dev/null
 # Random by nature: the sandbox's own keys of each machine, and keys. Their content is not compared.
