@@ -436,8 +436,8 @@ reason_of_systemd() {
     esac
 }
 
-# Goes back to the release before the action. If that release is not well either, adds it to `reason`. Fails if the link stays on
-# the release of the action, such as on a read-only disk: a restart would start that one.
+# Goes back to the release before the action, also if an end that did so was killed. If that release is not well either, adds it to
+# `reason`. Fails if the link stays on the release of the action, such as on a read-only disk: a restart would start that one.
 go_back() {
     local before trouble
     before=$(noted before)
@@ -447,9 +447,10 @@ go_back() {
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         systemctl reset-failed "$unit" 2> /dev/null
         unlink_current || { reason="$reason; and the link $root/$app is still there, for the reason above" && return 1; }
-    elif [ "$(current)" != "$before" ]; then
+    elif [ "$(current)" != "$before" ] || { [ -n "$(noted back)" ] && ! runs "$before"; }; then
         say "Going back to $before"
         trouble=$(set_link "$before") || { reason="$reason; and $before is not linked again: $trouble" && return 1; }
+        note back yes
         [ -n "$(noted restarted)$cut_off" ] || return 0
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
@@ -464,6 +465,9 @@ go_back() {
         fi
     fi
 }
+
+# Whether the unit runs a version.
+runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | head -n 1)" = "$1" ]; }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.

@@ -416,6 +416,28 @@ def test_an_end_that_is_cut_off_is_done_later(serving: StubHost, step: str, good
     assert not is_turned_away(serving)
 
 
+def test_an_end_that_was_killed_while_it_went_back_leaves_no_gap(serving: StubHost) -> None:
+    """The unit is stopped, and the stand-in serves until it runs again."""
+    stand_still(serving, *STEPS["the unit is asked"])
+    interrupt_there(serving, "release", "0.2.0")
+    (serving.path / "reached").unlink()
+    serving.stub("node", '[ -e "$HOST/back" ] || exit 1\nexec "$@"\n')
+    serving.stub(
+        "systemctl",
+        SYSTEMCTL.replace('"restart billing_stage.service")', '"restart billing_stage.service") : > "$HOST/back";'),
+    )
+    stand_still(serving, "systemctl", '"restart billing_stage.service"')
+    interrupt_there(serving, "end")
+    serving.calls_file.write_text("")
+    words = serving.run("migrate")
+    assert "0.1.0 runs and answers again." in words
+    assert words.splitlines()[-1] == "migrate 0.1.0: done"
+    calls = serving.calls
+    restarted, let_in = calls.index(RESTARTS), next(i for i, call in enumerate(calls) if call.startswith("nft --file"))
+    assert restarted < let_in < calls.index(STOPS)
+    assert serving.current == "0.1.0"
+
+
 def test_damaged_notes_leave_no_stand_in(stub_host: Make) -> None:
     """Of an environment that has another strategy by now, too."""
     host = with_standin(stub_host)
