@@ -122,7 +122,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "backups_path",
         "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "secret_variables_path", "database",
         "hsts", "database_connection_limit", "sudo_rule_path", "owner_table_path", "boot_unit_path", "epmd_unit_paths",
-        "nginx_connections", "entry_path",
+        "nginx_connections", "entry_path", "site_logs",
     )  # fmt: skip
     return {
         **{name: getattr(environment, name) for name in names},
@@ -143,6 +143,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "epmd_drop_in": epmd.SOCKET_DROP_IN,
         "journal_conf": machine.JOURNAL_CONF,
         "server_names_conf": nginx.SERVER_NAMES_CONF,
+        "nginx_user": nginx_layout.DEBIAN.user,
         "aliases_marker": aliases.marker(environment),
         "aliases_block": "\n".join(aliases.alias_lines(environment)),
         # Tests, reloads, waits until the old workers are gone, and leaves the mark of the last read configuration.
