@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.operations.programs.interruption import interrupt_there, stand_still
 from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.sample import sample
 
 # The unit runs, and the stand-in from its start to its stop. Each has a process and a control group.
 SYSTEMCTL = """\
@@ -384,6 +385,27 @@ def test_one_that_is_cut_off_leaves_the_release_before_and_no_stand_in(serving: 
     assert not is_turned_away(serving)
     if way == "by the next action":
         assert words.splitlines()[-1] == "restart 0.1.0: done"
+
+
+# What a release has noted when the unit is asked. The first eight come at once.
+NOTES = (
+    "action", "version", "before", "since", "uptime", "who", "revision", "invocation", "migrations", "away", "standin",
+    "standin_started", "away", "restarted", "restarted_uptime",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", sample(range(8, len(NOTES) + 1), 8, 10))
+def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(serving: StubHost, kept: int) -> None:
+    stand_still(serving, *STEPS["the unit is asked"])
+    interrupt_there(serving, "release", "0.2.0")
+    notes = (serving.state / "switching").read_text().splitlines(keepends=True)
+    assert tuple(note.partition("=")[0] for note in notes) == NOTES
+    (serving.state / "switching").write_text("".join(notes[:kept]))
+    (serving.path / "standin").unlink()
+    (serving.path / "table").write_text("")
+    assert "0.1.0 runs and answers again." in serving.resume()
+    assert (serving.current, serving.log, serving.is_busy) == ("0.1.0", ["release 0.2.0 ended"], False)
+    assert not is_turned_away(serving)
 
 
 # Steps of the end, by the stub that stands still there.
