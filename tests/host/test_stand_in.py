@@ -122,24 +122,31 @@ def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: L
         pytest.param("nginx passes requests", "connection cut", marks=pytest.mark.everything),
     ],
 )
-def test_it_goes_on_without_its_controller(serving: Host, load: Load, sign: str, cut: str) -> None:
+def test_it_goes_on_without_its_controller(
+    serving: Host, built: dict[Variant, Path], load: Load, sign: str, cut: str
+) -> None:
     machine = serving.machine
-    other = {"0.1.0": "0.2.0", "0.2.0": "0.1.0"}[version(machine, "stage")]
-    with begun(serving, "deploys/release.py", "stage", VERSION=other) as (process, output):
+    other = next(variant for variant in (OLD, NEW) if variant.version != version(machine, "stage"))
+    with begun(serving, "deploys/release.py", "stage", TARBALL=str(built[other])) as (process, output):
         wait_until(lambda: sign in output.read_text(), sign)
         CUTS[cut](machine, process)
         process.wait(30)
     wait_until(lambda: not at_work(machine, "stage"), "the program on the host ends", 40)
-    assert (version(machine, "stage"), log(machine, "stage")[-1]) == (other, ("release", other, "good"))
+    assert (version(machine, "stage"), log(machine, "stage")[-1]) == (
+        other.version,
+        ("release", other.version, "good"),
+    )
     assert load.failed == []
 
 
-def test_the_next_command_ends_what_was_killed_with_its_end(serving: Host, load: Load) -> None:
+def test_the_next_command_ends_what_was_killed_with_its_end(
+    serving: Host, built: dict[Variant, Path], load: Load
+) -> None:
     """Everything of it, so that nobody lets nginx in again: the stand-in serves until then."""
     machine = serving.machine
     runs = version(machine, "stage")
-    other = {"0.1.0": "0.2.0", "0.2.0": "0.1.0"}[runs]
-    with begun(serving, "deploys/release.py", "stage", VERSION=other) as (process, output):
+    other = next(variant for variant in (OLD, NEW) if variant.version != runs)
+    with begun(serving, "deploys/release.py", "stage", TARBALL=str(built[other])) as (process, output):
         wait_until(lambda: "The stand-in serves" in output.read_text(), "the stand-in serves")
         # The program, and then its end, as often as systemd calls it.
         machine.run(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -35,6 +36,9 @@ def tool(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def serving(host: Host, release: str, tool: str, tmp_path_factory: pytest.TempPathFactory) -> Host:
     """stage by TLS at 0.1.0, and 0.2.0 in its store."""
+    # What ran before is of another tool.
+    host.machine.run("systemctl stop billing_stage; rm -rf /home/billing/stage/billing /home/billing/stage/releases/*")
+    host.machine.run("rm -f /var/lib/billing_stage/artifacts/billing*")
     host.project.edit("stage", release_strategy="stand_in", drain_time=30, settle_time=3, tls="self_signed",
                       release_tool=tool, memory_limit=800)  # fmt: skip
     host.project.apply("--limit", "stage").require_success()
@@ -61,13 +65,18 @@ def load(request: pytest.FixtureRequest, serving: Host) -> Iterator[Load]:
             busy = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
             stack.callback(busy.kill)
         load = stack.enter_context(Load(serving.machine.address, slow=SLOW, tls=True))
+        # The computer has other work, too.
+        time.sleep(20)
+        at_rest = load.longest
         websocket = stack.enter_context(Websocket(serving.machine.address, tls=True))
         yield load
     print(f"{websocket.opened} websockets, longest gap {websocket.gap:.3f} s")
     assert websocket.gap < 3
-    print(f"{len(load.answers)} requests, median {load.median:.3f} s, longest {load.longest:.3f} s")
+    print(
+        f"{len(load.answers)} requests, median {load.median:.3f} s, longest {load.longest:.3f} s, at rest {at_rest:.3f} s"
+    )
     assert load.failed == []
-    assert load.longest < load.median + 0.5
+    assert load.longest < max(load.median, at_rest) + 0.5
     assert not serving.machine.run("nft list tables | grep deploy_standin", check=False).stdout
 
 
