@@ -23,8 +23,8 @@ switch_over() {
     begin_standin "$1"
     turn_nginx_away
     note away yes
-    # nginx asks the stand-in now. If it does not, such as with a site of before, nobody has missed anything yet.
     prefer_standin
+    # nginx asks the stand-in now. If it does not, such as with a site of before, nobody has missed anything yet.
     ask_page
     require_standin
     [ "$verdict" = well ] || undecided "$(answered) while the stand-in serves: make apply ENV=$environment, so that nginx knows it"
