@@ -24,13 +24,25 @@ nginx_obstacles() {
     said=$(nginx -t -q 2>&1) || obstacle configuration "$(grep -m 1 -F '[emerg]' <<< "$said" | sed 's/.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//' | told)"
 }
 
+# Apply brought them with their packages. Without one of them a question has no answer, which is no good news.
+program_obstacles() {
+    local name package
+    command -v nginx > /dev/null || return 0
+    while read -r name package; do
+        command -v "$name" > /dev/null || obstacle program "$name" "$package"
+    done <<< $'curl curl\nip iproute2\nss iproute2\nnft nftables\nopenssl openssl'
+}
+
 # 1 MiB and 64 inodes: less than any step needs.
 disk_obstacles() {
-    local directory target options free inodes total
+    local directory target options free inodes total wanted
     for directory; do
+        wanted=$directory
         until [ -e "$directory" ]; do directory=${directory%/*} directory=${directory:-/}; done
         read -r target options < <(findmnt --noheadings --raw --output TARGET,OPTIONS --target "$directory")
         [[ ",$options," != *,ro,* ]] || obstacle read-only "$target"
+        # Of releases and builds. What is written elsewhere is not executed.
+        [[ ",$options," != *,noexec,* || $wanted != /home/* && $wanted != *-build ]] || obstacle noexec "$target"
         read -r free inodes total < <(df --block-size=1 --output=avail,iavail,itotal "$directory" | tail -n 1)
         if [ "${free:-0}" -lt 1048576 ]; then
             obstacle full "$target" space
@@ -96,6 +108,7 @@ port_obstacles() {
 cd /
 loopback_obstacles
 nginx_obstacles
+program_obstacles
 disk_obstacles "$@"
 database_obstacles
 port_obstacles "$port" "$unit" | sort -u

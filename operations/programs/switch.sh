@@ -145,7 +145,7 @@ node() {
 console() {
     local release
     [ -t 0 ] || { say "a console needs a terminal" >&2 && exit 1; }
-    release=$(readlink --canonicalize-existing "$root/$app") || { say "there is no release yet: make release" >&2 && exit 1; }
+    release=$(readlink --canonicalize-existing "$root/$app") || { say "there is no release yet: make release ENV=$environment" >&2 && exit 1; }
     in_terminal "$unit_path" "$release" -- "$release/$script" "$remote"
 }
 
@@ -346,9 +346,9 @@ in_place() {
     local action=$1
     shift
     # Nothing has begun then, and the log has nothing to say.
-    [ -e "$progress" ] || [ -n "$(current)" ] || [ "${BEFORE:--}" != - ] || fail "there is no release yet: make release"
+    [ -e "$progress" ] || [ -n "$(current)" ] || [ "${BEFORE:--}" != - ] || fail "there is no release yet: make release ENV=$environment"
     begin "$action" ''
-    [ -n "$(current)" ] || fail "there is no release yet: make release"
+    [ -n "$(current)" ] || fail "there is no release yet: make release ENV=$environment"
     case $action in
         restart) serve "$(current)" ;;
         migrate) migrate "$releases/$(current)" ;;
