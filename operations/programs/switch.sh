@@ -260,7 +260,7 @@ require_listens_well() {
     # A restart and a rollback run what ran before. To end them would help nobody.
     case $listening:$(noted action) in
         0:*) ;;
-        1:release) fail "$reason" ;;
+        1:release | 3:release) fail "$reason" ;;
         2:release) undecided "$reason" ;;
         *) say "ATTENTION: $reason" ;;
     esac
@@ -315,6 +315,7 @@ take_up() {
             "$(current) goes on as the running release"
         rm -rf "$progress.damaged"
         replace "$progress" "$progress.damaged"
+        drop_standin
     else
         say "FAILED: $(way_out "$(current)")" >&2
         exit 1
@@ -435,8 +436,8 @@ reason_of_systemd() {
     esac
 }
 
-# Goes back to the release before the action. If that release is not well either, adds it to `reason`. Fails if the link stays on
-# the release of the action, such as on a read-only disk: a restart would start that one.
+# Goes back to the release before the action, also if an end that did so was killed. If that release is not well either, adds it to
+# `reason`. Fails if the link stays on the release of the action, such as on a read-only disk: a restart would start that one.
 go_back() {
     local before trouble
     before=$(noted before)
@@ -446,9 +447,10 @@ go_back() {
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         systemctl reset-failed "$unit" 2> /dev/null
         unlink_current || { reason="$reason; and the link $root/$app is still there, for the reason above" && return 1; }
-    elif [ "$(current)" != "$before" ]; then
+    elif [ "$(current)" != "$before" ] || { [ -n "$(noted back)" ] && ! runs "$before"; }; then
         say "Going back to $before"
         trouble=$(set_link "$before") || { reason="$reason; and $before is not linked again: $trouble" && return 1; }
+        note back yes
         [ -n "$(noted restarted)$cut_off" ] || return 0
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
@@ -463,6 +465,9 @@ go_back() {
         fi
     fi
 }
+
+# Whether the unit runs a version.
+runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | head -n 1)" = "$1" ]; }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.

@@ -52,9 +52,11 @@ def arguments(environment: Environment, directories: Sequence[str] = ()) -> dict
     + directories: in which an action writes; none: the environment's own
     """
     database_port = str(environment.database_port) if environment.database_managed else ""
+    standin_port = str(environment.standin_port) if environment.release_strategy == "stand_in" else ""
+    ports = [str(environment.port), str(environment.url_port), str(environment.epmd_port), database_port, standin_port]
     return {
         "unit": environment.unit,
-        "ports": [str(environment.port), str(environment.url_port), str(environment.epmd_port), database_port],
+        "ports": ports,
         "directories": [*_EVERYWHERE, *(directories or _own(environment))],
     }
 
@@ -193,6 +195,13 @@ def _connections(environment: Environment, left: str) -> Obstacle:
 
 
 def _port(environment: Environment, address: str, holder: str) -> Obstacle:
+    if address.rpartition(":")[2] == str(environment.standin_port):
+        return Obstacle(
+            "port", "",
+            f"{holder} listens on {address}, and it is not {environment.standin_unit}",
+            f"a stand-in of {environment.unit} serves at that port while the application restarts",
+            f"end that program; or set another node_port in group_data/{environment.environment}.py, {_apply(environment)}",
+        )  # fmt: skip
     return Obstacle(
         "port", "",
         f"{holder} listens on {address}, and it is not {environment.unit}",
