@@ -342,3 +342,10 @@ def test_a_login_that_pg_hba_keeps_out_is_no_matter_of_apply(stage: Environment)
     [wrong] = findings(stage, SECRETS, WELL._replace(login="FATAL:  password authentication failed"), NOW)
     assert wrong.mend == "make apply ENV=stage"
     assert not list(findings(stage, SECRETS, WELL._replace(login="Is it accepting TCP/IP connections?"), NOW))
+
+
+def test_without_ss_nothing_is_said_of_ports(stage: Environment) -> None:
+    obstacles = read(stage, [["program", "ss", "iproute2"]])
+    assert what(stage, obstacles=obstacles, listens=[]) == [
+        "the host has no program ss, which the package iproute2 brings"
+    ]
