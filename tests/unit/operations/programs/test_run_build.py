@@ -243,7 +243,7 @@ def test_a_build_reaches_no_database_of_the_machine(host: Host) -> None:
     host.builds_with(BUILDING.replace("#!/bin/sh\n", "#!/bin/sh\ncp firewall during\n"))
     assert host.run().returncode == 0
     during = (host.directory / "during").read_text()
-    assert 'oif "lo" tcp dport 5432 meta skuid "billing" reject with tcp reset' in during
+    assert 'oif "lo" tcp dport { 5432-5441 } meta skuid "billing" reject with tcp reset' in during
     assert "\ndelete table inet deploy_build_998\n" in during
     assert (host.directory / "firewall").read_text() == f"{during}delete table inet deploy_build_998\n"
 
