@@ -1,10 +1,9 @@
 """What a release, a rollback and a restart cost visitors: with a stand-in, and without one.
 
-Clients ask without a pause, over new connections and over kept ones, with and without a body, and one opens a websocket
-again and again. Each action happens under both strategies in each round.
+Clients ask without a pause, over new connections and over kept ones, with and without a body, and one has a websocket,
+which it opens again when it ends. Each action happens under both strategies in each round.
 """
 
-import http.client
 import statistics
 import sys
 import threading
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from bench import sites
 from bench.measure import Figures, Table, say
-from tests.host.load import Load
+from tests.host.load import Load, Websocket
 from tests.host.project import Project
-from tests.host.releases import NAMES, Variant, build_variants
+from tests.host.releases import Variant, build_variants
 from tests.sandbox.machine import Machine, boot
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -54,30 +53,6 @@ class Observer:
             self._look()
 
 
-class Websockets:
-    """Opens one websocket after the other, and keeps the longest time between two that opened."""
-
-    def __init__(self, address: str) -> None:
-        self._address = address
-        self._opened = time.monotonic()
-        self.gap = 0.0
-
-    def open(self) -> None:
-        """One handshake."""
-        connection = http.client.HTTPConnection(self._address, timeout=10)
-        headers = {"Host": NAMES["stage"], "Connection": "Upgrade", "Upgrade": "websocket",
-                   "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
-        try:
-            connection.request("GET", "/live/websocket", headers=headers)
-            opened = connection.getresponse().status == http.client.SWITCHING_PROTOCOLS
-        except (OSError, http.client.HTTPException):
-            opened = False
-        connection.close()
-        if opened:
-            now = time.monotonic()
-            self.gap, self._opened = max(self.gap, now - self._opened), now
-
-
 def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: int) -> Iterator[Table]:
     """The cost of each action for each strategy, in one table. Parameters as for `cases.measured`."""
     directory.joinpath("tarballs").mkdir()
@@ -108,10 +83,10 @@ def measured(directory: Path, vaults: Path, layer: Path, release: str, rounds: i
 
 
 def _observe(machine: Machine, carry_out: Callable[[], object], figures: Figures) -> None:
-    websockets, memory = Websockets(machine.address), [0]
+    memory = [0]
     with (
         Load(machine.address, workers=1) as load,
-        Observer(websockets.open),
+        Websocket(machine.address) as websocket,
         Observer(lambda: memory.append(int(machine.run(_MEMORY).stdout))),
     ):
         time.sleep(0.5)
@@ -127,7 +102,7 @@ def _observe(machine: Machine, carry_out: Callable[[], object], figures: Figures
             "lost, kept": _lost(load, kept=True, method="GET"),
             "lost, POST": _lost(load, kept=False, method="POST") + _lost(load, kept=True, method="POST"),
             "longest": load.longest,
-            "websocket": websockets.gap,
+            "websocket": websocket.gap,
         }
     )
 

@@ -17,3 +17,31 @@ SAID := $(if $(strip $(WRONG)$(STRANGE)),$(shell python3 commands/misspelt.py $(
     $(call quoted,$(WRONG)) $(call quoted,$(STRANGE)) '$(VARIABLES)' '$(TARGETS)' 2>&- \
     || echo $(call quoted,$(strip $(WRONG) $(STRANGE)))' is empty or no variable or target here. Nothing was done'))
 $(if $(SAID),$(error $(SAID)))
+# The targets of each variable that says what is done. Another target would pass over it, and do something else.
+FOR_VERSION := release rollback migrate-down
+FOR_TARBALL := release
+FOR_FROM := promote
+FOR_REF := build update
+FOR_UNCOMMITTED := build update
+FOR_REBUILD := build update
+FOR_FETCH := build update
+FOR_MIGRATE_DOWN := rollback
+FOR_DUMP := restore
+FOR_SINCE := logs
+FOR_EXPR := rpc task exec
+FOR_CMD := exec rpc task sandbox-ssh
+FOR_APP := app-check app-plan app-apply
+FOR_KEY := vault-set vault-rotate vault-show vault-init vault-edit
+FOR_FILE := vault-import
+FOR_NEW := vault-init vault-edit vault-set vault-rotate vault-import vault-recipients
+FOR_TRUST := vault-recipients
+FOR_FORCE := apply plan destroy toolchain restart
+FOR_RELEASE := sandbox-up demo
+FOR_N := soak chaos differential
+FOR_SECTIONS := bench
+FOREIGN := $(firstword $(foreach name,$(VARIABLES),$(if $(filter command,$(origin $(name))),$(if $(FOR_$(name)),\
+    $(if $(filter $(FOR_$(name)),$(MAKECMDGOALS)),,$(name))))))
+$(if $(filter 0,$(MAKELEVEL)),$(if $(FOREIGN),$(error $(strip make $(MAKECMDGOALS)) takes no $(FOREIGN), which \
+    is for: make $(FOR_$(FOREIGN)). Nothing was done)))
+$(if $(filter command,$(origin ENV)),$(if $(filter check,$(MAKECMDGOALS)),$(error make check takes no ENV: it looks at all \
+    environments, as one may be wrong because of another. Nothing was done)))

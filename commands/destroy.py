@@ -15,7 +15,7 @@ from commands.deployment import Deployment, on_interruption
 from group_data.schema.paths import CHECKOUT
 from preflight import known_machines
 
-HALF_DESTROYED = "Interrupted: some of it may be gone. Run make destroy again to finish."
+HALF_DESTROYED = "Interrupted: some of it may be gone. Run make destroy ENV={} again to finish."
 
 # Where an environment's files are, by its name.
 FILES = ("group_data/{}.py", "vault/{}.age", ".sandbox/vault/{}.age", ".releases/{}")
@@ -30,7 +30,7 @@ def command(environment: str, force: bool) -> None:
     """Plan, ask for the name, destroy."""
     deployment = Deployment(
         "deploys/destroy.py",
-        HALF_DESTROYED,
+        HALF_DESTROYED.format(environment),
         [environment],
         {"FORCE": "1" if force else ""},
         done=f"Destroyed {environment}",

@@ -7,14 +7,23 @@
 #   install.sh lock                 the lock files anew, from pyproject.toml
 set -eu
 
+is_installed() {
+    if ! command -v dpkg-query >/dev/null; then
+        # Elsewhere than on Debian the command tells.
+        case $1 in openssh-client) command -v ssh ;; *) command -v "$1" ;; esac >/dev/null
+        return
+    fi
+    # dpkg knows removed packages, too, and says a word for each architecture.
+    case $(dpkg-query -W -f ' ${db:Status-Status} ' "$1" 2>/dev/null) in
+        *' installed '*) ;;
+        *) return 1 ;;
+    esac
+}
+
 packages() {
     missing=
     for package; do
-        # dpkg knows removed packages, too, and says a word for each architecture.
-        case $(dpkg-query -W -f ' ${db:Status-Status} ' "$package" 2>/dev/null) in
-            *' installed '*) ;;
-            *) missing="$missing $package" ;;
-        esac
+        is_installed "$package" || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null || { echo "Missing on this computer, by their names in Debian:$missing. Install them" >&2; exit 1; }

@@ -1,5 +1,6 @@
 """Arguments, options and errors of several commands."""
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,9 @@ VERBOSE = "commands.verbose"
 
 # edeliver's names for environments.
 EDELIVER = {"staging": "stage", "production": "prod"}
+
+# A checkout of another user, on a disk that takes nothing.
+_NOT_WRITTEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -61,6 +65,15 @@ class Command(click.Command):
             raise
         except (click.Abort, click.exceptions.Exit):
             raise
+        except OSError as error:
+            if error.errno not in _NOT_WRITTEN or not error.filename:
+                raise
+            click.echo(
+                f"{self.prefix}{error.filename} on this computer: {error.strerror}. Whose are the files of this checkout, "
+                "and is their disk full or read-only?",
+                err=True,
+            )
+            code = 1
         except Exception as error:
             # The import stands here, because it takes longer than `--help` may take.
             from pyinfra.api.exceptions import PyinfraError

@@ -12,6 +12,7 @@ from pyinfra.api import Host
 from commands import options
 from commands.remote import root_refusal, sentence, targets
 from connectors import openssh
+from connectors.frame import MARK
 from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from inspection.probe import in_release
@@ -38,12 +39,14 @@ def command(environments: Sequence[str]) -> int:
 
 def _silence(host: Host, environment: Environment) -> str | None:
     """The reason why the node does not answer; None if it answers."""
-    run = run_ssh(ssh(host, in_release(environment, *environment.tool.ping)), patience=PATIENCE)
-    if run.returncode == 0:
+    line = ssh(host, in_release(environment, *environment.tool.ping), together=False)
+    run = run_ssh(line, patience=PATIENCE)
+    # Without the mark something else ran in place of the command, such as ForceCommand of sshd.
+    if run.returncode == 0 and MARK in run.stdout:
         return None
     if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
         return sentence(end, host)
-    if "there is no release yet" in run.stderr:
+    if "there is no release yet" in run.stderr or "may not be executed" in run.stderr:
         return shown(run.stderr.strip())
     if refused := root_refusal(host):
         return refused

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -18,6 +18,7 @@ from pyinfra.api.exceptions import ConnectError, PyinfraError
 from connectors import frame, openssh
 from connectors.terminal import LONGEST, copy, shown
 from group_data.schema.environment import Environment
+from group_data.schema.inventory import machine_of
 from inspection.ask import address
 from operations.host import program
 from operations.host.ssh import run_ssh, ssh
@@ -58,11 +59,13 @@ def started(
         with subprocess.Popen(
             [line[0], "-E", words.name, *line[1:]], stdin=stdin, stdout=pipe, stderr=error_pipe
         ) as run:
-            outputs = [(run.stdout, sys.stdout), (run.stderr, sys.stderr)]
-            # By this name: gevent has put a class of its own there, after this module was imported.
-            copies = [
-                threading.Thread(target=_show, args=(run, source, stream)) for source, stream in outputs if source
+            outputs = [
+                (frame.Behind(source), stream)
+                for source, stream in ((run.stdout, sys.stdout), (run.stderr, sys.stderr))
+                if source
             ]
+            # By this name: gevent has put a class of its own there, after this module was imported.
+            copies = [threading.Thread(target=_show, args=(run, source, stream)) for source, stream in outputs]
             for thread in copies:
                 thread.daemon = True
                 thread.start()
@@ -77,6 +80,10 @@ def started(
             yield run, Path(words.name)
             for thread in copies:
                 thread.join()
+        # Such as ForceCommand of sshd: what it ran instead ended well, and is no success of the command.
+        if outputs and run.returncode == 0 and not any(source.marked for source, _ in outputs):
+            refused = root_refusal(host)
+            raise PyinfraError(f"{address(host)}: {refused or 'the command did not run there'}")
 
 
 def _is_one_file(one: TextIO, other: TextIO) -> bool:
@@ -87,12 +94,12 @@ def _is_one_file(one: TextIO, other: TextIO) -> bool:
         return False
 
 
-def _show(run: subprocess.Popen[bytes], source: BinaryIO, stream: TextIO) -> None:
+def _show(run: subprocess.Popen[bytes], source: frame.Behind, stream: TextIO) -> None:
     """Show an output of a host without what a terminal would obey, also where another program shows it."""
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="replace")
     try:
-        copy(frame.Behind(source), stream, LONGEST if stream.isatty() else None)
+        copy(source, stream, LONGEST if stream.isatty() else None)
     except OSError:
         # The reader is gone, such as `head`.
         run.terminate()
@@ -144,9 +151,9 @@ def root_refusal(host: Host) -> str | None:
     last = next((line for line in reversed(answer.stdout.splitlines()) if line.strip()), "")
     if last == "allowed" or answer.returncode == openssh.NOT_CONNECTED:
         return None
-    user = str(host.data.get("ssh_user") or "the user of the connection")
+    user = openssh.user_of(host.data.dict(), machine_of(host).address)
     said = last.removeprefix("refused ") if last.startswith("refused ") else f"it did not answer: {shown(last)}"
-    return refusal(shown(said), user)
+    return refusal(shown(said), user, host.name)
 
 
 def sentence(end: openssh.End, host: Host, goes_on: str = "") -> str:

@@ -23,6 +23,7 @@ from typing_extensions import override
 from connectors.frame import ANNOUNCE, SUDO, Framed, announced, skip_noise
 from connectors.keys import Login
 from connectors.language import spoken
+from connectors.login_shell import portable
 from connectors.openssh import TIMEOUT, Way, read_way
 from connectors.silence import PATIENCE
 from connectors.transport import BROKEN, prompt
@@ -145,7 +146,7 @@ class Client(paramiko.SSHClient):
 
         + command: line for a login shell
         """
-        line = f"{SUDO}{command}" if self.way.user == "root" else spoken(command)
+        line = portable(f"{SUDO}{command}" if self.way.user == "root" else spoken(command))
         marked = self.noisy is not False
         stdin, stdout, stderr = super().exec_command(announced(line) if marked else line, *arguments, **keywords)
         channel = stdout.channel

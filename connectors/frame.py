@@ -76,6 +76,8 @@ class Behind:
     def __init__(self, source: Any) -> None:
         self._source = source
         self._begun = False
+        # Whether the mark came. Without it the login shell ran something else than the command.
+        self.marked = False
 
     def read1(self, size: int) -> bytes:
         """The next bytes, and none at the end.
@@ -86,6 +88,7 @@ class Behind:
         while not self._begun and (piece := self._source.read1(size)):
             seen += piece
             self._begun = mark in seen or len(seen) > _NOISE
+        self.marked = self.marked or mark in seen
         self._begun = True
         answer: bytes = seen.partition(mark)[2] if mark in seen else seen
         return answer or self._source.read1(size)

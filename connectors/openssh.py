@@ -4,6 +4,7 @@ ssh(1) reads it itself. For paramiko, `ssh -G` says what ssh(1) would do, so tha
 keys mean the same. Knows neither gevent nor paramiko.
 """
 
+import getpass
 import re
 import shlex
 import subprocess
@@ -151,6 +152,20 @@ def read_way(data: Mapping[str, Any], address: str, environment: Mapping[str, st
     if run.returncode != 0:
         raise ConfigurationError(" ".join(run.stderr.split()))
     return way(run.stdout, data, address, environment)
+
+
+def user_of(data: Mapping[str, Any], address: str) -> str:
+    """The user that a connection to a host logs in as: the inventory's, or else the one of OpenSSH's configuration.
+
+    + data: of the inventory, with pyinfra's names
+    + address: name or address of the host
+    """
+    if user := data.get("ssh_user"):
+        return str(user)
+    try:
+        return read_way(data, address, {}).user
+    except (ConfigurationError, KeyError):
+        return getpass.getuser()
 
 
 def way(printed: str, data: Mapping[str, Any], name: str, environment: Mapping[str, str]) -> Way:

@@ -25,7 +25,9 @@ def reason(error: BaseException, client: Client) -> str:
         case BadHostKeyException():
             return changed_key(way)
         case AuthenticationException():
-            return refused_login(way, client.login.tried)
+            # paramiko's words where sshd hung up: a key that is refused leaves the connection.
+            hung_up = "transport shut down" in str(error)
+            return ended_login(way) if hung_up and client.login.tried else refused_login(way, client.login.tried)
         case ProxyError():
             return f"the way there ended: {error}"
         case socket.gaierror():
@@ -55,6 +57,17 @@ def changed_key(way: Way) -> str:
     return (
         f"its host key is not the one in {file}. Somebody may be between you and it. If it was installed anew, remove the "
         f"old key: ssh-keygen -R '{way.key_name}' -f {file}"
+    )
+
+
+def ended_login(way: Way) -> str:
+    """The reason where sshd ended the connection during the login, instead of refusing a key.
+
+    + way: to the machine
+    """
+    return (
+        f"sshd ended the connection while {way.user} logged in: /etc/nologin on the machine keeps everybody but root out, "
+        "the account has expired, or more keys were offered than sshd allows (MaxAuthTries). journalctl -u ssh there tells"
     )
 
 

@@ -31,5 +31,6 @@ if found:
         server.shell(name=f"Destroy: {each.thing}", commands=[each.command])
     destruction.nothing_left(
         name="Destroy: nothing is left",
+        environment=environment.environment,
         find=lambda host: [each.thing for each in leftovers.everything_of(host, environment)],
     )

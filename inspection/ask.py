@@ -1,6 +1,7 @@
 """Questions to hosts outside a deploy: facts alone, asked of all hosts at the same time."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,9 @@ from preflight.access import refusal_of
 from preflight.check import connection_problems
 
 Answer = TypeVar("Answer")
+
+# Where a host keeps the time of the first question.
+_BEGAN = "first_question"
 
 
 def ask(
@@ -51,10 +55,19 @@ def address(host: Host) -> str:
     return machine.address if machine.port == 22 else f"{machine.address}:{machine.port}"
 
 
+def began(host: Host) -> float:
+    """The time of this computer before the host was asked anything, in seconds since 1970.
+
+    + host: one that is asked
+    """
+    return float(host.connector_data.get(_BEGAN, time.time()))
+
+
 def _answer(host: Host, question: Callable[[Host], Answer]) -> Answer | PyinfraError:
     for problem in connection_problems(host.inventory, [host.name]):
         return ConnectError(problem.text)
     with ctx_host.use(host):
+        host.connector_data[_BEGAN] = time.time()
         try:
             host.connect(show_errors=False, raise_exceptions=True)
         except ConnectError as error:

@@ -8,7 +8,7 @@ from pyinfra.api import Host
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
-from inspection.ask import fact
+from inspection.ask import began, fact
 from inspection.certificate import certificate_of
 from inspection.closed_ports import ClosedPorts
 from inspection.disk_forecast import DiskForecast
@@ -87,7 +87,8 @@ def read(host: Host, environment: Environment, secrets: Secrets, found: list[Obs
 
     Raises PyinfraError when a question to the host fails.
     """
-    before = time.time()
+    # The answer may have come with the connection, together with others.
+    before = began(host)
     lines = fact(host, Lines, arguments=shell_program("symptoms.sh", *_symptoms_of(environment)))
     after = time.time()
     seen = by_word(lines)

@@ -140,7 +140,8 @@ TRACES = (
         "site",
         _site,
         "ours",
-        lambda e: f"rm -f /etc/nginx/sites-*/{e.full_name}; systemctl reload nginx",
+        # The links are where nginx of the machine reads its sites.
+        lambda e: f"find /etc/nginx -lname {_site(e)} -delete; rm -f {_site(e)}; systemctl reload nginx",
     ),
     Trace(
         "site",

@@ -17,6 +17,7 @@ from operations import aliases, database, machine, nginx_layout
 from operations.host import program
 from operations.host.psql import as_postgres
 from operations.host.report import announce
+from operations.nginx_loaded import NginxConfiguration
 
 
 class NotOurs(NamedTuple):
@@ -54,12 +55,13 @@ def not_ours(environment: Environment) -> NotOurs:
     + environment: whose names count
     """
     name = environment.full_name
+    layouts = nginx_layout.known(host.get_fact(NginxConfiguration))
     found: NotOurs = host.get_fact(
         ThingsNotOurs,
         words=[
             environment.login, " ".join(aliases.aliases(environment)), environment.group, environment.unit,
             environment.switch_path, environment.switch_path.replace(name, f"{environment.app}_*"),
-            *[path for layout in nginx_layout.LAYOUTS for path in dict.fromkeys([layout.path(name), layout.loaded(name)])],
+            *dict.fromkeys(path for layout in layouts for path in (layout.path(name), layout.loaded(name))),
             environment.secret_path, environment.variables_path,
             environment.polkit_rule_path, environment.switch_path, environment.switch_conf_path,
         ],

@@ -49,16 +49,19 @@ def last_backup(environment: Environment, database: str) -> Generator[StringComm
 
 
 @operation(is_idempotent=False)
-def nothing_left(find: Callable[[Host], Sequence[str]]) -> Generator[FunctionCommand]:
+def nothing_left(environment: str, find: Callable[[Host], Sequence[str]]) -> Generator[FunctionCommand]:
     """Fail, and name it, if something of the environment is still there.
 
+    + environment: its name
     + find: what is there, asked on the host
     """
-    yield FunctionCommand(_is_gone, [find], {})
+    yield FunctionCommand(_is_gone, [environment, find], {})
 
 
-def _is_gone(state: State, host: Host, find: Callable[[Host], Sequence[str]]) -> bool:
+def _is_gone(state: State, host: Host, environment: str, find: Callable[[Host], Sequence[str]]) -> bool:
     left = find(host)
     for thing in left:
-        host.log_styled(f"still there: {thing}. Run make destroy again", fg="red", log_func=logger.error)
+        host.log_styled(
+            f"still there: {thing}. Run make destroy ENV={environment} again", fg="red", log_func=logger.error
+        )
     return not left

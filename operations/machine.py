@@ -96,9 +96,16 @@ def entry(environment: Environment) -> None:
 
     + environment: on the machine
     """
+    file.put(name="Entry in the list of the machine", content=entry_text(environment), dest=environment.entry_path)
+
+
+def entry_text(environment: Environment) -> str:
+    """The content of that entry.
+
+    + environment: on the machine
+    """
     words = "# Managed by the deploy repository: changes here are overwritten.\n"
-    content = f"{words}{environment.app} {environment.environment}\n"
-    file.put(name="Entry in the list of the machine", content=content, dest=environment.entry_path)
+    return f"{words}{environment.app} {environment.environment}\n"
 
 
 def required(environments: Sequence[Environment]) -> list[str]:

@@ -39,11 +39,8 @@ LOADED = "/run/nginx.loaded"
 RELOAD_PATIENCE = 10
 
 
-class DefaultServers(FactBase[list[str]]):
-    """Names of the files below sites-enabled and conf.d with nginx's default server, except our own.
-
-    Debian's own `default` site counts only if somebody has edited it.
-    """
+class EditedFiles(FactBase[list[str]]):
+    """Those of `files` that are not as their package brought them: nginx's own, or Debian's."""
 
     @staticmethod
     @override
@@ -51,27 +48,8 @@ class DefaultServers(FactBase[list[str]]):
         return []
 
     @override
-    def command(self) -> StringCommand:
-        return program.command(
-            "default_servers.sh", *[layout.loaded(DEFAULT_SERVER) for layout in nginx_layout.LAYOUTS]
-        )
-
-    @override
-    def process(self, output: list[str]) -> list[str]:
-        return sorted(output)
-
-
-class ServerNamesHash(FactBase[list[str]]):
-    """Files, other than ours, that set the size of nginx's server names. Only one file may set it."""
-
-    @staticmethod
-    @override
-    def default() -> list[str]:
-        return []
-
-    @override
-    def command(self) -> StringCommand:
-        return program.command("server_names_hash.sh", SERVER_NAMES_CONF)
+    def command(self, files: list[str]) -> StringCommand:
+        return program.command("edited_files.sh", *files)
 
     @override
     def process(self, output: list[str]) -> list[str]:
@@ -233,15 +211,16 @@ def stale_route(site: str, ports: Sequence[int]) -> str | None:
 
 
 def _linked(layout: Layout, sites: Sequence[str]) -> list[str]:
-    """The links of these sites, as far as there are any."""
-    paths = [layout.loaded(site) for site in sites] if layout.enabled else []
+    """The links of these sites of Debian's package, as far as there are any."""
+    debian = nginx_layout.DEBIAN
+    paths = [debian.loaded(site) for site in sites] if layout.loaded("") == debian.loaded("") else []
     return [path for path in paths if host.get_fact(Link, path=path) is not None]
 
 
 def _elsewhere(layout: Layout, site: str) -> list[str]:
     """The same site as nginx still reads it at the path of another layout: the machine had other packages."""
     loaded: Loaded = host.get_fact(NginxConfiguration)
-    others = {other.loaded(site) for other in nginx_layout.LAYOUTS if other.enabled != layout.enabled}
+    others = {other.loaded(site) for other in nginx_layout.known(loaded)} - {layout.loaded(site)}
     return sorted(others.intersection(server.file for server in loaded.servers))
 
 
@@ -282,9 +261,13 @@ def default_server(name: str, content: str) -> None:
     + name: of the operation
     + content: the whole site
     """
-    if others := host.get_fact(DefaultServers):
+    loaded: Loaded = host.get_fact(NginxConfiguration)
+    own = {layout.loaded(DEFAULT_SERVER) for layout in nginx_layout.known(loaded)}
+    files = sorted({server.file for server in loaded.servers if server.is_default} - own)
+    # Debian's own counts only if somebody edited it.
+    if others := host.get_fact(EditedFiles, files=files) if files else []:
         host.log(
-            f"{', '.join(others)} in /etc/nginx already answers unknown names (default_server): left as it is. "
+            f"{', '.join(others)} already answers unknown names (default_server): left as it is. "
             "Remove default_server there to have them answered with 444.",
             logger.warning,
         )
@@ -300,8 +283,10 @@ def long_server_names(name: str) -> None:
 
     + name: of the operation
     """
-    if host.get_fact(ServerNamesHash):
+    loaded: Loaded = host.get_fact(NginxConfiguration)
+    path = nginx_layout.beside_sites(loaded, SERVER_NAMES_CONF)
+    if set(loaded.names_hash) - {path}:
         # nginx refuses a second setting.
-        files.file(name=name, path=SERVER_NAMES_CONF, present=False)
+        files.file(name=name, path=path, present=False)
     else:
-        file.put(name=name, content=render("server-names.conf.j2"), dest=SERVER_NAMES_CONF)
+        file.put(name=name, content=render("server-names.conf.j2"), dest=path)

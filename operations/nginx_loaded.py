@@ -16,6 +16,12 @@ from operations.nginx_syntax import Directive, files
 # Files that include each other end there.
 _DEPTH = 10
 
+# What nginx may look up.
+_HOST_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
+
+# Of sites: without TLS, and with it.
+PORTS = (80, 443)
+
 _PORT = re.compile(r"(?:(?P<address>.*):)?(?P<first>[0-9]{1,5})(?:-(?P<last>[0-9]{1,5}))?")
 
 
@@ -26,17 +32,26 @@ class Listen(NamedTuple):
     + address: without brackets; "*" and "::" for all of them
     + first: port
     + last: the same port, or the last one of a range
+    + options: the words after the address
     """
 
     place: str
     address: str
     first: int
     last: int
+    options: list[str]
 
     @property
     def is_for_all(self) -> bool:
         """Whether it takes what no server with an address of its own takes."""
         return self.address in ("*", "::")
+
+    def has(self, port: int) -> bool:
+        """Whether it listens at a port.
+
+        + port: of TCP
+        """
+        return self.first <= port <= self.last
 
     @property
     def shown(self) -> str:
@@ -48,28 +63,45 @@ class Server(NamedTuple):
     """One server.
 
     + file: that begins it
+    + block: http, stream or mail
     + listens: its addresses
     + names: place of each of its names, by the name
     """
 
     file: str
+    block: str
     listens: list[Listen]
     names: dict[str, str]
+
+    @property
+    def is_default(self) -> bool:
+        """Whether it answers names that no server has, at the ports of sites."""
+        return self.block == "http" and any(
+            listen.is_for_all
+            and {"default_server", "default"}.intersection(listen.options)
+            and any(listen.has(port) for port in PORTS)
+            for listen in self.listens
+        )
 
 
 class Loaded(NamedTuple):
     """The configuration of a machine's nginx.
 
     + installed: whether there is one
-    + user: of its workers, and the group if there is one; empty where no file says it
+    + user: of its workers, and the group if there is one: as a file says it, or else as nginx was built; empty without both
     + includes: patterns of files among its sites
     + servers: all of them, in nginx's order
+    + names_hash: files that set the size of its hash of server names
     """
 
     installed: bool
     user: list[str]
     includes: list[str]
     servers: list[Server]
+    names_hash: list[str]
+
+
+NOT_INSTALLED = Loaded(installed=False, user=[], includes=[], servers=[], names_hash=[])
 
 
 class NginxConfiguration(FactBase[Loaded]):
@@ -78,7 +110,7 @@ class NginxConfiguration(FactBase[Loaded]):
     @staticmethod
     @override
     def default() -> Loaded:
-        return Loaded(installed=False, user=[], includes=[], servers=[])
+        return NOT_INSTALLED
 
     @override
     def command(self) -> StringCommand:
@@ -90,32 +122,40 @@ class NginxConfiguration(FactBase[Loaded]):
 
 
 def read(lines: Sequence[str]) -> Loaded:
-    """The configuration in the output of `nginx -T`.
+    """The configuration in the output of `nginx -T`, which a line `built for USER GROUP` may precede.
 
     + lines: of the output
     """
     read_files = files(lines)
     if not read_files:
-        return Loaded(installed=False, user=[], includes=[], servers=[])
+        return NOT_INSTALLED
     main = next(iter(read_files))
     top = list(_expanded(read_files[main], read_files, main))
     users = [directive.words[1:3] for directive in top if directive.name == "user"]
     sites = [
         (block.name, directive)
         for block in top
-        if block.name in ("http", "stream")
+        if block.name in ("http", "stream", "mail")
         for directive in _expanded(block.block, read_files, main)
     ]
     return Loaded(
         installed=True,
-        user=users[0] if users else [],
+        user=users[0] if users else _built_for(lines),
         includes=[
             _absolute(directive.words[-1], main)
             for block, directive in sites
             if (block, directive.name) == ("http", "include")
         ],
-        servers=[_server(directive, read_files, main) for _, directive in sites if directive.name == "server"],
+        servers=[
+            _server(directive, block, read_files, main) for block, directive in sites if directive.name == "server"
+        ],
+        names_hash=[directive.file for _, directive in sites if directive.name == "server_names_hash_bucket_size"],
     )
+
+
+def _built_for(lines: Sequence[str]) -> list[str]:
+    words = lines[0].split()
+    return words[2:4] if words[:2] == ["built", "for"] else []
 
 
 def includes(loaded: Loaded, path: str) -> bool:
@@ -124,7 +164,50 @@ def includes(loaded: Loaded, path: str) -> bool:
     + loaded: its configuration
     + path: of the file
     """
-    return any(_matches(path, pattern) for pattern in loaded.includes)
+    return any(matches(path, pattern) for pattern in loaded.includes)
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether nginx reads a file of this path by this pattern.
+
+    + path: of the file
+    + pattern: of an include
+    """
+    parts, patterns = path.split("/"), pattern.split("/")
+    # As glob(3): a star stands for no slash, and for no dot at the beginning.
+    return len(parts) == len(patterns) and all(
+        fnmatch.fnmatchcase(part, wanted) and (not part.startswith(".") or wanted.startswith("."))
+        for part, wanted in zip(parts, patterns, strict=True)
+    )
+
+
+def listen_names(loaded: Loaded) -> list[str]:
+    """The names of hosts in place of addresses, at which servers listen: nginx resolves them when it starts.
+
+    + loaded: configuration
+    """
+    addresses = {listen.address for server in loaded.servers for listen in server.listens if listen.first}
+    return sorted(address for address in addresses if _HOST_NAME.fullmatch(address) and not _is_address(address))
+
+
+def with_addresses(loaded: Loaded, resolved: Mapping[str, Sequence[str]]) -> Loaded:
+    """The same configuration with the addresses of these names.
+
+    + loaded: configuration
+    + resolved: addresses by name
+    """
+    return loaded._replace(
+        servers=[
+            server._replace(
+                listens=[
+                    listen._replace(address=_spelt(address))
+                    for listen in server.listens
+                    for address in resolved.get(listen.address, [listen.address])
+                ]
+            )
+            for server in loaded.servers
+        ]
+    )
 
 
 def _expanded(
@@ -135,7 +218,7 @@ def _expanded(
         yield directive
         if directive.name == "include" and depth:
             pattern = _absolute(directive.words[-1], main)
-            for path in sorted(path for path in read_files if _matches(path, pattern)):
+            for path in sorted(path for path in read_files if matches(path, pattern)):
                 yield from _expanded(read_files[path], read_files, main, depth - 1)
 
 
@@ -143,16 +226,7 @@ def _absolute(pattern: str, main: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(main), pattern))
 
 
-def _matches(path: str, pattern: str) -> bool:
-    parts, patterns = path.split("/"), pattern.split("/")
-    # As glob(3): a star stands for no slash, and for no dot at the beginning.
-    return len(parts) == len(patterns) and all(
-        fnmatch.fnmatchcase(part, wanted) and (not part.startswith(".") or wanted.startswith("."))
-        for part, wanted in zip(parts, patterns, strict=True)
-    )
-
-
-def _server(server: Directive, read_files: Mapping[str, list[Directive]], main: str) -> Server:
+def _server(server: Directive, block: str, read_files: Mapping[str, list[Directive]], main: str) -> Server:
     listens: list[Listen] = []
     names: dict[str, str] = {}
     for directive in _expanded(server.block, read_files, main):
@@ -162,26 +236,32 @@ def _server(server: Directive, read_files: Mapping[str, list[Directive]], main: 
         elif directive.name == "listen" and len(directive.words) > 1:
             listens.append(_listen(directive))
     # nginx's own, for root.
-    return Server(server.file, listens or [Listen(server.place, "*", 80, 80)], names)
+    return Server(server.file, block, listens or [Listen(server.place, "*", 80, 80, [])], names)
 
 
 def _listen(directive: Directive) -> Listen:
-    word = directive.words[1]
-    if word.startswith("unix:") or "quic" in directive.words:
+    _, word, *options = directive.words
+    if word.startswith("unix:") or "quic" in options:
         # Nobody asks there by TCP.
-        return Listen(directive.place, word, 0, 0)
+        return Listen(directive.place, word, 0, 0, options)
     # A bare IPv6 address stands in brackets, and may be without a port.
+    word = word.lower()
     found = None if word.endswith("]") else _PORT.fullmatch(word)
     address = found["address"] or "*" if found else word
     first = int(found["first"]) if found else 80
     last = int(found["last"]) if found and found["last"] else first
     address = {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(address, _spelt(address.strip("[]")))  # noqa: S104  only compared
-    return Listen(directive.place, address, first, last)
+    return Listen(directive.place, address, first, last, options)
 
 
 def _spelt(address: str) -> str:
     """An address as the host itself writes it: of one of IPv6 there are many spellings."""
+    return str(ip_address(address)) if _is_address(address) else address
+
+
+def _is_address(text: str) -> bool:
     try:
-        return str(ip_address(address))
+        ip_address(text)
     except ValueError:
-        return address
+        return False
+    return True

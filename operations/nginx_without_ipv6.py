@@ -14,7 +14,7 @@ from operations.host.network import Ipv6
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.restart import is_planned
-from operations.nginx import DefaultServers
+from operations.nginx import EditedFiles
 from operations.nginx_loaded import Loaded, NginxConfiguration
 
 # Debian's installation asks this program whether it may start a service (invoke-rc.d(8)).
@@ -60,7 +60,11 @@ def after_packages(after: Sequence[OperationMeta] = ()) -> Generator[StringComma
     if host.get_fact(OurPolicy) == "ours" or is_planned(after):
         yield StringCommand("rm -f", QuoteString(POLICY))
     # A plan cannot know of a site that is not installed yet.
-    if host.get_fact(Ipv6) or host.get_fact(Link, path=default) is None or "default" in host.get_fact(DefaultServers):
+    if (
+        host.get_fact(Ipv6)
+        or host.get_fact(Link, path=default) is None
+        or default in host.get_fact(EditedFiles, files=[default])
+    ):
         host.noop("nginx has no site that needs IPv6")
         return
     yield StringCommand("rm -f", QuoteString(default))

@@ -57,6 +57,12 @@ def require(environment: Environment) -> None:
     """
     refused = host.get_fact(SandboxRefused, unit=environment.unit, settings=settings(environment))
     if refused:
+        if re.search(r"\bSYS$", refused[0]):
+            raise DeployError(
+                f"the filter of system calls in the sandbox of {environment.unit} ends even /bin/true on this machine "
+                "(signal SYS). A library that every program loads may need a forbidden call: look at "
+                "/etc/ld.so.preload on the host, and at the seccomp profile if it is a container. Nothing was changed."
+            )
         raise DeployError(
             f"systemd refuses the sandbox of {environment.unit} on this machine ({'; '.join(refused)}). A container needs "
             "namespaces for it, which its host must allow (Proxmox: pct set … --features nesting=1, and restart it). "

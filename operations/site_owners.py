@@ -13,13 +13,10 @@ from pyinfra.api.exceptions import DeployError
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
-from operations import nginx_layout
+from operations import nginx_layout, nginx_loaded
 from operations.host import program
-from operations.nginx_loaded import Listen, Loaded, NginxConfiguration, Server
+from operations.nginx_loaded import PORTS, Listen, Loaded, NginxConfiguration, Server
 from operations.release.obstacle import Obstacle
-
-# nginx listens at both, whatever the sites: the default server refuses handshakes.
-PORTS = (80, 443)
 
 
 class VisitorAddresses(FactBase[list[str]]):
@@ -56,13 +53,36 @@ class PortHolders(FactBase[list[list[str]]]):
         return [words for line in output if len(words := line.split("\t")) == 5]
 
 
+class Resolved(FactBase[dict[str, list[str]]]):
+    """The addresses of names, as the machine itself resolves them; a name that it cannot resolve is left out."""
+
+    @staticmethod
+    @override
+    def default() -> dict[str, list[str]]:
+        return {}
+
+    @override
+    def command(self, names: Sequence[str]) -> StringCommand:
+        return program.command("resolve.sh", *names)
+
+    @override
+    def process(self, output: list[str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, address in map(str.split, output):
+            found.setdefault(name, []).append(address)
+        return found
+
+
 def ask(environment: Environment, get_fact: Callable[..., Any]) -> list[Obstacle]:
     """The sites of others that get requests for the environment's site.
 
     + environment: of the site
     + get_fact: asks the machine
     """
-    others = obstacles(environment, get_fact(NginxConfiguration), get_fact(VisitorAddresses))
+    loaded: Loaded = get_fact(NginxConfiguration)
+    if names := nginx_loaded.listen_names(loaded):
+        loaded = nginx_loaded.with_addresses(loaded, get_fact(Resolved, names=names))
+    others = obstacles(environment, loaded, get_fact(VisitorAddresses))
     return [*others, *held(environment, get_fact(PortHolders, ports=PORTS))]
 
 
@@ -115,11 +135,15 @@ def obstacles(environment: Environment, loaded: Loaded, addresses: Sequence[str]
     + loaded: the machine's configuration
     + addresses: at which the site may be asked for; none: any counts
     """
-    own = {layout.loaded(environment.full_name) for layout in nginx_layout.LAYOUTS}
+    own = {layout.loaded(environment.full_name) for layout in nginx_layout.known(loaded)}
     found: dict[tuple[str, str], Obstacle] = {}
     for server in loaded.servers:
         if server.file not in own:
-            for obstacle in (*_names(environment, server), *_addresses(environment, server, addresses)):
+            for obstacle in (
+                *_names(environment, server),
+                *_addresses(environment, server, addresses),
+                *_whole_ports(environment, server),
+            ):
                 found.setdefault((server.file, obstacle.what), obstacle)
     return list(found.values())
 
@@ -127,7 +151,7 @@ def obstacles(environment: Environment, loaded: Loaded, addresses: Sequence[str]
 def _ports(environment: Environment, server: Server) -> Iterator[tuple[int, Listen]]:
     for port in sorted({80, environment.url_port}):
         for listen in server.listens:
-            if listen.first <= port <= listen.last:
+            if listen.has(port):
                 yield port, listen
 
 
@@ -147,6 +171,43 @@ def _names(environment: Environment, server: Server) -> list[Obstacle]:
             f"another domain in group_data/{name}.py",
         )
     ]  # fmt: skip
+
+
+def _whole_ports(environment: Environment, server: Server) -> list[Obstacle]:
+    """Servers that take a port away from all sites, or change what nginx expects there of every visitor."""
+    return [
+        Obstacle(
+            "taken", "",
+            f"{listen.place} on the host {why}",
+            f"{consequence}, and nobody reaches {environment.url}",
+            f"change that line, or remove {server.file} from there if nobody needs it, and reload nginx",
+        )
+        for port, listen in _ports(environment, server)
+        if listen.is_for_all
+        for why, consequence in _for_every_site(server, listen, port)
+    ]  # fmt: skip
+
+
+def _for_every_site(server: Server, listen: Listen, port: int) -> Iterator[tuple[str, str]]:
+    if server.block != "http":
+        yield (
+            f"listens on port {port} in the block {server.block}",
+            "nginx cannot listen there a second time, for sites",
+        )
+        return
+    if "ipv6only=off" in listen.options:
+        yield (
+            f"listens on {listen.shown}:{port} with ipv6only=off, which takes the port for IPv4 as well",
+            f"nginx cannot listen on {port} beside it",
+        )
+    # Both hold for the address, whichever server names them (ngx_http_core_module, listen).
+    if "proxy_protocol" in listen.options:
+        yield (
+            f"listens on port {port} with proxy_protocol",
+            "nginx then expects that protocol of every site's visitors there",
+        )
+    if "ssl" in listen.options and port == PORTS[0]:
+        yield f"listens on port {port} with ssl", "nginx then expects TLS of every site's visitors there"
 
 
 def _addresses(environment: Environment, server: Server, addresses: Sequence[str]) -> list[Obstacle]:

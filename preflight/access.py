@@ -16,6 +16,7 @@ from pyinfra.api.exceptions import DeployError, PyinfraError
 from typing_extensions import override
 
 from connectors.keys import load
+from connectors.openssh import user_of
 from connectors.terminal import shown
 from operations.host import program
 
@@ -26,8 +27,11 @@ VARIABLE = "SSH_IDENTITY_FILE"
 _ASKS = ("a password is required", "authentication is required")
 _SILENT = "it did not answer"
 
+# Debian's own.
+_SECURE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 # With a terminal. pyinfra gives the password to sudo in a variable, which users of the host may see in the process list.
-_TYPED = ".venv/bin/pyinfra inventory.py deploy.py --limit stage --same-sudo-password"
+_TYPED = ".venv/bin/pyinfra inventory.py deploy.py --limit {} --same-sudo-password"
 
 
 class RootRefused(FactBase[str | None]):
@@ -91,7 +95,7 @@ def require_sudo(host: Host) -> None:
         succeeded, _ = host.run_shell_command(StringCommand("true"), _sudo=True)
         words = None if succeeded else "the password is not the right one"
     if words:
-        raise DeployError(f"{host.name}: {refusal(words, _user(host))}")
+        raise DeployError(f"{host.name}: {refusal(words, _user(host), host.name)}")
 
 
 def root_refused(host: Host) -> str | None:
@@ -111,11 +115,12 @@ def refusal_of(host: Host) -> str | None:
     + host: a connected host
     """
     words = root_refused(host)
-    return refusal(words, _user(host)) if words else None
+    return refusal(words, _user(host), host.name) if words else None
 
 
 def _user(host: Host) -> str:
-    return str(host.data.get("ssh_user") or "the user of the connection")
+    way = getattr(getattr(host.connector, "client", None), "way", None)
+    return way.user if way else user_of(host.data.dict(), _machine(host))
 
 
 def _machine(host: Host) -> str:
@@ -133,11 +138,12 @@ def _password(user: str, machine: str) -> str | None:
     return getpass.getpass(f"sudo password of {user} on {machine}: ")
 
 
-def refusal(words: str, user: str) -> str:
+def refusal(words: str, user: str, environment: str) -> str:
     """Why a user cannot become root, and what to do as root on the machine.
 
     + words: of sudo
     + user: of the connection
+    + environment: short name, for a command
     """
     # sudo passes over files with a dot in their names.
     file = f"/etc/sudoers.d/{user.replace('.', '_')}"
@@ -145,14 +151,19 @@ def refusal(words: str, user: str) -> str:
     if "is not installed" in words:
         return f"sudo is not installed, and {user} is not root. As root on the machine: apt-get install sudo. {rule}"
     if any(asks in words for asks in _ASKS):
-        return f"sudo wants a password of {user}. {rule}. Or type it: {_TYPED}"
+        return f"sudo wants a password of {user}. {rule}. Or type it: {_TYPED.format(environment)}"
     if "not the right one" in words:
         return f"the password is not the right one for sudo of {user}: run it again"
     if words.startswith(_SILENT):
         said = words.removeprefix(_SILENT).removesuffix(".")
         return (
             f"the login shell of {user} runs no command{said}. As root on the machine: chsh -s /bin/bash {user}, and look "
-            f"at ~{user}/.bashrc"
+            f"at ~{user}/.bashrc and for ForceCommand in /etc/ssh/sshd_config"
+        )
+    if words.startswith("secure_path "):
+        return (
+            f"sudo of {user} looks for programs in {words.removeprefix('secure_path ')} alone, and those of administration "
+            f"are in /usr/sbin. As root on the machine: echo 'Defaults:{user} secure_path={_SECURE_PATH}' > {file}-path"
         )
     if "must have a tty" in words:
         return (

@@ -83,6 +83,7 @@ def contents(environment: Environment, secrets: Secrets) -> dict[str, str]:
         environment.sudo_rule_path: render("sudoers.j2", environment=environment),
         environment.owner_table_path: _owner_table(environment)["ruleset"],
         environment.boot_unit_path: render("boot-switch.service.j2", environment=environment),
+        environment.entry_path: machine.entry_text(environment),
         epmd.SOCKET_DROP_IN: render("epmd-address.conf.j2", address=epmd.SHARED),
         machine.JOURNAL_CONF: render("journald.conf.j2", limit=environment.journal_limit),
         nginx.SERVER_NAMES_CONF: render("server-names.conf.j2"),
@@ -121,7 +122,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "backups_path",
         "page_root", "self_signed_path", "htpasswd_path", "cookie_path", "secret_path", "secret_variables_path", "database",
         "hsts", "database_connection_limit", "sudo_rule_path", "owner_table_path", "boot_unit_path", "epmd_unit_paths",
-        "nginx_connections",
+        "nginx_connections", "entry_path", "site_logs",
     )  # fmt: skip
     return {
         **{name: getattr(environment, name) for name in names},
@@ -142,6 +143,7 @@ def variables(environment: Environment, secrets: Secrets) -> dict[str, Any]:
         "epmd_drop_in": epmd.SOCKET_DROP_IN,
         "journal_conf": machine.JOURNAL_CONF,
         "server_names_conf": nginx.SERVER_NAMES_CONF,
+        "nginx_user": nginx_layout.DEBIAN.user,
         "aliases_marker": aliases.marker(environment),
         "aliases_block": "\n".join(aliases.alias_lines(environment)),
         # Tests, reloads, waits until the old workers are gone, and leaves the mark of the last read configuration.

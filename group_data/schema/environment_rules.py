@@ -133,11 +133,19 @@ def _database(e: Environment) -> Iterator[tuple[str, str]]:
             f"{shown} describes another PostgreSQL, but database_managed = True means the machine's own: set "
             "database_managed = False and create role and database there, or remove the former",
         )
+    both = 2 * (e.database_pool_size or 0)
     if e.database_managed and (e.database_pool_size or 0) > e.database_connection_limit:
         yield (
             "database_pool_size",
             f"database_pool_size = {e.database_pool_size} is more than database_connection_limit = "
             f"{e.database_connection_limit}, all the connections the role may hold: lower the one or raise the other",
+        )
+    elif e.database_managed and e.release_strategy == "stand_in" and both > e.database_connection_limit:
+        yield (
+            "database_pool_size",
+            f"database_pool_size = {e.database_pool_size}, and database_connection_limit = {e.database_connection_limit} is "
+            f"less than {both}, what the application and its stand-in need together: lower the one, raise the other, or set "
+            'release_strategy = "restart"',
         )
 
 

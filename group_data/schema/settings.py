@@ -322,7 +322,8 @@ class Settings(BaseModel):
         ge=1,
         le=10_000,
         description="Connections the Ecto repo keeps open; None: the application's own configuration decides. With a "
-        "managed database at most database_connection_limit. With release_tool = 'mix' the unit gets it as POOL_SIZE, too.",
+        "managed database at most database_connection_limit, or half of it with release_strategy = 'stand_in'. With "
+        "release_tool = 'mix' the unit gets it as POOL_SIZE, too.",
         examples=[20],
         json_schema_extra={"unit": "connections"},
     )

@@ -9,6 +9,7 @@ from typing import IO
 from pyinfra.api import Host
 
 from connectors import frame, openssh
+from connectors.login_shell import portable
 from group_data.schema.inventory import machine_of
 
 # Bytes of each output that are kept of a command. More is no answer.
@@ -38,7 +39,7 @@ def ssh(
     options += [*openssh.limits(limits or {}), *openssh.options(host.data.dict())]
     # root may have no sudo, and needs none.
     before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
-    line = f"{before}{shlex.join(command)}"
+    line = portable(f"{before}{shlex.join(command)}")
     line = line if together is None else frame.announced(line, together=together)
     return ["ssh", *options, machine_of(host).address, line]
 

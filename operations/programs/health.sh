@@ -36,6 +36,7 @@ healthy() {
     fi
     for ((second = 0; second < settle_time; second++)); do
         sleep 1
+        mind_standin
         same_process "$process" || return 1
     done
     ask_page
@@ -52,6 +53,7 @@ answers() {
     read_uptime
     deadline=$((uptime + health_timeout)) since=$uptime
     while ask_page && [ "$verdict" != well ]; do
+        mind_standin
         same_process "$process" || return 1
         # Without its query, which may hold a number that is used once.
         if [ "$verdict $status ${leads_to%%[?#]*}" != "$before" ]; then

@@ -15,7 +15,8 @@ export PGPORT="$5"
 
 say() { echo "$*"; }
 undecided() {
-    echo "$*. Nothing was removed; the application is stopped: make restart starts it" >&2
+    [ -z "$ran" ] || systemctl start "$unit"
+    echo "$*. Nothing was removed${ran:+, and the application was started again}" >&2
     exit 1
 }
 note() { :; }
@@ -26,6 +27,8 @@ superuser() {
 }
 
 cd / || exit
+ran=''
+! systemctl is-active --quiet "$unit" || ran=yes
 systemctl stop "$unit" 2> /dev/null
 if systemctl is-active --quiet "$unit"; then
     echo "$unit could not be stopped: systemctl status $unit tells more. Nothing was removed" >&2

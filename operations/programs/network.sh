@@ -8,7 +8,7 @@
 . ./own_site.sh
 
 # Succeeds if the release listens where it should. Otherwise prints the reason and fails, with 2 if that says nothing against
-# the version.
+# the version, and with 3 if somebody else answers in its place.
 listens_well() {
     local addresses address port_of_address open='' others port=${direct:-$port}
     others=$(strangers "${unit%.service}" "$domain" "$url_port" "$url$mark_path" "$mark" | joined)
@@ -25,7 +25,7 @@ listens_well() {
         addresses=$(joined <<< "${addresses:-no port}")
         say "the site answers, and not from ${judged:-$unit}: nginx passes requests to 127.0.0.1:$port, and the application listens on" \
             "$addresses. End the other program, or have the application listen on port $port"
-        return 1
+        return 3
     fi
     for address in $addresses; do
         port_of_address=${address##*:}

@@ -3,9 +3,9 @@
 # a word and its details, with tabs between. Changes nothing.
 #
 # $1: unit, $2: its port, $3: port of nginx, $4: port of its port mapper, $5: port of PostgreSQL on this machine, or nothing,
-# the rest: directories in which the environment writes
-unit=$1 port=$2 site_port=$3 epmd_port=$4 database_port=$5
-shift 5
+# $6: port of its stand-in, or nothing, the rest: directories in which the environment writes
+unit=$1 port=$2 site_port=$3 epmd_port=$4 database_port=$5 standin_port=$6
+shift 6
 
 # One line without control characters, whatever a program says.
 told() { tr -s '[:cntrl:] ' ' ' | cut -c -300 | sed 's/ $//'; }
@@ -24,13 +24,25 @@ nginx_obstacles() {
     said=$(nginx -t -q 2>&1) || obstacle configuration "$(grep -m 1 -F '[emerg]' <<< "$said" | sed 's/.*\[emerg\] \([0-9]*#[0-9]*: \)\{0,1\}//' | told)"
 }
 
+# Apply brought them with their packages. Without one of them a question has no answer, which is no good news.
+program_obstacles() {
+    local name package
+    command -v nginx > /dev/null || return 0
+    while read -r name package; do
+        command -v "$name" > /dev/null || obstacle program "$name" "$package"
+    done <<< $'curl curl\nip iproute2\nss iproute2\nnft nftables\nopenssl openssl'
+}
+
 # 1 MiB and 64 inodes: less than any step needs.
 disk_obstacles() {
-    local directory target options free inodes total
+    local directory target options free inodes total wanted
     for directory; do
+        wanted=$directory
         until [ -e "$directory" ]; do directory=${directory%/*} directory=${directory:-/}; done
         read -r target options < <(findmnt --noheadings --raw --output TARGET,OPTIONS --target "$directory")
         [[ ",$options," != *,ro,* ]] || obstacle read-only "$target"
+        # Of releases and builds. What is written elsewhere is not executed.
+        [[ ",$options," != *,noexec,* || $wanted != /home/* && $wanted != *-build ]] || obstacle noexec "$target"
         read -r free inodes total < <(df --block-size=1 --output=avail,iavail,itotal "$directory" | tail -n 1)
         if [ "${free:-0}" -lt 1048576 ]; then
             obstacle full "$target" space
@@ -81,24 +93,26 @@ loopback_obstacles() {
     wait
 }
 
-# Listeners at the application's port that are not the application's.
+# Listeners at a port that are not those of its unit. $1: the port, $2: its unit
 port_obstacles() {
     local process address program
     # As ss writes it: LISTEN 0 511 127.0.0.1:4001 0.0.0.0:* users:(("nginx",pid=7,fd=5),("nginx",pid=6,fd=5))
-    ss --no-header --listening --tcp --numeric --processes "sport = :$port" |
+    ss --no-header --listening --tcp --numeric --processes "sport = :$1" |
         sed -n 's/^[^ ]* *[^ ]* *[^ ]* *\([^ ]*\) .*users:(("\([^"]*\)",pid=\([0-9]*\),.*/\3 \1 \2/p' |
         while read -r process address program; do
             # Of a list the first one: processes that share a socket are of one unit.
-            grep -q "/$unit\$" "/proc/$process/cgroup" || obstacle port "$address" "$(told <<< "$program")"
+            grep -q "/$2\$" "/proc/$process/cgroup" || obstacle port "$address" "$(told <<< "$program")"
         done 2> /dev/null
 }
 
 cd /
 loopback_obstacles
 nginx_obstacles
+program_obstacles
 disk_obstacles "$@"
 database_obstacles
-port_obstacles | sort -u
+port_obstacles "$port" "$unit" | sort -u
+[ -z "$standin_port" ] || port_obstacles "$standin_port" "${unit%.service}-standin.service" | sort -u
 dpkg-query --show --showformat '${db:Status-Status}\t${binary:Package}\n' 2> /dev/null | awk -F '\t' '
     $1 ~ /^(half-installed|unpacked|half-configured|triggers-awaited|triggers-pending)$/ { printf "packages\t%s\t%s\n", $2, $1 }'
 exit 0

@@ -8,7 +8,8 @@
 . ./addresses.sh
 
 answers_at() {
-    grep -qsF "$5" "/etc/nginx/sites-enabled/$1" "/etc/nginx/conf.d/$1.conf" || return 0
+    # Only where nginx reads it: not below sites-available.
+    grep -RqsF --exclude-dir=sites-available --exclude-dir=modules -- "$5" /etc/nginx || return 0
     for address in $(visitor_addresses | head -n 16); do
         case $address in
             *:*) place="[$address]" ;;

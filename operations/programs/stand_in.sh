@@ -6,22 +6,30 @@
 #   stands_in           whether this action has a stand-in: the strategy, and an application that serves until now
 #   switch_over VERSION  puts the release into service by a stand-in
 #   end_standin         ends the stand-in and lets nginx pass to the unit: whatever of both is there
+#   drop_standin         the same for the stand-in of an action whose notes are lost
 #
 # nginx passes a request to the stand-in when the unit's port refuses the connection (templates/site.j2). The kernel refuses it, for
 # nginx alone, from before the unit ends until it is well again: so no request reaches an application that ends, and none is cut
 # off. Both tables and the stand-in's unit are gone after a boot.
 
-stands_in() { [ "$strategy" = stand_in ] && [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != 0 ]; }
+stands_in() {
+    [ "$strategy" = stand_in ] && [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != 0 ] || return
+    # After a change of `port` nobody listens where nginx asks: the sooner the unit restarts, the better.
+    [ -n "$(ss --no-header --listening --tcp --numeric "sport = :$port")" ]
+}
 
 switch_over() {
     local reason words
     begin_standin "$1"
     turn_nginx_away
     note away yes
+    prefer_standin
     # nginx asks the stand-in now. If it does not, such as with a site of before, nobody has missed anything yet.
     ask_page
+    require_standin
     [ "$verdict" = well ] || undecided "$(answered) while the stand-in serves: make apply ENV=$environment, so that nginx knows it"
     let_end "$port" "$unit"
+    require_standin
     [ "$(current)" = "$1" ] || link "$1"
     say "The stand-in serves; restarting $unit"
     restart
@@ -51,17 +59,50 @@ begin_standin() {
     say "Waiting for the stand-in to answer at port $standin_port"
     if ! reason=$(at "$standin_unit" "$standin_port" healthy "$1"); then
         ! words=$(at "$standin_unit" "$standin_port" stranger "$standin_port") || undecided "$reason; $words"
-        reason+=$(advice_on_port)
+        reason+=$(advice_on_standin)
         note reason "$reason"
         at "$standin_unit" "$standin_port" last_words
         fail "$reason. No visitor met it"
     fi
     reason=$(at "$standin_unit" "$standin_port" listens_well) || listening=$?
-    # A restart and a rollback run what ran before; the unit's listeners are named after them.
+    # A restart and a rollback run what ran before; the unit's listeners are named after them. But nobody else than the stand-in
+    # may get the requests at its port.
     case $listening:$(noted action) in
-        1:release) fail "$reason. No visitor met it" ;;
-        2:release) undecided "$reason" ;;
+        1:release | 3:release) fail "$reason. No visitor met it" ;;
+        2:release | 3:*) undecided "$reason" ;;
     esac
+}
+
+# If the slice has no memory left, the kernel ends the process that nobody meets: the stand-in before the hand-over, the unit after
+# it. A container may refuse that.
+prefer_standin() {
+    choom --pid "$(judged=$standin_unit property MainPID)" --adjust -500 > /dev/null 2>&1 || true
+}
+
+# Only if systemd says so: no answer of a busy one must take nginx away from a stand-in that serves.
+standin_ended() {
+    local state
+    state=$(systemctl show --property ActiveState --value "$standin_unit") && [[ $state =~ ^(inactive|failed)$ ]]
+}
+
+# Ends the action if the stand-in has ended while the unit still serves: nginx passes requests to the unit again.
+require_standin() {
+    local reason
+    standin_ended || return 0
+    let_nginx_in
+    note away ''
+    reason="$standin_unit ended by itself when nginx passed requests to it$(advice_on_standin)"
+    note reason "$reason"
+    at "$standin_unit" "$standin_port" last_words
+    fail "$reason"
+}
+
+# While the unit starts. Without a stand-in nginx has nobody else to ask, so it asks the unit as soon as that answers.
+mind_standin() {
+    [ -n "$(noted away)" ] && standin_ended || return 0
+    say "The stand-in ended by itself: nginx passes requests to $unit again" >&2
+    let_nginx_in >&2
+    note away ''
 }
 
 # In the sandbox of the unit, with its settings and variables. Not from a file: nothing is left that could start at boot.
@@ -82,7 +123,7 @@ start_standin() {
     command=("${variables[@]}" "$release/$script" "$start")
     systemd-run --quiet --collect --unit="$standin_unit" --slice="$slice" --service-type=exec \
         --description="Stand-in of $unit" --property="WorkingDirectory=$release" --property=KillMode=mixed \
-        --property="TimeoutStopSec=$drain_time" "${settings[@]}" -- "${command[@]//\$/\$\$}"
+        --property="TimeoutStopSec=$drain_time" --property=OOMScoreAdjust=500 "${settings[@]}" -- "${command[@]//\$/\$\$}"
 }
 
 # By env: the unit's files of variables would overrule variables that systemd-run is given. /dev/shm is the process's own.
@@ -90,14 +131,24 @@ as_standin=("${alone[@]}" PORT="$standin_port" RELEASE_NODE="$standin_node" NAME
     ERL_CRASH_DUMP_SECONDS=0)
 [ -z "$appsignal" ] || as_standin+=(APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm)
 
-# Advice for an application that has its port from elsewhere than its variables.
-advice_on_port() {
-    local addresses
+# Advice for an application that does not run twice, or not within its memory.
+advice_on_standin() {
+    local addresses trouble
     addresses=$(judged=$standin_unit listeners | joined) || return 0
     [[ " $addresses " != *":$standin_port "* ]] || return 0
-    [ -n "$addresses" ] || standin_said eaddrinuse || return 0
-    say ". It does not listen at the port in its variable PORT, which a stand-in must do${addresses:+, but on $addresses}. Otherwise" \
-        "set release_strategy = \"restart\""
+    if standin_said 'OOM killer'; then
+        say ". No memory was left: memory_limit holds for the application and its stand-in together, so raise it"
+        return
+    elif [ -n "$addresses" ]; then
+        trouble="It does not listen at the port in its variable PORT, which a stand-in must do, but on $addresses"
+    elif standin_said eaddrinuse; then
+        trouble="A port that it opens is taken: a stand-in must have its web port from the variable PORT, and open no other fixed one"
+    elif standin_said 'in use by another Erlang node'; then
+        trouble="Its node has the name of another one: a stand-in must have its name from RELEASE_NODE, not from the release's env.sh"
+    else
+        return 0
+    fi
+    say ". $trouble. Otherwise set release_strategy = \"restart\""
 }
 
 standin_said() {
@@ -127,11 +178,12 @@ let_nginx_in() {
 # address (templates/site.j2), and get their end from the application.
 let_end() {
     local deadline
-    # A connection that was made just now is accepted by then.
-    sleep 0.2
+    # nginx has made by then the connections that it was about to make, also on a busy machine.
+    sleep 1
     read_uptime
     deadline=$((uptime + drain_time))
     while requests_at "$1"; do
+        [ "$1" != "$port" ] || [ -z "$(noted away)" ] || require_standin
         read_uptime
         ((uptime < deadline)) || { say "Requests to $2 still go on after $drain_time seconds" && return; }
         sleep 0.1
@@ -141,11 +193,13 @@ let_end() {
 # A connection that is still to be accepted counts: its first packet may have been dropped, and is sent again after a second. Of those
 # only nginx's: the table of the port drops the packets of neighbours, who could keep a release waiting with them.
 requests_at() {
-    ss --no-header --tcp --numeric --extended state established state syn-sent "dst 127.0.0.1:$1 and not src 127.0.0.2" 2> /dev/null |
-        awk -v users=" $(nginx_users) " '
-            { uid = match($0, / uid:[0-9]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : 0 }
-            $1 != "SYN-SENT" || users !~ /[0-9]/ || index(users, " " uid " ") { found = 1 }
-            END { exit !found }'
+    local connections
+    connections=$(ss --no-header --tcp --numeric --extended state established state syn-sent "dst 127.0.0.1:$1 and not src 127.0.0.2")
+    [ -n "$connections" ] || return
+    awk -v users=" $(nginx_users) " '
+        { uid = match($0, / uid:[0-9]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : 0 }
+        $1 != "SYN-SENT" || users !~ /[0-9]/ || index(users, " " uid " ") { found = 1 }
+        END { exit !found }' <<< "$connections"
 }
 
 # Prints the numbers of the users whose processes nginx's main process has started; nothing if it does not run.
@@ -163,8 +217,12 @@ nginx_users() (
 end_standin() {
     # Where this action has been cut off, nginx still waits for the unit. One that is not well has no better time to come.
     [ -z "$(noted away)" ] || [ -n "${cut_off:-}" ] || at "$unit" "$port" answers "$(property MainPID)" > /dev/null || true
-    let_nginx_in
+    drop_standin
     note away '' || true
+}
+
+drop_standin() {
+    let_nginx_in
     at_work "$standin_unit" || return 0
     let_end "$standin_port" "the stand-in"
     timeout "$((drain_time + 10))" systemctl stop "$standin_unit" ||

@@ -146,7 +146,7 @@ node() {
 console() {
     local release
     [ -t 0 ] || { say "a console needs a terminal" >&2 && exit 1; }
-    release=$(readlink --canonicalize-existing "$root/$app") || { say "there is no release yet: make release" >&2 && exit 1; }
+    release=$(readlink --canonicalize-existing "$root/$app") || { say "there is no release yet: make release ENV=$environment" >&2 && exit 1; }
     in_terminal "$unit_path" "$release" -- "$release/$script" "$remote"
 }
 
@@ -262,7 +262,7 @@ require_listens_well() {
     # A restart and a rollback run what ran before. To end them would help nobody.
     case $listening:$(noted action) in
         0:*) ;;
-        1:release) fail "$reason" ;;
+        1:release | 3:release) fail "$reason" ;;
         2:release) undecided "$reason" ;;
         *) say "ATTENTION: $reason" ;;
     esac
@@ -317,6 +317,7 @@ take_up() {
             "$(current) goes on as the running release"
         rm -rf "$progress.damaged"
         replace "$progress" "$progress.damaged"
+        drop_standin
     else
         say "FAILED: $(way_out "$(current)")" >&2
         exit 1
@@ -347,9 +348,9 @@ in_place() {
     local action=$1
     shift
     # Nothing has begun then, and the log has nothing to say.
-    [ -e "$progress" ] || [ -n "$(current)" ] || [ "${BEFORE:--}" != - ] || fail "there is no release yet: make release"
+    [ -e "$progress" ] || [ -n "$(current)" ] || [ "${BEFORE:--}" != - ] || fail "there is no release yet: make release ENV=$environment"
     begin "$action" ''
-    [ -n "$(current)" ] || fail "there is no release yet: make release"
+    [ -n "$(current)" ] || fail "there is no release yet: make release ENV=$environment"
     case $action in
         restart) serve "$(current)" ;;
         migrate) migrate "$releases/$(current)" ;;
@@ -437,8 +438,8 @@ reason_of_systemd() {
     esac
 }
 
-# Goes back to the release before the action. If that release is not well either, adds it to `reason`. Fails if the link stays on
-# the release of the action, such as on a read-only disk: a restart would start that one.
+# Goes back to the release before the action, also if an end that did so was killed. If that release is not well either, adds it to
+# `reason`. Fails if the link stays on the release of the action, such as on a read-only disk: a restart would start that one.
 go_back() {
     local before trouble
     before=$(noted before)
@@ -448,9 +449,10 @@ go_back() {
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
         systemctl reset-failed "$unit" 2> /dev/null
         unlink_current || { reason="$reason; and the link $root/$app is still there, for the reason above" && return 1; }
-    elif [ "$(current)" != "$before" ]; then
+    elif [ "$(current)" != "$before" ] || { [ -n "$(noted back)" ] && ! runs "$before"; }; then
         say "Going back to $before"
         trouble=$(set_link "$before") || { reason="$reason; and $before is not linked again: $trouble" && return 1; }
+        note back yes
         [ -n "$(noted restarted)$cut_off" ] || return 0
         # A VM that is still starting does not react to SIGTERM, and nobody needs it any more.
         timeout 5 systemctl stop "$unit" || systemctl kill --signal SIGKILL "$unit"
@@ -465,6 +467,9 @@ go_back() {
         fi
     fi
 }
+
+# Whether the unit runs a version.
+runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | head -n 1)" = "$1" ]; }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.

@@ -4,5 +4,5 @@
 # $1: PEM file, $2: the site, $3: subject of our certificates
 [ -e "$1" ] || exit 0
 openssl x509 -noout -subject -nameopt RFC2253 -in "$1" 2> /dev/null | grep -qxF "subject=$3" || exit 0
-find -L /etc/nginx/nginx.conf /etc/nginx/conf.d /etc/nginx/sites-enabled -type f ! -name "$2" ! -name "$2.conf" \
+find -L /etc/nginx -type f ! -path '/etc/nginx/sites-available/*' ! -name "$2" ! -name "$2.*" \
     -exec grep -qF "$1" {} \; -print | grep -q . || echo unused

@@ -36,8 +36,8 @@ class ObstaclesOnHost(FactBase[list[list[str]]]):
 
 # The kinds that an action may need to be absent. nginx goes on with the configuration that it has, so a broken one keeps no
 # release from its visitors; neither do packages or connections, which the release before uses and gives back.
-WEB = frozenset({"loopback", "nginx", "port", "taken", "held"})
-DISK = frozenset({"read-only", "full"})
+WEB = frozenset({"loopback", "nginx", "port", "taken", "held", "program"})
+DISK = frozenset({"read-only", "full", "noexec"})
 DATABASE = frozenset({"postgresql", "cluster"})
 
 
@@ -52,9 +52,11 @@ def arguments(environment: Environment, directories: Sequence[str] = ()) -> dict
     + directories: in which an action writes; none: the environment's own
     """
     database_port = str(environment.database_port) if environment.database_managed else ""
+    standin_port = str(environment.standin_port) if environment.release_strategy == "stand_in" else ""
+    ports = [str(environment.port), str(environment.url_port), str(environment.epmd_port), database_port, standin_port]
     return {
         "unit": environment.unit,
-        "ports": [str(environment.port), str(environment.url_port), str(environment.epmd_port), database_port],
+        "ports": ports,
         "directories": [*_EVERYWHERE, *(directories or _own(environment))],
     }
 
@@ -73,6 +75,7 @@ def read(environment: Environment, lines: list[list[str]]) -> list[Obstacle]:
     sentences: dict[str, Callable[..., Obstacle]] = {
         "loopback": _loopback, "nginx": _nginx, "configuration": _configuration, "read-only": _read_only, "full": _full,
         "postgresql": _postgresql, "cluster": _cluster, "connections": _connections, "port": _port, "packages": _packages,
+        "program": _program, "noexec": _noexec,
     }  # fmt: skip
     return [sentences[word](environment, *details) for word, *details in lines]
 
@@ -145,6 +148,15 @@ def _read_only(environment: Environment, target: str) -> Obstacle:
     )  # fmt: skip
 
 
+def _noexec(environment: Environment, target: str) -> Obstacle:
+    return Obstacle(
+        "noexec", "",
+        f"the file system {target} is mounted with noexec",
+        "releases or builds are there, and nothing of them can be started",
+        f"on the host: mount -o remount,exec {target}, and take noexec out of its line in /etc/fstab",
+    )  # fmt: skip
+
+
 def _full(environment: Environment, target: str, what: str) -> Obstacle:
     return Obstacle(
         "full", target,
@@ -183,11 +195,27 @@ def _connections(environment: Environment, left: str) -> Obstacle:
 
 
 def _port(environment: Environment, address: str, holder: str) -> Obstacle:
+    if address.rpartition(":")[2] == str(environment.standin_port):
+        return Obstacle(
+            "port", "",
+            f"{holder} listens on {address}, and it is not {environment.standin_unit}",
+            f"a stand-in of {environment.unit} serves at that port while the application restarts",
+            f"end that program; or set another node_port in group_data/{environment.environment}.py, {_apply(environment)}",
+        )  # fmt: skip
     return Obstacle(
         "port", "",
         f"{holder} listens on {address}, and it is not {environment.unit}",
         f"nginx passes requests for {environment.domain} to that port, and the application cannot have it",
         f"end that program; or set another port in group_data/{environment.environment}.py, {_apply(environment)}",
+    )  # fmt: skip
+
+
+def _program(environment: Environment, name: str, package: str) -> Obstacle:
+    return Obstacle(
+        "program", "",
+        f"the host has no program {name}, which the package {package} brings",
+        "what is asked with it has no answer, so nothing can be called well",
+        f"on the host: apt-get install --reinstall {package}",
     )  # fmt: skip
 
 

@@ -49,13 +49,14 @@ class Tally:
         return f"{self.survived.total()} of {self.cuts.total()} power cuts survived ({', '.join(parts) or 'none'})"
 
 
-def run(number: int, first: int, release: str, tally: Tally, only: str | None = None) -> None:
+def run(number: int, first: int, release: str, tally: Tally, strategy: str, only: str | None = None) -> None:
     """Cut until the number is reached. After something went wrong, the next cut gets a new machine.
 
     + number: of cuts
     + first: seed of the first; each further one adds 1
     + release: trixie or bookworm
     + tally: is counted in
+    + strategy: release_strategy of both environments
     + only: name of the one action to cut
     """
     with tempfile.TemporaryDirectory(prefix="chaos.") as temporary:
@@ -67,7 +68,7 @@ def run(number: int, first: int, release: str, tally: Tally, only: str | None = 
         calls: dict[str, int] = {}
         while tally.cuts.total() < number:
             place = directory / f"machine{tally.cuts.total()}"
-            with machine(prepared, built, place) as host:
+            with machine(prepared, built, place, strategy=strategy) as host:
                 calls = calls or {name: len(count(host, action)) for name, action in every.items()}
                 while tally.cuts.total() < number:
                     seed = first + tally.cuts.total()
@@ -92,11 +93,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of the first cut; chosen at random if not given")
     parser.add_argument("--release", choices=RELEASES, default="trixie", help="Debian release of the machine")
     parser.add_argument("--only", help="name of the one action to cut; the seeds then mean other moments")
+    parser.add_argument("--strategy", choices=["restart", "stand_in"], default="restart", help="release_strategy")
     options = parser.parse_args()
     first = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     tally = Tally()
     try:
-        run(options.cuts, first, options.release, tally, options.only)
+        run(options.cuts, first, options.release, tally, options.strategy, options.only)
     except KeyboardInterrupt:
         print(f"Interrupted: {tally}.")
         return 130

@@ -27,16 +27,25 @@ _SECOND_MIGRATION = "20260201000000"
 
 
 @contextmanager
-def machine(prepared: Prepared, built: dict[Variant, Path], directory: Path, *, builds: bool = True) -> Iterator[Host]:
+def machine(
+    prepared: Prepared, built: dict[Variant, Path], directory: Path, *, builds: bool = True, strategy: str = "restart"
+) -> Iterator[Host]:
     """A machine whose disk forgets, with 0.1.0 in both environments.
 
     + prepared: disk that it starts from
     + built: tarballs of VARIANTS
     + directory: an empty place
     + builds: whether it can build; the compiler's packages take a minute
+    + strategy: release_strategy of both environments
     """
     project = Project.copy(directory / "project", prepared.vaults)
-    project.edit("all", settle_time=1, repository=str(repository(directory)), build_packages=["erlang-p1-pgsql"])
+    project.edit(
+        "all",
+        settle_time=1,
+        release_strategy=strategy,
+        repository=str(repository(directory)),
+        build_packages=["erlang-p1-pgsql"],
+    )
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer], forgets=True) as booted:
         host = Host(booted, project)
         project.apply().require_success()

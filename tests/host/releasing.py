@@ -62,6 +62,19 @@ def begun(host: Host, file: str, environment: str, **options: str) -> Iterator[t
             process.wait()
 
 
+def _kill_controller(_: Machine, process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+
+
+def _cut_connection(machine: Machine, _: subprocess.Popen[bytes]) -> None:
+    # The process of sshd that serves the connection, as when a network goes down and sshd has noticed.
+    machine.run("pkill -KILL -u devops -f 'sshd.*devops'")
+
+
+# Ways in which a deploy under way loses its controller.
+CUTS = {"controller killed": _kill_controller, "connection cut": _cut_connection}
+
+
 def _assignments(options: dict[str, str]) -> list[str]:
     return [f"DEPLOY_{name}={value}" for name, value in options.items()]
 

@@ -71,6 +71,22 @@ def test_an_action_is_cut_off_at_many_moments(forgetful: Host, built: dict[Varia
 
 
 @pytest.mark.everything
+@pytest.mark.parametrize("name", ["release", "rollback", "apply"])
+def test_a_hand_over_to_a_stand_in_is_cut_off_at_many_moments(
+    forgetful: Host, built: dict[Variant, Path], name: str
+) -> None:
+    forgetful.project.edit("stage", release_strategy="stand_in")
+    forgetful.project.apply().require_success()
+    try:
+        assert swept(forgetful, actions(built)[name], 10) == []
+        left = forgetful.machine.run("nft list tables; systemctl list-units --plain --no-legend '*-standin*'").stdout
+        assert "standin" not in left
+    finally:
+        forgetful.project.edit("stage", release_strategy=None)
+        forgetful.project.apply().require_success()
+
+
+@pytest.mark.everything
 def test_a_first_apply_is_cut_off_at_many_moments(release: str, vaults: Path, tmp_path: Path) -> None:
     with bare_machine(release, vaults, tmp_path / "count") as host:
         calls = cut_first_apply(host, None)

@@ -13,6 +13,7 @@ import pytest
 from tests.host.conftest import TRIXIE, Host
 from tests.host.releases import Variant, build_variants, page, wait_for_page, wait_until
 from tests.host.releasing import (
+    CUTS,
     PYINFRA,
     Watcher,
     at_work,
@@ -27,7 +28,6 @@ from tests.host.releasing import (
     release,
     version,
 )
-from tests.sandbox.machine import Machine
 
 pytestmark = TRIXIE
 
@@ -69,17 +69,6 @@ def on_old(host: Host, built: dict[Variant, Path], watched: Watcher) -> Host:
     machine.run("rm -f /var/lib/billing_stage/artifacts/billing-0.[234]*")
     return host
 
-
-def kill_controller(_: Machine, process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-
-
-def cut_connection(machine: Machine, _: subprocess.Popen[bytes]) -> None:
-    # The process of sshd that serves the connection, as when a network goes down and sshd has noticed.
-    machine.run("pkill -KILL -u devops -f 'sshd.*devops'")
-
-
-CUTS = {"controller killed": kill_controller, "connection cut": cut_connection}
 
 # A step's first sign on the screen, before the program on the host has begun.
 BEFORE = ["Machine: lock", "Release: upload", "Release: unpacked"]

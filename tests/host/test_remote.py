@@ -22,7 +22,7 @@ def remote(host: Host, *arguments: str) -> Run:
 def test_before_the_first_release(host: Host) -> None:
     for action in (["ping", "stage"], ["rpc", "stage", "1"]):
         run = remote(host, *action)
-        assert (run.exit_code, "there is no release yet: make release" in run.output) == (1, True), run.output
+        assert (run.exit_code, "there is no release yet: make release ENV=stage" in run.output) == (1, True), run.output
 
 
 def test_ping(running: Host) -> None:

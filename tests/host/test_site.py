@@ -376,7 +376,13 @@ def test_the_layout_of_nginx_org(host: Host) -> None:
     host.project.apply().require_success()
     assert get(machine.address, STAGE).status == get(machine.address, PROD, tls=True).status == 502
     assert host.project.planned() == {}
-    machine.run("cp -a /root/nginx.conf /etc/nginx/")
+    machine.run("sed -i 's#/etc/nginx/conf.d/#vhosts.d/#' /etc/nginx/nginx.conf; systemctl restart nginx")
+    host.project.apply().require_success()
+    assert get(machine.address, STAGE).status == get(machine.address, PROD, tls=True).status == 502
+    read = ["billing_prod.conf", "billing_stage.conf", "default-server.conf", "server-names.conf"]
+    assert machine.run("ls /etc/nginx/vhosts.d").stdout.split() == read
+    assert host.project.planned() == {}
+    machine.run("rm -r /etc/nginx/vhosts.d; cp -a /root/nginx.conf /etc/nginx/")
     host.project.apply().require_success()
     names = ["billing_prod", "billing_stage", "default-server"]
     assert machine.run("ls /etc/nginx/sites-enabled").stdout.split() == names
@@ -394,7 +400,7 @@ def test_another_teams_default_server_is_left(host: Host) -> None:
         stdin='server { listen 80 default_server; server_name _; return 200 "theirs"; }\n',
     )
     run = host.project.apply().require_success()
-    assert "other.conf in /etc/nginx already answers unknown names (default_server): left as it is." in run.output
+    assert "/etc/nginx/conf.d/other.conf already answers unknown names (default_server): left as it is." in run.output
     assert get(machine.address, "unknown.example.org").text == "theirs"
     assert get(machine.address, STAGE).status == 502
     machine.run("rm /etc/nginx/conf.d/other.conf")
@@ -409,7 +415,7 @@ def test_debians_default_site_is_another_teams_once_it_was_edited(host: Host) ->
     machine.run("rm /etc/nginx/sites-enabled/default-server && ln -s /etc/nginx/sites-available/default"
                 " /etc/nginx/sites-enabled/default && cp -a /etc/nginx/sites-available/default /root/default"
                 " && echo '# ours' >> /etc/nginx/sites-available/default")  # fmt: skip
-    assert "default in /etc/nginx already answers" in host.project.apply().require_success().output
+    assert "/etc/nginx/sites-enabled/default already answers" in host.project.apply().require_success().output
     machine.run("cp -a /root/default /etc/nginx/sites-available/default")
     host.project.apply().require_success()
     assert "default\n" not in machine.run("ls /etc/nginx/sites-enabled").stdout

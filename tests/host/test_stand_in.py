@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host.conftest import BOOKWORM, Host
-from tests.host.load import Load
+from tests.host.conftest import Host
+from tests.host.load import Load, Websocket
 from tests.host.releases import Variant, build_variants, main_pid, prop, wait_until
-from tests.host.releasing import begun, entry_point, linked, log, release, version
-
-pytestmark = BOOKWORM
+from tests.host.releasing import CUTS, at_work, begun, entry_point, linked, log, release, version
 
 OLD = Variant("stage", "0.1.0", migrations=1)
 NEW = Variant("stage", "0.2.0")
@@ -48,10 +46,14 @@ def load(serving: Host) -> Iterator[Load]:
     assert "deploy_standin" not in left
 
 
+@pytest.mark.each_release
 def test_a_release(serving: Host, built: dict[Variant, Path], load: Load) -> None:
     machine = serving.machine
     before = main_pid(machine, "stage")
-    run = release(serving, "stage", built[NEW]).require_success()
+    with Websocket(machine.address) as websocket:
+        run = release(serving, "stage", built[NEW]).require_success()
+    # It ends with the unit, and with the stand-in.
+    assert (websocket.opened, websocket.gap < 3) == (3, True), websocket.gap
     assert "The stand-in serves" in run.output
     assert (version(machine, "stage"), log(machine, "stage")[-1]) == ("0.2.0", ("release", "0.2.0", "good"))
     assert main_pid(machine, "stage") != before
@@ -74,6 +76,7 @@ def test_many_in_a_row(serving: Host, built: dict[Variant, Path], load: Load) ->
     release(serving, "stage", built[NEW]).require_success()
 
 
+@pytest.mark.each_release
 def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
     entry_point(serving, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
     before = main_pid(serving.machine, "stage")
@@ -108,6 +111,52 @@ def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: L
         assert process.wait(60) == 1
     assert (version(machine, "stage"), linked(machine, "stage")) == (runs, runs)
     assert log(machine, "stage")[-1] == ("release", other, "ended")
+    assert load.failed == []
+
+
+@pytest.mark.parametrize(
+    ("sign", "cut"),
+    [
+        ("The stand-in serves", "controller killed"),
+        pytest.param("Waiting for the stand-in", "connection cut", marks=pytest.mark.everything),
+        pytest.param("nginx passes requests", "connection cut", marks=pytest.mark.everything),
+    ],
+)
+def test_it_goes_on_without_its_controller(
+    serving: Host, built: dict[Variant, Path], load: Load, sign: str, cut: str
+) -> None:
+    machine = serving.machine
+    other = next(variant for variant in (OLD, NEW) if variant.version != version(machine, "stage"))
+    with begun(serving, "deploys/release.py", "stage", TARBALL=str(built[other])) as (process, output):
+        wait_until(lambda: sign in output.read_text(), sign)
+        CUTS[cut](machine, process)
+        process.wait(30)
+    wait_until(lambda: not at_work(machine, "stage"), "the program on the host ends", 40)
+    assert (version(machine, "stage"), log(machine, "stage")[-1]) == (
+        other.version,
+        ("release", other.version, "good"),
+    )
+    assert load.failed == []
+
+
+def test_the_next_command_ends_what_was_killed_with_its_end(
+    serving: Host, built: dict[Variant, Path], load: Load
+) -> None:
+    """Everything of it, so that nobody lets nginx in again: the stand-in serves until then."""
+    machine = serving.machine
+    runs = version(machine, "stage")
+    other = next(variant for variant in (OLD, NEW) if variant.version != runs)
+    with begun(serving, "deploys/release.py", "stage", TARBALL=str(built[other])) as (process, output):
+        wait_until(lambda: "The stand-in serves" in output.read_text(), "the stand-in serves")
+        # The program, and then its end, as often as systemd calls it.
+        machine.run(
+            "for i in $(seq 50); do systemctl kill --signal KILL billing_stage-switch.service; sleep 0.1; done",
+            check=False,
+        )
+        process.wait(60)
+    assert machine.run("systemctl is-active billing_stage-standin.service", check=False).stdout.strip() == "active"
+    entry_point(serving, "deploys/restart.py", "stage").require_success()
+    assert (version(machine, "stage"), log(machine, "stage")[-1]) == (runs, ("restart", runs, "good"))
     assert load.failed == []
 
 

@@ -96,6 +96,20 @@ def test_a_package_that_was_removed_is_missing(computer: Computer, tmp_path: Pat
     assert "sudo apt-get install openssh-client\n" in refused(computer, tmp_path / "venv")
 
 
+def test_without_dpkg_a_command_tells(computer: Computer) -> None:
+    """On Fedora, Arch or macOS."""
+    command = ["/bin/sh", str(CHECKOUT / "commands/install.sh"), "packages", "shellcheck", "openssh-client"]
+
+    def packages() -> tuple[int, str]:
+        done = subprocess.run(command, env={"PATH": str(computer.bin)}, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    code, said = packages()
+    assert (code, "by their names in Debian: shellcheck. Install them" in said) == (1, True)
+    computer.stub("shellcheck", "exit 0")
+    assert packages() == (0, "")
+
+
 def test_an_old_make_is_refused(tmp_path: Path) -> None:
     """3.81 is what macOS brings."""
     done = subprocess.run(

@@ -78,9 +78,9 @@ def test_words_of_the_command_line_arrive(arguments: list[str], words: list[str]
     assert recipe(*arguments) == [".venv/bin/python", "-m", *words]
 
 
-@pytest.mark.parametrize("target", targets())
+@pytest.mark.parametrize("target", [name for name in targets() if name != "check"])
 def test_no_environment_is_taken_for_an_option(target: str) -> None:
-    words = recipe(target, "ENV=--quiet", "VERSION=1", "YES=1", "APP=a")
+    words = recipe(target, "ENV=--quiet", "YES=1")
     if "--quiet" in words:
         assert words.index("--") == words.index("--quiet") - 1
 
@@ -149,6 +149,7 @@ def refusal(*arguments: str, **variables: str) -> str:
         (["aply", "ENV=stage"], "aply is no target: did you mean apply? "),
         (["apply", "ENV=$(error evaluated)"], ""),
         ([".venv/installed"], ""),
+        (["check", "ENV=stage"], "make check takes no ENV: it looks at all environments, "),
     ],
 )
 def test_what_is_misspelt_or_empty_is_refused(arguments: list[str], said: str) -> None:
@@ -183,6 +184,36 @@ def test_another_make_may_have_variables_of_its_own() -> None:
     assert "ENV= is empty" in refusal("apply", "ENV=", MAKELEVEL="1")
 
 
+def of_targets() -> list[tuple[str, str]]:
+    """Each variable that says what is done, and one of its targets."""
+    text = (CHECKOUT / "commands/command_line.mk").read_text()
+    table = re.findall(r"^FOR_([A-Z_]+) := (.*)$", text, re.MULTILINE)
+    return [(variable, target) for variable, names in table for target in names.split()]
+
+
+@pytest.mark.parametrize(("variable", "target"), of_targets())
+def test_a_variable_of_another_target_is_refused(variable: str, target: str) -> None:
+    """make promote VERSION=1 would release what runs on stage."""
+    other = "drift" if variable != "SECTIONS" else "lint"
+    assert f"make {other} takes no {variable}, which is for: make " in refusal(other, f"{variable}=1", MAKELEVEL="0")
+    # Its own target does something else with it.
+    assert refusal(target, f"{variable}=1") == ""
+    told = [
+        subprocess.run(
+            ["make", "--dry-run", "--assume-old=.venv/installed", target, *words],
+            cwd=CHECKOUT, env=shell() | {"EXPRESSION": ""}, capture_output=True, text=True, check=True,
+        ).stdout
+        for words in ([], [f"{variable}=1"])
+    ]  # fmt: skip
+    assert told[0] != told[1] or variable in ("EXPR", "CMD")
+
+
+def test_several_targets_share_their_variables() -> None:
+    assert refusal("build", "release", "ENV=stage", "REF=main", "VERSION=1") == ""
+    assert "make plan apply takes no VERSION" in refusal("plan", "apply", "VERSION=1", MAKELEVEL="0")
+    assert refusal("plan", "VERSION=1", MAKELEVEL="1") == ""
+
+
 def test_every_variable_of_a_recipe_is_known() -> None:
     known = (CHECKOUT / "commands/command_line.mk").read_text().partition("VARIABLES := ")[2].partition("WRONG")[0]
     used = set(re.findall(r"\$\(call (?:given|option|flag|text|each),([A-Z_]+)", (CHECKOUT / "Makefile").read_text()))
@@ -205,7 +236,7 @@ def test_a_target_whose_command_fails_fails(target: str) -> None:
     before = {".venv/installed", ".venv-bench/installed", "lint", "sandbox-packages"} - {target}
     done = [f"--assume-old={name}" for name in sorted(before)]
     run = subprocess.run(
-        ["make", *done, target, "ENV=stage", "YES=1", "PYTHON=false"],
+        ["make", *done, target, *["ENV=stage"] * (target != "check"), "YES=1", "PYTHON=false"],
         cwd=CHECKOUT,
         env=shell(),
         capture_output=True,

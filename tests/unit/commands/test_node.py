@@ -28,7 +28,7 @@ from commands import logs
 from tests.unit.conftest import STAGE
 from group_data.schema.environment import Environment
 from pyinfra.api import Inventory
-host = Inventory((["stage"], {"ssh_hostname": "127.0.0.1"})).get_host("stage")
+host = Inventory((["stage"], {"ssh_hostname": "127.0.0.1", "ssh_user": "devops"})).get_host("stage")
 logs.targets = lambda _: [(host, Environment.model_validate(STAGE))]
 logs.command(sys.argv[1:])
 """

@@ -1,5 +1,6 @@
 """The group, its commands, their help, misuse and completion."""
 
+import errno
 import importlib
 import os
 import subprocess
@@ -166,3 +167,26 @@ def test_a_command_that_was_declined_ends_without_pyinfra() -> None:
     """Its import would take most of a second."""
     done = subprocess.run([sys.executable, "-c", FAILS], cwd=CHECKOUT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (3, "False\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.EACCES, "Permission denied"), (errno.EROFS, "Read-only file system")]
+)
+def test_a_file_here_that_cannot_be_written_is_named(number: int, words: str) -> None:
+    """Of a checkout that belongs to somebody else."""
+
+    @options.command("Write.")
+    def write() -> None:
+        raise OSError(number, os.strerror(number), "docs/group-data.md")
+
+    told = CliRunner().invoke(write, [])
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert told.stderr.startswith(f"docs/group-data.md on this computer: {words}. Whose are the files of this checkout")
+
+
+def test_another_error_keeps_its_traceback() -> None:
+    @options.command("Fail.")
+    def fail() -> None:
+        raise FileNotFoundError(errno.ENOENT, "No such file", "x")
+
+    assert isinstance(CliRunner().invoke(fail, []).exception, FileNotFoundError)

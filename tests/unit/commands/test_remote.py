@@ -1,5 +1,7 @@
 """OpenSSH's command lines for an environment, and the build host of each environment."""
 
+import base64
+import re
 import shlex
 import subprocess
 import sys
@@ -12,9 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from pyinfra.api import Inventory
-from pyinfra.api.exceptions import DeployError
+from pyinfra.api.exceptions import DeployError, PyinfraError
 
-from commands import remote, rpc
+from commands import ping, remote, rpc
+from connectors.frame import ANNOUNCE
 from connectors.openssh import limits
 from group_data.schema.environment import Environment
 from group_data.schema.inventory import read_environments
@@ -53,7 +56,10 @@ def test_every_argument_arrives_as_it_is(
     inventory: Callable[..., Inventory], environment: Callable[..., Environment], text: str
 ) -> None:
     command = ssh(inventory(stage=STAGE).get_host("stage"), in_release(environment(), "rpc", text))[-1]
-    assert shlex.split(command)[-2:] == ["rpc", text]
+    # sh itself gets the line through any login shell.
+    encoded = re.search(r"echo (\S+) \| base64 -d", command)
+    line = base64.b64decode(encoded[1]).decode() if encoded else command
+    assert shlex.split(line)[-2:] == ["rpc", text]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +99,7 @@ def test_a_terminal_gets_nothing_that_it_would_obey(
     inventory: Callable[..., Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "ssh"
-    program.write_text("#!/bin/sh\nprintf '\\033[2Jout\\n'; printf '\\033]0;title\\007err\\n' >&2\n")
+    program.write_text(f"#!/bin/sh\n{ANNOUNCE}\nprintf '\\033[2Jout\\n'; printf '\\033]0;title\\007err\\n' >&2\n")
     program.chmod(0o755)
     monkeypatch.setattr("commands.remote.ssh", lambda *_, **__: [str(program)])
     monkeypatch.setattr("signal.signal", lambda *_: None)
@@ -115,7 +121,7 @@ sys.exit(remote.wait_for_ssh(SimpleNamespace(), ["true"], ""))
 
 
 def piped(tmp_path: Path, program: str, **arguments: Any) -> subprocess.Popen[bytes]:
-    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "ssh").write_text(f"#!/bin/sh\n{ANNOUNCE}\n{program}\n")
     (tmp_path / "ssh").chmod(0o755)
     command = [sys.executable, "-c", PIPED, str(tmp_path / "ssh")]
     return subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, **arguments)
@@ -142,6 +148,27 @@ def test_a_command_ends_when_nobody_reads_it(tmp_path: Path) -> None:
         run.wait(20)
         assert run.stderr is not None
         assert run.stderr.read() == b""
+
+
+def test_what_ran_in_place_of_the_command_is_no_success(
+    inventory: Callable[..., Inventory],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """ForceCommand of sshd ends well."""
+    program = tmp_path / "ssh"
+    program.write_text("#!/bin/sh\necho only git here\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("commands.remote.ssh", lambda *_, **__: [str(program)])
+    monkeypatch.setattr("commands.ping.ssh", lambda *_, **__: [str(program)])
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    host = inventory(stage=STAGE | ACCESS).get_host("stage")
+    with pytest.raises(PyinfraError, match="the login shell of devops runs no command: only git here"):
+        remote.wait_for_ssh(host, ["true"], "")
+    silence = ping._silence(host, read_environments(inventory(stage=STAGE))["stage"])
+    assert silence
+    assert "the login shell of devops runs no command: only git here" in silence
 
 
 @pytest.mark.parametrize("program", ["exec yes", "exec yes >&2", "while :; do echo x; sleep 0.1; done"])
@@ -175,7 +202,7 @@ def test_what_rpc_runs_stands_in_no_command_line(
 ) -> None:
     """sudo writes command lines into the journal."""
     program = tmp_path / "ssh"
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/words\ncat > {tmp_path}/input\n')
+    program.write_text(f'#!/bin/sh\n{ANNOUNCE}\nprintf "%s\\n" "$@" > {tmp_path}/words\ncat > {tmp_path}/input\n')
     program.chmod(0o755)
     monkeypatch.setattr("commands.remote.ssh", lambda _, words, **__: [str(program), *words])
     monkeypatch.setattr("signal.signal", lambda *_: None)

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from pyinfra.api import Inventory
 
 from commands import beside, exec, remote, task
+from connectors.frame import ANNOUNCE
 from group_data.schema.environment import Environment
 from tests.unit.conftest import STAGE
 
@@ -28,7 +29,7 @@ def run(
     def on_host(script: str) -> Run:
         host = inventory(stage=STAGE).get_host("stage")
         monkeypatch.setattr(beside, "targets", lambda _: [(host, environment())])
-        stub.write_text(f"#!/bin/sh\n{script}\n")
+        stub.write_text(f"#!/bin/sh\n{ANNOUNCE}\n{script}\n")
         stub.chmod(0o755)
         monkeypatch.setattr(remote, "ssh", lambda *_, **__: [str(stub)])
         return lambda expression: CliRunner().invoke(task.command, ["stage", "--", expression]).exit_code

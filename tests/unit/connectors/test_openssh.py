@@ -1,5 +1,6 @@
 """One OpenSSH configuration serves both ways to a machine: what ssh(1) would do, paramiko does."""
 
+import getpass
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ import pytest
 from paramiko.agent import AgentKey, AgentSSH
 
 from connectors import keys as login_keys
+from connectors.client import Client
 from connectors.keys import keys
-from connectors.openssh import ConfigurationError, Way, read_end, read_way
-from connectors.reasons import changed_key, refused_login
+from connectors.openssh import ConfigurationError, Way, read_end, read_way, user_of
+from connectors.reasons import changed_key, reason, refused_login
 
 CONFIG = """
 Match originalhost pinned exec "test -n ok"
@@ -171,3 +173,23 @@ def test_the_end_of_a_connection_of_ssh(words: str, made: bool, reason: str) -> 
 @pytest.mark.parametrize("words", ["", "Connection to 10.0.0.1 closed.\n", "Warning: Permanently added x\n"])
 def test_words_about_no_connection(words: str) -> None:
     assert read_end(words) is None
+
+
+def test_a_login_that_sshd_ends_is_told_from_a_key_that_it_refuses() -> None:
+    client = Client.__new__(Client)
+    client.way = read_way({}, "192.0.2.1", {})
+    client.login = login_keys.Login(client.way)
+    client.login.tried = ["a key"]
+    # paramiko's words.
+    ended = paramiko.AuthenticationException("k -> Authentication failed: transport shut down or saw EOF")
+    assert "/etc/nologin on the machine keeps everybody but root out" in reason(ended, client)
+    assert "with none of these keys: a key" in reason(paramiko.AuthenticationException("no"), client)
+
+
+def test_the_user_is_the_one_that_ssh_takes(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host box\n    User jane\n")
+    assert user_of({"ssh_config_file": str(config)}, "box") == "jane"
+    assert user_of({"ssh_config_file": str(config), "ssh_user": "devops"}, "box") == "devops"
+    config.write_text("Nonsense\n")
+    assert user_of({"ssh_config_file": str(config)}, "box") == getpass.getuser()

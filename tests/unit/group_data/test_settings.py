@@ -93,6 +93,11 @@ REFUSED = [
         "database_tls = 'verified', database_user = 'me' describes",
     ),
     ({"database_name": "billing"}, "set database_managed = False and create role and database there"),
+    (
+        {"database_pool_size": 21},
+        "database_pool_size = 21, and database_connection_limit = 40 is less than 42, what the application and its stand-in "
+        'need together: lower the one, raise the other, or set release_strategy = "restart"',
+    ),
     ({"database_pool_size": 41}, "database_pool_size = 41 is more than database_connection_limit = 40"),
     (
         EXTERNAL | {"database_tls_ca": "/etc/ssl/ca.pem"},

@@ -83,7 +83,21 @@ def test_an_expression_comes_over_standard_input(run: Run, places: list[str]) ->
 
 def test_without_a_release_nothing_runs(run: Run, tmp_path: Path) -> None:
     done = run("release_command.sh", f"{tmp_path}/unit", f"{tmp_path}/billing", "bin/billing", "10", "", "rpc")
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "there is no release yet: make release\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        1,
+        "",
+        f"there is no release yet: make release ENV={tmp_path.name}\n",
+    )
+
+
+def test_a_release_that_may_not_be_executed_is_no_missing_one(run: Run, places: list[str], tmp_path: Path) -> None:
+    (tmp_path / "releases/0.1.0/run").chmod(0o644)
+    done = run("release_command.sh", *places, "10", "", "rpc")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert (
+        "releases/0.1.0/run may not be executed: mount shows whether its file system has the option noexec"
+        in done.stderr
+    )
 
 
 @pytest.mark.parametrize(("start", "attempts"), [(NOW, 3), (LONG_AGO, 1)])

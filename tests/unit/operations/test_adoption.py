@@ -1,5 +1,6 @@
 """Things of somebody else: all of them in one refusal, or in the plan with the consequence of each."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from pyinfra.api.exceptions import DeployError
 from group_data.schema.environment import Environment
 from operations import adoption, database
 from operations.adoption import NotOurs, ThingsNotOurs
+from operations.nginx_loaded import NOT_INSTALLED, Loaded, NginxConfiguration
 from tests.unit.conftest import STAGE
 
 THINGS = [
@@ -42,7 +44,11 @@ class FakeHost:
     """
 
     def __init__(self, things: NotOurs, server: dict[str, Any] | None) -> None:
-        self._answers: dict[type, Any] = {ThingsNotOurs: things, database.ServerState: server}
+        self._answers: dict[type, Any] = {
+            ThingsNotOurs: things,
+            database.ServerState: server,
+            NginxConfiguration: NOT_INSTALLED,
+        }
 
     def get_fact(self, fact: type, **_: object) -> Any:
         return self._answers.get(fact, "2 tables with about 5000 rows")
@@ -94,12 +100,14 @@ def test_every_file_that_apply_writes_counts(monkeypatch: pytest.MonkeyPatch) ->
     asked: list[str] = []
 
     class Host:
-        def get_fact(self, _: type, words: list[str]) -> None:
+        def get_fact(self, _: type, words: Sequence[str] = ()) -> Loaded:
             asked.extend(words)
+            return NOT_INSTALLED._replace(installed=True, includes=["/etc/nginx/vhosts.d/*.conf"])
 
     monkeypatch.setattr(adoption, "host", Host())
     environment = Environment.model_validate(STAGE)
     adoption.not_ours(environment)
     assert "/usr/local/libexec/billing_*-switch" in asked
+    assert "/etc/nginx/vhosts.d/billing_stage.conf" in asked
     for path in (environment.secret_path, environment.variables_path, environment.polkit_rule_path):
         assert path in asked

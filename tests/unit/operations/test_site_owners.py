@@ -167,9 +167,90 @@ def test_layouts() -> None:
     assert nginx_layout.choose(nested).user == "nginx"
 
 
-def test_a_machine_whose_nginx_reads_no_directory_of_sites() -> None:
-    with pytest.raises(DeployError, match="neither /etc/nginx/sites-enabled"):
-        nginx_layout.choose(loaded({}, "http {}\n"))
+@pytest.mark.parametrize(
+    ("included", "file"),
+    [
+        ("sites-enabled/*.conf", "sites-enabled/a.conf"),
+        ("/etc/nginx/vhosts.d/*.conf", "vhosts.d/a.conf"),
+        ("'vhosts.d/*'", "vhosts.d/a"),
+        ("conf.d/sites/*.vhost", "conf.d/sites/a.vhost"),
+        ("hosts/site-*.conf", "hosts/site-a.conf"),
+        ("other.conf; include /srv/*.conf; include /etc/nginx/hosts/*/*.conf; include b/*.conf", "b/a.conf"),
+        ("maps/*.conf; include vhosts/*.conf", "vhosts/a.conf"),
+    ],
+)
+def test_a_directory_of_its_own(stage: Environment, included: str, file: str) -> None:
+    main = f"user web;\nhttp {{ include {included}; }}\n"
+    theirs = {"vhosts/theirs.conf": "server { listen 80; server_name other.example.com; }"}
+    layout = nginx_layout.choose(loaded(theirs, main))
+    assert (layout.loaded("a"), layout.path("a")) == (f"/etc/nginx/{file}", "/etc/nginx/sites-available/a")
+    assert (layout.user, layout.group) == ("web", "web")
+    # Our own site there is nobody else's.
+    own = layout.loaded("billing_stage").removeprefix("/etc/nginx/")
+    assert site_owners.obstacles(stage, loaded(theirs | {own: OURS}, main), ADDRESSES) == []
+    assert nginx_layout.beside_sites(loaded(theirs, main), "/etc/nginx/conf.d/names.conf") == layout.loaded("names")
+
+
+def test_settings_of_all_sites_are_beside_them_only_where_conf_d_is_not_read() -> None:
+    path = "/etc/nginx/conf.d/names.conf"
+    for text in ([], DEBIAN.splitlines(), NGINX_ORG.splitlines()):
+        configuration = nginx_loaded.read(["# configuration file /etc/nginx/nginx.conf:", *text] if text else [])
+        assert nginx_layout.beside_sites(configuration, path) == path
+
+
+@pytest.mark.parametrize(
+    "main", ["http {}\n", "http { include a.conf; include /srv/*; include a/[a-z]*; include */b; }"]
+)
+def test_a_machine_whose_nginx_reads_no_directory_of_sites(main: str) -> None:
+    with pytest.raises(DeployError, match="reads its sites from no directory below /etc/nginx"):
+        nginx_layout.choose(loaded({}, main))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "listen 80 proxy_protocol;",
+            "/etc/nginx/sites-enabled/aaa:1 on the host listens on port 80 with proxy_protocol",
+        ),
+        ("listen [::]:80 ipv6only=off;", "listens on [::]:80 with ipv6only=off, which takes the port for IPv4 as well"),
+        ("listen 80 ssl;", "listens on port 80 with ssl"),
+    ],
+)
+def test_a_line_that_changes_a_port_for_every_site(stage: Environment, text: str, said: str) -> None:
+    [what] = found(stage, f"server {{ {text} server_name other.example.com; }}")
+    assert what.endswith(said)
+
+
+def test_a_stream_takes_the_port_from_all_sites(secure: Environment) -> None:
+    main = f"{DEBIAN}stream {{ server {{ listen 443; proxy_pass 10.0.0.2:443; }} }}\n"
+    [obstacle] = site_owners.obstacles(secure, loaded({}, main), ADDRESSES)
+    assert "/etc/nginx/nginx.conf:9 on the host listens on port 443 in the block stream" in obstacle.what
+
+
+def test_names_in_place_of_addresses_are_looked_up(stage: Environment) -> None:
+    theirs = loaded({"sites-enabled/aaa": "server { listen Web.example.com:80; listen unix:/a; listen 10.0.0.9; }"})
+    assert nginx_loaded.listen_names(theirs) == ["web.example.com"]
+    for addresses, count in ((["10.8.0.1", "203.0.113.5"], 1), (["10.8.0.1"], 0), (["2001:0DB8::5"], 1)):
+        resolved = nginx_loaded.with_addresses(theirs, {"web.example.com": addresses})
+        assert len(site_owners.obstacles(stage, resolved, ADDRESSES)) == count
+
+
+def test_the_servers_that_answer_unknown_names() -> None:
+    def is_default(listen: str) -> bool:
+        return loaded({"conf.d/a.conf": f"server {{ {listen} }}"}).servers[0].is_default
+
+    assert is_default("listen 80 default_server;")
+    assert is_default("listen [::]:443 ssl default_server;")
+    assert not is_default("listen 80;")
+    assert not is_default("listen 8080 default_server;")
+    assert not is_default("listen 10.0.0.1:80 default_server;")
+
+
+def test_the_files_that_size_the_hash_of_names() -> None:
+    setting = "server_names_hash_bucket_size 128;"
+    theirs = loaded({"conf.d/a.conf": setting, "conf.d/b.conf": f"# {setting}", "old/c.conf": setting})
+    assert theirs.names_hash == ["/etc/nginx/conf.d/a.conf"]
 
 
 def test_a_program_that_has_a_port_of_nginx(stage: Environment) -> None:

@@ -23,18 +23,24 @@ from preflight.access import RootRefused, refusal
             "it did not answer: This account is not available.",
             "runs no command: This account is not available. As root",
         ),
+        (
+            "secure_path /usr/bin:/bin",
+            "looks for programs in /usr/bin:/bin alone, and those of administration are in /usr/sbin. As root on the "
+            "machine: echo 'Defaults:devops secure_path=/usr/local/sbin:",
+        ),
+        ("sudo: a password is required", ".venv/bin/pyinfra inventory.py deploy.py --limit qa --same-sudo-password"),
         ("sudo is not installed", "As root on the machine: apt-get install sudo. As root on the machine: echo"),
         ("sudo: /etc/sudoers: syntax error", "sudo does not work for devops: sudo: /etc/sudoers: syntax error"),
     ],
 )
 def test_each_cause_has_its_own_way_out(words: str, said: str) -> None:
-    assert said in refusal(words, "devops")
+    assert said in refusal(words, "devops", "qa")
 
 
 @pytest.mark.parametrize("words", ["sudo: a password is required", "you must have a tty to run sudo"])
 def test_sudo_reads_the_file_of_a_user_with_a_dot(words: str) -> None:
     """It passes over files with a dot in their names."""
-    assert "> /etc/sudoers.d/jane_doe" in refusal(words, "jane.doe")
+    assert "> /etc/sudoers.d/jane_doe" in refusal(words, "jane.doe", "qa")
 
 
 @pytest.mark.parametrize(
@@ -42,12 +48,19 @@ def test_sudo_reads_the_file_of_a_user_with_a_dot(words: str) -> None:
     [
         ("0", None, "allowed"),
         ("1000", None, "refused sudo is not installed"),
-        ("1000", "exit 0", "allowed"),
+        ("1000", 'shift 2; PATH=/bin:/usr/sbin exec sh "$@"'.replace("shift 2", "shift; shift"), "allowed"),
+        ("1000", "echo lecture; echo 'secure_path /usr/bin:/bin'", "refused secure_path /usr/bin:/bin"),
         ("1000", "echo 'sudo: no luck' >&2; echo again >&2; exit 1", "refused sudo: no luck again"),
     ],
 )
 def test_the_host_says_why(tmp_path: Path, user: str, sudo: str | None, said: str) -> None:
-    for name, text in {"id": f"echo {user}", "sudo": sudo, "tr": 'exec /usr/bin/tr "$@"'}.items():
+    for name, text in {
+        "id": f"echo {user}",
+        "sudo": sudo,
+        "tr": 'exec /usr/bin/tr "$@"',
+        "sed": 'exec /bin/sed "$@"',
+        "sh": 'exec /bin/sh "$@"',
+    }.items():
         if text:
             (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
             (tmp_path / name).chmod(0o755)

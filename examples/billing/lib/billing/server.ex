@@ -53,6 +53,13 @@ defmodule Billing.Server do
     end
   end
 
+  # A websocket of a channel, which stays open until one of both ends it.
+  defp respond(client, "/socket" <> _, %{"Upgrade" => "websocket"} = headers) do
+    respond(client, "/", headers)
+    :inet.setopts(client, packet: :raw)
+    :gen_tcp.recv(client, 0)
+  end
+
   # A websocket handshake is answered as RFC 6455 4.2.2 says, to show that the proxy lets it through.
   defp respond(client, _path, %{"Upgrade" => "websocket", "Sec-Websocket-Key" => key}) do
     accept = Base.encode64(:crypto.hash(:sha, key <> "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))

@@ -63,3 +63,20 @@ def test_otherwise_nothing_goes(tmp_path: Path, arguments: dict[str, int], said:
 
 def test_without_a_database_nothing_is_dumped(tmp_path: Path) -> None:
     assert run(tmp_path, "") == (0, "", [])
+
+
+def test_an_application_that_ran_runs_again_where_the_backup_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    state.write_text("active")
+    systemctl = (
+        f"case $1 in is-active) [ $(cat {state}) = active ] || exit 3 ;; stop) echo stopped > {state} ;;"
+        f" start) echo active > {state} ;; esac"
+    )
+    monkeypatch.setitem(STUBS, "systemctl", systemctl)
+    code, words, files = run(tmp_path, dumped=1)
+    assert (code, files, state.read_text()) == (1, [], "active\n")
+    assert "Nothing was removed, and the application was started again" in words
+    assert run(tmp_path)[0] == 0
+    assert state.read_text() == "stopped\n"

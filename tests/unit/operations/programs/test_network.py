@@ -129,7 +129,7 @@ def test_a_release_is_not_judged_by_another_sites_answer(host: StubHost, address
     sites.mkdir(parents=True)
     mark = Environment.model_validate(SETTINGS).site_mark
     (sites / "billing_stage").write_text(f'return 200 "{mark}";\n')
-    host.switch.write_text(host.switch.read_text().replace("/etc/nginx/", f"{host.path}/nginx/"))
+    host.switch.write_text(host.switch.read_text().replace("/etc/nginx", f"{host.path}/nginx"))
     host.stub("ip", "echo '2: eth0    inet 203.0.113.5/24 scope global eth0'\n")
     host.stub(
         "curl",

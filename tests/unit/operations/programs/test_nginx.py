@@ -112,6 +112,22 @@ def test_the_configuration_is_what_nginx_says(sandbox: Sandbox, nginx: Path) -> 
     )
 
 
+def test_without_nginxs_word_its_files_are_read_and_no_key(sandbox: Sandbox, nginx: Path) -> None:
+    sandbox.stub("nginx", "[ $1 = -V ] || exit 1\necho 'configure arguments: --user=web --group=staff --with-x' >&2")
+    (nginx / "nginx.conf").write_text("http { include vhosts.d/*.conf; }\n")
+    (nginx / "vhosts.d").mkdir()
+    (nginx / "vhosts.d" / "a b.conf").write_text("server { listen 80; server_name a.example.com; }\n")
+    (nginx / "vhosts.d" / "key.conf").write_text("-----BEGIN PRIVATE KEY-----\nserverkey\n")
+    said = sandbox.run("nginx_configuration.sh").stdout.replace(str(nginx), "/etc/nginx")
+    loaded = nginx_loaded.read(said.splitlines())
+    assert (loaded.user, [list(server.names) for server in loaded.servers]) == (["web", "staff"], [["a.example.com"]])
+    assert "serverkey" not in said
+    layout = nginx_layout.choose(loaded)
+    assert (layout.loaded("a"), layout.path("a"), layout.user) == (
+        "/etc/nginx/vhosts.d/a.conf", "/etc/nginx/sites-available/a", "web",
+    )  # fmt: skip
+
+
 def test_a_site_with_carriage_returns_is_read(sandbox: Sandbox) -> None:
     """From Windows. nginx takes them as spaces."""
     site = "http {\n  server {\n  listen 81;\n  server_name a.example.com;\n }\n}\n".replace("\n", "\r\n")
@@ -209,33 +225,14 @@ def test_nginx_itself_has_its_ports(sandbox: Sandbox, worker: subprocess.Popen[b
 SHIPPED = "5b5f5d1c5a2d8a1f0d3f5e6b7c8d9e0f"
 
 
-def default_servers(sandbox: Sandbox, nginx: Path) -> list[str]:
-    done = sandbox.run("default_servers.sh", str(nginx / "sites-enabled" / "ours"))
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
-
-
-def test_a_default_server_that_somebody_wrote_is_named(sandbox: Sandbox, nginx: Path) -> None:
+def test_files_that_no_package_brought_are_named(sandbox: Sandbox, nginx: Path) -> None:
     sandbox.stub("dpkg-query", f"echo ' {nginx}/sites-available/default {SHIPPED}'")
-    (nginx / "sites-enabled" / "ours").write_text("listen 80 default_server;\n")
-    (nginx / "conf.d" / "a.conf").write_text("# listen 80 default_server;\nlisten 80; # default_server\n")
-    (nginx / "conf.d" / "b.conf").write_text("    listen [::]:80 default_server;\n")
-    assert default_servers(sandbox, nginx) == ["default", "b.conf"]
-
-
-def test_debians_own_default_server_does_not_count(sandbox: Sandbox, nginx: Path) -> None:
-    site = nginx / "sites-available" / "default"
-    digest = subprocess.run(["md5sum", site], capture_output=True, text=True, check=True).stdout.split()[0]
-    sandbox.stub("dpkg-query", f"echo ' {site} {digest}'")
-    assert default_servers(sandbox, nginx) == []
-
-
-def test_files_that_size_the_hash_of_names_are_named(sandbox: Sandbox, nginx: Path) -> None:
-    for name in ("ours.conf", "a.conf"):
-        (nginx / "conf.d" / name).write_text("server_names_hash_bucket_size 128;\n")
-    (nginx / "conf.d" / "b.conf").write_text("# server_names_hash_bucket_size 128;\n")
-    done = sandbox.run("server_names_hash.sh", str(nginx / "conf.d" / "ours.conf"))
-    assert (done.returncode, done.stdout) == (0, f"{nginx}/conf.d/a.conf\n")
+    files = [str(nginx / "sites-enabled" / "default"), str(nginx / "conf.d" / "b c.conf")]
+    Path(files[1]).write_text("    listen [::]:80 default_server;\n")
+    assert sandbox.run("edited_files.sh", *files).stdout.splitlines() == files
+    digest = subprocess.run(["md5sum", files[0]], capture_output=True, text=True, check=True).stdout.split()[0]
+    sandbox.stub("dpkg-query", f"echo ' {nginx}/sites-available/default {digest}'")
+    assert sandbox.run("edited_files.sh", *files).stdout.splitlines() == files[1:]
 
 
 DEBIAN = """user www-data;

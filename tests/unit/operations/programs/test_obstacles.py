@@ -22,19 +22,28 @@ WELL = {
     "setpriv": "echo 90",
     "ss": f"echo '{BEAM}'",
     "timeout": "exit 1",
+    **dict.fromkeys(("curl", "ip", "nft", "openssl"), "exit 0"),
     "dpkg-query": "printf 'installed\\tnginx\\n'",
 }
 
 
-def seen(sandbox: Sandbox, changes: dict[str, str]) -> list[str]:
-    for process, unit in ((9, "billing_stage.service"), (7, "other.service")):
+def seen(
+    sandbox: Sandbox,
+    changes: dict[str, str],
+    directory: str = "/run/no/such",
+    stranger: str = "other.service",
+    standin_port: str = "",
+) -> list[str]:
+    for process, unit in ((9, "billing_stage.service"), (8, stranger), (7, "other.service")):
         place = sandbox.directory / f"proc/{process}"
-        place.mkdir(parents=True)
+        place.mkdir(parents=True, exist_ok=True)
         (place / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     sandbox.places["/proc/$process"] = sandbox.directory / "proc/$process"
     for name, script in (WELL | changes).items():
         sandbox.stub(name, script)
-    done = sandbox.run("obstacles.sh", "billing_stage.service", "4001", "443", "20672", "5432", "/", "/run/no/such")
+    done = sandbox.run(
+        "obstacles.sh", "billing_stage.service", "4001", "443", "20672", "5432", standin_port, "/", directory
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()
 
@@ -75,6 +84,18 @@ def test_one_thing(sandbox: Sandbox, changes: dict[str, str], said: str) -> None
     assert seen(sandbox, changes) == ([said] if said else [])
 
 
+def test_a_program_that_is_gone(sandbox: Sandbox) -> None:
+    sandbox.places["command -v"] = sandbox.directory / "bin/known"
+    sandbox.stub("known", "[ $1 != ss ] && [ $1 != openssl ]")
+    assert seen(sandbox, {}) == ["program\tss\tiproute2", "program\topenssl\topenssl"]
+
+
+def test_a_home_where_nothing_may_be_executed(sandbox: Sandbox) -> None:
+    changes = {"findmnt": 'echo "/x rw,noexec"'}
+    assert seen(sandbox, changes) == []
+    assert seen(sandbox, changes, "/home/billing/stage") == ["noexec\t/x"]
+
+
 def test_a_cluster_that_is_down_and_why(sandbox: Sandbox) -> None:
     log = sandbox.directory / "log"
     log.write_text(
@@ -87,6 +108,15 @@ def test_a_cluster_that_is_down_and_why(sandbox: Sandbox) -> None:
     assert seen(sandbox, changes) == ["postgresql\t15/main\t1 [2] FATAL: could not open directory"]
 
 
+@pytest.mark.parametrize(
+    ("unit", "said"), [("other.service", "port\t127.0.0.1:20703\tnc"), ("billing_stage-standin.service", "")]
+)
+def test_somebody_has_the_port_of_the_stand_in(sandbox: Sandbox, unit: str, said: str) -> None:
+    standin = 'LISTEN 0 5 127.0.0.1:20703 0.0.0.0:* users:(("nc",pid=8,fd=5))'
+    changes = {"ss": f"""case "$*" in *20703*) echo '{standin}' ;; *) echo '{BEAM}' ;; esac"""}
+    assert seen(sandbox, changes, stranger=unit, standin_port="20703") == [said] * bool(said)
+
+
 def test_no_cluster_has_the_port(sandbox: Sandbox) -> None:
     changes = {"pg_lsclusters": 'echo "15 main 5433 online a b c"', "setpriv": "echo 'no such file' >&2; exit 2"}
     assert seen(sandbox, changes) == ["cluster\t5432\t5433"]
@@ -96,7 +126,8 @@ def test_every_kind_has_a_sentence_and_a_way_out(environment: Callable[..., Envi
     lines = [
         ["loopback", "20672"], ["nginx", "failed"], ["configuration", "x"], ["read-only", "/"], ["full", "/run", "inodes"],
         ["postgresql", "15/main", ""], ["cluster", "5432", ""], ["connections", "-1"], ["port", "*:4001", "nc"],
-        ["packages", "curl", "unpacked"],
+        ["port", "127.0.0.1:20703", "nc"],
+        ["packages", "curl", "unpacked"], ["program", "ss", "iproute2"], ["noexec", "/home"],
     ]  # fmt: skip
     found = obstacles.read(environment(), lines)
     assert [obstacle.kind for obstacle in found] == [line[0] for line in lines]

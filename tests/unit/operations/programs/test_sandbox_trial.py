@@ -1,6 +1,10 @@
 """The trial of a sandbox: the status and the words of a systemd that refuses it, and nothing of one that does not."""
 
+import re
+from types import SimpleNamespace
+
 import pytest
+from pyinfra.api.exceptions import DeployError
 
 from operations import sandbox as operation
 from tests.unit.operations.programs.sandboxed import Sandbox
@@ -40,6 +44,28 @@ def test_a_refusal_has_its_status_and_its_words(sandbox: Sandbox) -> None:
     sandbox.stub("journalctl", WORDS)
     words = "Failed to set up mount namespacing: /run/systemd/unit-root/proc: Permission denied"
     assert tried(sandbox) == ["226/NAMESPACE", words]
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ("code=killed, status=31/SYS", "31/SYS"),
+        ("code=killed/status=SYS", "SYS"),
+        ("code=dumped, status=31/SYS", "31/SYS"),
+    ],
+)
+def test_a_filter_that_ends_every_program_is_told_apart(sandbox: Sandbox, said: str, status: str) -> None:
+    sandbox.stub("systemd-run", f"echo 'Main processes terminated with: {said}' >&2; exit 255")
+    sandbox.stub("journalctl")
+    assert tried(sandbox) == [status]
+
+
+def test_its_sentence_is_about_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    for refused, words in (["31/SYS"], "the filter of system calls"), (["226/NAMESPACE", "x"], "(226/NAMESPACE; x)"):
+        answers = SimpleNamespace(get_fact=lambda *_, said=refused, **__: said)
+        monkeypatch.setattr(operation, "host", answers)
+        with pytest.raises(DeployError, match=re.escape(words)):
+            operation.require(environment())
 
 
 @pytest.mark.parametrize("said", ["Failed to start transient service unit: Access denied", ""])

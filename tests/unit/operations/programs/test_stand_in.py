@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.operations.programs.interruption import interrupt_there, stand_still
 from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.sample import sample
 
 # The unit runs, and the stand-in from its start to its stop. Each has a process and a control group.
 SYSTEMCTL = """\
@@ -67,6 +68,7 @@ def with_standin(stub_host: Make, **settings: object) -> StubHost:
     host.stub("curl", CURL)
     host.stub("ss", SS)
     host.stub("nft", NFT)
+    host.stub("choom", "")
     release = (host.bin / "systemd-run").read_text()
     body = release[release.index("case") :]
     host.stub("systemd-run", f'case "$*" in *--unit=billing_stage-standin*) : > "$HOST/standin"; exit ;; esac\n{body}')
@@ -164,6 +166,13 @@ def test_nobody_stands_in_for_an_application_that_does_not_serve(serving: StubHo
     assert (serving.called(STARTS), restarted_with(serving)) == (0, ["0.2.0"])
 
 
+def test_nobody_stands_in_where_nobody_listens(serving: StubHost) -> None:
+    """After a change of `port` nginx asks where the application is not yet."""
+    serving.stub("ss", 'case "$*" in *"sport = :4001"*) ;; *) cat "$HOST/sockets" ;; esac\n')
+    assert serving.run("restart").splitlines()[-1] == "restart 0.1.0: done"
+    assert (serving.called(STARTS), restarted_with(serving)) == (0, ["0.1.0"])
+
+
 # By what is wrong: answer of the stand-in's page, further stubs, and words of the reason.
 BAD: dict[str, tuple[str, dict[str, str], str]] = {
     "does not start": (
@@ -247,12 +256,92 @@ def test_a_unit_that_is_not_well_goes_back_while_the_stand_in_serves(serving: St
     assert not (serving.path / "standin").exists()
 
 
+def test_nginx_asks_the_unit_again_when_the_stand_in_ends_before_it(serving: StubHost) -> None:
+    """A version that crashes after it has proved itself."""
+    (serving.path / "requests").write_text("one\ntwo\nthree\n")
+    serving.stub("ss", SS.replace("*established*)", '*established*) rm -f "$HOST/standin";'))
+    words = serving.run("release", "0.2.0")
+    reason = "billing_stage-standin.service ended by itself when nginx passed requests to it"
+    assert f"release 0.2.0: FAILED: {reason}" in words.splitlines()[-1]
+    assert "The journal's last lines:" in words
+    assert (serving.current, restarted_with(serving), serving.log) == ("0.1.0", [], ["release 0.2.0 failed"])
+    assert not is_turned_away(serving)
+
+
+def test_nginx_asks_the_unit_when_the_stand_in_ends_while_that_starts(serving: StubHost) -> None:
+    """nginx has nobody else to ask by then."""
+    first = '*:4001/*) [ -e "$HOST/asked" ] || { : > "$HOST/asked"; rm "$HOST/standin"; exit; };'
+    serving.stub("curl", CURL.replace("*127.0.0.1:4001/*)", first))
+    words = serving.run("release", "0.2.0")
+    assert "The stand-in ended by itself: nginx passes requests to billing_stage.service again" in words
+    assert words.splitlines()[-1] == "release 0.2.0: done"
+    ended, let_in, well = (
+        next(place for place, call in enumerate(serving.calls) if place > after and word in call)
+        for after, word in [(0, RESTARTS), (serving.calls.index(RESTARTS), "nft --file"), (0, RESTARTS)]
+    )
+    asked = [place for place, call in enumerate(serving.calls) if "127.0.0.1:4001/health" in call]
+    assert ended < asked[0] < let_in < asked[1]
+    assert well == ended
+
+
+def test_memory_that_runs_out_takes_the_process_that_nobody_meets(serving: StubHost) -> None:
+    serving.run("release", "0.2.0")
+    calls = serving.calls
+    [start] = [place for place, call in enumerate(calls) if call.startswith(STARTS)]
+    assert " --property=OOMScoreAdjust=500 " in calls[start]
+    turned = next(place for place, call in enumerate(calls) if call.startswith("nft --file") and place > start)
+    assert turned < calls.index("choom --pid 9 --adjust -500") < calls.index(RESTARTS)
+
+
+# By what its journal says: words of the advice.
+SAID = {
+    "Failed to start Ranch listener (eaddrinuse)": "A port that it opens is taken: a stand-in must have its web port",
+    "the name billing_stage@127.0.0.1 seems to be in use by another Erlang node": "must have its name from RELEASE_NODE",
+    "A process of this unit has been killed by the OOM killer.": "No memory was left: memory_limit holds for",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_an_application_that_cannot_run_twice_is_told_why(serving: StubHost, said: str) -> None:
+    serving.set("health_timeout", 0)
+    answer(serving, "standin_answers", "")
+    serving.stub("journalctl", f"echo '{said}'\n")
+    sockets = serving.path / "sockets"
+    sockets.write_text("".join(line for line in sockets.read_text().splitlines(keepends=True) if "standin" not in line))
+    words = serving.run("release", "0.2.0").splitlines()[-1]
+    assert SAID[said] in words
+    assert ('set release_strategy = "restart"' in words) == ("OOM" not in said)
+
+
+@pytest.mark.parametrize(("action", "outcome"), [("release", "failed"), ("rollback", "ended")])
+def test_nobody_else_gets_the_requests_of_the_stand_in(serving: StubHost, action: str, outcome: str) -> None:
+    """Another program of the same user, or of root, answers at its port, and the stand-in listens elsewhere."""
+    stranger = "LISTEN 0 128 127.0.0.1:20703 *:* ino:1 sk:1 cgroup:/user.slice/session-1.scope\n"
+    own = "LISTEN 0 128 127.0.0.1:4555 *:* ino:1 sk:1 cgroup:/system.slice/billing_stage-standin.service\n"
+    (serving.path / "sockets").write_text(stranger + own)
+    words = serving.run(action, "0.2.0")
+    assert "the site answers, and not from billing_stage-standin.service" in words.splitlines()[-1]
+    assert (serving.current, serving.log) == ("0.1.0", [f"{action} 0.2.0 {outcome}"])
+    assert serving.called("reject with tcp reset") == 0
+    assert not (serving.path / "standin").exists()
+
+
 def test_requests_in_flight_are_waited_for(serving: StubHost) -> None:
     (serving.path / "requests").write_text("one\ntwo\nthree\n")
     assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
     assert serving.called("sleep 0.1") == 3
     asked = [place for place, call in enumerate(serving.calls) if "established" in call]
     assert len([place for place in asked if place < serving.calls.index(RESTARTS)]) == 4
+
+
+def test_many_requests_in_flight_are_waited_for(serving: StubHost) -> None:
+    """More than a pipe takes: a reader that has seen the first one does not end ss."""
+    twice = 'echo >> "$HOST/seen"; [ "$(wc -l < "$HOST/seen")" -gt 2 ] ||'
+    many = f'{twice} yes "ESTAB 0 0 127.0.0.1:40000 127.0.0.1:4001" | head -n 10000'
+    serving.stub("ss", SS.replace("*established*)", f"*established*4001*) {many} ;;\n    *established*)"))
+    (serving.bin / "yes").symlink_to("/usr/bin/yes")
+    assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    assert serving.called("sleep 0.1") == 2
 
 
 def test_requests_that_do_not_end_are_waited_for_until_the_time_is_over(stub_host: Make) -> None:
@@ -269,6 +358,7 @@ STEPS = {
     "start of the stand-in": ("systemd-run", "*--unit=billing_stage-standin*"),
     "the stand-in is asked": ("curl", "*:20703/*"),
     "its node is asked": ("node", "*"),
+    "nginx is asked": ("curl", "*/health*"),
     "nginx is turned away": ("ss", "*established*"),
     "the link": ("mv", '*" billing"'),
     "the unit restarts": ("systemctl", '"restart billing_stage.service"'),
@@ -295,6 +385,92 @@ def test_one_that_is_cut_off_leaves_the_release_before_and_no_stand_in(serving: 
     assert not is_turned_away(serving)
     if way == "by the next action":
         assert words.splitlines()[-1] == "restart 0.1.0: done"
+
+
+# What a release has noted when the unit is asked. The first eight come at once.
+NOTES = (
+    "action", "version", "before", "since", "uptime", "who", "revision", "invocation", "migrations", "away", "standin",
+    "standin_started", "away", "restarted", "restarted_uptime",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", sample(range(8, len(NOTES) + 1), 8, 10))
+def test_the_release_before_runs_again_also_when_a_power_cut_took_the_last_notes(serving: StubHost, kept: int) -> None:
+    stand_still(serving, *STEPS["the unit is asked"])
+    interrupt_there(serving, "release", "0.2.0")
+    notes = (serving.state / "switching").read_text().splitlines(keepends=True)
+    assert tuple(note.partition("=")[0] for note in notes) == NOTES
+    (serving.state / "switching").write_text("".join(notes[:kept]))
+    (serving.path / "standin").unlink()
+    (serving.path / "table").write_text("")
+    assert "0.1.0 runs and answers again." in serving.resume()
+    assert (serving.current, serving.log, serving.is_busy) == ("0.1.0", ["release 0.2.0 ended"], False)
+    assert not is_turned_away(serving)
+
+
+# Steps of the end, by the stub that stands still there.
+LATER = {
+    "nginx is let in": ("nft", "--file*"),
+    "requests of the stand-in end": ("ss", "*established*"),
+    "the stand-in ends": ("systemctl", '"stop billing_stage-standin.service"'),
+    "the record": ("sync", "*"),
+}
+
+
+@pytest.mark.parametrize("way", ["at boot", "by the next action"])
+@pytest.mark.parametrize("good", [True, False])
+@pytest.mark.parametrize("step", LATER)
+def test_an_end_that_is_cut_off_is_done_later(serving: StubHost, step: str, good: bool, way: str) -> None:
+    if not good:
+        stand_still(serving, *STEPS["the unit is asked"])
+        interrupt_there(serving, "release", "0.2.0")
+        (serving.path / "reached").unlink()
+    else:
+        assert serving.start("release", "0.2.0").wait(30) == 0
+    stand_still(serving, *LATER[step])
+    interrupt_there(serving, "end")
+    if way == "at boot":
+        (serving.path / "standin").unlink(missing_ok=True)
+    words = WAYS[way](serving)
+    version, outcome = ("0.2.0", "good") if good else ("0.1.0", "ended")
+    assert (serving.current, serving.log[0], serving.is_busy) == (version, f"release 0.2.0 {outcome}", False), words
+    assert not (serving.path / "standin").exists()
+    assert not is_turned_away(serving)
+
+
+def test_an_end_that_was_killed_while_it_went_back_leaves_no_gap(serving: StubHost) -> None:
+    """The unit is stopped, and the stand-in serves until it runs again."""
+    stand_still(serving, *STEPS["the unit is asked"])
+    interrupt_there(serving, "release", "0.2.0")
+    (serving.path / "reached").unlink()
+    serving.stub("node", '[ -e "$HOST/back" ] || exit 1\nexec "$@"\n')
+    serving.stub(
+        "systemctl",
+        SYSTEMCTL.replace('"restart billing_stage.service")', '"restart billing_stage.service") : > "$HOST/back";'),
+    )
+    stand_still(serving, "systemctl", '"restart billing_stage.service"')
+    interrupt_there(serving, "end")
+    serving.calls_file.write_text("")
+    words = serving.run("migrate")
+    assert "0.1.0 runs and answers again." in words
+    assert words.splitlines()[-1] == "migrate 0.1.0: done"
+    calls = serving.calls
+    restarted, let_in = calls.index(RESTARTS), next(i for i, call in enumerate(calls) if call.startswith("nft --file"))
+    assert restarted < let_in < calls.index(STOPS)
+    assert serving.current == "0.1.0"
+
+
+def test_damaged_notes_leave_no_stand_in(stub_host: Make) -> None:
+    """Of an environment that has another strategy by now, too."""
+    host = with_standin(stub_host)
+    stand_still(host, *STEPS["the unit is asked"])
+    interrupt_there(host, "release", "0.2.0")
+    (host.state / "switching").write_text("")
+    conf = host.switch.with_name("switch.conf")
+    conf.write_text(conf.read_text().replace("strategy=stand_in", "strategy=restart"))
+    assert host.run("restart").splitlines()[-1] == "restart 0.2.0: done"
+    assert not (host.path / "standin").exists()
+    assert not is_turned_away(host)
 
 
 def test_one_that_is_cut_off_after_all_is_well_stands(serving: StubHost) -> None:

@@ -253,7 +253,7 @@ def test_a_restart_that_systemd_refuses(host: StubHost) -> None:
 
 def test_a_restart_before_the_first_release(host: StubHost) -> None:
     host.link(None)
-    assert "there is no release yet: make release" in host.run("restart")
+    assert "there is no release yet: make release ENV=stage" in host.run("restart")
     assert host.log == []
     assert host.called("restart") == 0
 

@@ -114,5 +114,5 @@ def test_a_rollback_to_a_bad_release_ends_with_the_one_that_ran(host: StubHost) 
 @pytest.mark.parametrize("action", [["migrate"], ["migrate-down", NEW]])
 def test_migrations_of_no_release(host: StubHost, action: list[str]) -> None:
     host.link(None)
-    assert "there is no release yet: make release" in host.run(*action).splitlines()[-1]
+    assert "there is no release yet: make release ENV=stage" in host.run(*action).splitlines()[-1]
     assert host.called("systemd-run") == 0

@@ -204,7 +204,7 @@ def test_without_settings_nothing_runs_as_root(host: Sandbox) -> None:
 def test_before_the_first_release(host: Sandbox) -> None:
     (host.directory / "billing").unlink()
     done = host.execute(command(host))
-    assert (done.returncode, done.stderr) == (1, "there is no release yet: make release\n")
+    assert (done.returncode, done.stderr) == (1, f"there is no release yet: make release ENV={host.directory.name}\n")
 
 
 def test_a_line_of_shell_runs_in_the_same_unit(host: Sandbox) -> None:
