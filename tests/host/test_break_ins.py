@@ -33,7 +33,12 @@ socket my $server, PF_INET, SOCK_STREAM, 0 or die;
 setsockopt $server, SOL_SOCKET, SO_REUSEADDR, 1;
 bind $server, pack_sockaddr_in($ARGV[0], INADDR_LOOPBACK) or die;
 listen $server, $ARGV[1] or die;
-while (accept my $client, $server) { syswrite $client, "HTTP/1.0 200 OK\\r\\n\\r\\nimpostor"; close $client }
+while (accept my $client, $server) {
+    # A request that nobody reads would take the answer with it.
+    sysread $client, my $request, 4096;
+    syswrite $client, "HTTP/1.0 200 OK\\r\\n\\r\\nimpostor";
+    close $client;
+}
 """
 
 ASK = "curl --silent --max-time 3 --noproxy '*' --header 'Host: billing.example.com' http://127.0.0.1:{}/"
