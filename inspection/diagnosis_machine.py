@@ -86,16 +86,32 @@ def _login(environment: Environment, seen: Symptoms) -> Iterator[Finding]:
     # Nobody was let in, whatever the password.
     if {"postgresql", "cluster", "connections"}.intersection(obstacle.kind for obstacle in seen.obstacles):
         return
+    # Nobody was asked for it, and the cluster's own finding says why.
+    if environment.database_managed and "accepting TCP/IP connections" in (seen.login or ""):
+        return
     if seen.login:
         name = environment.environment
         where = f"{environment.database_host}:{environment.database_port}"
         yield Finding(
             f"the database does not let {environment.database_role} in with the vault's password: {seen.login}",
             "the application cannot connect anew: at its next restart, at the latest, it has no database",
-            f"make apply ENV={name}"
+            _admission(environment, seen.login)
             if environment.database_managed
             else f"ask whoever manages {where}, make vault-edit ENV={name}",
         )
+
+
+def _admission(environment: Environment, said: str) -> str:
+    """The way out where PostgreSQL of the machine does not let an application in."""
+    own = f"make apply ENV={environment.environment}"
+    if "pg_hba.conf" not in said:
+        return own
+    # A line that rejects, or none: apply leaves that file to people.
+    line = f"host {environment.database} {environment.database_role} 127.0.0.1/32 scram-sha-256"
+    file = "sudo -u postgres psql -tc 'SHOW hba_file'"
+    return (
+        f"on the host: put the line `{line}` before all others into pg_hba.conf ({file} says where), reload postgresql"
+    )
 
 
 def _machine(seen: Symptoms) -> Iterator[Finding]:

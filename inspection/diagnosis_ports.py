@@ -17,7 +17,9 @@ def port_findings(environment: Environment, seen: Symptoms) -> Iterator[Finding]
     nodes = set(seen.registered.values())
     listens = [address for address in seen.listens if _port(address) not in nodes]
     web = {f"{host}:{environment.port}" for host in ("127.0.0.1", "0.0.0.0", "*")}  # noqa: S104  seen, not bound to
-    if not web.intersection(listens):
+    # Without ss nobody has looked.
+    unseen = any((obstacle.kind, obstacle.place) == ("program", "ss") for obstacle in seen.obstacles)
+    if not web.intersection(listens) and not unseen:
         yield _elsewhere(environment, seen, listens)
     for address in seen.listens:
         port = _port(address)

@@ -55,6 +55,12 @@ def sentence(homes: dict[str, str], word: str, *details: str) -> str:
             f"{details[0]} is protected by chattr, so no user can be made or changed: look who did that and why; "
             f"chattr -i -a {details[0]} takes it back"
         )
+    if word == "shared":
+        user, number, others = details
+        return (
+            f"user {user} has the number {number}, and {others} has it too: for Linux they are one user, with its files "
+            f"and secrets. Give another number to the other one: usermod -u NUMBER {others.split()[0]}, and chown its files"
+        )
     user, home, processes = details
     return (
         f"the home of user {user} is {home} and is to become {homes.get(user)}, but no home can change while processes of "

@@ -154,6 +154,10 @@ def scram_verifier(password: str, salt: bytes, iterations: int = ITERATIONS) -> 
     return f"SCRAM-SHA-256${iterations}:{encoded[0]}${encoded[1]}:{encoded[2]}"
 
 
+# Whether a plan has said that of a host.
+_UNANSWERED = "database_unanswered"
+
+
 class ServerState(FactBase[dict[str, Any] | None]):
     """The state of a role and of the database with the same name, in one answer; None if PostgreSQL does not answer.
 
@@ -451,7 +455,10 @@ def _verifies(password: SecretStr, current: dict[str, Any]) -> bool:
 def _unanswered(database: str) -> Generator[StringCommand]:
     """The command of a step without an answer: none in a plan that starts PostgreSQL, otherwise one that fails like psql."""
     if not state.is_executing:
-        host.log(f"PostgreSQL does not answer, so nothing is known of {database} and its role", logger.warning)
+        # Once, and not for each of the steps.
+        if not host.connector_data.get(_UNANSWERED):
+            host.log("PostgreSQL does not answer, so nothing is known of its roles and databases", logger.warning)
+        host.connector_data[_UNANSWERED] = True
         if down("postgresql.service"):
             return
     late = '{ echo "PostgreSQL did not answer before: apply again" >&2; exit 1; }'

@@ -221,6 +221,33 @@ class Groups(FactBase[list[str]]):
         return " ".join(output).split()
 
 
+class GroupExists(FactBase[bool]):
+    """Whether the machine knows a group, of its own or of a directory service such as LDAP."""
+
+    @staticmethod
+    @override
+    def default() -> bool:
+        return False
+
+    @override
+    def command(self, group: str) -> StringCommand:
+        return StringCommand("getent group", QuoteString(group), "|| true")
+
+    @override
+    def process(self, output: list[str]) -> bool:
+        return bool(output)
+
+
+@operation()
+def group(group: str) -> Generator[StringCommand]:
+    """Make a system group. pyinfra's own operation looks into /etc/group alone.
+
+    + group: name
+    """
+    if not host.get_fact(GroupExists, group=group):
+        yield from server.group._inner(group=group, system=True)
+
+
 @operation()
 def no_member(user: str, group: str) -> Generator[StringCommand]:
     """Take the user out of a group. Sessions that have begun keep it.

@@ -6,7 +6,7 @@ from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.operation import OperationMeta
 from pyinfra.facts.files import Directory
-from pyinfra.operations import server, systemd
+from pyinfra.operations import systemd
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
@@ -19,7 +19,7 @@ from operations.host.unit_state import is_enabled, properties
 
 def users(environment: Environment) -> None:
     """Create the application's user and its group, which may read the secret file. Nobody logs in as it."""
-    server.group(name="Group of the secret file", group=environment.group, system=True)
+    machine.group(name="Group of the secret file", group=environment.group)
     # It ran the application once.
     machine.no_member(
         name="Group of the secret file: without the login user", user=environment.login, group=environment.group

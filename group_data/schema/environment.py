@@ -49,6 +49,15 @@ class Environment(Settings):
         return name if len(name) <= 31 else f"{self.full_name[:18]}-{sha256(name.encode()).hexdigest()[:6]}-build"
 
     @property
+    def client_variable(self) -> str:
+        """nginx's variable for the client whose connections are counted. The same whatever is set, and short.
+
+        nginx reloads no configuration in which a zone counts by another variable, and takes no long name without a change
+        of variables_hash_bucket_size, which is 64 bytes.
+        """
+        return f"client_{sha256(self.full_name.encode()).hexdigest()[:12]}"
+
+    @property
     def unit(self) -> str:
         """systemd unit of the application."""
         return f"{self.full_name}.service"

@@ -1,11 +1,17 @@
 #!/bin/sh
 # Prints what keeps apply from making or changing users, with tabs between the words: "busy", a user whose home is to become another
-# one, its home, and its processes; "protected" and a file that chattr protects. Nothing if all users are as they are to be.
+# one, its home, and its processes; "shared", a user whose number others have, the number, and the others; "protected" and a file
+# that chattr protects. Nothing if all users are as they are to be.
 #
 # The arguments: user, home and shell of each, and so on.
 changes=''
 while [ $# -gt 2 ]; do
     account=$(getent passwd "$1")
+    number=$(echo "$account" | cut -d : -f 3)
+    # A directory service may list nobody, and answers for a number all the same.
+    others=$({ getent passwd; getent passwd "$number"; } | awk -F : -v user="$1" -v number="$number" \
+        'number != "" && $3 == number && $1 != user { print $1 }' | sort -u | xargs)
+    [ -z "$others" ] || printf 'shared\t%s\t%s\t%s\n' "$1" "$number" "$others"
     if [ "$(echo "$account" | cut -d : -f 6,7)" != "$2:$3" ]; then
         changes=yes
         home=$(echo "$account" | cut -d : -f 6)

@@ -11,7 +11,7 @@ from pyinfra import logger
 from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
-from pyinfra.operations import files, server
+from pyinfra.operations import files
 
 from group_data.schema.environment import Environment
 from group_data.schema.version import is_version
@@ -114,7 +114,7 @@ def user(environment: Environment) -> None:
     + environment: environment of the build
     """
     name = environment.build_user
-    server.group(name="Build: group", group=name, system=True)
+    machine.group(name="Build: group", group=name)
     machine.account(
         name="Build: user", user=name, home=f"{environment.build_path}/scratch", shell=machine.NO_LOGIN, group=name
     )

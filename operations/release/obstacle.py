@@ -7,7 +7,7 @@ class Obstacle(NamedTuple):
     """One thing in the way.
 
     + kind: word of operations/programs/obstacles.sh; "taken" and "held" for a site or a program of somebody else
-    + place: mount point, for a file system; empty for everything else
+    + place: mount point, for a file system; name, for a program that is missing; empty for everything else
     + what: the fault
     + why: its consequence
     + mend: the command, or the steps before it

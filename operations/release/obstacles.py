@@ -212,7 +212,7 @@ def _port(environment: Environment, address: str, holder: str) -> Obstacle:
 
 def _program(environment: Environment, name: str, package: str) -> Obstacle:
     return Obstacle(
-        "program", "",
+        "program", name,
         f"the host has no program {name}, which the package {package} brings",
         "what is asked with it has no answer, so nothing can be called well",
         f"on the host: apt-get install --reinstall {package}",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import releases
+from tests.host import releases, remembered
 from tests.host.partial import with_steps
 from tests.host.project import CHECKOUT, EXAMPLE, PARTS, Project
 from tests.sandbox.cache import kept
@@ -33,6 +33,7 @@ class Prepared:
     + release: trixie or bookworm
     + layer: for `boot(layers=…)`
     + vaults: secrets of the apply
+    + remembered: for `remembered.give`: what a plan and an apply ask it
     + planned: steps of a plan for the bare machine
     + applied: steps of the apply after it
     """
@@ -40,6 +41,7 @@ class Prepared:
     release: str
     layer: Path
     vaults: Path
+    remembered: Path
     planned: dict[str, list[str]]
     applied: dict[str, list[str]]
 
@@ -87,19 +89,25 @@ def prepare(release: str) -> Prepared:
                 "a plan changed something"
             )
             applied = project.applied()
+            # For their questions: those of a bare machine are others.
+            project.planned()
+            project.applied()
+            remembered.keep(project.path, directory / "remembered")
             subprocess.run(["cp", "--archive", machine.snapshot(), directory / "layer"], check=True)
         (directory / "changes.json").write_text(json.dumps({"planned": planned, "applied": applied}))
 
     sources = [CHECKOUT / part for part in PARTS]
-    directory = kept("prepared", [release, image(release).name, *sources, EXAMPLE, CHECKOUT / "tests/sandbox"], make)
+    makers = [EXAMPLE, CHECKOUT / "tests/sandbox", Path(remembered.__file__)]
+    directory = kept("prepared", [release, image(release).name, *sources, *makers], make)
     changes = json.loads((directory / "changes.json").read_text())
-    return Prepared(release, directory / "layer", directory / "vaults", **changes)
+    return Prepared(release, directory / "layer", directory / "vaults", directory / "remembered", **changes)
 
 
 @pytest.fixture(scope="module")
 def host(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """A prepared machine that all tests of one module share, with their changes."""
     project = Project.copy(tmp_path_factory.mktemp("host") / "project", prepared.vaults)
+    remembered.give(prepared.remembered, project.path)
     with boot(release=prepared.release, directory=project.sandbox, layers=[prepared.layer]) as machine:
         yield Host(machine, project)
 

@@ -50,7 +50,6 @@ def in_order(host: Host) -> None:
     assert host.project.planned() == {}
 
 
-@pytest.mark.each_release
 def test_one_apply_ends_with_the_certificate_in_force(named: Host) -> None:
     planned = named.project.planned()
     assert {"Certificate: order", "Certificate: site", "Certificate: in force"} <= set(planned)

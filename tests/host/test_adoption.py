@@ -78,6 +78,7 @@ def test_afterwards_nothing_changes_with_or_without_the_setting(foreign: Host) -
     assert foreign.project.planned("--limit", "stage") == {}
 
 
+@pytest.mark.everything
 def test_a_site_and_a_role_that_were_there_before(foreign: Host) -> None:
     """As on a machine that was never prepared from here."""
     machine = foreign.machine

@@ -56,7 +56,7 @@ def test_status(running: Host) -> None:
     assert f"Main PID: {main_pid(running.machine, 'stage')} " in shown
 
 
-@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("terminal", [pytest.param(True, marks=pytest.mark.everything), False])
 def test_restart_without_a_password(running: Host, terminal: bool) -> None:
     stage, prod = main_pid(running.machine, "stage"), main_pid(running.machine, "prod")
     line = "script -qec 'bash -ic restart' /dev/null </dev/null" if terminal else "restart"
@@ -117,6 +117,7 @@ def _read_until(process: subprocess.Popen[bytes], end: bytes, seconds: float = 2
     return read
 
 
+@pytest.mark.everything
 def test_other_lines_of_the_file_stay(running: Host) -> None:
     """Byte for byte around and between the blocks; a removed alias goes, one in need of quoting works."""
     machine, project = running.machine, running.project

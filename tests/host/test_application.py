@@ -56,7 +56,8 @@ def in_step(host: Host, application: Path, *arguments: str) -> Run:
     return host.project.make("app-apply", f"APP={application}", "YES=1", *arguments).require_success()
 
 
-@pytest.mark.parametrize("tool", ["mix", pytest.param("distillery", marks=pytest.mark.everything)])
+@pytest.mark.everything
+@pytest.mark.parametrize("tool", ["mix", "distillery"])
 def test_elixir_compiles_the_result(host: Host, release: str, tmp_path: Path, tool: str) -> None:
     application = Path(shutil.copytree(CHECKOUT / "tests/applications" / tool, tmp_path / tool))
     host.project.edit("all", release_tool=tool)

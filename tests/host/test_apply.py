@@ -111,7 +111,6 @@ def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
         assert host.project.applied(*arguments) == {}
 
 
-@pytest.mark.each_release
 def test_a_reboot_changes_nothing_and_german_neither(host: Host) -> None:
     """From here on the machine of this module speaks German."""
     speak_german(host.machine)

@@ -12,9 +12,6 @@ from tests.host.conftest import Host
 from tests.host.releases import in_unit, main_pid, rpc, wait_for_page
 from tests.sandbox.machine import Machine
 
-# systemd 252 and 257 each make the sandbox.
-pytestmark = pytest.mark.each_release
-
 ROOT = "/home/billing/stage"
 PROD_SECRETS = ("/var/prod.secret.exs", "/home/billing/prod/private/.erlang.cookie")
 

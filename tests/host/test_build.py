@@ -515,6 +515,7 @@ def test_an_elixir_that_mix_exs_does_not_take_is_refused_before_the_build(host: 
     assert (run.exit_code, sentence in run.output, stored(host)) == (2, True, before), run.output
 
 
+@pytest.mark.everything
 def test_an_elixir_of_the_data_is_built_once(host: Host, repository: Path, elixir_source: str) -> None:
     """Without its checksum a build is refused, and `make toolchain` shows it; with it the next build does everything."""
     host.project.edit(
@@ -539,6 +540,7 @@ def test_an_elixir_of_the_data_is_built_once(host: Host, repository: Path, elixi
     assert f"rm -rf {directory}*" in drift.output
 
 
+@pytest.mark.everything
 def test_a_toolchain_from_elsewhere(host: Host, repository: Path) -> None:
     """An archive by URL, used only if its checksum is the one that was set; its bin comes first."""
     machine = host.machine

@@ -104,14 +104,10 @@ def calls_of(host: StubHost, outside: Path, *arguments: str) -> int:
     return number
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     ("after", "names"),
-    [
-        (True, True),
-        pytest.param(True, False, marks=pytest.mark.everything),
-        pytest.param(False, True, marks=pytest.mark.everything),
-        pytest.param(False, False, marks=pytest.mark.everything),
-    ],
+    [(True, True), (True, False), (False, True), (False, False)],
     ids=["after, names written", "after", "before, names written", "before"],
 )
 def test_a_release_cut_off_at_each_call(disk: ForgetfulDisk, tmp_path: Path, *, after: bool, names: bool) -> None:

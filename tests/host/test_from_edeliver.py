@@ -134,6 +134,7 @@ def test_one_restart_and_the_way_back(inherited: Host, built: dict[Variant, Path
     assert version(machine, "stage") == "0.1.0"
 
 
+@pytest.mark.everything
 def test_secrets_are_built_in_until_the_next_build(inherited: Host, built: dict[Variant, Path]) -> None:
     """The apply wrote the secret file anew, and Distillery's release has what it was built with."""
     found = inherited.project.make("doctor", "ENV=stage")

@@ -50,6 +50,7 @@ def test_settings_that_are_taken_back(running: Host) -> None:
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 def test_a_secret_that_is_taken_out_of_the_vault(running: Host) -> None:
     project = running.project
     vault = project.sandbox / "vault/stage.age"
@@ -117,6 +118,7 @@ ADDITIONS = {
 }
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     "way", [pytest.param(way, marks=[] if way == "systemctl edit" else [pytest.mark.everything]) for way in ADDITIONS]
 )
@@ -137,6 +139,7 @@ def test_additions_to_the_unit(running: Host, way: str) -> None:
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 def test_data_stays(running: Host) -> None:
     """An extension, and a database that is managed elsewhere from now on: apply leaves them to a person."""
     machine, project = running.machine, running.project

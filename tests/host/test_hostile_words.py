@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from tests.host.conftest import TRIXIE, Host
 from tests.host.project import Run
 from tests.host.terminal import terminal
@@ -50,6 +52,7 @@ def test_task(running: Host) -> None:
     require_harmless(said(running, "task", "stage", f'IO.puts("{ELIXIR}")'), "]52;c;bGF0ZXI=")
 
 
+@pytest.mark.everything
 def test_a_plan_that_shows_a_file(running: Host) -> None:
     running.machine.run(f"printf '# {PRINTED}' >> /etc/nginx/sites-available/billing_stage")
     require_harmless(said(running, "plan", "stage"), "]52;c;bGF0ZXI=")

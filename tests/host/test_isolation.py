@@ -9,9 +9,6 @@ import pytest
 from tests.host.conftest import Host
 from tests.host.releases import in_unit, main_pid, rpc
 
-# systemd 252 and 257 each make the sandbox.
-pytestmark = pytest.mark.each_release
-
 # What every process may write to, in the unit private to it.
 SCRATCH = ["/dev/mqueue", "/dev/shm", "/tmp", "/var/tmp"]  # noqa: S108
 

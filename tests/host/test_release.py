@@ -182,6 +182,7 @@ def assert_as_before(host: Host, failed: str) -> None:
     ]
 
 
+@pytest.mark.everything
 def test_a_migration_that_fails_after_another_one_says_where_the_database_stands(
     on_new: Host, built: dict[Variant, Path]
 ) -> None:

@@ -45,6 +45,7 @@ def host(host: Host, built: dict[Variant, Path]) -> Host:
     return host
 
 
+@pytest.mark.everything
 def test_the_process_has_the_revision_of_its_release(host: Host) -> None:
     pid = main_pid(host.machine, "stage")
     variables = host.machine.run(f"tr '\\0' '\\n' < /proc/{pid}/environ").stdout.splitlines()

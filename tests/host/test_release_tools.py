@@ -81,6 +81,7 @@ def test_a_distillery_tarball_is_nobody_elses(host: Host, distillery: dict[Varia
     assert host.machine.run(search, user="devops", stdin=needle, check=False).stdout == ""
 
 
+@pytest.mark.everything
 def test_a_new_password_gets_into_the_next_distillery_release(
     host: Host, distillery: dict[Variant, Path], release: str, tmp_path: Path
 ) -> None:
@@ -127,6 +128,7 @@ def test_a_restricted_site_is_asked_by_its_own_host(restored: Host, tarballs: di
     assert "0.1.0 runs and answers." in entry_point(host, "deploys/restart.py", "prod").require_success().output
 
 
+@pytest.mark.everything
 def test_commands_are_data(restored: Host, tarballs: dict[str, Path]) -> None:
     """Whatever characters they have; and "after" migrates when the new release runs, as edeliver did."""
     host = restored

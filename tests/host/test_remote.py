@@ -154,3 +154,39 @@ def test_misuse(host: Host) -> None:
     with host.project.moved("prod", ssh_port=1):
         refused = remote(host, "ping")
     assert (refused.exit_code, "Connection refused" in refused.output) == (1, True), refused.output
+
+
+# csh ends a line within quotes and takes an exclamation mark for another command; fish takes two backslashes for one.
+PICKY = """\
+#!/bin/sh
+case $2 in *'\\\\'* | *'!'* | *'
+'*) echo "Unmatched '." >&2; exit 1 ;; esac
+exec /bin/sh "$@"
+"""
+
+
+def test_a_login_shell_that_reads_quotes_in_another_way(running: Host) -> None:
+    machine, project = running.machine, running.project
+    machine.run("cat > /usr/local/bin/picky && chmod 755 /usr/local/bin/picky", stdin=PICKY)
+    machine.run("usermod --shell /usr/local/bin/picky devops")
+    try:
+        assert remote(running, "rpc", "stage", f"IO.puts(~S|{NASTY}|)").require_success().output == f"{NASTY}\n"
+        assert remote(running, "ping", "stage").require_success()
+        assert project.planned() == {}
+        project.make("restart", "ENV=stage").require_success()
+    finally:
+        machine.run("usermod --shell /bin/bash devops")
+
+
+def test_a_command_that_sshd_forces_is_no_answer(running: Host) -> None:
+    machine = running.machine
+    machine.run(
+        "echo 'ForceCommand /bin/echo only git here' > /etc/ssh/sshd_config.d/forced.conf; systemctl reload ssh"
+    )
+    try:
+        for action in (["ping", "stage"], ["rpc", "stage", "1"], ["status", "stage"]):
+            run = remote(running, *action)
+            assert run.exit_code == 1, run.output
+            assert "the login shell of devops runs no command: only git here" in run.output
+    finally:
+        machine.run("rm /etc/ssh/sshd_config.d/forced.conf; systemctl reload ssh")

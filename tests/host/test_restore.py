@@ -137,6 +137,7 @@ def test_nothing_of_the_dump_ran_as_the_superuser(dumped: Host) -> None:
     assert psql(dumped.machine, "stage", owners) == "billing_stage"
 
 
+@pytest.mark.everything
 def test_rights_settings_and_extensions_are_as_before(dumped: Host) -> None:
     machine = dumped.machine
     assert psql(machine, "stage", "SELECT count(*) FROM names WHERE name = 'ADA'") == "1"

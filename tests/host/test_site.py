@@ -209,6 +209,7 @@ def test_a_removed_server_name_is_answered_no_more(prod: Host) -> None:
         get(prod.machine.address, "www.billing.example.com", tls=True)
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_renamed_domain(restored: Host) -> None:
     restored.project.edit("prod", domain="invoices.example.com")
@@ -230,6 +231,21 @@ def test_a_renamed_domain(restored: Host) -> None:
         get(restored.machine.address, PROD, tls=True)
 
 
+def test_every_kind_of_setting_comes_into_force_without_a_restart_of_nginx(prod: Host) -> None:
+    """Another port too: nginx does not reload a configuration in which a zone counts by another variable."""
+    started = prod.machine.run("systemctl show --property ExecMainStartTimestampMonotonic nginx.service").stdout
+    for changes in (
+        {"port": 4777, "address_connections": 7, "client_timeout": 9, "request_timeout": 80},
+        {"address_connections": 0, "trusted_proxies": ["192.0.2.1"], "basic_auth_user": None, "request_body_limit": 3},
+        {"port": 4778, "address_connections": 8, "trusted_proxies": None, "allowed_addresses": ["192.0.2.1"]},
+    ):
+        prod.project.edit("prod", **changes)
+        assert prod.project.applied() == {"Site": ["prod"]}
+        assert prod.project.planned() == {}
+    assert get(prod.machine.address, PROD, tls=True).status == 403
+    assert prod.machine.run("systemctl show --property ExecMainStartTimestampMonotonic nginx.service").stdout == started
+
+
 LONGEST = ".".join(["n" * 63, "a" * 63, "m" * 63, "e" * 61])
 
 
@@ -241,6 +257,7 @@ def test_server_names_of_any_length_and_number(prod: Host) -> None:
     assert get(prod.machine.address, names[-1]).status == 502
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_another_teams_length_of_server_names_is_left(prod: Host) -> None:
     theirs = "/etc/nginx/conf.d/theirs.conf"
@@ -391,6 +408,7 @@ def test_the_layout_of_nginx_org(host: Host) -> None:
     assert host.project.planned() == {}
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_another_teams_default_server_is_left(host: Host) -> None:
     machine = host.machine

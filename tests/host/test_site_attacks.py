@@ -74,7 +74,8 @@ def answers_soon(host: Host) -> bool:
     return time.monotonic() - begin < 10
 
 
-@pytest.mark.parametrize("kind", ["header", pytest.param("body", marks=pytest.mark.everything)])
+@pytest.mark.everything
+@pytest.mark.parametrize("kind", ["header", "body"])
 def test_slow_requests_from_several_addresses_end(host: Host, kind: str) -> None:
     with slow_clients(host, kind, 300, *ADDRESSES) as end:
         assert answers_soon(host)
@@ -166,6 +167,7 @@ invoke-rc.d nginx rotate
 """
 
 
+@pytest.mark.everything
 def test_logs_that_were_rotated_are_not_for_everybody(host: Host) -> None:
     host.machine.run(f"chmod 644 /var/log/nginx/billing_stage.access.log && {ROTATION}")
     host.project.apply("--limit", "stage").require_success()

@@ -376,6 +376,7 @@ def test_only_commands_are_on_disk_and_of_those_only_facts(watched: Watched) -> 
     assert modes == {0o600}
 
 
+@pytest.mark.everything
 def test_secrets_of_the_whole_deploy_are_not_among_it(watched: Watched) -> None:
     watched.project.planned()
     watched.project.applied()
@@ -414,6 +415,7 @@ def test_facts_that_fail_hang_or_say_too_much_disturb_nobody(watched: Watched) -
     assert got == [["got 6999999 slept None 'a\\r\\n\\n b ü'"]] * 2
 
 
+@pytest.mark.everything
 def test_a_fact_without_an_end_fails_with_the_reason(watched: Watched) -> None:
     watched.deploy('host.get_fact(Text, "yes")\n')
     run = watched.project.apply("--limit", "stage")

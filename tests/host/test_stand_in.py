@@ -85,7 +85,9 @@ def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
     assert (version(serving.machine, "stage"), load.failed) == ("0.1.0", [])
 
 
-@pytest.mark.parametrize("bad", [STARTLESS, SICK, CRASHING], ids=lambda bad: str(bad.fail))
+@pytest.mark.parametrize(
+    "bad", [pytest.param(STARTLESS, marks=pytest.mark.everything), SICK, CRASHING], ids=lambda bad: str(bad.fail)
+)
 def test_a_bad_version_costs_nobody_anything(
     serving: Host, built: dict[Variant, Path], load: Load, bad: Variant
 ) -> None:
@@ -100,7 +102,9 @@ def test_a_bad_version_costs_nobody_anything(
     assert log(machine, "stage")[-1] == ("release", bad.version, "failed")
 
 
-@pytest.mark.parametrize("sign", ["Waiting for the stand-in", "The stand-in serves"])
+@pytest.mark.parametrize(
+    "sign", [pytest.param("Waiting for the stand-in", marks=pytest.mark.everything), "The stand-in serves"]
+)
 def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: Load, sign: str) -> None:
     machine = serving.machine
     runs = version(machine, "stage")

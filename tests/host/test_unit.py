@@ -321,6 +321,7 @@ def test_an_apply_whose_restart_fails_is_a_failure_and_leaves_prod_alone(running
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 def test_an_apply_that_was_interrupted_before_the_reload(running: Host) -> None:
     """Even if the application was restarted since: systemd then started it as the older unit says.
 
@@ -341,7 +342,7 @@ def test_an_apply_that_was_interrupted_before_the_reload(running: Host) -> None:
 
 def test_an_apply_that_was_interrupted_before_the_restart(running: Host) -> None:
     machine, project = running.machine, running.project
-    machine.run(f"sed -i s/MemoryMax=601M/MemoryMax=602M/ {UNIT} && systemctl daemon-reload")
+    machine.run(f"sed -i 's/MemoryMax=[0-9]*M/MemoryMax=602M/' {UNIT} && systemctl daemon-reload")
     project.edit("stage", memory_limit=602)
     before = main_pid(machine, "stage")
     assert project.applied("--limit", "stage") == {RESTARTS: ["stage"]}
@@ -433,6 +434,7 @@ def test_a_changed_secret_needs_a_new_build_of_a_distillery_release(running: Hos
     assert main_pid(running.machine, "stage") == before
 
 
+@pytest.mark.everything
 def test_a_changed_cookie_restarts_a_distillery_release(running: Host) -> None:
     cookie = os.urandom(33).hex()
     running.project.set_secrets("stage", cookie=cookie)

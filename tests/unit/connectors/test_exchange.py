@@ -183,11 +183,17 @@ def test_the_first_command_may_say_and_take_what_it_likes(monkeypatch: pytest.Mo
     assert (first.status, len(first.stdout)) == (0, LIMIT + 1)
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    before = set(Path("/dev/shm").iterdir())  # noqa: S108  where the script keeps outputs
-    run([ask("sh -c 'echo 1'"), ask("sh -c 'echo 2'", "")], "true", TMPDIR=str(tmp_path))
-    assert set(Path("/dev/shm").iterdir()) == before  # noqa: S108
-    assert list(tmp_path.iterdir()) == []
+@pytest.mark.parametrize("memory", ["memory", "absent"])
+def test_nothing_is_left_behind(tmp_path: Path, memory: str) -> None:
+    for name in ("memory", "disk"):
+        (tmp_path / name).mkdir()
+    used = tmp_path / "used"
+    look = ask(f"sh -c 'ls {tmp_path}/*/tmp.* > {used}'")
+    text = script([look, ask("sh -c 'echo 2'", "")], "true").replace("-p /dev/shm", f"-p {tmp_path}/{memory}")
+    environment = os.environ | {"TMPDIR": str(tmp_path / "disk")}
+    subprocess.run(["sh", "-s"], input=text.encode(), check=True, env=environment, capture_output=True)
+    assert used.read_text()
+    assert [*(tmp_path / "memory").iterdir(), *(tmp_path / "disk").iterdir()] == []
 
 
 # Without the time, which would make other names of tests for each of the processes that run them.

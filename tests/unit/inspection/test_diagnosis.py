@@ -333,3 +333,19 @@ def test_a_disk_that_will_be_full_is_named_unless_it_is_full(environment: Callab
     assert what(stage, full_in={"/": 3}) == ["the file system / will be full in 3 days, as it grew in the last week"]
     full = what(stage, full_in={"/": 0}, disks={"/": (95, 1)})
     assert full == ["the file system / is full to 95 %, and 1 % of its inodes are used"]
+
+
+def test_a_login_that_pg_hba_keeps_out_is_no_matter_of_apply(stage: Environment) -> None:
+    refused = 'FATAL:  pg_hba.conf rejects connection for host "127.0.0.1"'
+    [found] = findings(stage, SECRETS, WELL._replace(login=refused), NOW)
+    assert "put the line `host billing_stage billing_stage 127.0.0.1/32 scram-sha-256` before all others" in found.mend
+    [wrong] = findings(stage, SECRETS, WELL._replace(login="FATAL:  password authentication failed"), NOW)
+    assert wrong.mend == "make apply ENV=stage"
+    assert not list(findings(stage, SECRETS, WELL._replace(login="Is it accepting TCP/IP connections?"), NOW))
+
+
+def test_without_ss_nothing_is_said_of_ports(stage: Environment) -> None:
+    obstacles = read(stage, [["program", "ss", "iproute2"]])
+    assert what(stage, obstacles=obstacles, listens=[]) == [
+        "the host has no program ss, which the package iproute2 brings"
+    ]

@@ -81,7 +81,7 @@ SITE = [
     (
         {},
         [
-            "limit_conn billing_stage_addresses 500;",
+            "limit_conn billing_stage_clients 500;",
             "client_body_timeout 30s;",
             "send_timeout 30s;",
             "header_timeout 20s;",
@@ -398,3 +398,21 @@ def test_the_policy_of_a_host_without_ipv6_starts_all_but_nginx(tmp_path: Path, 
     policy = tmp_path / "policy-rc.d"
     policy.write_text(render("policy-rc.d.j2"))
     assert subprocess.run(["sh", policy, *arguments.split()], check=False).returncode == code
+
+
+def test_no_setting_changes_what_the_zone_of_connections_counts_by(environment: Callable[..., Environment]) -> None:
+    """nginx would not reload the site: only a restart would bring the change into force."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"port": 4777},
+        TLS,
+        {"address_connections": 7},
+        {"trusted_proxies": ["192.0.2.1"]},
+    ]
+    zones = {
+        line
+        for settings in changes
+        for line in site(environment(**settings)).splitlines()
+        if line.startswith(("limit_conn_zone", "map $binary_remote_addr"))
+    }
+    assert len(zones) == 2

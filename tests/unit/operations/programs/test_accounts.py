@@ -35,6 +35,19 @@ def test_a_home_that_is_to_change_while_the_user_works(sandbox: Sandbox) -> None
     assert f"processes of the user run: {processes}" in told
 
 
+def test_a_number_that_another_user_has(sandbox: Sandbox) -> None:
+    """Also one of a directory service, which lists nobody."""
+    own = "billing:x:996:996::/home/billing:/bin/bash"
+    for listed, first in ((f"{own}\ntwin:x:996:1::/:/bin/sh", own), (own, "twin:x:996:1::/:/bin/sh")):
+        sandbox.stub(
+            "getent",
+            f"case $2 in '') printf '%s\\n' '{listed}' ;; 996) echo '{first}' ;; billing) echo '{own}' ;; esac",
+        )
+        [line] = seen(sandbox, "billing", "/home/billing", "/bin/bash")
+        assert line == "shared\tbilling\t996\ttwin"
+    assert "billing has the number 996, and twin has it too" in accounts.sentence({}, *line.split("\t"))
+
+
 def test_a_shell_may_change_meanwhile(sandbox: Sandbox) -> None:
     assert seen(sandbox, ME.pw_name, ME.pw_dir, "/bin/other") == []
 
