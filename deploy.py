@@ -7,6 +7,7 @@ from group_data.schema.inventory import environments_on, machine_of
 from operations import (
     accounts,
     acme,
+    acme_dns,
     adoption,
     aliases,
     clusters,
@@ -34,6 +35,7 @@ secrets = open_vault(vault_path(environment.vault_directory, environment.environ
 debian = entry.require_debian()
 provided_files.require(environment)
 acme.require(environment, debian)
+acme_dns.require(environment, secrets)
 sandbox.require(environment)
 adoption.require(environment)
 accounts.require(environment)
@@ -81,4 +83,4 @@ if host.get_fact(Link, path=environment.app_path) is None:
 file.sync(name="All of it is on the disk")
 
 # The authority may refuse: everything else is done by then.
-site.certificate_of_authority(environment, debian, force=bool(option("FORCE")))
+site.certificate_of_authority(environment, secrets, debian, force=bool(option("FORCE")))

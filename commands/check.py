@@ -11,6 +11,7 @@ from group_data.schema.paths import CHECKOUT
 from group_data.schema.problem import Problem
 from preflight.check import (
     forged,
+    missing_dns_secrets,
     missing_passwords,
     not_compared,
     open_vaults,
@@ -38,7 +39,7 @@ def command() -> int:
         return report([error.problem])
     vaults = open_vaults(subjects)
     problems += [*forged(subjects, vaults), *shared_cookies(subjects, vaults), *missing_passwords(subjects, vaults)]
-    problems += different_variables(subjects, vaults.opened)
+    problems += [*missing_dns_secrets(subjects, vaults), *different_variables(subjects, vaults.opened)]
     problems += missing_build_secrets(subjects, vaults.opened)
     if problems:
         return report(problems, not_compared(vaults))

@@ -28,6 +28,10 @@ def command(environment: str, key: str, yes: bool, new_recipients: bool) -> None
     require_free(chosen, key)
     if key == "appsignal_push_api_key":
         raise VaultError("AppSignal makes this key: store the one it gives you with `make vault-set`")
+    if key == "acme_dns_secret":
+        raise VaultError(
+            "The name server has this key, too: make one there, and store its secret with `make vault-set`"
+        )
     vault = open_place(place(environment), shut_out=yes, consent=consent(accepted=new_recipients, yes=yes))
     # Refuses a key that is not there.
     value_of(vault.place, key)

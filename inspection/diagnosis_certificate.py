@@ -51,6 +51,14 @@ def of(environment: Environment, order: Order) -> list[Finding]:
                 f"mend that; on the host: certbot renew --cert-name {site}",
             )
         )
+    if order.defaults:
+        found.append(
+            Finding(
+                f"certbot takes settings of somebody else for every order and renewal of this host: {order.defaults}",
+                f"the certificate {site} could not be renewed as it was ordered",
+                "take them out there, or give them to the certificates that need them",
+            )
+        )
     if environment.acme_directory == "staging" and environment.indexed:
         found.append(
             Finding(

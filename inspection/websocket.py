@@ -40,7 +40,7 @@ def websocket_findings(host: Host, environment: Environment) -> Iterator[Finding
         OriginsRefused,
         scheme=environment.scheme,
         port=environment.websocket_port,
-        names=environment.answered_names,
+        names=environment.asked_names,
     )
     if names:
         yield finding(environment, names)

@@ -1,7 +1,7 @@
 """A certificate of an authority (ACME): certbot orders it through nginx, and renews it by its own timer."""
 
 from collections.abc import Generator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pyinfra import host
@@ -13,7 +13,7 @@ from typing_extensions import override
 from connectors.terminal import shown
 from group_data.schema.environment import Environment
 from operations import nginx
-from operations.certificate import CertificateOnHost, Pair, faults, names_in, now
+from operations.certificate import CertificateOnHost, Pair, faults, is_ending, names_in, now
 from operations.host import file, program
 from operations.host.report import announce
 from operations.host.restart import is_planned
@@ -28,6 +28,12 @@ class Order(NamedTuple):
     + server: directory of the authority that renewals ask; empty without a certificate
     + profile: that renewals ask for
     + hook: command after renewals
+    + way: certbot's name for the proof of the names
+    + place: directory or file that it uses
+    + wait: seconds for a record in DNS
+    + autorenew: "False" if somebody switched renewals off
+    + defaults: settings of somebody else that certbot takes for each order and renewal, with file and line
+    + clock: seconds since 1970 by the host's clock
     + failed: time and reason of the last order, if it failed
     + renewal: reason of the last renewal, if it failed
     """
@@ -35,6 +41,12 @@ class Order(NamedTuple):
     server: str = ""
     profile: str = ""
     hook: str = ""
+    way: str = ""
+    place: str = ""
+    wait: str = ""
+    autorenew: str = ""
+    defaults: str = ""
+    clock: str = ""
     failed: str = ""
     renewal: str = ""
 
@@ -120,9 +132,8 @@ def order(environment: Environment, force: bool) -> Generator[StringCommand]:
     if not reason:
         host.noop(f"the certificate of {environment.full_name} is as it should be")
         return
-    announce(
-        f"Will order a certificate for {', '.join(environment.server_names)} from {environment.acme_url}, because {reason}"
-    )
+    names = ", ".join(environment.certificate_names)
+    announce(f"Will order a certificate for {names} from {environment.acme_url}, because {reason}")
     yield program.command(
         "order_certificate.sh",
         environment.failed_order_path,
@@ -133,7 +144,9 @@ def order(environment: Environment, force: bool) -> Generator[StringCommand]:
         nginx.CHALLENGES,
         HOOK,
         str(int(force)),
-        *environment.server_names,
+        environment.acme_dns_path if environment.acme_dns else "",
+        str(environment.acme_dns_wait),
+        *environment.certificate_names,
     )
 
 
@@ -147,7 +160,7 @@ def due(environment: Environment, pair: Pair, known: Order, time: datetime) -> s
     """
     if not pair.chain:
         return "there is none yet"
-    if sorted(names_in(pair)) != sorted(environment.server_names):
+    if sorted(names_in(pair)) != sorted(environment.certificate_names):
         return f"the one on the host is for {shown(', '.join(names_in(pair)), 300) or 'no name'}"
     if known.server != environment.acme_url:
         return f"the one on the host is from {known.server or 'an unknown authority'}"
@@ -155,9 +168,28 @@ def due(environment: Environment, pair: Pair, known: Order, time: datetime) -> s
         return f"the one on the host has the profile {known.profile or 'that the authority chose'}"
     if known.hook != HOOK:
         return "nginx would not read a renewed one"
+    if known.autorenew == "False":
+        return "its renewal is switched off"
+    if (known.way, known.place) != _way(environment):
+        return f"its renewals would prove the names by {known.way or 'no way'}, with {known.place or 'nothing'}"
+    if environment.acme_dns and known.wait != str(environment.acme_dns_wait):
+        return f"its renewals would wait {known.wait or 'no'} seconds for DNS"
     # Whether its chain leads to an authority that this host knows is the authority's own matter.
-    wrong = [fault.what for fault in faults(pair, environment.server_names, time) if fault.word != "without its chain"]
-    return f"the one on the host {wrong[0]}" if wrong else None
+    wrong = [fault for fault in faults(pair, environment.server_names, time) if fault.word != "without its chain"]
+    # By a wrong clock a new one would be as late, and each apply would order. The doctor says so.
+    if wrong and wrong[0].late and not all(is_ending(pair, clock) for clock in _clocks(known, time)):
+        return None
+    return f"the one on the host {wrong[0].what}" if wrong else None
+
+
+def _clocks(known: Order, time: datetime) -> list[datetime]:
+    """The time here, and on the host."""
+    return [time, *([datetime.fromtimestamp(int(known.clock), UTC)] if known.clock.isdigit() else [])]
+
+
+def _way(environment: Environment) -> tuple[str, str]:
+    """certbot's name for the proof, and what it uses for it."""
+    return ("dns-rfc2136", environment.acme_dns_path) if environment.acme_dns else ("webroot", nginx.CHALLENGES)
 
 
 class ServedCertificate(FactBase[bool]):
@@ -228,4 +260,4 @@ def no_certificate(environment: Environment) -> Generator[StringCommand]:
     )
     if unused:
         announce(f"Will remove the certificate {environment.full_name} of certbot, and its renewal")
-        yield StringCommand("certbot delete --non-interactive --cert-name", QuoteString(environment.full_name))
+        yield StringCommand("/usr/bin/certbot delete --non-interactive --cert-name", QuoteString(environment.full_name))

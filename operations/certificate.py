@@ -12,6 +12,7 @@ from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
 
 from connectors.terminal import shown
+from group_data.schema.addresses import covers
 from operations.host import program
 
 # Shares of a lifetime: authorities shorten lifetimes, so a number of days fits only some. Clients renew at a third.
@@ -111,14 +112,9 @@ def _names_in(leaf: x509.Certificate) -> list[str]:
 
 def _names(leaf: x509.Certificate, names: Sequence[str]) -> Iterator[Fault]:
     covered = _names_in(leaf)
-    if missing := [name for name in names if not any(_covers(pattern, name) for pattern in covered)]:
+    if missing := [name for name in names if not any(covers(pattern, name) for pattern in covered)]:
         others = ", ".join(map(printable, covered[:5])) or "no name at all"
         yield Fault("of other names", f"is not for {', '.join(missing)}: it is for {others}")
-
-
-def _covers(pattern: str, name: str) -> bool:
-    """Whether a name in a certificate stands for this name. A star stands for one label (RFC 6125, 6.4.3)."""
-    return pattern == name or (pattern.startswith("*.") and name.partition(".")[2] == pattern[2:])
 
 
 def _key(leaf: x509.Certificate, pair: Pair) -> Iterator[Fault]:
@@ -159,6 +155,17 @@ def _end(leaf: x509.Certificate, now: datetime) -> Iterator[Fault]:
             f"expires on {end:%Y-%m-%d %H:%M} UTC, with {share} % of its lifetime left: it was not renewed in time",
             late=True,
         )
+
+
+def is_ending(pair: Pair, now: datetime) -> bool:
+    """Whether a certificate has ended, or ends soon for one that something renews.
+
+    + pair: certificate and key; a readable one
+    + now: the time
+    """
+    leaf = x509.load_pem_x509_certificates(pair.chain.encode())[0]
+    begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    return end - now < LATE_AT * (end - begin)
 
 
 def now() -> datetime:

@@ -121,6 +121,9 @@ def required(environments: Sequence[Environment]) -> list[str]:
     )
     authority = any(environment.tls == "acme" for environment in environments)
     further = ["ca-certificates"] * (system_ca or authority) + ["certbot"] * authority
+    # dnsutils tries a record before certbot orders.
+    if any(environment.acme_dns for environment in environments):
+        further += ["python3-certbot-dns-rfc2136", "bind9-dnsutils"]
     return [name for name in PACKAGES if managed or name != "postgresql"] + further
 
 

@@ -232,7 +232,9 @@ def _server(server: Directive, block: str, read_files: Mapping[str, list[Directi
     for directive in _expanded(server.block, read_files, main):
         if directive.name == "server_name":
             # ".example.com" is the name itself, and all below it.
-            names |= {name.lower().removeprefix("."): directive.place for name in directive.words[1:]}
+            words = [name.lower() for name in directive.words[1:]]
+            both = [name.removeprefix(".") for name in words] + [f"*{name}" for name in words if name.startswith(".")]
+            names |= dict.fromkeys(both, directive.place)
         elif directive.name == "listen" and len(directive.words) > 1:
             listens.append(_listen(directive))
     # nginx's own, for root.

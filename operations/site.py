@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
-from operations import acme, basic_auth, certificate, nginx, nginx_layout
+from operations import acme, acme_dns, basic_auth, certificate, nginx, nginx_layout
 from operations.host import file, program
 from operations.host.network import Ipv6
 from operations.host.rendering import render
@@ -196,18 +196,22 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
         files.file(name="Site: no password file", path=environment.htpasswd_path, present=False)
 
 
-def certificate_of_authority(environment: Environment, debian: int, *, force: bool) -> None:
+def certificate_of_authority(environment: Environment, secrets: Secrets, debian: int, *, force: bool) -> None:
     """Order the site's certificate where it is due, and let nginx serve it. Without tls = "acme", remove one that is left.
 
     The last steps of an apply: when the authority refuses, everything else is done, and the site has the certificate it had.
 
     + environment: of the site
+    + secrets: its vault
     + debian: major release of the host
     + force: whether to order within an hour after a failure
     """
     if environment.tls != "acme":
         acme.no_certificate(name="Certificate: none of an authority", environment=environment)
+        acme_dns.no_key_file(environment)
         return
+    if environment.acme_dns:
+        acme_dns.key_file(environment, secrets)
     path = str(environment.certificate_path)
     # One certbot at a time.
     changes = [acme.order(name="Certificate: order", environment=environment, force=force, _serial=True)]
@@ -223,3 +227,5 @@ def certificate_of_authority(environment: Environment, debian: int, *, force: bo
             )
         )
     acme.in_force(name="Certificate: in force", path=path, name_of_site=environment.domain, after=changes, _serial=True)
+    if not environment.acme_dns:
+        acme_dns.no_key_file(environment)

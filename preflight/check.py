@@ -104,7 +104,7 @@ def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[st
     vaults = open_vaults(subjects)
     problems += [*reserved_groups(Path(options["inventory"])), *found, *connection_problems(inventory, in_run)]
     problems += [*vault_problems(subjects, vaults, in_run), *shared_cookies(subjects, vaults)]
-    problems += missing_passwords(subjects, vaults)
+    problems += [*missing_passwords(subjects, vaults), *missing_dns_secrets(subjects, vaults)]
     # A variable may be known for stage before it is known for prod. A rollback must not wait for anybody who adds one.
     if any(Path(operation).name == "deploy.py" for operation in options["operations"]):
         problems += different_variables([subject for subject in subjects if subject.host in in_run], vaults.opened)
@@ -253,6 +253,19 @@ def missing_passwords(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[P
                     "basic_auth_user",
                     f"basic_auth_user = {user!r} needs basic_auth_password in {shown(path)}: `make vault-init "
                     f"ENV={path.stem}` makes one, `make vault-edit ENV={path.stem}` stores one you choose",
+                )
+
+
+def missing_dns_secrets(subjects: Sequence[Subject], vaults: Vaults) -> Iterator[Problem]:
+    """Certificates by way of DNS without its key in their vault, as far as this operator can open the vaults."""
+    for subject in subjects:
+        for way in subject.read(lambda e: [e.acme_dns]):
+            path, secrets = vaults.opened.get(subject.host, (None, None))
+            if way and path and secrets and secrets.acme_dns_secret is None:
+                yield subject.problem(
+                    "acme_dns",
+                    f"acme_dns = {way!r} needs acme_dns_secret in {shown(path)}, the secret of the TSIG key in base64: "
+                    f"`make vault-set ENV={path.stem} KEY=acme_dns_secret` stores it",
                 )
 
 

@@ -23,6 +23,7 @@ _HEADER = """\
 #   secret_key_base          Phoenix signs sessions with it; at least 64 bytes
 #   cookie                   of the Erlang node; letters, digits, _ and -
 #   appsignal_push_api_key   only where the application reports to AppSignal
+#   acme_dns_secret          only where group data sets acme_dns; of the TSIG key, in base64
 #   basic_auth_password      only where group data sets basic_auth_user; 8 to 72 ASCII characters
 # Any other lower_snake_case key becomes a setting in the secret file. A key with capital letters, such as STRIPE_KEY, is an
 # environment variable of the application; secret_variables in group data names it.

@@ -31,6 +31,27 @@ def _server_name(value: str) -> str:
 ServerName = Annotated[str, AfterValidator(_server_name)]
 
 
+def _site_name(value: str) -> str:
+    """A server name, or a star for one label below one (RFC 6125, 6.4.3). No authority gives a star below a single label."""
+    if not value.startswith("*"):
+        return _server_name(value)
+    if not value.startswith("*.") or "." not in value[2:]:
+        raise ValueError("must have the star as its first label, before two others, such as *.example.com")
+    return f"*.{_server_name(value[2:])}"
+
+
+SiteName = Annotated[str, AfterValidator(_site_name)]
+
+
+def covers(pattern: str, name: str) -> bool:
+    """Whether a name in a certificate stands for this name. A star stands for one label (RFC 6125, 6.4.3).
+
+    + pattern: name in the certificate
+    + name: that is asked for
+    """
+    return pattern == name or (pattern.startswith("*.") and name.partition(".")[2] == pattern[2:])
+
+
 def _node_name(value: str) -> str:
     """`name@host` for Erlang's -name. A name with a leading dash would be an option.
 
@@ -46,6 +67,20 @@ def _node_name(value: str) -> str:
 
 
 NodeName = Annotated[str, AfterValidator(_node_name)]
+
+
+def _address(value: str) -> str:
+    """An IP address in its canonical form, without a zone."""
+    try:
+        address = ipaddress.ip_address(value.replace("%", " "))
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address: certbot asks no name server for a name server") from None
+    if value != str(address):
+        raise ValueError(f"must be written as {address}")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
 
 
 def is_address(value: str) -> bool:

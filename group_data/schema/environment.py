@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from group_data.schema import toolchain
+from group_data.schema.addresses import covers
 from group_data.schema.release_tool import RELEASE_TOOLS, ReleaseTool
 from group_data.schema.reserved import EPMD_PORT, NODE_PORTS, RESERVED_VARIABLES
 from group_data.schema.settings import Settings
@@ -389,6 +390,20 @@ class Environment(Settings):
         return f"{self.state_path}/order.failed"
 
     @property
+    def acme_dns_path(self) -> str:
+        """certbot's file with the name server that takes updates, and the key for it. Mode 0600."""
+        return f"{self.state_path}/acme-dns.ini"
+
+    @property
+    def certificate_names(self) -> tuple[str, ...]:
+        """The names of an ordered certificate. Authorities refuse a name beside a wildcard that stands for it."""
+        return tuple(
+            name
+            for name in self.server_names
+            if not any(other != name and covers(other, name) for other in self.server_names)
+        )
+
+    @property
     def acme_url(self) -> str:
         """Directory of the authority."""
         return ACME_DIRECTORIES.get(self.acme_directory, self.acme_directory)
@@ -423,6 +438,11 @@ class Environment(Settings):
     def answered_names(self) -> tuple[str, ...]:
         """The names that the application answers itself, the main one first."""
         return (self.domain,) if self.redirect_to else self.server_names
+
+    @property
+    def asked_names(self) -> tuple[str, ...]:
+        """The same as a browser asks for them: one label in place of each star."""
+        return tuple(name.replace("*.", "any.") for name in self.answered_names)
 
     @property
     def scheme(self) -> str:

@@ -87,6 +87,37 @@ def _tls(e: Environment) -> Iterator[tuple[str, str]]:
         )
 
 
+def _wildcards(e: Environment) -> Iterator[tuple[str, str]]:
+    wildcards = [name for name in e.additional_domains if name.startswith("*")]
+    if wildcards and not (e.tls == "provided" or (e.tls == "acme" and e.acme_dns)):
+        yield (
+            "additional_domains",
+            f"additional_domains has {', '.join(wildcards)} with tls = {e.tls!r}: a wildcard needs a certificate by "
+            "way of DNS, tls = 'acme' with acme_dns = 'rfc2136', or one of your own, tls = 'provided'; or name each name",
+        )
+
+
+def _acme_dns(e: Environment) -> Iterator[tuple[str, str]]:
+    if e.acme_dns and e.tls != "acme":
+        yield (
+            "acme_dns",
+            f"acme_dns = {e.acme_dns!r} is not used with tls = {e.tls!r}: take it out, or set tls = 'acme'",
+        )
+    elif e.acme_dns:
+        missing = [key for key in ("acme_dns_server", "acme_dns_key") if not getattr(e, key)]
+        if missing:
+            yield (
+                "acme_dns",
+                f"acme_dns = {e.acme_dns!r} needs {' and '.join(missing)}: where certbot writes records, and the "
+                "key that it signs with",
+            )
+    if e.acme_dns:
+        return
+    fields = [key for key in Environment.model_fields if key.startswith("acme_dns_")]
+    if unused := [key for key in fields if getattr(e, key) != Environment.model_fields[key].default]:
+        yield unused[0], f"{', '.join(unused)}: not used without acme_dns: set acme_dns = 'rfc2136', or take them out"
+
+
 def _redirect(e: Environment) -> Iterator[tuple[str, str]]:
     if e.redirect_to and e.redirect_to != e.domain:
         yield (
@@ -244,6 +275,8 @@ _RULES = (
     _port,
     _node_ports,
     _tls,
+    _wildcards,
+    _acme_dns,
     _redirect,
     _hsts,
     _database,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from group_data.schema.addresses import covers
 from group_data.schema.environment import Environment
 from group_data.schema.problem import Problem, Subject
 
@@ -49,6 +50,12 @@ def _parent(name: str, known: Sequence[str], claimed: Sequence[tuple[str, str]])
         if name == parent or name.endswith(f".{parent}"):
             return f"{parent} (hsts_parents) is known to send HSTS"
     for parent, environment in claimed:
-        if name.endswith(f".{parent}"):
+        if _is_below(name, parent):
             return f"{parent} ({environment}) sends HSTS"
     return None
+
+
+def _is_below(name: str, parent: str) -> bool:
+    """Whether a name is below another one, or below one that a wildcard stands for."""
+    labels = name.split(".")
+    return any(covers(parent, ".".join(labels[start:])) for start in range(1, len(labels)))

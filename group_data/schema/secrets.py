@@ -6,6 +6,7 @@ No value is ever part of a message, a repr or an error's text: a rule that refus
 import re
 import stringprep
 import unicodedata
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Self
@@ -112,6 +113,16 @@ def _basic_auth_password_problems(value: str) -> Iterator[str]:
         yield "may hold only ASCII letters, digits, punctuation and spaces: browsers do not agree on how to send others"
 
 
+def _tsig_problems(value: str) -> Iterator[str]:
+    # RFC 8945, 4.2: any bytes; name servers write them in base64. 8 and 512: nobody has less or needs more.
+    try:
+        size = len(b64decode(value, validate=True))
+    except ValueError:
+        size = 0
+    if not 8 <= size <= 512:
+        yield "must be the secret of a TSIG key in base64, as tsig-keygen prints it"
+
+
 def _holds(*rules: Callable[[str], Iterator[str]]) -> BeforeValidator:
     """A validator that refuses other types than str, and reports every rule that a str breaks."""
 
@@ -168,6 +179,7 @@ class Secrets(BaseModel):
     + cookie: Erlang's distribution cookie; 20 to 255 letters, digits, `_` and `-`
     + appsignal_push_api_key: AppSignal's key, if the application reports to AppSignal
     + basic_auth_password: password for browsers, if group data sets basic_auth_user; 8 to 72 ASCII characters
+    + acme_dns_secret: secret of the TSIG key, if group data sets acme_dns; base64, from the name server
     """
 
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True)
@@ -178,6 +190,7 @@ class Secrets(BaseModel):
     cookie: Annotated[SecretStr, _holds(_text_problems, _cookie_problems)]
     appsignal_push_api_key: Annotated[SecretStr, _holds(_text_problems, _variable_problems)] | None = None
     basic_auth_password: Annotated[SecretStr, _holds(_text_problems, _basic_auth_password_problems)] | None = None
+    acme_dns_secret: Annotated[SecretStr, _holds(_text_problems, _tsig_problems)] | None = None
 
     @property
     def application(self) -> Mapping[str, SecretStr]:

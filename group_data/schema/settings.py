@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from group_data.schema.addresses import DatabaseHost, Network, NodeName, ServerName
+from group_data.schema.addresses import Address, DatabaseHost, Network, NodeName, ServerName, SiteName
 from group_data.schema.types import (
     AbsolutePath,
     AcmeDirectory,
@@ -33,6 +33,7 @@ from group_data.schema.types import (
     SourceUrl,
     Text,
     ToolchainUrl,
+    TsigKeyName,
     UrlPath,
     VariableName,
 )
@@ -59,11 +60,12 @@ class Settings(BaseModel):
         description="The server name the site answers to.",
         examples=["stage.billing.example.com"],
     )
-    additional_domains: tuple[ServerName, ...] = Field(
+    additional_domains: tuple[SiteName, ...] = Field(
         default=(),
         strict=False,
-        description="Further server names of the same site.",
-        examples=[["www.billing.example.com"]],
+        description="Further server names of the same site. *.example.com stands for all names one label below example.com; "
+        "it needs tls = 'acme' with acme_dns, or tls = 'provided'.",
+        examples=[["www.billing.example.com"], ["*.billing.example.com"]],
     )
     redirect_to: ServerName | None = Field(
         default=None,
@@ -160,6 +162,42 @@ class Settings(BaseModel):
         description="Profile of certificates that the authority offers, such as shortlived; None: its default. Debian 12's "
         "certbot knows none.",
         examples=["tlsserver"],
+    )
+    acme_dns: Literal["rfc2136"] | None = Field(
+        default=None,
+        description="rfc2136: prove by a record in DNS that the names are yours, which certbot writes by dynamic update "
+        "(BIND, Knot, PowerDNS), signed with the vault's acme_dns_secret. For wildcards, and for hosts whose port 80 the "
+        "world does not reach. None: by a page at port 80.",
+    )
+    acme_dns_server: Address | None = Field(
+        default=None,
+        description="IP address of the name server that takes updates; with acme_dns only.",
+        examples=["192.0.2.53"],
+    )
+    acme_dns_port: int = Field(
+        default=53,
+        ge=1,
+        le=65_535,
+        description="Its port, by TCP.",
+        examples=[5353],
+        json_schema_extra={"unit": "TCP port"},
+    )
+    acme_dns_key: TsigKeyName | None = Field(
+        default=None,
+        description="Name of the TSIG key that signs updates, as the name server knows it; with acme_dns only.",
+        examples=["billing-prod"],
+    )
+    acme_dns_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = Field(
+        default="hmac-sha256", description="Algorithm of that key. tsig-keygen makes hmac-sha256."
+    )
+    acme_dns_wait: int = Field(
+        default=60,
+        ge=1,
+        le=3600,
+        description="How long certbot waits until all name servers of the zone have the record, before the authority asks "
+        "them.",
+        examples=[300],
+        json_schema_extra={"unit": "seconds"},
     )
     tls_certificate: AbsolutePath | None = Field(
         default=None,

@@ -147,6 +147,10 @@ AcmeDirectory = Annotated[
 ]
 AcmeProfile = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 
+# Names of TSIG keys are domain names (RFC 8945, 4.2).
+_TSIG_KEY = r"^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$"
+TsigKeyName = Annotated[str, StringConstraints(pattern=_TSIG_KEY)]
+
 # Names of organizations on hex.pm, and of repositories in mix.exs.
 _HEX_NAME = r"^[a-z][a-z0-9_-]{0,99}$"
 HexName = Annotated[str, StringConstraints(pattern=_HEX_NAME)]
@@ -199,6 +203,7 @@ WORDS = {
     _ERLANG_VERSION: "must be a version of Erlang/OTP with all its numbers, such as 27.3.4.1",
     _SOURCE: "must be an https:// or http:// URL of letters, digits and . _ ~ / : + -, with {version} and {otp} in it",
     _GIT_HOST: "must be the host of a repository's URL such as github.com, or user@git.example.com:8443",
+    _TSIG_KEY: "must be the name of a TSIG key such as billing-prod, of letters, digits and . _ -",
     _HEX_NAME: "must be the name of an organization or a repository of Hex, such as acme",
     _HEX_REPOSITORY: "must be a URL, the fingerprint of its public key (SHA256:…) and the name of a key in build_secrets, "
     "with one space between",

@@ -10,37 +10,50 @@
 
 digested='.*-[0-9a-f]{32}\.[0-9A-Za-z]+(\.[0-9A-Za-z]+)*'
 
-# Prints the directories that a release serves files from. The build made all of it, so none may lead elsewhere.
-served_by() {
-    local directory
-    for directory in "$releases/$1/lib/$web_app"-*/priv/static; do
-        [ ! -d "$directory" ] || [ "$(cd "$directory" && pwd -P)" != "$directory" ] || printf '%s\n' "$directory"
+# Runs a command in each directory that a release serves files from. The build made all of it, so none may lead elsewhere: the
+# shell is in it before it looks where it is.
+in_served() {
+    local version=$1 directory
+    shift
+    for directory in "$releases/$version/lib/$web_app"-*/priv/static; do
+        [ ! -d "$directory" ] || (cd "$directory" && [ "$(readlink /proc/self/cwd)" = "$directory" ] && "$@")
     done
 }
 
-# Prints the digested files below a directory: assets/app-….js
-digested_in() {
-    (cd "$1" && find . -regextype posix-extended -type f -regex "$digested" ! -path $'*\n*' ! -name '*.gz' ! -name '*.br' \
-        -printf '%P\n')
+# Prints the digested files of a directory: assets/app-….js; or in another form ($1) of find.
+digested_here() {
+    find . -regextype posix-extended -type f -regex "$digested" ! -path $'*\n*' ! -name '*.gz' ! -name '*.br' -printf "${1:-%P\n}"
+}
+
+# Whether the disk of all applications has room for copies, and 64 MiB stay free (operations/release/artifacts.py). Kibibytes.
+has_room_for_assets() {
+    local needed free
+    needed=$(digested_here '%k\n' | awk '{ sum += $1 } END { printf "%d", sum }')
+    free=$(df --output=avail "${assets%/*}" | tail -n 1)
+    ((needed <= free - 65536))
+}
+
+copy_assets() {
+    local name
+    has_room_for_assets || {
+        say "ATTENTION: $assets has no room for the files of $1: a page that is open now may miss one. Make room there"
+        return
+    }
+    digested_here | while IFS= read -r name; do
+        [ -e "$assets/$name" ] || install -D --mode 644 --no-target-directory "./$name" "$assets/$name" || break
+    done
 }
 
 # Its failure ends no action: it costs a page that was open before a file.
 keep_assets() {
-    local directory name
-    served_by "$1" | while IFS= read -r directory; do
-        digested_in "$directory" | while IFS= read -r name; do
-            [ -e "$assets/$name" ] || install -D --mode 644 --no-target-directory "$directory/$name" "$assets/$name" || break
-        done
-    done
+    in_served "$1" copy_assets "$1"
     [ ! -d "$assets" ] || find "$assets" -type d -exec chmod 755 {} +
 }
 
 prune_assets() {
-    local version directory known name
+    local version known name
     [ -d "$assets" ] || return 0
-    known=$(for version in "$releases"/*; do
-        served_by "${version##*/}" | while IFS= read -r directory; do digested_in "$directory"; done
-    done)
+    known=$(for version in "$releases"/*; do in_served "${version##*/}" digested_here; done)
     (cd "$assets" && find . -type f -printf '%P\n') | while IFS= read -r name; do
         grep -qxF -e "$name" <<< "$known" || rm -f "$assets/$name"
     done

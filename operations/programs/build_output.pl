@@ -6,7 +6,7 @@
 # each of its lines with 8 characters or more, also as Elixir shows them in a string, and as a URL or HTTP basic authentication
 # encodes them.
 #
-# Arguments: program and its arguments. The exit status is the program's.
+# Arguments: program and its arguments. The exit status is the program's, and 1 if it says more than the journal takes.
 use strict;
 use warnings;
 use IO::Select;
@@ -15,6 +15,9 @@ use POSIX qw(:sys_wait_h);
 my $shortest = 8;
 # A line without an end is shown in parts, so that memory has a limit.
 my $longest = 65536;
+# Bytes that are shown: the journal is that of all applications, and its oldest lines go for new ones.
+my $most = 32 * 1024 * 1024;
+my $shown = 0;
 
 sub in_url { my ($text) = @_; $text =~ s/([^A-Za-z0-9_.~-])/sprintf("%%%02X", ord $1)/ge; return $text }
 sub in_string { my ($text) = @_; $text =~ s/(["\\])/\\$1/g; $text =~ s/#\{/\\#{/g; $text =~ s/\t/\\t/g; return $text }
@@ -54,6 +57,13 @@ sub lines {
     return join '', map { (s/^\Q$ENV{MARK}\E// ? '<5>' : '<6>') . "$_\n" } split /\n/, $text, -1;
 }
 
+sub show {
+    my $text = lines($_[0]);
+    return if $shown > $most;
+    $shown += length $text;
+    print $shown > $most ? "<5>FAILED: the build says more than 32 MiB, and the rest is left out: have it say less\n" : $text;
+}
+
 pipe my $output, my $input or die "pipe: $!\n";
 my $child = fork // die "fork: $!\n";
 if (!$child) {
@@ -74,20 +84,21 @@ while (1) {
         my $read = sysread $output, $rest, 65536, length $rest;
         last if defined $read && !$read;
         my $end = 1 + rindex $rest, "\n";
-        print lines(substr $rest, 0, $end - 1) if $end;
+        show(substr $rest, 0, $end - 1) if $end;
         substr($rest, 0, $end) = '';
         if (length $rest > $longest + $kept) {
             hide($rest);
-            print lines(substr $rest, 0, -$kept || length $rest, '');
+            show(substr $rest, 0, -$kept || length $rest, '');
         }
     } elsif (defined $status) {
         last;
     }
     $status = $? if !defined $status && waitpid($child, WNOHANG) == $child;
 }
-print lines($rest) if length $rest;
+show($rest) if length $rest;
 if (!defined $status) {
     waitpid $child, 0;
     $status = $?;
 }
+exit 1 if $shown > $most;
 exit(WIFEXITED($status) ? WEXITSTATUS($status) : 128 + WTERMSIG($status));

@@ -18,7 +18,7 @@ mode=750 others=o-rwx
 is() { [ "$(stat -c '%U:%G %a' "$1" 2> /dev/null)" = "$2" ]; }
 
 look() {
-    { [ -d "$root" ] && cd "$root" && [ "$(pwd -P)" = "$root" ]; } || { echo "make $root"; exit; }
+    { [ -d "$root" ] && cd "$root" && [ "$(readlink /proc/self/cwd)" = "$root" ]; } || { echo "make $root"; exit; }
     is . "root:root 755" || echo "own $root"
     for pair; do
         name=${pair%=*}
@@ -52,11 +52,11 @@ refuse() {
 # From here on root works in directories that it has entered and looked at, so that no link leads it elsewhere.
 set_all() {
     cd "$parent"
-    [ "$(pwd -P)" = "$parent" ] || refuse "$parent leads elsewhere"
+    [ "$(readlink /proc/self/cwd)" = "$parent" ] || refuse "$parent leads elsewhere"
     [ -d "${root##*/}" ] || mkdir "${root##*/}"
     [ ! -L "${root##*/}" ] || refuse "$root is a link: remove it"
     cd "./${root##*/}"
-    [ "$(pwd -P)" = "$root" ] || refuse "$root leads elsewhere"
+    [ "$(readlink /proc/self/cwd)" = "$root" ] || refuse "$root leads elsewhere"
     known=''
     for name in . private; do
         [ ! -e "$name" ] || case $(stat -c %U "$name") in

@@ -2,8 +2,13 @@
 # Prints what certbot and the last order say of a certificate, one item a line: a word and a value.
 #
 # $1: certbot's file about its renewal, $2: note about the last order if it failed, $3: name of the certificate for certbot
-sed -n 's/^server = /server /p; s/^\(preferred\|required\)_profile = \(.*\)/profile \2/p; s/^renew_hook = /hook /p' "$1" \
-    2> /dev/null
+. ./certbot_defaults.sh
+sed -n 's/^server = /server /p; s/^\(preferred\|required\)_profile = \(.*\)/profile \2/p; s/^renew_hook = /hook /p
+    s/^authenticator = /way /p; s/^webroot_path = \(.*\),$/place \1/p; s/^dns_rfc2136_credentials = /place /p
+    s/^dns_rfc2136_propagation_seconds = /wait /p; s/^autorenew = /autorenew /p' "$1" 2> /dev/null
+date '+clock %s'
+defaults=$(certbot_defaults)
+[ -z "$defaults" ] || echo "defaults $defaults"
 [ ! -e "$2" ] || echo "failed $(date -u -r "$2" '+%Y-%m-%d %H:%M UTC'): $(head -c 1000 "$2" | head -n 1)"
 
 # The last run of certbot's timer. A run without an error ends all earlier ones.

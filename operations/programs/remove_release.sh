@@ -4,5 +4,5 @@
 # $1: directory of releases, $2: version
 set -eu
 cd "$1"
-[ "$(pwd -P)" = "$1" ]
+[ "$(readlink /proc/self/cwd)" = "$1" ]
 rm -rf "./$2"

@@ -144,6 +144,18 @@ build() {
     follow "$run" "$unit"
 }
 
+# People and make promote know a build by its version, and a build's own code prints it: it must be of this branch and revision, as
+# build.sh stamps it, and of no other build.
+require_own_version() {
+    local end="${branch:+-$branch}-${revision:0:7}" said=''
+    if ! [[ $version =~ [+.][0-9]{8}"$end"(\.[0-9]+)?$ ]]; then
+        said="the build calls itself $version, which does not end with its date and $end: nothing was stored"
+    elif [[ " $(taken) " == *" $version "* ]]; then
+        said="the build calls itself $version, as another build does: nothing was stored"
+    fi
+    [ -z "$said" ] || { echo "FAILED: $said" && exit 1; }
+}
+
 store() {
     umask 077
     tarball=$store/$app-$version.tar.gz
@@ -186,4 +198,5 @@ rm -f "$archive"
     systemctl reset-failed "$unit" 2> /dev/null
     exit 1
 }
+require_own_version
 store

@@ -19,7 +19,7 @@ stands_in() {
 }
 
 switch_over() {
-    local reason
+    local reason words
     begin_standin "$1"
     turn_nginx_away
     note away yes
@@ -37,6 +37,7 @@ switch_over() {
     if ! reason=$(at "$unit" "$port" healthy "$1"); then
         note reason "$reason"
         at "$unit" "$port" last_words
+        ! words=$(at "$unit" "$port" stranger "$port") || undecided "$reason; $words"
         fail "$reason"
     fi
     let_nginx_in
@@ -48,14 +49,16 @@ switch_over() {
 
 # Starts the stand-in with a release and judges it as a release is judged. If it is not well, nobody has met it.
 begin_standin() {
-    local reason listening=0
+    local reason words listening=0
     has_room_in_run || undecided "/run has no room to start a process. Make room there"
     end_standin
+    ! reason=$(at "$standin_unit" "$standin_port" stranger "$standin_port") || undecided "$reason"
     note standin "$1"
     say "Starting a stand-in with $1"
     start_standin "$1" || undecided "the stand-in could not be started, for the reason above"
     say "Waiting for the stand-in to answer at port $standin_port"
     if ! reason=$(at "$standin_unit" "$standin_port" healthy "$1"); then
+        ! words=$(at "$standin_unit" "$standin_port" stranger "$standin_port") || undecided "$reason; $words"
         reason+=$(advice_on_standin)
         note reason "$reason"
         at "$standin_unit" "$standin_port" last_words
@@ -187,10 +190,27 @@ let_end() {
     done
 }
 
-# A connection that is still to be accepted counts: its first packet may have been dropped, and is sent again after a second.
+# A connection that is still to be accepted counts: its first packet may have been dropped, and is sent again after a second. Of those
+# only nginx's: the table of the port drops the packets of neighbours, who could keep a release waiting with them.
 requests_at() {
-    [ -n "$(ss --no-header --tcp --numeric state established state syn-sent "dst 127.0.0.1:$1 and not src 127.0.0.2")" ]
+    local connections
+    connections=$(ss --no-header --tcp --numeric --extended state established state syn-sent "dst 127.0.0.1:$1 and not src 127.0.0.2")
+    [ -n "$connections" ] || return
+    awk -v users=" $(nginx_users) " '
+        { uid = match($0, / uid:[0-9]+/) ? substr($0, RSTART + 5, RLENGTH - 5) : 0 }
+        $1 != "SYN-SENT" || users !~ /[0-9]/ || index(users, " " uid " ") { found = 1 }
+        END { exit !found }' <<< "$connections"
 }
+
+# Prints the numbers of the users whose processes nginx's main process has started; nothing if it does not run.
+nginx_users() (
+    exec 2> /dev/null
+    children=''
+    main=$(systemctl show --property MainPID --value nginx.service)
+    # The file has no end of a line.
+    [[ ! $main =~ ^[1-9] ]] || read -r children < "/proc/$main/task/$main/children" || true
+    for process in $children; do stat --format %u "/proc/$process" || true; done | sort -u | joined
+)
 
 # --- The end ---------------------------------------------------------------------------------------------------------
 

@@ -46,6 +46,7 @@ database_role='' database_host='' database_port='' database_extensions=''
 . ./health.sh
 . ./network.sh
 . ./websocket.sh
+. ./taken_port.sh
 . ./stand_in.sh
 . ./assets.sh
 
@@ -161,9 +162,9 @@ current() {
 is_version() { [[ $1 =~ ^[0-9A-Za-z][0-9A-Za-z.+_-]*$ ]]; }
 
 # Sets the link with one rename, or prints why not. The directory is in somebody else's home, so root enters it and then checks
-# where it is: from then on a link cannot redirect it.
+# where it is: from then on a link cannot redirect it. The kernel says where: bash would look the name up once more (pwd -P).
 set_link() (
-    if ! cd "$root" || [ "$(pwd -P)" != "$root" ]; then
+    if ! cd "$root" || [ "$(readlink /proc/self/cwd)" != "$root" ]; then
         say "$root leads elsewhere: apply first"
     elif ! ln -sfnT "releases/$1" ".$app.new"; then
         say "the link $root/.$app.new could not be made, for the reason above"
@@ -182,7 +183,7 @@ link() {
 
 unlink_current() {
     cd "$root" || return
-    [ "$(pwd -P)" = "$root" ] && rm -f "$app" && cd /
+    [ "$(readlink /proc/self/cwd)" = "$root" ] && rm -f "$app" && cd /
 }
 
 # Gives the unit the revision of version $1. A release is not worth less without it.
@@ -238,7 +239,7 @@ serve() {
 
 # Restarts the release. If it is not healthy, fails with the reason and the journal's last lines.
 restart_and_check() {
-    local reason
+    local reason words
     has_room_in_run || undecided "/run has no room: $unit would stop, and not start again. Make room there"
     restart
     [ -z "$refused" ] || undecided "systemd did not restart $unit, for the reason above"
@@ -247,6 +248,7 @@ restart_and_check() {
         # Whatever becomes of the journal's lines, this is the reason.
         note reason "$reason"
         last_words
+        ! words=$(stranger "$port") || undecided "$reason; $words"
         fail "$reason"
     fi
     require_listens_well

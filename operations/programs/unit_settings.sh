@@ -18,7 +18,7 @@ left_out='^$'
 # Sets the array `settings` to options of systemd-run: every setting of the unit except those for start, end and slice. Fails if the
 # file names no user: a command would run as root, outside the sandbox.
 unit_settings() {
-    readarray -t settings < <(sed -n "\\|$left_out|d"'
+    readarray -t settings < <(sed -n "\\,$left_out,d"'
     /^\[Service\]/,/^\[Install\]/{
         /^\(Type\|ExecStart\|ExecStartPre\|WorkingDirectory\|KillMode\|Restart\|RestartSec\|TimeoutStopSec\|Slice\)=/d
         s/^[A-Z][A-Za-z]*=/--property=&/p

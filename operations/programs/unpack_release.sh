@@ -24,24 +24,32 @@ refuse() {
 # is: from then on a link cannot redirect it.
 enter_releases() {
     cd "$root"
-    [ "$(pwd -P)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
+    [ "$(readlink /proc/self/cwd)" = "$root" ] || { echo "$root leads elsewhere: apply first" >&2; exit 1; }
     [ -d releases ] || mkdir releases
     [ ! -L releases ] || { echo "$root/releases is a link: remove it" >&2; exit 1; }
     cd releases
-    [ "$(pwd -P)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
+    [ "$(readlink /proc/self/cwd)" = "$root/releases" ] || { echo "$root/releases leads elsewhere: remove it" >&2; exit 1; }
     chown root:"$app" .
     chmod "$mode" .
     # Remains of a power failure.
     rm -rf .unpacking.*
 }
 
-# A small tarball may unpack to more than any disk has, and the disk is that of other applications, too.
+# A small tarball may unpack to more than any disk has, and the disk is that of other applications, too. Of each file a block
+# counts at least, and its inode: a directory is listed without a size. By number, because the name of an owner may have spaces.
 has_room() {
-    # Kibibytes.
-    needed=$(tar -tvzf "$tarball" | awk '{ sum += $3 } END { printf "%.0f", sum / 1024 }')
-    [ "$needed" -le "$(($(df --output=avail . | tail -n 1) - reserve))" ] || {
-        echo "$tarball unpacks to $((needed / 1024)) MiB, for which $root/releases has no room: make room there, or lower" \
-            "keep_releases; nothing was released" >&2
+    # Kibibytes and files.
+    sizes=$(tar --numeric-owner -tvzf "$tarball" |
+        awk '{ sum += $3 ? int(($3 + 4095) / 4096) * 4 : 4 } END { printf "%.0f %d", sum, NR }')
+    needed=${sizes% *} files=${sizes#* }
+    # A file system without a number of inodes has room for any.
+    df --output=avail,iavail,itotal . | tail -n 1 | {
+        read -r free inodes total
+        case $total in [1-9]*) ;; *) inodes=$files ;; esac
+        [ "$needed" -le "$((free - reserve))" ] && [ "$files" -le "$inodes" ]
+    } || {
+        echo "$tarball unpacks to $((needed / 1024)) MiB in $files files, for which $root/releases has no room: make room there," \
+            "or lower keep_releases; nothing was released" >&2
         exit 1
     }
 }
@@ -65,7 +73,7 @@ unpack() {
 
 # In the unpacked release.
 check() {
-    here=$(pwd -P)
+    here=$(readlink /proc/self/cwd)
     [ -z "$(find . ! -type f ! -type d ! -type l -print -quit)" ] ||
         refuse "holds what is neither file nor directory nor link"
     find . -type l -exec realpath -mz {} + | tr '\0' '\n' | while IFS= read -r target; do

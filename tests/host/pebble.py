@@ -16,7 +16,8 @@ DIRECTORY = "https://localhost:14000/dir"
 _DOWNLOAD = """\
 set -e
 mkdir -p /debs/partial
-apt-get install -qq --download-only --no-install-recommends --yes -o Dir::Cache::archives=/debs certbot pebble
+apt-get install -qq --download-only --no-install-recommends --yes -o Dir::Cache::archives=/debs certbot pebble \
+    python3-certbot-dns-rfc2136 bind9-dnsutils bind9
 rm -rf /debs/partial /debs/lock
 """
 
@@ -33,13 +34,16 @@ openssl x509 -req -in request.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days
 cp ca.pem /usr/local/share/ca-certificates/pebble.crt
 update-ca-certificates > /dev/null 2>&1
 echo nameserver 127.0.0.1 > /etc/resolv.conf
+cat > /root/names.sh <<N
 systemd-run --quiet --unit names pebble-challtestsrv -defaultIPv4 "$1" -defaultIPv6 "" -dns01 127.0.0.1:53 \
     -http01 "" -https01 "" -tlsalpn01 "" -management 127.0.0.1:8055
+N
+sh /root/names.sh
 """
 
 
 def packages(release: str) -> Path:
-    """Directory with the Debian packages of certbot and pebble.
+    """Directory with the Debian packages of certbot, pebble and BIND.
 
     + release: trixie or bookworm
     """
@@ -103,5 +107,22 @@ def lead(machine: Machine, name: str, address: str) -> None:
     + name: DNS name
     + address: IPv4
     """
-    record = json.dumps({"host": f"{name}.", "addresses": [address]})
-    machine.run("curl -s -d @- http://127.0.0.1:8055/add-a", stdin=record)
+    _tell(machine, "add-a", host=f"{name}.", addresses=[address])
+
+
+@contextmanager
+def default(machine: Machine, *, ipv4: str, ipv6: str) -> Iterator[None]:
+    """For the block, all other names have these addresses.
+
+    + ipv4: empty for none
+    + ipv6: likewise
+    """
+    _tell(machine, "set-default-ipv4", ip=ipv4)
+    _tell(machine, "set-default-ipv6", ip=ipv6)
+    yield
+    _tell(machine, "set-default-ipv4", ip=machine.address)
+    _tell(machine, "set-default-ipv6", ip="")
+
+
+def _tell(machine: Machine, what: str, **said: object) -> None:
+    machine.run(f"curl -s -d @- http://127.0.0.1:8055/{what}", stdin=json.dumps(said))

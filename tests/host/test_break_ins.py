@@ -25,11 +25,17 @@ exit 0
 
 # An impostor in the place of the application: it answers every request with a word.
 IMPOSTOR = """\
-use IO::Socket::INET;
-my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $ARGV[0], Listen => 5, ReuseAddr => 1) or die;
-$| = 1;
-print "listens\\n";
-while (my $client = $server->accept) { print $client "HTTP/1.0 200 OK\\r\\n\\r\\nimpostor"; close $client }
+use Socket;
+socket my $server, PF_INET, SOCK_STREAM, 0 or die;
+setsockopt $server, SOL_SOCKET, SO_REUSEADDR, 1;
+bind $server, pack_sockaddr_in($ARGV[0], INADDR_LOOPBACK) or die;
+listen $server, $ARGV[1] or die;
+while (accept my $client, $server) {
+    # A request that nobody reads would take the answer with it.
+    sysread $client, my $request, 4096;
+    syswrite $client, "HTTP/1.0 200 OK\\r\\n\\r\\nimpostor";
+    close $client;
+}
 """
 
 ASK = "curl --silent --max-time 3 --noproxy '*' --header 'Host: billing.example.com' http://127.0.0.1:{}/"
@@ -171,8 +177,8 @@ def test_links_that_come_and_go_lead_no_step_to_prod(running: Host) -> None:
     wait_for_page(machine, "stage")
 
 
-def _impostor(machine: Machine, user: str) -> None:
-    run = f"systemd-run --quiet --unit impostor --uid {user} perl -e {shlex.quote(IMPOSTOR)} 4000"
+def _impostor(machine: Machine, user: str, queue: int = 5) -> None:
+    run = f"systemd-run --quiet --unit impostor --uid {user} perl -e {shlex.quote(IMPOSTOR)} 4000 {queue}"
     machine.run(f"{run} && until ss -ltn | grep -q 127.0.0.1:4000; do sleep 0.1; done", timeout=20)
 
 
@@ -189,6 +195,30 @@ def test_nobody_else_answers_at_prods_port(running: Host) -> None:
     finally:
         machine.run("systemctl stop impostor; systemctl start billing_prod")
     assert "deploy_owner_billing_prod" in machine.run("nft list tables").stdout
+
+
+# Requests that fill the queue of a listener, and then one more.
+ASK_OFTEN = f"for i in 1 2 3; do {ASK.format(4000)} > /dev/null & done; sleep 0.5; {ASK.format(4000)}; wait"
+
+
+def test_no_listener_with_a_full_queue_answers_there_either(running: Host) -> None:
+    """The kernel answers for it with SYN cookies, which are packets of no user; so are those of a closed connection."""
+    machine = running.machine
+    machine.run("systemctl stop billing_prod")
+    try:
+        _impostor(machine, "billing_stage", queue=0)
+        assert machine.run(ASK_OFTEN, check=False).stdout == ""
+        # The application itself is heard all the same.
+        machine.run("systemctl stop impostor")
+        _impostor(machine, "billing_prod", queue=0)
+        assert machine.run(ASK_OFTEN, check=False).stdout == "impostor"
+        machine.run("systemctl stop impostor")
+        # The control: packets without a user pass.
+        _impostor(machine, "billing_stage", queue=0)
+        machine.run("nft flush chain inet deploy_owner_billing_prod known")
+        assert machine.run(ASK_OFTEN, check=False).stdout == "impostor"
+    finally:
+        machine.run("systemctl stop impostor; systemctl start billing_prod")
 
 
 def test_stage_cannot_talk_to_prod_past_nginx(running: Host) -> None:

@@ -6,7 +6,7 @@ import sys
 
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import Run
-from tests.host.releases import start, wait_until
+from tests.host.releases import in_unit, start, wait_until
 from tests.host.terminal import CTRL_C, terminal
 
 # ssh, sudo and the release tool are the same on both releases.
@@ -87,6 +87,14 @@ def test_a_line_of_shell_runs_in_the_units_sandbox(running: Host) -> None:
     assert line not in running.machine.run("journalctl --boot --output=cat").stdout
 
 
+# The application says what a key does, for whoever types as its user.
+KEYS = """\
+export HOME=/home/billing/stage/private
+echo '"4": "9"' > ~/.inputrc
+printf '4\\n' | script --quiet --command "bash --norc -c 'read -e key; echo typed \\$key'" /dev/null
+"""
+
+
 def test_psql_is_the_applications_role_and_nobody_more(running: Host) -> None:
     def ask(sql: str) -> Run:
         return running.project.run(sys.executable, "-m", "commands", "psql", "stage", stdin=sql)
@@ -98,6 +106,9 @@ def test_psql_is_the_applications_role_and_nobody_more(running: Host) -> None:
     assert (failed.exit_code, "division by zero" in failed.output, "after" in failed.output) == (3, True, False)
     other = ask("\\connect billing_prod\n")
     assert (other.exit_code, 'permission denied for database "billing_prod"' in other.output) == (3, True), other.output
+    # The control is a program that looks there.
+    code, said = in_unit(running.machine, "stage", KEYS)
+    assert (code, "typed 9" in said) == (0, True), said
     with terminal([sys.executable, "-m", "commands.psql", "stage"], running.project.path) as psql:
         psql.wait_until_asked("billing_stage=>")
         # The test's terminal has no lines, so everything would be longer than a page.

@@ -30,9 +30,11 @@ while ($client = $listener->accept) {
     # The line of the request.
     <$client>;
     while (<$client> =~ /^([^:]+): *(.*?)\\r?$/) { $seen{lc $1} = $2 }
+    my $claims = join ",", grep { /^(remote-user|(true|cf|client|fastly)-|x-(client|original))/ } sort keys %seen;
     my $text = "authorization=$seen{authorization} upgrade=$seen{upgrade}";
     print $client "HTTP/1.0 200 OK\\r\\nContent-Length: ", length $text,
         "\\r\\nX-Seen: $seen{'x-forwarded-proto'} $seen{'x-forwarded-port'} $seen{'x-forwarded-for'} ", length $seen{cookie},
+        "\\r\\nX-Claims: $claims",
         "\\r\\nSet-Cookie: session=", "c" x 3900, "\\r\\nContent-Security-Policy: ", "p" x 600, "\\r\\n\\r\\n", $text;
     close $client;
 }
@@ -79,6 +81,19 @@ def test_what_a_proxy_says_counts_where_it_is_trusted(echo: Host) -> None:
     assert converge(echo.project, "stage") == ["Site"]
     assert page(echo, **claims).status == 200
     assert page(echo, X_Forwarded_For="203.0.113.10").status == page(echo).status == 403
+
+
+# What libraries read beside the headers that nginx sets itself.
+OTHER_CLAIMS = ("X_Client_IP", "Client_IP", "X_Original_URL", "True_Client_IP", "CF_Connecting_IP", "Remote_User")
+
+
+def test_a_stranger_claims_nothing_in_other_headers(echo: Host) -> None:
+    """The control is a header of an ordinary name, which comes through, and the proxy whose word counts."""
+    claims = dict.fromkeys(OTHER_CLAIMS, "203.0.113.9")
+    assert page(echo, **claims, Client_Hint="a").headers["x-claims"] == "client-hint"
+    echo.project.edit("stage", trusted_proxies=[str(echo.machine.slot.gateway)])
+    assert converge(echo.project, "stage") == ["Site"]
+    assert page(echo, **claims).headers["x-claims"] == "cf-connecting-ip,remote-user,true-client-ip"
 
 
 def login(user: str, password: str) -> dict[str, str]:

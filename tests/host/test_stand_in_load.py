@@ -14,7 +14,13 @@ from tests.host.load import Load, Websocket
 from tests.host.releases import Variant, as_distillery, build_variants
 from tests.host.releasing import Changed, entry_point
 
-pytestmark = pytest.mark.everything
+# The example's Distillery is for Debian 12 (tests/host/test_release_tools.py).
+_TOOLS = [("trixie", "mix"), ("bookworm", "mix"), ("bookworm", "distillery")]
+
+pytestmark = [
+    pytest.mark.everything,
+    pytest.mark.parametrize(("release", "tool"), _TOOLS, indirect=True, scope="session"),
+]
 
 # Of each action. More by `HAND_OVERS=20 make test-all`.
 TIMES = int(os.environ.get("HAND_OVERS", "2"))
@@ -27,7 +33,7 @@ VM_ARGS = "-name billing_stage@127.0.0.1\n-smp auto\n"
 SLOW = 8000
 
 
-@pytest.fixture(scope="module", params=["mix", "distillery"])
+@pytest.fixture(scope="session")
 def tool(request: pytest.FixtureRequest) -> str:
     """Each release tool."""
     return str(request.param)

@@ -11,9 +11,14 @@ from tests.inputs.text import hostile_text, seldom
 from tests.inputs.values import FIELDS, hostile, ordinary
 
 # Settings that need each other, with all they need; {} stands for the case's number.
+_DNS = {"acme_dns": "rfc2136", "acme_dns_server": "192.0.2.53", "acme_dns_key": "billing"}
 _TLS: tuple[dict[str, Any], ...] = (
     {},
     {"tls": "self_signed"},
+    {"tls": "acme"},
+    {"tls": "acme", "acme_directory": "https://acme.example.com/{}/dir", "hsts": True},
+    {"tls": "acme", "additional_domains": ["*.app{}.example.com"]} | _DNS,
+    {"tls": "acme", "redirect_to": "app{}.example.com", "additional_domains": ["*.app{}.example.com"]} | _DNS,
     *[
         {"tls": "provided", "tls_certificate": "/srv/{}/a.pem", "tls_key": "/srv/{}/a.key"} | hsts
         for hsts in (
@@ -68,10 +73,7 @@ class Case:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The group data."""
-        tls = {
-            key: value.format(self.number) if isinstance(value, str) else value
-            for key, value in _TLS[self.drawn.tls].items()
-        }
+        tls = {key: _numbered(value, self.number) for key, value in _TLS[self.drawn.tls].items()}
         usual = {
             "app": f"app{self.number}",
             "environment": f"stage{self.number}",
@@ -92,6 +94,12 @@ class Case:
         """The vault's text, in TOML."""
         lines = [f"{_toml_key(key)} = {_toml(value, self.drawn.style)}\n" for key, value in self.secrets.items()]
         return "".join(lines)
+
+
+def _numbered(value: Any, number: int) -> Any:
+    if isinstance(value, list):
+        return [_numbered(part, number) for part in value]
+    return value.format(number) if isinstance(value, str) else value
 
 
 # Each setting once, and the ones that carry free text as often as all others together.

@@ -284,6 +284,19 @@ ORIGINS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("origins", "right"),
+    [('["//stage.example.com", "//*.example.org"]', True), ('["//stage.example.com", "//www.example.org"]', False)],
+)
+def test_origins_of_a_wildcard(checkout: Checkout, origins: str, *, right: bool) -> None:
+    path = checkout("phoenix_1_8")
+    file = path / "config/runtime.exs"
+    file.write_text(file.read_text().replace("url: [host", f"check_origin: {origins},\n    url: [host"))
+    tls = {"tls": "provided", "tls_certificate": "/a", "tls_key": "/b"}
+    [stage, _] = environments(additional_domains=["*.example.org"], **tls)
+    assert ("check_origin" not in [d.setting for d in differences(path, [stage])]) is right
+
+
 @pytest.mark.parametrize("origins", ORIGINS)
 def test_origins(checkout: Checkout, origins: str) -> None:
     path = checkout("phoenix_1_8")

@@ -31,7 +31,8 @@ QUOTED = {
     "erlang_source",
     *CODE,
 }
-SAFE = re.compile(r"[A-Za-z0-9._@:/+-]*")
+# The star is for nginx. The shell gets none: `asked_names`.
+SAFE = re.compile(r"(\*\.)?[A-Za-z0-9._@:/+-]*")
 
 
 def _texts(value: Any) -> list[str]:

@@ -54,6 +54,13 @@ def test_no_hsts_above_is_fine(
     assert read_environments(inventory(stage=STAGE | stage, prod=PROD | prod))
 
 
+def test_a_parent_that_is_a_wildcard(inventory: Callable[..., Inventory]) -> None:
+    prod = PROD | TLS | {"hsts": True, "hsts_include_subdomains": True, "additional_domains": ["*.example.org"]}
+    assert read_environments(inventory(stage=STAGE | {"domain": "stage.example.org"}, prod=prod))
+    with pytest.raises(SettingsError, match=r"\*\.example\.org \(prod\) sends HSTS"):
+        read_environments(inventory(stage=STAGE | {"domain": "a.stage.example.org"}, prod=prod))
+
+
 @pytest.mark.parametrize(
     ("changes", "parent"),
     [({"hsts_parents": ["example.com"]}, "hsts_parents"), ({"domain": "stage.example.dev"}, "HSTS for .dev")],

@@ -224,6 +224,13 @@ def test_basic_auth_password(good: str) -> None:
     assert password.get_secret_value() == good
 
 
+@pytest.mark.parametrize("bad", ["", "swordfish!", "c2hvcnQ=", "Zm9yIGEga2V5IGl0IGlzIGxvbmcgZW5vdWdo=\nserver"])
+def test_the_secret_of_a_key_for_dns(bad: str) -> None:
+    (line,) = refusal(acme_dns_secret=bad)
+    assert line == "acme_dns_secret: must be the secret of a TSIG key in base64, as tsig-keygen prints it"
+    Secrets.model_validate({**GOOD, "acme_dns_secret": "c2VjcmV0LW9mLWEta2V5"})
+
+
 @pytest.mark.parametrize(
     ("bad", "word"),
     [("1234567", "8 to 72"), ("a" * 73, "bcrypt ignores more"), ("pässword", "ASCII"), ("password\n", "ASCII")],

@@ -11,12 +11,13 @@ from inspection.diagnosis_certificate import of
 from operations.acme import HOOK, Order, due
 from operations.certificate import Pair
 from operations.host import program
-from operations.nginx import LOADED, RELOAD_PATIENCE
+from operations.nginx import CHALLENGES, LOADED, RELOAD_PATIENCE
 from tests.unit import certificates
 from tests.unit.certificates import NOW
 
 URL = "https://acme-v02.api.letsencrypt.org/directory"
-KNOWN = Order(URL, "", HOOK)
+KNOWN = Order(URL, "", HOOK, "webroot", CHALLENGES)
+DNS = {"acme_dns": "rfc2136", "acme_dns_server": "192.0.2.53", "acme_dns_key": "billing"}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +31,9 @@ KNOWN = Order(URL, "", HOOK)
         (("stage.example.com",), KNOWN._replace(profile="shortlived"), "has the profile shortlived"),
         (("stage.example.com",), KNOWN._replace(hook="theirs"), "nginx would not read a renewed one"),
         (("stage.example.com",), KNOWN._replace(failed="at 12", renewal="no"), None),
+        (("stage.example.com",), KNOWN._replace(autorenew="False"), "its renewal is switched off"),
+        (("stage.example.com",), KNOWN._replace(way="nginx", place=""), "would prove the names by nginx, with nothing"),
+        (("stage.example.com",), KNOWN._replace(place="/var/www"), "would prove the names by webroot, with /var/www"),
     ],
 )
 def test_an_order_is_due(
@@ -61,6 +65,39 @@ def test_names_in_another_order_are_the_same(environment: Callable[..., Environm
     assert due(stage, certificates.pair("a.example.com", "stage.example.com"), KNOWN, NOW) is None
 
 
+def test_the_end_by_a_wrong_clock(environment: Callable[..., Environment]) -> None:
+    stage, later = environment(tls="acme"), NOW + timedelta(days=365)
+    fresh = certificates.pair("stage.example.com")
+    here = KNOWN._replace(clock=str(int(NOW.timestamp())))
+    there = KNOWN._replace(clock=str(int(later.timestamp())))
+    # A new certificate would be no better, and each apply would order one.
+    assert due(stage, fresh, here, later) is None
+    assert due(stage, fresh, there, NOW) is None
+    assert due(stage, fresh, here, NOW - timedelta(days=30)) is None
+    assert "has expired" in str(due(stage, fresh, there, later))
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["*.stage.example.com"], ("stage.example.com", "*.stage.example.com")),
+        # Authorities refuse a name beside a wildcard that stands for it.
+        (["*.example.com"], ("*.example.com",)),
+        (["*.example.com", "a.b.example.com"], ("*.example.com", "a.b.example.com")),
+    ],
+)
+def test_wildcards(environment: Callable[..., Environment], names: list[str], wanted: tuple[str, ...]) -> None:
+    stage = environment(tls="acme", additional_domains=names, **DNS)
+    known = KNOWN._replace(way="dns-rfc2136", place="/var/lib/billing_stage/acme-dns.ini", wait="60")
+    assert stage.certificate_names == wanted
+    # As a browser asks for it, for websockets.
+    assert not [name for name in stage.asked_names if "*" in name]
+    assert due(stage, certificates.pair(*wanted), known, NOW) is None
+    assert "is for other.example.com" in str(due(stage, certificates.pair("other.example.com"), known, NOW))
+    assert "wait 9 seconds" in str(due(stage, certificates.pair(*wanted), known._replace(wait="9"), NOW))
+    assert "by webroot" in str(due(stage, certificates.pair(*wanted), KNOWN, NOW))
+
+
 @pytest.mark.parametrize(
     ("directory", "url"),
     [("staging", "https://acme-staging-v02.api.letsencrypt.org/directory"), ("https://a/dir", "https://a/dir")],
@@ -81,6 +118,14 @@ def test_another_authority(environment: Callable[..., Environment], directory: s
             ["the last order of a certificate failed, at 12:00: no record"],
         ),
         ({}, KNOWN._replace(renewal="no route"), ["certbot could not renew the certificate billing_stage: no route"]),
+        (
+            {},
+            KNOWN._replace(defaults="staging (/etc/letsencrypt/cli.ini:1)"),
+            [
+                "certbot takes settings of somebody else for every order and renewal of this host: staging "
+                "(/etc/letsencrypt/cli.ini:1)"
+            ],
+        ),
         ({"acme_directory": "staging"}, KNOWN, []),
         (
             {"acme_directory": "staging", "indexed": True},

@@ -69,6 +69,19 @@ def test_a_site_with_the_same_name(stage: Environment, text: str) -> None:
     assert "has server_name stage.example.com at port 80, as the site of stage has" in what
 
 
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [("*.example.com", True), (".example.com", True), ("www.example.com", False), ("*.stage.example.com", False)],
+)
+def test_a_site_with_the_same_wildcard(environment: Callable[..., Environment], name: str, *, same: bool) -> None:
+    # nginx prefers a name without a star, so a site that has one takes nothing that is ours.
+    stage = environment(
+        tls="provided", tls_certificate="/a", tls_key="/b", additional_domains=["*.example.com"], domain="example.org"
+    )
+    whats = found(stage, f"server {{ listen 80; server_name {name}; }}")
+    assert ["has server_name *.example.com at port 80" in what for what in whats] == [True] * same
+
+
 def test_the_place_is_the_line_of_the_name(stage: Environment) -> None:
     [what] = found(stage, "# comment {\n\nserver {\n listen 80;\n server_name\n  stage.example.com;\n}")
     assert what.startswith("/etc/nginx/sites-enabled/aaa:5 on the host has")

@@ -105,6 +105,9 @@ SITE = [
         ["X-Forwarded-Proto $scheme;", "X-Forwarded-Port $server_port;"],
     ),
     ({"basic_auth_user": "team", "allowed_addresses": ["192.0.2.1"]}, ["satisfy all;", "deny all;", "auth_basic "], []),
+    # Of the package remote_ip; a CDN in front says the last one.
+    ({}, ['proxy_set_header X-Client-IP "";', 'proxy_set_header CF-Connecting-IP "";'], []),
+    ({"trusted_proxies": ["10.0.0.0/8"]}, ['proxy_set_header X-Client-IP "";'], ["CF-Connecting-IP"]),
 ]
 
 
@@ -347,6 +350,13 @@ def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> N
     assert 'tcp sport { 4001, 20672-20703 } meta skuid != { "root", "billing_stage" } drop' in ruleset
     assert 'tcp dport 20672-20703 meta skuid != { "root", "billing_stage" } drop' in ruleset
     assert 'tcp dport 4001 meta skuid != { "root", "www-data", "billing_stage" } drop' in ruleset
+    # The packets that begin a connection pass with a user alone, also PostgreSQL's where it is of the machine.
+    for direction in ("sport", "dport"):
+        assert f"tcp flags & syn == syn tcp {direction} {{ 4001, 20672-20703, 5432 }} jump known" in ruleset
+    elsewhere = render(
+        "port-owner.nft.j2", environment=environment(database_managed=False, database_host="db.x"), nginx_user="nginx"
+    )
+    assert "tcp sport { 4001, 20672-20703 } jump known" in elsewhere
     unit = render("unit.service.j2", environment=stage)
     assert f"ExecStartPre=+-/usr/sbin/nft --file {stage.owner_table_path}\n" in unit
     assert {"User=billing_stage", "Group=billing_stage"} < set(unit.splitlines())

@@ -13,6 +13,7 @@ from group_data.schema.settings import Settings
 from preflight.check import (
     connection_problems,
     forged,
+    missing_dns_secrets,
     missing_passwords,
     not_compared,
     open_vaults,
@@ -514,6 +515,22 @@ def test_a_site_that_asks_for_a_password_has_one(inventory: Callable[..., Invent
             "stage",
             f"basic_auth_user = 'team' needs basic_auth_password in {tmp_path}/stage.age: `make vault-init ENV=stage` "
             "makes one, `make vault-edit ENV=stage` stores one you choose",
+            "inventory.py",
+        )
+    ]
+
+
+def test_certificates_by_dns_have_a_key(inventory: Callable[..., Inventory], tmp_path: Path) -> None:
+    make_vaults(tmp_path, ["stage"])
+    place = {"vault_directory": str(tmp_path), "vault_identity": str(tmp_path / IDENTITY)}
+    dns = {"tls": "acme", "acme_dns": "rfc2136", "acme_dns_server": "192.0.2.53", "acme_dns_key": "billing"}
+    subjects, problems = examine(inventory(stage=STAGE | place | dns), ["stage"])
+    assert problems == []
+    assert list(missing_dns_secrets(subjects, open_vaults(subjects))) == [
+        Problem(
+            "stage",
+            f"acme_dns = 'rfc2136' needs acme_dns_secret in {tmp_path}/stage.age, the secret of the TSIG key in base64: "
+            "`make vault-set ENV=stage KEY=acme_dns_secret` stores it",
             "inventory.py",
         )
     ]

@@ -176,6 +176,7 @@ def test_rotate_says_the_cost_and_asks(desk: Desk, key: str, cost: str) -> None:
 def test_rotate_needs_a_key_that_is_there_and_is_ours(desk: Desk) -> None:
     assert "has no key 'SENTRY_DSN'" in desk.refused("rotate", "stage", "--key", "SENTRY_DSN", "--yes")
     assert "AppSignal makes this key" in desk.refused("rotate", "stage", "--key", "appsignal_push_api_key", "--yes")
+    assert "The name server has this key, too" in desk.refused("rotate", "stage", "--key", "acme_dns_secret", "--yes")
 
 
 @pytest.mark.parametrize("command", ["set", "show", "rotate"])

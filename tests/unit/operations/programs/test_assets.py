@@ -1,5 +1,6 @@
 """switch.sh keeps the digested files of releases for pages that are open while another release comes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.unit.operations.programs.stubs import StubHost
@@ -63,3 +64,14 @@ def test_a_release_cannot_lead_elsewhere(host: StubHost) -> None:
 def test_without_files_there_is_nothing(host: StubHost) -> None:
     assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
     assert not (host.path / "static").exists()
+
+
+def test_copies_fill_no_disk(stub_host: Callable[..., StubHost]) -> None:
+    for free, fits in ((65536 + 8191, False), (65536 + 8192 + 64, True)):
+        host = stub_host()
+        asset(host, "0.2.0", f"assets/large-{DIGEST}.js", "x" * (8 << 20))
+        host.stub("df", f'case "$*" in *avail*/*) echo Avail; echo {free} ;; *) exec /bin/df "$@" ;; esac')
+        words = host.run("release", "0.2.0")
+        assert ("static has no room for the files of 0.2.0: a page that is open now may miss one" in words) != fits
+        assert (kept(host) != {}) == fits
+        assert words.splitlines()[-1] == "release 0.2.0: done"

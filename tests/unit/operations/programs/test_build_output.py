@@ -76,3 +76,19 @@ def test_the_exit_status_is_the_programs_and_nobody_waits_for_what_it_left() -> 
     assert time.monotonic() - begun < 20
     killed = subprocess.run(["perl", str(PROGRAMS / "build_output.pl"), "bash", "-c", "kill -9 $$"], check=False)
     assert killed.returncode == 137
+
+
+def test_a_build_that_never_stops_talking_fills_no_journal() -> None:
+    run = subprocess.run(
+        ["perl", str(PROGRAMS / "build_output.pl"), "bash", "-c", f"yes {'x' * 5000} | head -c 40000000; echo end"],
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    lines = run.stdout.splitlines()
+    assert (run.returncode, len(run.stdout) < 33 << 20) == (1, True)
+    assert lines[-1] == b"<5>FAILED: the build says more than 32 MiB, and the rest is left out: have it say less"
+    # The control: as much as is shown, and no more.
+    run = subprocess.run(
+        ["perl", str(PROGRAMS / "build_output.pl"), "bash", "-c", f"yes {'x' * 5000} | head -c 30000000; echo; echo end"],
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout.splitlines()[-1]) == (0, b"<6>end")

@@ -1,6 +1,8 @@
 """Orders of certificates, with a certbot and a DNS that say what a test wants."""
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,17 @@ def host(sandbox: Sandbox) -> Sandbox:
     etc = sandbox.directory / "letsencrypt"
     sandbox.places["/etc/letsencrypt"] = etc
     sandbox.places["/var/log/letsencrypt"] = sandbox.directory
+    sandbox.places["/root/.config/letsencrypt"] = sandbox.directory / "root"
+    # Debian's, whatever else is in a path.
+    for name in ("certbot", "python3"):
+        sandbox.places[f"/usr/bin/{name}"] = sandbox.bin / name
+    # $3: file about renewals, $4: directory with the links
+    sandbox.stub("python3", '[ -e "$4/fullchain.pem" ] && grep -q "^fullchain" "$3"')
+    sandbox.stub("ip")
+    sandbox.places["/usr/lib/python3"] = sandbox.directory / "python3"
+    renewal = sandbox.directory / "python3/dist-packages/certbot/_internal/renewal.py"
+    renewal.parent.mkdir(parents=True)
+    renewal.write_text('STR_CONFIG_ITEMS = ["preferred_profile", "required_profile"]')
     (etc / "live/billing_prod").mkdir(parents=True)
     (etc / "renewal").mkdir()
     (sandbox.directory / "issued.pem").write_text(Authority("known").issue(*NAMES)[0])
@@ -55,11 +68,11 @@ def certbot(sandbox: Sandbox, then: str) -> None:
 
 
 def order(
-    sandbox: Sandbox, *names: str, contact: str = "", profile: str = "", force: str = "0"
+    sandbox: Sandbox, *names: str, contact: str = "", profile: str = "", force: str = "0", credentials: str = ""
 ) -> subprocess.CompletedProcess[str]:
     url = "https://acme.example.com/dir"
     place = [str(sandbox.directory / "failed"), "billing_prod", url, contact, profile, "challenges", HOOK, force]
-    return sandbox.run("order_certificate.sh", *place, *(names or NAMES))
+    return sandbox.run("order_certificate.sh", *place, credentials, "1", *(names or NAMES))
 
 
 def asked(sandbox: Sandbox) -> str:
@@ -71,9 +84,9 @@ def test_one_certificate_for_all_names(host: Sandbox) -> None:
     done = order(host, contact="ops@example.com", profile="tlsserver")
     assert (done.returncode, done.stderr) == (0, "")
     assert asked(host) == (
-        "certonly --non-interactive --agree-tos --webroot --webroot-path challenges --cert-name billing_prod --server "
-        "https://acme.example.com/dir --key-type ecdsa --renew-with-new-domains --force-renewal --deploy-hook "
-        f"{HOOK} --domain example.com --domain www.example.com --required-profile tlsserver --email ops@example.com\n"
+        "certonly --non-interactive --agree-tos --cert-name billing_prod --server https://acme.example.com/dir --key-type "
+        f"ecdsa --renew-with-new-domains --force-renewal --deploy-hook {HOOK} --webroot --webroot-path challenges --domain "
+        "example.com --domain www.example.com --required-profile tlsserver --email ops@example.com\n"
     )
     assert list((host.directory / "challenges/.well-known/acme-challenge").iterdir()) == []
 
@@ -99,13 +112,22 @@ def test_a_third_of_the_lifetime_is_left_at_the_next_renewal(host: Sandbox) -> N
         ("exit 2", ANSWERS, "example.com is not known to DNS"),
         (DNS, "exit 7", "example.com leads to 2001:db8::1, and port 80 there refuses connections"),
         (DNS, "exit 28", "example.com leads to 192.0.2.1, and port 80 there does not answer within 10 seconds"),
-        (DNS, "echo a page", "example.com leads to 192.0.2.1, and another server than this machine answers"),
+        (
+            DNS,
+            f'case "$*" in *:127.0.0.1*) {ANSWERS};; *) echo a page;; esac',
+            "example.com leads to 192.0.2.1, and another server than this machine answers",
+        ),
         (
             DNS,
             f'case "$*" in *2001*) echo other;; *) {ANSWERS};; esac',
             "example.com leads to 2001:db8::1, and another",
         ),
         (DNS, ANSWERS, "www.example.com is not known to DNS"),
+        (
+            DNS,
+            "echo a page",
+            "nginx of this machine itself does not answer",
+        ),
     ],
 )
 def test_a_name_that_does_not_lead_here_costs_no_order(host: Sandbox, dns: str, answer: str, said: str) -> None:
@@ -116,12 +138,28 @@ def test_a_name_that_does_not_lead_here_costs_no_order(host: Sandbox, dns: str, 
     assert done.stderr.startswith("No order, because it would fail: ")
     assert said in done.stderr
     assert asked(host) == ""
-    assert not (host.directory / "failed").exists()
+    assert not list(host.directory.glob("failed*"))
     assert order(host, force="1").returncode == 0
 
 
+def test_an_address_of_ipv6_that_this_machine_cannot_reach(host: Sandbox) -> None:
+    host.stub("getent", '[ "$1" = --no-addrconfig ] || exit 2\nname=example.com\n' + DNS.split("\n", 1)[1])
+    host.stub("ip", 'case "$*" in *2001:db8::1) exit 2;; esac')
+    assert "example.com leads to 2001:db8::1, and this machine has no route there" in order(host, "example.com").stderr
+    assert asked(host) == ""
+
+
+def test_an_address_of_ipv4_that_a_machine_with_ipv6_alone_cannot_reach(host: Sandbox) -> None:
+    host.stub("getent", DNS)
+    host.stub("ip", 'case "$*" in *192.0.2.1) exit 2;; esac')
+    host.stub("curl", f'case "$*" in *:192.0.2.1*) exit 7;; *) {ANSWERS};; esac')
+    assert order(host, "example.com").returncode == 0
+    host.stub("getent", 'echo "192.0.2.1 STREAM"')
+    assert "example.com leads to 192.0.2.1, and this machine has no route there" in order(host, "example.com").stderr
+
+
 def test_a_name_that_only_the_file_of_hosts_knows(host: Sandbox) -> None:
-    host.stub("getent", '[ "$1" != -s ] && echo "192.0.2.1 STREAM"')
+    host.stub("getent", '[ "$2" != -s ] && echo "192.0.2.1 STREAM"')
     assert order(host).returncode == 0
 
 
@@ -159,6 +197,11 @@ def test_an_hour_or_a_reboot_later_it_is_repeated(host: Sandbox, line: str) -> N
     [
         ("echo An unexpected error occurred:; echo too many certificates; echo Ask for help", "too many certificates"),
         ("echo Saving debug log to x; echo; echo Broken", "Broken"),
+        ("echo usage: certbot; echo certbot: error: unrecognized arguments: --x", "unrecognized arguments: --x"),
+        (
+            "echo An unexpected error occurred:; echo Error finalizing order :: CAA record forbids; echo Ask for help",
+            "Error finalizing order :: CAA record forbids",
+        ),
         (":", "certbot says nothing"),
     ],
 )
@@ -218,11 +261,206 @@ def test_what_an_order_left_that_was_cut_off_goes(host: Sandbox) -> None:
     assert not left.exists()
 
 
+def lineage(host: Sandbox, conf: str) -> Path:
+    """A certificate of certbot as it is used now."""
+    etc = host.places["/etc/letsencrypt"]
+    (etc / "archive/billing_prod").mkdir(parents=True)
+    for part in ("fullchain", "privkey"):
+        (etc / f"archive/billing_prod/{part}1.pem").write_text(part)
+        (etc / f"live/billing_prod/{part}.pem").symlink_to(f"../../archive/billing_prod/{part}1.pem")
+    (etc / "renewal/billing_prod.conf").write_text(conf)
+    return etc
+
+
+def test_a_file_about_renewals_that_nobody_can_read(host: Sandbox) -> None:
+    etc = lineage(host, "[[[")
+    host.stub("certbot", f"cp {etc}/renewal/billing_prod.conf described; echo no; exit 1")
+    assert order(host).returncode == 1
+    described = (host.directory / "described").read_text()
+    assert f"fullchain = {etc}/live/billing_prod/fullchain.pem\n" in described
+    assert described.endswith("[renewalparams]\n")
+    assert (etc / "live/billing_prod/fullchain.pem").read_text() == "fullchain"
+    assert [path.read_text() for path in (etc / "renewal").glob("*.before-*")] == ["[[["]
+
+
+@pytest.mark.parametrize("came", [True, False])
+def test_a_certificate_that_certbot_cannot_go_on_with(host: Sandbox, *, came: bool) -> None:
+    etc = lineage(host, "")
+    host.stub("python3", "exit 1")
+    certbot(host, "exit 0") if came else host.stub("certbot", f"ls {etc}/live > left; exit 1")
+    assert order(host).returncode == (0 if came else 1)
+    keys = [path.read_text() for path in (etc / "archive").glob("billing_prod*/privkey1.pem")]
+    assert keys == ["privkey"]
+    if came:
+        assert (etc / "live/billing_prod/cert.pem").exists()
+    else:
+        # nginx still has what it names.
+        assert "billing_prod\n" not in (host.directory / "left").read_text()
+        assert (etc / "live/billing_prod/fullchain.pem").read_text() == "fullchain"
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("authenticator = nginx\n", "authenticator ({}:1)"),
+        ("# ours\nstaging = True\n  --server: https://x/dir\n", "staging ({0}:2), server ({0}:3)"),
+        ("staging = false\n", ""),
+        ("max-log-backups = 0\npreconfigured-renewal = True\nemail = a@example.com\nkey-type = rsa\n", ""),
+        ("# authenticator = nginx\nno-autorenew = true\n", "no-autorenew ({}:2)"),
+        ("dns-rfc2136-credentials = /x\ndomains = a.example.com\n", "dns-rfc2136-credentials ({0}:1), domains ({0}:2)"),
+    ],
+)
+def test_defaults_of_somebody_else(host: Sandbox, text: str, found: str) -> None:
+    path = host.places["/etc/letsencrypt"] / "cli.ini"
+    path.write_text(text)
+    assert state(host).defaults == found.format(path)
+    done = order(host)
+    if found:
+        assert (
+            "No order: certbot takes settings of somebody else for every order and renewal of this host: "
+            in done.stderr
+        )
+        assert found.format(path) in done.stderr
+        assert asked(host) == ""
+    else:
+        assert done.returncode == 0
+
+
+def test_the_defaults_of_root(host: Sandbox) -> None:
+    directory = host.places["/root/.config/letsencrypt"]
+    directory.mkdir()
+    (directory / "cli.ini").write_text("dry-run = true\n")
+    assert order(host).returncode == 1
+
+
+def test_snaps_certbot_in_the_place_of_debians(host: Sandbox) -> None:
+    (host.bin / "certbot").unlink()
+    (host.bin / "certbot").symlink_to("/bin/true")
+    assert f"No order: {host.bin}/certbot is a link to /bin/true" in order(host).stderr
+
+
+def test_a_certbot_that_forgets_the_profile(host: Sandbox) -> None:
+    (host.directory / "python3/dist-packages/certbot/_internal/renewal.py").write_text("")
+    assert "No order: this host's certbot forgets the profile tlsserver" in order(host, profile="tlsserver").stderr
+    assert asked(host) == ""
+    assert order(host).returncode == 0
+
+
+def test_no_room_for_the_note(host: Sandbox) -> None:
+    (host.directory / "failed.new").symlink_to("/dev/full")
+    done = order(host)
+    assert done.returncode == 1
+    assert "failed.new could not be written, for the reason above: make room there" in done.stderr
+    assert asked(host) == ""
+
+
+@pytest.mark.parametrize(("mine", "taken"), [("1", "1"), ("gone", "2")])
+def test_of_several_accounts_one_is_taken(host: Sandbox, mine: str, taken: str) -> None:
+    etc = lineage(host, f"account = {mine}\nfullchain = x\n")
+    for number, name in enumerate(("2", "1")):
+        account = etc / f"accounts/acme.example.com/dir/{name}"
+        account.mkdir(parents=True)
+        (account / "regr.json").touch()
+        os.utime(account / "regr.json", (2 - number, 2 - number))
+    assert order(host).returncode == 0
+    assert asked(host).endswith(f" --account {taken}\n")
+
+
+KEY = """\
+dns_rfc2136_server = 192.0.2.53
+dns_rfc2136_port = 53
+dns_rfc2136_name = billing
+dns_rfc2136_secret = c2VjcmV0
+dns_rfc2136_algorithm = HMAC-SHA256
+"""
+# $*: as dig gets it. The record is what nsupdate wrote.
+DIG = """\
+echo "dig $*" >> questions
+case "$*" in
+    *" SOA") echo "example.com. 60 IN SOA ns.example.com. x. 1 1 1 1 1" ;;
+    *"example.com. NS") echo ns.example.com. ;;
+    *"ns.example.com. A") echo 192.0.2.53 ;;
+    *TXT) sed -n 's/^update add .* TXT /"/p' updates | tail -n 1 ;;
+esac"""
+
+
+@pytest.fixture
+def by_dns(host: Sandbox) -> Sandbox:
+    """A host with a key for DNS, whose name server takes records."""
+    (host.directory / "key").write_text(KEY)
+    host.stub("nsupdate", 'echo "nsupdate $*" >> questions\ncat >> updates')
+    host.stub("dig", DIG)
+    host.stub("sleep", "exit 0")
+    return host
+
+
+def test_by_dns(by_dns: Sandbox) -> None:
+    done = order(by_dns, "example.com", "*.example.com", credentials="key")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        f"--deploy-hook {HOOK} --dns-rfc2136 --dns-rfc2136-credentials key --dns-rfc2136-propagation-seconds 1 --domain "
+        "example.com --domain *.example.com " in asked(by_dns)
+    )
+    updates = (by_dns.directory / "updates").read_text()
+    # Both names have the same record. It is taken back.
+    assert updates.count("update add _acme-challenge.example.com. 60 TXT ") == 1
+    assert updates.count("update delete _acme-challenge.example.com. TXT ") == 1
+    assert "key hmac-sha256:billing c2VjcmV0\n" in updates
+    assert "c2VjcmV0" not in (by_dns.directory / "questions").read_text() + asked(by_dns)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (
+            "; TSIG error with server: tsig indicates error; update failed: NOTAUTH(BADKEY)",
+            "does not know the key billing",
+        ),
+        ("; TSIG error with server: tsig indicates error; update failed: NOTAUTH(BADSIG)", "acme_dns_secret is wrong"),
+        ("update failed: NOTAUTH(BADTIME)", "one of the two clocks is wrong"),
+        ("update failed: NOTAUTH", "has no zone for it that it takes updates of"),
+        ("update failed: REFUSED", "does not let the key billing write it"),
+        ("; Communication with 192.0.2.53#53 failed: connection refused", "port 53 does not answer by TCP"),
+        ("odd", "port 53 says: odd"),
+    ],
+)
+def test_a_record_that_cannot_be_written_costs_no_order(by_dns: Sandbox, said: str, reason: str) -> None:
+    by_dns.stub("nsupdate", f"cat > /dev/null; echo '{said}'; exit 2")
+    done = order(by_dns, "*.example.com", credentials="key")
+    assert done.returncode == 1
+    assert "No order, because it would fail: the record _acme-challenge.example.com cannot be written: " in done.stderr
+    assert reason in done.stderr
+    assert "c2VjcmV0" not in done.stderr
+    assert asked(by_dns) == ""
+
+
+def test_a_name_server_that_never_gets_the_record(by_dns: Sandbox) -> None:
+    by_dns.stub(
+        "dig",
+        DIG.replace("*TXT) ", '*"@192.0.2.54 "*) ;; *TXT) ').replace(
+            "echo 192.0.2.53", "echo 192.0.2.53; echo 192.0.2.54"
+        ),
+    )
+    done = order(by_dns, "example.com", credentials="key")
+    assert "1 seconds later the name server ns.example.com (192.0.2.54) of its zone does not have it" in done.stderr
+    assert "192.0.2.53" not in done.stderr
+    assert "update delete" in (by_dns.directory / "updates").read_text()
+    assert asked(by_dns) == ""
+
+
+def test_a_zone_that_dns_does_not_know(by_dns: Sandbox) -> None:
+    by_dns.stub("dig")
+    done = order(by_dns, "example.com", credentials="key")
+    assert "DNS knows no name servers of the zone of _acme-challenge.example.com" in done.stderr
+
+
 def state(host: Sandbox, conf: str = "") -> Order:
     path = host.directory / "renewal.conf"
     path.write_text(conf)
     done = host.run("order_state.sh", str(path), str(host.directory / "failed"), "billing_prod")
-    return OrderOnHost().process(done.stdout.splitlines())
+    found = OrderOnHost().process(done.stdout.splitlines())
+    assert abs(int(found.clock) - time.time()) < 60
+    return found._replace(clock="")
 
 
 CONF = f"""\
@@ -231,13 +469,19 @@ CONF = f"""\
 account = 1
 server = https://acme.example.com/dir
 renew_hook = {HOOK}
+autorenew = False
 """
 
 
 @pytest.mark.parametrize(("profile", "read"), [("", ""), ("required_profile = tlsserver\n", "tlsserver")])
 def test_the_state_of_a_certificate(sandbox: Sandbox, profile: str, read: str) -> None:
     sandbox.stub("systemctl", "echo success")
-    assert state(sandbox, CONF + profile) == Order("https://acme.example.com/dir", read, HOOK)
+    known = Order("https://acme.example.com/dir", read, HOOK, autorenew="False")
+    assert state(sandbox, CONF + profile) == known
+    port_80 = "authenticator = webroot\nwebroot_path = /var/www/acme,\n[[webroot_map]]\na.example.com = /var/www/acme\n"
+    assert state(sandbox, CONF + profile + port_80) == known._replace(way="webroot", place="/var/www/acme")
+    dns = "authenticator = dns-rfc2136\ndns_rfc2136_credentials = /x.ini\ndns_rfc2136_propagation_seconds = 60\n"
+    assert state(sandbox, CONF + profile + dns) == known._replace(way="dns-rfc2136", place="/x.ini", wait="60")
 
 
 def test_a_failed_order_and_a_failed_renewal(sandbox: Sandbox) -> None:

@@ -11,7 +11,7 @@ CONNECTION = "host='/run/postgresql' dbname='billing_stage'"
 
 def asked(sandbox: Sandbox, mode: str) -> list[str]:
     (sandbox.directory / "unit").write_text(
-        UNIT.replace("[Install]", f"{HIDDEN}\nInaccessiblePaths=-/run/dbus\n[Install]")
+        UNIT.replace("[Install]", f"Group=billing\n{HIDDEN}\nInaccessiblePaths=-/run/dbus\n[Install]")
     )
     sandbox.stub("systemd-run", SYSTEMD_RUN)
     sandbox.stub("psql", "cat > /dev/null")
@@ -29,6 +29,10 @@ def test_it_runs_in_the_sandbox_with_the_socket(sandbox: Sandbox, mode: str) -> 
         "--property=InaccessiblePaths=-/run/dbus",
     } < set(words)
     assert f"--property={HIDDEN}" not in words
+    # The application's processes would reach the socket through /proc of psql, if it had their group.
+    assert [word for word in words if word.startswith("--property=Group=")] == ["--property=Group=nogroup"]
+    # Nor do they by their files for keys, services and pagers.
+    assert {"HOME=/nonexistent", "INPUTRC=/dev/null", "LESSSECURE=1"} < set(words)
     assert ("--pty" in words) == bool(mode)
     assert {"psql", "--no-psqlrc", CONNECTION} < set(words)
     assert ("--set=ON_ERROR_STOP=1" in words) != bool(mode)

@@ -12,6 +12,7 @@ import pytest
 from operations.host import program
 from tests.unit.operations.programs.sandboxed import Sandbox
 
+REVISION = "0123456789abcdef0123456789abcdef01234567"
 VERSION = "0.2.0+20260201-main-0123456"
 
 # systemd, as far as the program needs it: it reads the files of secrets, runs the program, and keeps its words and the
@@ -94,9 +95,12 @@ class Host:
         stdin: str = sent(),
         ref: str = "refs/heads/main",
     ) -> subprocess.CompletedProcess[str]:
+        # A real build stamps another version then.
+        for path in self.store.glob(f"billing-{VERSION}.*"):
+            path.unlink()
         return self.sandbox.run(
             "run_build.sh", "billing-stage-build.service", str(self.directory / "build-stage"), "billing", "secrets",
-            str(self.directory / "builds"), "abc", "main", "3600", str(self.store), "billing", "Debian 13",
+            str(self.directory / "builds"), REVISION, "main", "3600", str(self.store), "billing", "Debian 13",
             "MIX_ENV=prod", "def", str(self.directory / "releases"), str(self.archive), program.text("unpack_sources.sh"),
             ".", output, pause, secrets, ref, "5432", "--property=CPUWeight=20", stdin=stdin,
         )  # fmt: skip
@@ -134,7 +138,7 @@ def test_a_build_is_shown_and_stored(host: Host) -> None:
     assert (host.store / f"{tarball}.sha256").read_text() == f"{digest}  {tarball}\n"
     *notes, built = (host.store / f"{tarball}.build").read_text().splitlines()
     assert notes == [
-        "revision=abc",
+        f"revision={REVISION}",
         "branch=main",
         "distribution=Debian 13",
         "built_for=MIX_ENV=prod",
@@ -243,7 +247,7 @@ def test_a_build_reaches_no_database_of_the_machine(host: Host) -> None:
     host.builds_with(BUILDING.replace("#!/bin/sh\n", "#!/bin/sh\ncp firewall during\n"))
     assert host.run().returncode == 0
     during = (host.directory / "during").read_text()
-    assert 'oif "lo" tcp dport 5432 meta skuid "billing" reject with tcp reset' in during
+    assert 'oif "lo" tcp dport { 5432-5441 } meta skuid "billing" reject with tcp reset' in during
     assert "\ndelete table inet deploy_build_998\n" in during
     assert (host.directory / "firewall").read_text() == f"{during}delete table inet deploy_build_998\n"
 
@@ -253,7 +257,7 @@ def test_the_unit_runs_as_the_application_user_for_a_limited_time(host: Host) ->
     assert {
         "--unit=billing-stage-build.service", "--uid=billing", "--gid=billing", "--property=UMask=0077",
         "--property=RuntimeMaxSec=3600", f"--property=WorkingDirectory={host.directory}/builds/scratch/source",
-        "--setenv=REVISION=abc", "--setenv=BRANCH=main", "--setenv=TAKEN=",
+        f"--setenv=REVISION={REVISION}", "--setenv=BRANCH=main", "--setenv=TAKEN=",
     } < set(host.asked())  # fmt: skip
     assert not [word for word in host.asked() if "SupplementaryGroups" in word]
 
@@ -321,6 +325,30 @@ def test_other_builds_need_no_copy(host: Host, trouble: str) -> None:
     assert not [word for word in host.asked() if "BindPaths" in word or "OTP_RELEASES" in word]
 
 
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [
+        ("0.2.0+20260201-other-0123456", "does not end with its date and -main-0123456"),
+        ("0.2.0+20260201-main-7654321", "does not end with its date and -main-0123456"),
+        ("0.2.0+20260201-main-0123456-other-7654321", "does not end with its date and -main-0123456"),
+        ("0.2.0+x-main-0123456", "does not end with its date and -main-0123456"),
+        ("0.1.0+20260101-main-0123456", "as another build does"),
+        ("0.1.0+20260101-main-0123456.2", ""),
+        ("0.1.0+one.20260201-main-0123456", ""),
+    ],
+)
+def test_a_build_passes_for_no_other_one(host: Host, version: str, refused: str) -> None:
+    """A branch's own code prints the version."""
+    other = host.store / "billing-0.1.0+20260101-main-0123456.tar.gz"
+    other.write_text("of somebody else")
+    host.builds_with(BUILDING.replace(VERSION, version))
+    done = host.run()
+    assert (done.returncode, "FAILED: the build calls itself" in done.stdout) == ((1, True) if refused else (0, False))
+    assert refused in done.stdout
+    assert other.read_text() == "of somebody else"
+    assert (len(host.stored()) == 1) == bool(refused)
+
+
 def test_versions_in_the_store_and_unpacked_ones_are_taken(host: Host) -> None:
     (host.store / "billing-0.1.0.tar.gz").touch()
     (host.store / "other-9.9.9.tar.gz").touch()
@@ -375,12 +403,12 @@ def test_a_long_build_is_followed_to_its_end(host: Host) -> None:
     host.sandbox.stub(
         "systemctl",
         '[ "$1" = show ] || exit 0\nleft=$(($(cat left) - 1))\necho "$left" > left\n'
-        'if [ "$left" = 0 ]; then echo "<5>Built 0.2.0" >> journal; echo inactive\n'
+        'if [ "$left" = 0 ]; then echo "<5>Built 0.2.0+20260201-main-0123456" >> journal; echo inactive\n'
         'else echo "<5>line $left" >> journal; echo active; fi',
     )
     host.sandbox.stub("sleep")
     done = host.run()
-    assert (done.returncode, done.stdout) == (0, "line 3\nline 2\nline 1\nBuilt 0.2.0\n")
+    assert (done.returncode, done.stdout) == (0, f"line 3\nline 2\nline 1\nBuilt {VERSION}\n")
 
 
 NASTY = r"""a b\n\"'$HOME\\ é"""
@@ -480,14 +508,18 @@ def test_a_long_step_shows_that_it_goes_on(host: Host) -> None:
     host.sandbox.stub(
         "systemctl",
         '[ "$1" = show ] || exit 0\nleft=$(($(cat left) - 1))\necho "$left" > left\ncase $left in\n'
-        '4) echo "<5>Compiling …" >> journal; echo active ;;\n0) echo "<5>Built 0.2.0" >> journal; echo inactive ;;\n'
+        '4) echo "<5>Compiling …" >> journal; echo active ;;\n'
+        f'0) echo "<5>Built {VERSION}" >> journal; echo inactive ;;\n'
         "*) echo active ;;\nesac",
     )
     host.sandbox.stub("sleep", "exec /bin/sleep 1")
     done = host.run(pause="1")
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
-    assert (lines[-1], re.fullmatch(r"Compiling … \d+ s so far", lines[0]) is not None) == ("Built 0.2.0", True), lines
+    assert (lines[-1], re.fullmatch(r"Compiling … \d+ s so far", lines[0]) is not None) == (
+        "Built 0.2.0+20260201-main-0123456",
+        True,
+    ), lines
     assert not [line for line in host.run(pause="0").stdout.splitlines() if "so far" in line]
 
 

@@ -257,7 +257,53 @@ def test_a_small_tarball_that_would_fill_the_disk_is_refused(root: Root) -> None
     assert root.tarball.stat().st_size < 100_000
     root.sandbox.stub("df", f"echo Avail; echo {65536 + 8191}")
     done = root.unpack()
-    assert (done.returncode, "unpacks to 8 MiB, for which" in done.stderr) == (1, True), done.stderr
+    assert (done.returncode, "unpacks to 8 MiB in 4 files, for which" in done.stderr) == (1, True), done.stderr
     assert below(root.releases) == []
     root.sandbox.stub("df", f"echo Avail; echo {65536 + 8300}")
     assert root.unpack().returncode == 0
+
+
+def owned(name: str, size: int, owner: str) -> Change:
+    """A further file of zeros, with the name of its owner."""
+
+    def add(archive: tarfile.TarFile) -> None:
+        member = tarfile.TarInfo(name)
+        member.size, member.uname = size, owner
+        archive.addfile(member, io.BytesIO(bytes(size)))
+
+    return add
+
+
+def test_the_name_of_an_owner_hides_no_size(root: Root) -> None:
+    """tar writes the name before the size, and a name may have spaces and numbers."""
+    root.sandbox.stub("df", f"echo Avail; echo {65536 + 8191}")
+    for owner in ("a 0 b", "1 2", " "):
+        root.pack(owned("lib/zeros", 8 << 20, owner))
+        assert root.unpack().returncode == 1
+        assert below(root.releases) == []
+    root.sandbox.stub("df", f"echo Avail; echo {65536 + 8300}")
+    assert root.unpack().returncode == 0
+
+
+def directories(number: int) -> Change:
+    """So many further directories, which have no size."""
+
+    def add(archive: tarfile.TarFile) -> None:
+        for each in range(number):
+            member = tarfile.TarInfo(f"lib/{each}")
+            member.type, member.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(member)
+
+    return add
+
+
+@pytest.mark.parametrize(
+    ("free", "allowed"),
+    [(f"{65536 + 2011} 9999 99999", False), ("999999 502 99999", False), (f"{65536 + 2012} 503 99999", True),
+     ("999999 - 0", True)],
+)  # fmt: skip
+def test_files_without_a_size_take_room_too(root: Root, free: str, allowed: bool) -> None:
+    root.pack(directories(500))
+    root.sandbox.stub("df", f"echo Avail; echo {free}")
+    done = root.unpack()
+    assert (done.returncode == 0, "in 503 files, for which" in done.stderr) == (allowed, not allowed), done.stderr

@@ -1,0 +1,54 @@
+# shellcheck shell=sh
+# Sourced after durable.sh. certbot leaves out a certificate whose files it cannot read, and would choose another name beside it.
+#
+#   mend_lineage NAME   lets certbot go on with the certificate of this name, or begin with it. Keeps keys, and what somebody wrote,
+#                       with .before- and the time behind their names
+#   put_back NAME       gives nginx back what it read before, where no new certificate came
+
+# Whether certbot can read all of it. certbot brings configobj, and insists on links.
+is_whole() {
+    /usr/bin/python3 -c 'import os, sys
+from configobj import ConfigObj
+conf = ConfigObj(sys.argv[1], file_error=True)
+conf["renewalparams"].items()
+for part in ("cert", "privkey", "chain", "fullchain"):
+    path = f"{sys.argv[2]}/{part}.pem"
+    open(path).close()
+    assert conf[part] == path and os.path.islink(path)' "$conf" "$live" 2> /dev/null
+}
+
+# What certbot must know of it before it writes the rest. certbot reads this as a certificate whose renewal it knows nothing of.
+describe() {
+    echo "archive_dir = $archive"
+    for part in cert privkey chain fullchain; do echo "$part = $live/$part.pem"; done
+    echo "[renewalparams]"
+}
+
+mend_lineage() {
+    conf=/etc/letsencrypt/renewal/$1.conf live=/etc/letsencrypt/live/$1 archive=/etc/letsencrypt/archive/$1
+    aside=before-$(date +%Y%m%d%H%M%S)
+    if is_whole; then return; fi
+    if [ -s "$conf" ]; then
+        replace "$conf" "$conf.$aside"
+    fi
+    if [ -e "$live/fullchain.pem" ] && [ -d "$archive" ]; then
+        describe > "$conf.new"
+        replace "$conf.new" "$conf"
+        if is_whole; then return; fi
+    fi
+    rm -f "$conf"
+    for directory in "$live" "$archive"; do
+        if ls "$directory"/privkey*.pem > /dev/null 2>&1; then
+            replace "$directory" "$directory.$aside"
+        fi
+        rm -rf "$directory"
+    done
+}
+
+put_back() {
+    for directory in "/etc/letsencrypt/archive/$1" "/etc/letsencrypt/live/$1"; do
+        if [ -e "$directory.$aside" ] && [ ! -e "$directory" ]; then
+            replace "$directory.$aside" "$directory"
+        fi
+    done
+}

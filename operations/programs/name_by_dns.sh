@@ -1,0 +1,87 @@
+# shellcheck shell=sh
+# shellcheck disable=SC2154
+# Sourced after uptime.sh. Whether an authority would find a record that this host writes into DNS.
+#
+#   unreachable_by_dns FILE SECONDS NAME…   writes a record for each name, as certbot will, asks all name servers of its zone for it
+#                                           until the time is over, takes it back, and prints every reason for which an authority
+#                                           would not get it. FILE: certbot's, with server and key
+
+# A value in certbot's file.
+setting() { sed -n "s/^dns_rfc2136_$1 = //p" "$credentials"; }
+
+# Sends an update. The key goes over standard input: no list of arguments shows it. $1: what to do, such as `update add …`
+send() {
+    printf '%s\n' "server $(setting server) $(setting port)" \
+        "key $(setting algorithm | tr '[:upper:]' '[:lower:]'):$(setting name) $(setting secret)" "$1" send |
+        nsupdate -v -t 10 2>&1
+}
+
+# Why an update failed, from the words of nsupdate.
+refusal_of() {
+    server="the name server $(setting server), port $(setting port)"
+    case $1 in
+        *BADKEY*) echo "$server does not know the key $(setting name) with $(setting algorithm)" ;;
+        *BADSIG* | *"bad base64"*) echo "$server has another secret for the key $(setting name): acme_dns_secret is wrong" ;;
+        *BADTIME*) echo "$server has another time than this machine: one of the two clocks is wrong" ;;
+        *NOTAUTH* | *NOTZONE* | *"enclosing zone"*) echo "$server has no zone for it that it takes updates of" ;;
+        *REFUSED*) echo "$server does not let the key $(setting name) write it" ;;
+        *refused* | *canceled* | *"could not reach"* | *"timed out"* | *unreachable*) echo "$server does not answer by TCP" ;;
+        *) echo "$server says: $(echo "$1" | tr '\n' ' ' | tr -d '\000-\037' | cut -c 1-300)" ;;
+    esac
+}
+
+# The name servers of a name's zone, as the world knows it: a name and an address a line.
+name_servers() {
+    zone=$(dig +noall +answer +authority +time=5 "$1" SOA 2> /dev/null | awk '$4 == "SOA" { print $1; exit }')
+    [ -n "$zone" ] || return 0
+    for server in $(dig +short +time=5 "$zone" NS 2> /dev/null | grep '\.$'); do
+        for kind in A AAAA; do
+            dig +short +time=5 "$server" "$kind" 2> /dev/null | grep -v '\.$' | sed "s/^/${server%.} /"
+        done
+    done
+}
+
+# Prints the name servers that do not have a record. $1: record
+without() {
+    while read -r server address; do
+        dig +short +norecurse +time=3 +tries=1 "@$address" "$1" TXT 2> /dev/null < /dev/null | grep -q "$token" ||
+            echo "the name server $server ($address) of its zone does not have it"
+    done < "$servers"
+}
+
+# Tries one record. $1: record
+try() {
+    if ! said=$(send "update add $1. 60 TXT $token"); then
+        echo "the record $1 cannot be written: $(refusal_of "$said")"
+        return 1
+    fi
+    name_servers "$1" > "$servers"
+    read_uptime
+    deadline=$((uptime + patience))
+    while missing=$(without "$1") && [ -n "$missing" ] && [ "$uptime" -lt "$deadline" ]; do
+        sleep 1
+        read_uptime
+    done
+    send "update delete $1. TXT $token" > /dev/null || true
+    if [ ! -s "$servers" ]; then
+        echo "DNS knows no name servers of the zone of $1"
+    elif [ -n "$missing" ]; then
+        echo "$missing" | sed "s/^/the record $1 was written, and $patience seconds later /"
+    else
+        return 0
+    fi
+    return 1
+}
+
+unreachable_by_dns() {
+    credentials=$1 patience=$2
+    shift 2
+    token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+    servers=$(mktemp)
+    # A wildcard has the record of the name below which it is.
+    for record in $(printf '_acme-challenge.%s\n' "$@" | sed 's/\.\*\././' | sort -u); do
+        # The next ones are most likely of the same zone.
+        try "$record" || break
+    done
+    rm -f "$servers"
+}
