@@ -116,18 +116,26 @@ start_standin() {
     else
         variables=(/usr/bin/env -u APP_REVISION -u RELEASE_REVISION "${variables[@]}")
     fi
-    # Distillery's script has the node's name from vm.args. Of two names the VM takes the first.
-    [ "$start" = start ] || variables+=(ERL_AFLAGS="-name $standin_node")
     note standin_started "$(date +%s)"
     # systemd reads $$ as $, and $NAME as a variable (systemd.service(5)).
     command=("${variables[@]}" "$release/$script" "$start")
+    name_in_vm_args "$release"
     systemd-run --quiet --collect --unit="$standin_unit" --slice="$slice" --service-type=exec \
         --description="Stand-in of $unit" --property="WorkingDirectory=$release" --property=KillMode=mixed \
         --property="TimeoutStopSec=$drain_time" --property=OOMScoreAdjust=500 "${settings[@]}" -- "${command[@]//\$/\$\$}"
 }
 
+# Sets `command` to one that has the stand-in's name for a Distillery release in $1. Its script takes the node's name from vm.args,
+# for the VM as for a command that asks it, and vm.args from VMARGS_PATH.
+name_in_vm_args() {
+    [ "$start" != start ] || return 0
+    # shellcheck disable=SC2016
+    command=(/bin/sh -c 'sed "s/^-s\{0,1\}name .*/-name $0/" "$1"/releases/*/vm.args > /dev/shm/vm.args && shift && exec "$@"'
+        "$standin_node" "$1" /usr/bin/env VMARGS_PATH=/dev/shm/vm.args "${command[@]}")
+}
+
 # By env: the unit's files of variables would overrule variables that systemd-run is given. /dev/shm is the process's own.
-as_standin=("${alone[@]}" PORT="$standin_port" RELEASE_NODE="$standin_node" NAME="$standin_node" NAME_TYPE=-name
+as_standin=("${alone[@]}" PORT="$standin_port" RELEASE_NODE="$standin_node"
     ERL_CRASH_DUMP_SECONDS=0)
 [ -z "$appsignal" ] || as_standin+=(APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm)
 

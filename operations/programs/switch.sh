@@ -131,11 +131,12 @@ property() { systemctl show --property "$1" --value "${judged:-$unit}"; }
 
 # Runs a command of the running release, in the application's sandbox, about the process that is judged.
 node() {
-    local release
+    local release command
     if [ "${judged:-$unit}" = "$standin_unit" ]; then
         release=$releases/$(noted standin)
-        set -- "${as_standin[@]}" "$release/$script" "$@"
-        in_sandbox "$unit_path" "$release" --property=RuntimeMaxSec=30 -- "$@" < /dev/null
+        command=("${as_standin[@]}" "$release/$script" "$@")
+        name_in_vm_args "$release"
+        in_sandbox "$unit_path" "$release" --property=RuntimeMaxSec=30 -- "${command[@]}" < /dev/null
         return
     fi
     release=$(readlink --canonicalize-existing "$root/$app") || return

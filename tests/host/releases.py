@@ -78,7 +78,8 @@ export BINDIR="$root/erts-$erts/bin" ROOTDIR="$root" EMU=beam PROGNAME=billing
 # The configuration of the last start, if there is one: `foreground` alone renews it.
 arguments="$var/vm.args"
 if [ "$1" = foreground ] || [ ! -f "$arguments" ] || [ ! -f "$var/sys.config" ]; then
-    cp "$root/releases/$version/vm.args" "$root/releases/$version/sys.config" "$var"
+    cp "${VMARGS_PATH:-$root/releases/$version/vm.args}" "$var/vm.args"
+    cp "$root/releases/$version/sys.config" "$var"
 fi
 name=$(awk '$1 == "-name" { print $2 }' "$arguments")
 cookie=$(awk '$1 == "-setcookie" { print $2 }' "$arguments")

@@ -144,10 +144,15 @@ def test_a_stand_in_without_a_known_revision_has_none(serving: StubHost) -> None
 
 def test_a_stand_in_of_distillery_has_a_name_of_its_own(stub_host: Make) -> None:
     host = with_standin(stub_host, release_tool="distillery", appsignal=True)
+    host.stub("node", "echo 0.1.0\n")
     assert host.run("restart").splitlines()[-1] == "restart 0.1.0: done"
     [call] = [call for call in host.calls if call.startswith(STARTS)]
-    assert "ERL_AFLAGS=-name billing_stage-standin@127.0.0.1" in call
-    assert "NAME=billing_stage-standin@127.0.0.1 NAME_TYPE=-name" in call
+    # The VM, and who asks it.
+    asked = [call for call in host.calls if call.startswith("node ") and "-standin@" in call]
+    assert len(asked) == 1
+    for each in (call, *asked):
+        assert "/releases/*/vm.args > /dev/shm/vm.args" in each
+        assert "VMARGS_PATH=/dev/shm/vm.args" in each
     assert "APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm" in call
     assert call.endswith(" foreground")
 
