@@ -43,7 +43,8 @@ def in_order(lengths: Mapping[str, float]) -> list[str]:
     for nodeid, one in lengths.items():
         scopes.setdefault(scope(nodeid), []).append(nodeid)
         total[scope(nodeid)] = total.get(scope(nodeid), 0) + one
-    hosts = sorted((name for name in scopes if name.startswith("tests/host/")), key=lambda name: -total[name])
+    # Rounded: each worker adds the same seconds in another order, and all workers must agree.
+    hosts = sorted((name for name in scopes if name.startswith("tests/host/")), key=lambda name: -round(total[name], 3))
     makers = [next((name for name in hosts if name.endswith(release)), "") for release in ("trixie", "bookworm")]
     first = [name for name in makers if name]
     units = [name for name in scopes if name not in hosts]

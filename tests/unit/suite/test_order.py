@@ -33,3 +33,11 @@ def test_nothing_is_lost() -> None:
 def test_the_release_is_the_parameter_alone() -> None:
     assert scope("tests/unit/test_p.py::test_trixie[a]") == "tests/unit/test_p.py "
     assert scope(B) == "tests/host/test_a.py bookworm"
+
+
+def test_seconds_added_in_another_order_are_the_same_order_of_tests() -> None:
+    """Each worker collects the tests itself, and pytest-xdist refuses workers that disagree."""
+    assert sum((0.1, 0.2, 0.3)) != sum((0.3, 0.2, 0.1))
+    names = [f"tests/host/test_b.py::test_{letter}[trixie]" for letter in "xyz"]
+    several, turned = (dict(zip(names, each, strict=True)) for each in ((0.1, 0.2, 0.3), (0.3, 0.2, 0.1)))
+    assert in_order({T: 0.6} | several) == in_order({T: 0.6} | turned)
