@@ -52,6 +52,7 @@ def host(sandbox: Sandbox) -> Sandbox:
     (etc / "renewal").mkdir()
     (sandbox.directory / "issued.pem").write_text(Authority("known").issue(*NAMES)[0])
     sandbox.stub("getent", 'echo "192.0.2.1 STREAM"; echo "192.0.2.1 DGRAM"')
+    sandbox.stub("setpriv", 'echo "$*" >> dropped; shift 5; exec "$@"')
     sandbox.stub("curl", ANSWERS)
     certbot(sandbox, "exit 0")
     return sandbox
@@ -73,6 +74,14 @@ def order(
     url = "https://acme.example.com/dir"
     place = [str(sandbox.directory / "failed"), "billing_prod", url, contact, profile, "challenges", HOOK, force]
     return sandbox.run("order_certificate.sh", *place, credentials, "1", *(names or NAMES))
+
+
+def test_the_token_is_not_fetched_as_root(host: Sandbox) -> None:
+    """Whoever answers may redirect to a port of this machine that only root and nginx reach."""
+    assert order(host).returncode == 0
+    asked = (host.directory / "dropped").read_text().splitlines()
+    assert len(asked) == len(NAMES)
+    assert all(line.startswith("--reuid nobody --regid nogroup --clear-groups curl ") for line in asked)
 
 
 def asked(sandbox: Sandbox) -> str:
