@@ -168,6 +168,7 @@ class Settings(BaseModel):
         description="rfc2136: prove by a record in DNS that the names are yours, which certbot writes by dynamic update "
         "(BIND, Knot, PowerDNS), signed with the vault's acme_dns_secret. For wildcards, and for hosts whose port 80 the "
         "world does not reach. None: by a page at port 80.",
+        examples=["rfc2136"],
     )
     acme_dns_server: Address | None = Field(
         default=None,

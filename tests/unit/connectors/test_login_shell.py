@@ -27,7 +27,8 @@ def quoted() -> str:
 
 
 def test_nothing_is_left_that_a_shell_reads_otherwise() -> None:
-    for path in program.PROGRAMS.glob("*.sh"):
+    # switch.sh is a file on the host, and no line that is sent.
+    for path in {*program.PROGRAMS.glob("*.sh")} - {program.PROGRAMS / "switch.sh"}:
         line = portable(program.command(path.name).get_raw_value())
         assert not set(line) & set("\n\\!"), path.name
 

@@ -79,6 +79,7 @@ REASONS = {
     "run_build.sh": "reads and removes what a build left as the user of builds, without following a link: test_run_build.py",
     "run_toolchain.sh": "directories of root, and of a user that systemd made and that is gone by then",
     "stage_file.sh": "works where its callers work: install_file.sh and install_secrets.sh",
+    "stand_in.sh": "one file, as the application's user, in the /dev/shm of its own sandbox",
     "store_artifact.sh": ROOTS,
     "take_artifact.sh": ROOTS,
     "take_lock.sh": ROOTS,
