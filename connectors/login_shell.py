@@ -9,7 +9,7 @@ import re
 
 _READ_OTHERWISE = re.compile(r"[\n\\!]")
 
-# Bytes. Linux takes an argument of 128 KiB at most, and base64 makes three bytes to four. No program that is sent is as long.
+# Bytes. Linux takes an argument of 128 KiB at most, and base64 makes three bytes to four. No line that is sent is longer.
 _LONGEST = 90 * 1024
 
 
