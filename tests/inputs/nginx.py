@@ -89,8 +89,14 @@ def _complaints(machine: Machine, item: Accepted) -> list[str]:
     names = {environment.domain, *environment.additional_domains}
     tls = environment.tls != "none"
     for name in sorted(names):
+        # A name that the wildcard stands for.
+        name = name.replace("*.", "any.", 1)
         answer = _ask(address, name, tls)
-        if answer is None or answer.status != status:
+        if environment.redirect_to not in (None, name):
+            leads_to = answer and answer.headers.get("location")
+            if leads_to != f"{'https' if tls else 'http'}://{environment.redirect_to}/":
+                seen[name] = f"does not lead to {environment.redirect_to}: {answer}"
+        elif answer is None or answer.status != status:
             seen[name] = f"does not answer with {status}: {answer}"
         elif (answer.text == _PAGE.format(environment.full_name)) != (status == UNANSWERED):
             seen[name] = f"answers with another page: {answer}"
