@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -220,6 +221,20 @@ def test_nginx_itself_has_its_ports(sandbox: Sandbox, worker: subprocess.Popen[b
     assert holders(sandbox, worker.pid, worker.pid) == ""
     [child] = Path(f"/proc/{worker.pid}/task/{worker.pid}/children").read_text().split()
     assert holders(sandbox, int(child), worker.pid) == ""
+
+
+@pytest.mark.parametrize(("option", "named"), [("-T", False), ("-t", False), ("-g", True)])
+def test_an_nginx_that_tests_a_configuration_has_no_port(sandbox: Sandbox, option: str, named: bool) -> None:
+    """It opens the ports for a moment, and other facts have one do so at the same time."""
+    line = ["bash", "-c", 'exec -a nginx sh -c "sleep 60; true" "$0"', option]
+    with subprocess.Popen(line, start_new_session=True) as process:
+        try:
+            while not Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"nginx"):
+                time.sleep(0.01)
+            assert bool(holders(sandbox, process.pid, 0)) == named
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert holders(sandbox, process.pid, 0) == ""
 
 
 SHIPPED = "5b5f5d1c5a2d8a1f0d3f5e6b7c8d9e0f"
