@@ -150,6 +150,10 @@ def order(environment: Environment, force: bool) -> Generator[StringCommand]:
     )
 
 
+# Seconds that certbot-dns-rfc2136 waits by default. certbot 2.1 keeps no default value in its file about renewals.
+_WAIT = "60"
+
+
 def due(environment: Environment, pair: Pair, known: Order, time: datetime) -> str | None:
     """Why a certificate must be ordered; None if it need not be. Renewals are certbot's, as long as they come in time.
 
@@ -172,8 +176,8 @@ def due(environment: Environment, pair: Pair, known: Order, time: datetime) -> s
         return "its renewal is switched off"
     if (known.way, known.place) != _way(environment):
         return f"its renewals would prove the names by {known.way or 'no way'}, with {known.place or 'nothing'}"
-    if environment.acme_dns and known.wait != str(environment.acme_dns_wait):
-        return f"its renewals would wait {known.wait or 'no'} seconds for DNS"
+    if environment.acme_dns and (known.wait or _WAIT) != str(environment.acme_dns_wait):
+        return f"its renewals would wait {known.wait or _WAIT} seconds for DNS"
     # Whether its chain leads to an authority that this host knows is the authority's own matter.
     wrong = [fault for fault in faults(pair, environment.server_names, time) if fault.word != "without its chain"]
     # By a wrong clock a new one would be as late, and each apply would order. The doctor says so.

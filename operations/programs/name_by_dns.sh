@@ -43,10 +43,15 @@ name_servers() {
 
 # Prints the name servers that do not have a record. $1: record
 without() {
+    asked=''
     while read -r server address; do
+        # A machine with IPv4 alone reaches no name server by IPv6, and the other way round.
+        ip route get "$address" > /dev/null 2>&1 || continue
+        asked=1
         dig +short +norecurse +time=3 +tries=1 "@$address" "$1" TXT 2> /dev/null < /dev/null | grep -q "$token" ||
             echo "the name server $server ($address) of its zone does not have it"
     done < "$servers"
+    [ -n "$asked" ] || [ ! -s "$servers" ] || echo "no name server of its zone has an address that this machine has a route to"
 }
 
 # Tries one record. $1: record

@@ -457,6 +457,21 @@ def test_a_name_server_that_never_gets_the_record(by_dns: Sandbox) -> None:
     assert asked(by_dns) == ""
 
 
+@pytest.mark.parametrize(("routes", "ordered"), [("*2001:*) exit 2", True), ("*) exit 2", False)])
+def test_a_name_server_without_a_route_from_here(by_dns: Sandbox, routes: str, ordered: bool) -> None:
+    """A machine with IPv4 alone cannot ask by IPv6; the world can."""
+    by_dns.stub(
+        "dig",
+        DIG.replace("*TXT) ", '*"@2001:db8::53 "*) ;; *TXT) ').replace(
+            "echo 192.0.2.53", "echo 192.0.2.53; echo 2001:db8::53"
+        ),
+    )
+    by_dns.stub("ip", f'case "$*" in {routes};; esac')
+    done = order(by_dns, "example.com", credentials="key")
+    assert (done.returncode == 0, asked(by_dns) != "") == (ordered, ordered)
+    assert ("no name server of its zone has an address that this machine has a route to" in done.stderr) != ordered
+
+
 def test_a_zone_that_dns_does_not_know(by_dns: Sandbox) -> None:
     by_dns.stub("dig")
     done = order(by_dns, "example.com", credentials="key")
