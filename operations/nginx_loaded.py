@@ -243,7 +243,7 @@ def _server(server: Directive, block: str, read_files: Mapping[str, list[Directi
 
 def _listen(directive: Directive) -> Listen:
     _, word, *options = directive.words
-    if word.startswith("unix:") or "quic" in options:
+    if word.startswith("unix:") or {"quic", "udp"}.intersection(options):
         # Nobody asks there by TCP.
         return Listen(directive.place, word, 0, 0, options)
     # A bare IPv6 address stands in brackets, and may be without a port.

@@ -25,10 +25,12 @@ digested_here() {
     find . -regextype posix-extended -type f -regex "$digested" ! -path $'*\n*' ! -name '*.gz' ! -name '*.br' -printf "${1:-%P\n}"
 }
 
-# Whether the disk of all applications has room for copies, and 64 MiB stay free (operations/release/artifacts.py). Kibibytes.
+# Whether the disk of all applications has room for the copies that are missing, and 64 MiB stay free (operations/release/artifacts.py). Kibibytes.
 has_room_for_assets() {
     local needed free
-    needed=$(digested_here '%k\n' | awk '{ sum += $1 } END { printf "%d", sum }')
+    needed=$(digested_here '%k %P\n' | while IFS=' ' read -r size name; do
+        [ -e "$assets/$name" ] || echo "$size"
+    done | awk '{ sum += $1 } END { printf "%d", sum }')
     free=$(df --output=avail "${assets%/*}" | tail -n 1)
     ((needed <= free - 65536))
 }

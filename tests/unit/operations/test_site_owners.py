@@ -241,6 +241,11 @@ def test_a_stream_takes_the_port_from_all_sites(secure: Environment) -> None:
     assert "/etc/nginx/nginx.conf:9 on the host listens on port 443 in the block stream" in obstacle.what
 
 
+def test_a_stream_by_udp_takes_nothing(secure: Environment) -> None:
+    main = f"{DEBIAN}stream {{ server {{ listen 443 udp; proxy_pass 10.0.0.2:443; }} }}\n"
+    assert site_owners.obstacles(secure, loaded({}, main), ADDRESSES) == []
+
+
 def test_names_in_place_of_addresses_are_looked_up(stage: Environment) -> None:
     theirs = loaded({"sites-enabled/aaa": "server { listen Web.example.com:80; listen unix:/a; listen 10.0.0.9; }"})
     assert nginx_loaded.listen_names(theirs) == ["web.example.com"]

@@ -75,3 +75,10 @@ def test_copies_fill_no_disk(stub_host: Callable[..., StubHost]) -> None:
         assert ("static has no room for the files of 0.2.0: a page that is open now may miss one" in words) != fits
         assert (kept(host) != {}) == fits
         assert words.splitlines()[-1] == "release 0.2.0: done"
+
+
+def test_files_that_are_kept_already_need_no_room(host: StubHost) -> None:
+    asset(host, "0.2.0", f"assets/large-{DIGEST}.js", "x" * (8 << 20))
+    host.run("release", "0.2.0")
+    host.stub("df", 'case "$*" in *avail*/*) echo Avail; echo 65536 ;; *) exec /bin/df "$@" ;; esac')
+    assert "has no room for the files" not in host.run("restart")
