@@ -44,7 +44,7 @@ def test_every_input(host: Host, vaults: Path, everything: bool) -> None:
     if host.machine.release == "trixie":
         missed = [name for name in FIELDS if not tally.arrived[name]]
         # A few hundred cases cannot draw every setting.
-        assert len(missed) <= (0 if everything else len(FIELDS) / 2), missed
+        assert len(missed) <= (0 if everything else len(FIELDS) * 2 / 3), missed
 
 
 HOSTILE: dict[str, Any] = {
