@@ -3,7 +3,7 @@
 #
 #   mend_lineage NAME   lets certbot go on with the certificate of this name, or begin with it. Keeps keys, and what somebody wrote,
 #                       with .before- and the time behind their names
-#   put_back NAME       gives nginx back what it read before, where no new certificate came
+#   put_back NAME       gives nginx back what it read before, where no new certificate came: without it nginx would not start
 
 # Whether certbot can read all of it. certbot brings configobj, and insists on links.
 is_whole() {
@@ -47,8 +47,11 @@ mend_lineage() {
 
 put_back() {
     for directory in "/etc/letsencrypt/archive/$1" "/etc/letsencrypt/live/$1"; do
-        if [ -e "$directory.$aside" ] && [ ! -e "$directory" ]; then
-            replace "$directory.$aside" "$directory"
+        [ ! -e "$directory" ] || continue
+        # The last one is the newest.
+        for kept in "$directory".before-*; do :; done
+        if [ -e "$kept" ]; then
+            replace "$kept" "$directory"
         fi
     done
 }

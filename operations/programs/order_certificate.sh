@@ -98,6 +98,10 @@ if [ "$force" != 1 ]; then
     fi
 fi
 
+# Of an order that was cut off, by a power cut as well; and of this one, however it ends.
+put_back "$certificate"
+trap 'put_back "$certificate"' EXIT
+trap 'exit 1' HUP INT TERM
 mend_lineage "$certificate"
 
 # Of several accounts certbot would ask which one. The one of the certificate stays, otherwise the newest is taken.
@@ -145,7 +149,6 @@ do
     echo "The authority $authority gave no certificate: ${why:-certbot says nothing}" >&2
     printf '%s\n' "${why:-certbot says nothing}" "$uptime $(cat /proc/sys/kernel/random/boot_id)" > "$note.new"
     replace "$note.new" "$note"
-    put_back "$certificate"
     exit 1
 done
 rm -f "$note" "$note.new"

@@ -308,6 +308,24 @@ def test_a_certificate_that_certbot_cannot_go_on_with(host: Sandbox, *, came: bo
         assert (etc / "live/billing_prod/fullchain.pem").read_text() == "fullchain"
 
 
+@pytest.mark.parametrize("sign", ["TERM", "KILL"])
+def test_an_order_that_is_cut_off_leaves_nginx_its_certificate(host: Sandbox, sign: str) -> None:
+    etc = lineage(host, "")
+    host.stub("python3", "exit 1")
+    # The program, and the part of it that waits for certbot.
+    parents = "$PPID $(sed -n 's/^PPid:[[:space:]]*//p' /proc/$PPID/status)"
+    ours = f"grep -qz '^order_certificate.sh$' /proc/$process/cmdline && kill -{sign} $process"
+    host.stub("certbot", f"for process in {parents}; do {ours}; done; sleep 0.2; exit 1")
+    assert order(host).returncode != 0
+    if sign == "KILL":
+        assert not (etc / "live/billing_prod").exists()
+        for path in etc.glob("*/billing_prod.before-*"):
+            path.rename(path.with_name("billing_prod.before-20200101000000"))
+        host.stub("certbot", "exit 1")
+        assert order(host).returncode == 1
+    assert (etc / "live/billing_prod/fullchain.pem").read_text() == "fullchain"
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
