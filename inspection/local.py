@@ -63,7 +63,8 @@ def _files(environments: Mapping[str, Environment]) -> Iterator[tuple[str, str]]
     vaults = {CHECKOUT / environment.vault_directory for environment in environments.values()}
     for path in _named([path for directory in vaults for path in directory.glob("*.age")], wanted):
         yield f"vault {_shown(path)}", f"git rm {_shown(path)}, or rm if git does not know it"
-    for path in _named(RELEASES.glob("*/"), wanted):
+    # Other directories there are caches of builds.
+    for path in _named({tarball.parent for tarball in RELEASES.glob("*/*.tar.gz")}, wanted):
         yield f"tarballs in {_shown(path)}", f"rm -r {_shown(path)}"
 
 

@@ -85,5 +85,8 @@ def test_an_application_that_left_the_inventory_is_looked_for(repository: Path, 
 
 def test_vaults_and_tarballs_of_no_environment(repository: Path, hosts: Inventory) -> None:
     (repository / "vault/qa.age").touch()
-    (repository / ".releases/qa").mkdir()
+    for name in ("qa", "lfs"):
+        (repository / ".releases" / name).mkdir()
+    (repository / ".releases/qa/billing-0.1.0.tar.gz").touch()
+    # Caches of builds are no tarballs.
     assert [thing for thing, _ in found(hosts)] == ["vault vault/qa.age", "tarballs in .releases/qa"]
