@@ -1,9 +1,14 @@
 """The README and docs/ only name existing files, targets and commands."""
 
+import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
+
+from group_data.schema.settings import Settings
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = [CHECKOUT / "README.md", CHECKOUT / "CHANGELOG.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
@@ -110,3 +115,37 @@ def test_actions_of_others_are_pinned_and_leave_no_credentials() -> None:
     assert used
     assert [action for action, _ in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action)] == []
     assert [action for action, rest in used if "persist-credentials: false" not in rest] == []
+
+
+# A setting with a value that Python reads: in advice, in messages, in examples.
+SETTING = re.compile(
+    r"""(?<![\w.:\-@])([a-z][a-z_]{2,}) = """
+    r"""("[^"\n`…]*"|'[^'\n`…]*'|True|False|\d+(?![\d.…])|\[[^\]\n`…]*\])(?=[`,.;)\s:]|$)""",
+    re.MULTILINE,
+)
+# Of the inventory, of a vault's text and of PostgreSQL.
+REQUIRED: dict[str, Any] = {"app": "billing", "environment": "stage", "domain": "example.com", "port": 4001}
+OTHER_NAMES = {"environment", "ssh_port", "stage", "prod", "key", "listen_addresses"}
+
+
+def wrong_settings(text: str) -> list[str]:
+    """Settings in a text that group data does not have, or that it refuses with this value."""
+    found, validator = [], Settings.__pydantic_validator__
+    for name, value in SETTING.findall(text):
+        if name in OTHER_NAMES:
+            continue
+        try:
+            validator.validate_assignment(Settings.model_construct(**REQUIRED), name, ast.literal_eval(value))
+        except (ValidationError, SyntaxError, ValueError):
+            found.append(f"{name} = {value}")
+    return found
+
+
+@pytest.mark.parametrize("name", ["troubleshooting", "releases", "sites", "database", "secrets", "security", "drift"])
+def test_every_setting_that_a_page_advises_is_taken(name: str) -> None:
+    assert wrong_settings((CHECKOUT / f"docs/{name}.md").read_text()) == []
+
+
+def test_a_setting_that_is_refused_is_found() -> None:
+    assert wrong_settings("set `hsts_max_age = 0`, or tls = 'acme', or `secret_variables = [\"STRIPE_KEY\"]`") == []
+    assert wrong_settings("set `tls = 'maybe'` or `prot = 4000`") == ["tls = 'maybe'", "prot = 4000"]
