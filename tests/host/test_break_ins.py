@@ -156,6 +156,7 @@ while (1) {
 """
 
 
+@pytest.mark.everything
 def test_links_that_come_and_go_lead_no_step_to_prod(running: Host) -> None:
     machine, project = running.machine, running.project
     prods = (
@@ -334,6 +335,7 @@ systemctl daemon-reload && systemctl start billing_stage
 """
 
 
+@pytest.mark.everything
 def test_an_apply_takes_over_a_host_from_before(running: Host) -> None:
     """No file is lost, and the application restarts once."""
     machine, project = running.machine, running.project

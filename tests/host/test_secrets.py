@@ -319,6 +319,7 @@ def test_elixir_reads_every_value_back(files: Host, tool: str, tmp_path: Path) -
     assert set(read) - set(expected) <= {"billing mailer_key"}
 
 
+@pytest.mark.everything
 def test_systemd_reads_every_value_back(files: Host) -> None:
     """Byte for byte, and into the unit's one-off commands, too: they have the same line of the unit."""
     # systemd cannot carry noncharacters: the vault refuses them.
@@ -362,6 +363,7 @@ RIGHT = {
 }
 
 
+@pytest.mark.everything
 def test_owners_and_modes(files: Host) -> None:
     files.project.apply().require_success()
     assert listing(files.machine) == RIGHT
@@ -386,13 +388,8 @@ DRIFTS = {
 }
 
 
-# One for each kind of file and of comparison.
-ALWAYS = ("edited", "variables readable by all")
-
-
-@pytest.mark.parametrize(
-    "drift", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.everything]) for name in DRIFTS]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("drift", DRIFTS)
 def test_a_change_by_hand_is_listed_and_undone(files: Host, drift: str) -> None:
     statement, operation = DRIFTS[drift]
     content = files.machine.run(f"sha256sum {STAGE} {VARIABLES} {COOKIE}").stdout

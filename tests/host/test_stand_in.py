@@ -46,7 +46,6 @@ def load(serving: Host) -> Iterator[Load]:
     assert "deploy_standin" not in left
 
 
-@pytest.mark.each_release
 def test_a_release(serving: Host, built: dict[Variant, Path], load: Load) -> None:
     machine = serving.machine
     before = main_pid(machine, "stage")
@@ -76,7 +75,6 @@ def test_many_in_a_row(serving: Host, built: dict[Variant, Path], load: Load) ->
     release(serving, "stage", built[NEW]).require_success()
 
 
-@pytest.mark.each_release
 def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
     entry_point(serving, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
     before = main_pid(serving.machine, "stage")
@@ -86,7 +84,9 @@ def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [pytest.param(STARTLESS, marks=pytest.mark.everything), SICK, CRASHING], ids=lambda bad: str(bad.fail)
+    "bad",
+    [pytest.param(STARTLESS, marks=pytest.mark.everything), SICK, pytest.param(CRASHING, marks=pytest.mark.everything)],
+    ids=lambda bad: str(bad.fail),
 )
 def test_a_bad_version_costs_nobody_anything(
     serving: Host, built: dict[Variant, Path], load: Load, bad: Variant
@@ -102,9 +102,8 @@ def test_a_bad_version_costs_nobody_anything(
     assert log(machine, "stage")[-1] == ("release", bad.version, "failed")
 
 
-@pytest.mark.parametrize(
-    "sign", [pytest.param("Waiting for the stand-in", marks=pytest.mark.everything), "The stand-in serves"]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("sign", ["Waiting for the stand-in", "The stand-in serves"])
 def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: Load, sign: str) -> None:
     machine = serving.machine
     runs = version(machine, "stage")
@@ -118,12 +117,13 @@ def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: L
     assert load.failed == []
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     ("sign", "cut"),
     [
         ("The stand-in serves", "controller killed"),
-        pytest.param("Waiting for the stand-in", "connection cut", marks=pytest.mark.everything),
-        pytest.param("nginx passes requests", "connection cut", marks=pytest.mark.everything),
+        ("Waiting for the stand-in", "connection cut"),
+        ("nginx passes requests", "connection cut"),
     ],
 )
 def test_it_goes_on_without_its_controller(
@@ -143,6 +143,7 @@ def test_it_goes_on_without_its_controller(
     assert load.failed == []
 
 
+@pytest.mark.everything
 def test_the_next_command_ends_what_was_killed_with_its_end(
     serving: Host, built: dict[Variant, Path], load: Load
 ) -> None:
@@ -164,6 +165,7 @@ def test_the_next_command_ends_what_was_killed_with_its_end(
     assert load.failed == []
 
 
+@pytest.mark.everything
 def test_a_changed_setting_restarts_by_a_stand_in(serving: Host, load: Load) -> None:
     before = main_pid(serving.machine, "stage")
     serving.project.edit("stage", memory_limit=700)
