@@ -159,8 +159,9 @@ advice_on_standin() {
     say ". $trouble. Otherwise set release_strategy = \"restart\""
 }
 
+# Reads all of it: a journalctl that loses its reader counts as failed.
 standin_said() {
-    journalctl --quiet --unit "$standin_unit" --since "@$(noted standin_started)" --lines 1000 --output cat | grep -qF "$1"
+    journalctl --quiet --unit "$standin_unit" --since "@$(noted standin_started)" --lines 1000 --output cat | grep -F "$1" > /dev/null
 }
 
 # --- Who gets the requests -------------------------------------------------------------------------------------------

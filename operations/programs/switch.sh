@@ -470,7 +470,7 @@ go_back() {
 }
 
 # Whether the unit runs a version.
-runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | head -n 1)" = "$1" ]; }
+runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | sed -n 1p)" = "$1" ]; }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.

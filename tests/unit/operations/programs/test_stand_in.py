@@ -178,6 +178,12 @@ def test_nobody_stands_in_where_nobody_listens(serving: StubHost) -> None:
     assert (serving.called(STARTS), restarted_with(serving)) == (0, ["0.1.0"])
 
 
+def test_a_node_that_says_more_than_its_version_is_heard_to_the_end(serving: StubHost) -> None:
+    """Distillery prints a result behind it. A VM of Debian 13 fails if nobody reads that."""
+    serving.stub("node", "echo 0.2.0; sleep 0.2; echo ok\n")
+    assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+
+
 # By what is wrong: answer of the stand-in's page, further stubs, and words of the reason.
 BAD: dict[str, tuple[str, dict[str, str], str]] = {
     "does not start": (
