@@ -31,6 +31,7 @@ mark='' mark_path='' health_path='' health_timeout='' settle_time='' migrate='' 
 running_version='' remote='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 strategy='' drain_time='' start='' slice='' standin_unit='' standin_table='' standin_node='' standin_port='' appsignal=''
 web_app='' assets='' user=''
+standin_variables=()
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
@@ -47,6 +48,7 @@ database_role='' database_host='' database_port='' database_extensions=''
 . ./network.sh
 . ./websocket.sh
 . ./taken_port.sh
+. ./started_port.sh
 . ./stand_in.sh
 . ./assets.sh
 
