@@ -80,7 +80,7 @@ def prepare(environments: Sequence[Environment], former: Collection[int] = ()) -
     )
     programs()
     if any(environment.tls == "acme" for environment in environments):
-        acme.renewal_program()
+        acme.renewals()
         service(name="Machine: certbot renews", service="certbot.timer", package="certbot")
     disk_log.disk_log()
 
