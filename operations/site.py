@@ -184,7 +184,7 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int, former: 
     path = nginx_layout.of_host().path(site)
     if served != environment and host.get_fact(FindInFile, path=path, pattern=f"{environment.lineage_path}/"):
         # Sites are tested together: two that name certificates that are gone would keep each other from being mended.
-        file.put(name="Site: without the certificate that is gone", content=content(served, debian), dest=path)
+        file.put(name="Site: without the certificate that is gone", content=content(served, debian, former), dest=path)
     nginx.site(
         name="Site",
         site=site,
