@@ -44,6 +44,12 @@ def lineages(host: Host) -> set[str]:
     return {name for name in names if ".before-" not in name} - {"README"}
 
 
+def restart(host: Host, rejects: int = 10) -> None:
+    """Start the authority anew, which knows no account then."""
+    pebble.start(host.machine, rejects)
+    host.machine.run("rm -r /etc/letsencrypt/accounts")
+
+
 def stage_in_order(host: Host) -> None:
     """The same for stage."""
     disk = host.machine.run(f"openssl x509 -in {LINEAGE.replace('prod', 'stage')}/cert.pem").stdout
@@ -159,6 +165,8 @@ def test_a_certificate_of_the_same_name_by_somebody_else(named: Host) -> None:
 
 @pytest.mark.everything
 def test_long_names_and_many(named: Host) -> None:
+    # Of some hundred requests each would have to be taken at its second try.
+    restart(named, rejects=0)
     names = [f"n{number}.{'a' * 60}.{'b' * 60}.example.com" for number in range(98)]
     named.project.edit("prod", additional_domains=["xn--bcher-kva.example.com", *names])
     run = named.project.apply()
@@ -167,6 +175,8 @@ def test_long_names_and_many(named: Host) -> None:
     renew(named)
     in_order(named)
     named.project.edit("prod", additional_domains=[])
+    named.project.apply().require_success()
+    restart(named)
 
 
 @pytest.mark.everything
