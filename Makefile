@@ -3,6 +3,7 @@
 .SILENT:
 .NOTPARALLEL:
 PYTHON := .venv/bin/python
+export PYTHONUTF8 := 1
 VENV := .venv/installed
 PROGRAMS = .ci/run $$(find . -path './.*' -prune -o -name '*.sh' -print)
 quoted = '$(subst ','\'',$(1))'

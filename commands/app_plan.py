@@ -6,12 +6,13 @@ mend". 1: there is no complete plan. 130: interrupted.
 
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 
 import click
 
 from commands import options
 from commands.app_check import compared
-from commands.deployment import HALF_WRITTEN, Deployment
+from commands.deployment import HALF_WRITTEN, Deployment, naming
 
 
 @options.command(__doc__, options.DeployCommand)
@@ -32,7 +33,8 @@ def deployment(app: Path, environments: Sequence[str]) -> Deployment:
     + environments: names; none means all
     """
     settings = {"APP": str(app.absolute()), "ENV": " ".join(environments)}
-    return Deployment("deploys/checkout.py", HALF_WRITTEN, options=settings, inventory="@local")
+    half_done = naming(HALF_WRITTEN.replace("{app}", quote(str(app))), environments)
+    return Deployment("deploys/checkout.py", half_done, options=settings, inventory="@local")
 
 
 if __name__ == "__main__":

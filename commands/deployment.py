@@ -20,13 +20,16 @@ from commands.options import VERBOSE
 from group_data.schema.paths import CHECKOUT
 from preflight.options import process_environment
 
-HALF_APPLIED = "Interrupted while applying: the hosts may be half prepared. Run make apply again to finish."
-HALF_RELEASED = "Interrupted: what has begun on the host ends there on its own, or goes back. See make releases."
+HALF_APPLIED = "Interrupted while applying: the hosts may be half prepared. Run make apply{} again to finish."
+HALF_RELEASED = "Interrupted: what has begun on the host ends there on its own, or goes back. See make releases{}."
 HALF_BUILT = "Interrupted: what was built before is as it was. A build that had begun ends on its own."
 HALF_TOOLCHAIN = (
-    "Interrupted: a toolchain that is being built is finished by the host; make toolchain follows it again."
+    "Interrupted: a toolchain that is being built is finished by the host; make toolchain{} follows it again."
 )
-HALF_WRITTEN = "Interrupted: run make app-apply again to finish."
+HALF_WRITTEN = "Interrupted. To finish it, run again: make app-apply APP={app}{}."
+
+# What follows the name of a target in these sentences.
+_ENVIRONMENTS = "{}"
 
 # pyinfra as `python -m pyinfra` runs it, but Ctrl-C ends it at once while it is imported: Python would show a traceback.
 PYINFRA = (
@@ -67,6 +70,17 @@ def on_interruption(text: str) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def naming(sentence: str, environments: Sequence[str]) -> str:
+    """The sentence with the variable of make that names environments; without it where a command works on all.
+
+    + sentence: with {} behind the target of make
+    + environments: names
+    """
+    names = " ".join(environments)
+    variable = f" ENV='{names}'" if " " in names else f" ENV={names}"
+    return sentence.replace(_ENVIRONMENTS, variable if names else "")
+
+
 @contextmanager
 def pinned() -> Iterator[dict[str, str]]:
     """The option of entry points with a private file: the plan writes its choice there, and the execution reads it."""
@@ -79,7 +93,7 @@ class Deployment:
     """One entry point of pyinfra on some environments.
 
     + entry: file of the entry point, such as deploy.py
-    + half_done: sentence about the state after an interruption
+    + half_done: sentence about the state after an interruption; {} stands for the variable ENV
     + limits: names for `--limit`; none means every environment
     + options: options of the entry point, by name
     + inventory: pyinfra's first argument
@@ -116,7 +130,7 @@ class Deployment:
     def carry_out(self) -> None:
         """Carry the deploy out, and say what was done. Ends with 1 if pyinfra fails."""
         begin = time.monotonic()
-        with on_interruption(self.half_done), _note() as ready, _note() as note:
+        with on_interruption(naming(self.half_done, self.limits)), _note() as ready, _note() as note:
             code, _ = self._pyinfra("--yes", READY=str(ready), NOTE=str(note))
             noted = _read(note)
             # Before pyinfra has read the inventory, a signal ends it with exit code 0.
@@ -133,7 +147,7 @@ class Deployment:
                 if noted["unreleased"]
                 else self.comes_next
             )
-            click.echo(f"{self.done}: {steps}, in {time.monotonic() - begin:.0f} s. {after}")
+            click.echo(f"{self.done}: {steps}, in {time.monotonic() - begin:.0f} s. {after}".rstrip())
 
     def plan_and_carry_out(self, question: str, *, yes: bool) -> None:
         """Plan, ask, and carry it out. Ends after the plan if there is nothing to do.

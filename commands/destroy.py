@@ -15,10 +15,16 @@ from commands.deployment import Deployment, on_interruption
 from group_data.schema.paths import CHECKOUT
 from preflight import known_machines
 
-HALF_DESTROYED = "Interrupted: some of it may be gone. Run make destroy ENV={} again to finish."
+HALF_DESTROYED = "Interrupted: some of it may be gone. Run make destroy{} again to finish."
 
 # Where an environment's files are, by its name.
 FILES = ("group_data/{}.py", "vault/{}.age", ".sandbox/vault/{}.age", ".releases/{}")
+
+FORGOTTEN = (
+    "There is no group_data/{0}.py, which has the names of all that would go. Bring it back from git, with the line of {0} "
+    "in inventory.py, and repeat; or make drift names what is left of {0}, and the command that removes each. Nothing was "
+    "changed."
+)
 
 MEMORIES = ("vault/machines.txt", ".sandbox/vault/machines.txt")
 
@@ -26,11 +32,16 @@ MEMORIES = ("vault/machines.txt", ".sandbox/vault/machines.txt")
 @options.command(__doc__, options.DeployCommand)
 @options.environment
 @click.option("--force", is_flag=True, help="Although the environment is public (indexed = True).")
-def command(environment: str, force: bool) -> None:
+def command(environment: str, force: bool) -> int:
     """Plan, ask for the name, destroy."""
+    if not (CHECKOUT / FILES[0].format(environment)).exists() and any(
+        _remembers(name, environment) for name in MEMORIES
+    ):
+        click.echo(FORGOTTEN.format(environment), err=True)
+        return 1
     deployment = Deployment(
         "deploys/destroy.py",
-        HALF_DESTROYED.format(environment),
+        HALF_DESTROYED,
         [environment],
         {"FORCE": "1" if force else ""},
         done=f"Destroyed {environment}",
@@ -40,6 +51,7 @@ def command(environment: str, force: bool) -> None:
             ask_name(environment)
         deployment.carry_out()
     click.echo(left_here(environment))
+    return 0
 
 
 def ask_name(environment: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import click
 
 from commands import options
+from commands.deployment import naming
 from inspection.drift import Drift, find
 from inspection.plan import PlanError
 from preflight.selection import select_committed
@@ -31,19 +32,19 @@ def command(environments: Sequence[str], as_json: bool, quiet: bool) -> int:
         click.echo(str(error) or "drift: there is no plan to compare with", err=True)
         return 1
     if drifted or not quiet:
-        _report(drifted, as_json=as_json)
+        _report(drifted, environments, as_json=as_json)
     return 2 if drifted else 0
 
 
-def _report(drifted: Sequence[Drift], *, as_json: bool) -> None:
+def _report(drifted: Sequence[Drift], environments: Sequence[str], *, as_json: bool) -> None:
     if as_json:
         options.print_json({"in_sync": not drifted, "drift": [item._asdict() for item in drifted]})
         return
     for item in drifted:
         click.echo(click.style(str(item), fg="yellow" if item.kind == "leftover" else "red"))
     if any(item.kind == "change" for item in drifted):
-        advice = "make plan shows the difference, make apply mends it; leftovers stay until somebody removes them."
-        click.echo(advice, err=True)
+        advice = "Leftovers stay until somebody removes them. make plan{} shows the rest, make apply{} mends it."
+        click.echo(naming(advice, environments), err=True)
     elif not drifted:
         click.echo("In sync.")
 

@@ -1,6 +1,5 @@
 """Arguments, options and errors of several commands."""
 
-import errno
 import json
 import os
 import signal
@@ -20,9 +19,6 @@ VERBOSE = "commands.verbose"
 
 # edeliver's names for environments.
 EDELIVER = {"staging": "stage", "production": "prod"}
-
-# A checkout of another user, on a disk that takes nothing.
-_NOT_WRITTEN = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -65,22 +61,16 @@ class Command(click.Command):
             raise
         except (click.Abort, click.exceptions.Exit):
             raise
-        except OSError as error:
-            if error.errno not in _NOT_WRITTEN or not error.filename:
-                raise
-            click.echo(
-                f"{self.prefix}{error.filename} on this computer: {error.strerror}. Whose are the files of this checkout, "
-                "and is their disk full or read-only?",
-                err=True,
-            )
-            code = 1
         except Exception as error:
-            # The import stands here, because it takes longer than `--help` may take.
+            # The imports stand here, because they take longer than `--help` may take.
             from pyinfra.api.exceptions import PyinfraError
 
-            if not isinstance(error, PyinfraError):
+            from preflight.own_computer import sentence
+
+            said = str(error) if isinstance(error, PyinfraError) else sentence(error)
+            if said is None:
                 raise
-            click.echo(f"{self.prefix}{error}", err=True)
+            click.echo(f"{self.prefix}{said}", err=True)
             code = 1
         except KeyboardInterrupt:
             code = 130

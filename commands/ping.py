@@ -46,8 +46,9 @@ def _silence(host: Host, environment: Environment) -> str | None:
         return None
     if run.returncode == openssh.NOT_CONNECTED and (end := openssh.read_end(run.stderr)):
         return sentence(end, host)
-    if "there is no release yet" in run.stderr or "may not be executed" in run.stderr:
-        return shown(run.stderr.strip())
+    words = run.stderr.rpartition(f"{MARK}\n")[2]
+    if "there is no release yet" in words or "may not be executed" in words:
+        return shown(words.strip())
     if refused := root_refusal(host):
         return refused
     name = environment.environment

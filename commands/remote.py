@@ -136,8 +136,8 @@ def exit_code(code: int, words: str, host: Host, goes_on: str) -> int:
     """
     if code == openssh.NOT_CONNECTED and (end := openssh.read_end(words)):
         raise ConnectError(sentence(end, host, goes_on))
-    # sudo's own code. Most commands have it, too.
-    if code == 1 and (refused := root_refusal(host)):
+    # sudo's own code, and the shell's where there is no sudo. Most commands have them, too.
+    if code in (1, 127) and (refused := root_refusal(host)):
         raise PyinfraError(f"{address(host)}: {refused}")
     return code
 

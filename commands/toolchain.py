@@ -7,18 +7,19 @@ Exit code 0: they are there, or the lines were shown. 1: refused or failed. 130:
 
 from commands import options
 from commands.build import build_host
-from commands.deployment import HALF_TOOLCHAIN, Deployment, on_interruption
+from commands.deployment import HALF_TOOLCHAIN, Deployment, naming, on_interruption
 
 
 @options.command(__doc__, options.DeployCommand)
 @options.environment
 def command(environment: str) -> None:
     """Build the toolchain."""
-    with on_interruption(HALF_TOOLCHAIN):
+    half_done = naming(HALF_TOOLCHAIN, [environment])
+    with on_interruption(half_done):
         host = build_host(environment)
     Deployment(
         "deploys/toolchain.py",
-        HALF_TOOLCHAIN,
+        half_done,
         [host],
         {"BUILD": environment},
         done=f"Toolchain of {environment} is there",

@@ -31,6 +31,8 @@ NOT_CONNECTED = 255
 _LOST = re.compile(
     r"Timeout, server .* not responding|client_loop: |[Cc]losed by remote host|Connection reset|Broken pipe"
 )
+# Words of ssh(1) where sshd ended the connection before it said anything, although they have some of those above.
+_BEFORE = re.compile(r"kex_exchange_identification: |banner exchange: ")
 _SILENT = re.compile(r"Timeout, server .* not responding")
 
 # Lines that ssh(1) writes whatever happens.
@@ -41,6 +43,13 @@ TIMEOUT = 10
 
 # ssh(1) waits without an end by default. With these a silent network ends it after 48 seconds, at every step of it.
 _LIMITS = {"ConnectTimeout": TIMEOUT, "ServerAliveInterval": 12, "ServerAliveCountMax": 3}
+
+
+# Why sshd may say nothing. OpenSSH 9.8 and later refuse an address for some minutes after logins that failed.
+NO_WORD = (
+    "sshd does not answer there: it is overloaded, refuses this computer for some minutes after failed logins "
+    "(PerSourcePenalties), or is no sshd"
+)
 
 
 class ConfigurationError(Exception):
@@ -126,7 +135,10 @@ def read_end(words: str, interval: int = _LIMITS["ServerAliveInterval"]) -> End 
         return None
     if _SILENT.search(words):
         return End(made=True, reason=f"it said nothing for {interval * _LIMITS['ServerAliveCountMax']} seconds")
-    return End(made=bool(_LOST.search(words)), reason=f"ssh says: {shown(lines[-1].removesuffix('.'))}")
+    reason = f"ssh says: {shown(lines[-1].removesuffix('.'))}"
+    if _BEFORE.search(words):
+        return End(made=False, reason=f"{reason}. {NO_WORD}")
+    return End(made=bool(_LOST.search(words)), reason=reason)
 
 
 def read_way(data: Mapping[str, Any], address: str, environment: Mapping[str, str]) -> Way:

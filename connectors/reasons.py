@@ -8,7 +8,7 @@ from paramiko import AuthenticationException, BadHostKeyException, HostKeys
 
 from connectors.client import Client, ProxyError
 from connectors.keys import unusable
-from connectors.openssh import TIMEOUT, Way
+from connectors.openssh import NO_WORD, TIMEOUT, Way
 from connectors.silence import PATIENCE
 
 
@@ -44,7 +44,7 @@ def reason(error: BaseException, client: Client) -> str:
             f"{_files(way)}"
         )
     if "banner" in str(error) or isinstance(error, EOFError):
-        return f"port {way.port} accepts connections, and sshd does not answer there: it is overloaded, or is no sshd"
+        return f"port {way.port} accepts connections, and {NO_WORD}"
     return str(error) or type(error).__name__
 
 

@@ -44,6 +44,9 @@ from vault.trust import ForgeryError
 # Data keys with the path of a file on this computer that SSH needs.
 CONNECTION_FILES = ("ssh_config_file", "ssh_key", "ssh_known_hosts_file")
 
+# Entry points that need the data of every environment. What one of them takes away, another may share.
+_NEED_ALL = ("deploy.py", "destroy.py")
+
 
 class Vaults(NamedTuple):
     """The vaults of an inventory.
@@ -78,8 +81,8 @@ def refuse_what_cannot_work() -> None:
 
 
 def _goes_on_without_others(options: Mapping[str, Any]) -> bool:
-    """Whether a run needs nothing of other environments than its own: none but deploy.py does."""
-    return bool(options["limit"]) and all(Path(operation).name != "deploy.py" for operation in options["operations"])
+    """Whether a run needs nothing of other environments than its own."""
+    return bool(options["limit"]) and all(Path(operation).name not in _NEED_ALL for operation in options["operations"])
 
 
 def _problems_of_run(options: Mapping[str, Any]) -> tuple[list[Problem], list[str]]:

@@ -27,4 +27,5 @@ def process_environment(options: Mapping[str, str]) -> dict[str, str]:
     + options: by name without the prefix
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) and name != _MISLEADING}
-    return kept | {f"{PREFIX}{name}": value for name, value in options.items() if value}
+    # A language of ISO 8859-1 would read the files of this repository as such.
+    return kept | {"PYTHONUTF8": "1"} | {f"{PREFIX}{name}": value for name, value in options.items() if value}

@@ -23,6 +23,7 @@ from pyinfra.api.util import PYINFRA_INSTALL_DIR
 
 from connectors.loss import losses
 from preflight.options import option
+from preflight.own_computer import without_wrapping
 
 # Seconds after which a step that still works is named.
 PATIENCE = 4
@@ -89,7 +90,7 @@ class Screen(logging.Filter, BaseStateCallback):
         text = click.unstyle(record.getMessage())
         if record.levelno == logging.WARNING and record.funcName != "show":
             return True
-        text = _BEGINNING.sub("", text)
+        text = without_wrapping(_BEGINNING.sub("", text))
         words = self.other_words if _OWN_RUN.search(text) else self.reasons
         if text not in words:
             words.append(text)

@@ -37,11 +37,12 @@ def ssh(
     """
     options = ["-t"] if terminal else ["-T", "-o", "BatchMode=yes"]
     options += [*openssh.limits(limits or {}), *openssh.options(host.data.dict())]
-    # root may have no sudo, and needs none.
-    before = frame.SUDO if host.data.get("ssh_user") == "root" else ""
+    address = machine_of(host).address
+    # root may have no sudo, and needs none. OpenSSH's configuration may say who logs in.
+    before = frame.SUDO if openssh.user_of(host.data.dict(), address) == "root" else ""
     line = portable(f"{before}{shlex.join(command)}")
     line = line if together is None else frame.announced(line, together=together)
-    return ["ssh", *options, machine_of(host).address, line]
+    return ["ssh", *options, address, line]
 
 
 def run_ssh(

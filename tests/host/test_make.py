@@ -126,7 +126,7 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
         run = make.finish()
     assert run.exit_code in INTERRUPTED
     assert run.output.count("Interrupted while applying") == 1
-    assert "Run make apply again to finish." in run.output
+    assert "Run make apply ENV=stage again to finish." in run.output
     assert "Results:" not in run.output
     assert_unchanged(changed)
     changed.project.make("apply", "ENV=stage", "YES=1").require_success()
@@ -142,7 +142,7 @@ def test_a_signal_to_pyinfra_alone_fails_too(changed: Host) -> None:
         os.kill(process, signal.SIGINT)
         run = make.finish()
     assert run.exit_code == 2
-    assert "Run make apply again to finish." in run.output
+    assert "Run make apply ENV=stage again to finish." in run.output
 
 
 def test_a_person_sees_one_screen(changed: Host) -> None:

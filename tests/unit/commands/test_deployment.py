@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from commands.deployment import HALF_APPLIED
+from commands import destroy
+from commands.deployment import HALF_APPLIED, naming
 from group_data.schema.paths import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, Terminal, terminal
 
 PLANNING = "Interrupted while planning: nothing was changed."
+HALF_APPLIED_ALL = naming(HALF_APPLIED, [])
 ASKING = "Interrupted before the answer: nothing was changed."
 CHANGE = '{"plan": [{"name": "Site", "hosts_with_change": ["stage"], "hosts_with_conditional_change": []}]}'
 
@@ -156,7 +159,7 @@ def test_accepted(pyinfra: Double, answer: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize(
     ("plan", "apply", "says"),
-    [(HANGS, "", PLANNING), (f"echo '{CHANGE}'", HANGS, HALF_APPLIED)],
+    [(HANGS, "", PLANNING), (f"echo '{CHANGE}'", HANGS, HALF_APPLIED_ALL)],
     ids=["planning", "applying"],
 )  # fmt: skip
 def test_interrupted(pyinfra: Double, plan: str, apply: str, says: str, number: signal.Signals, whom: str) -> None:
@@ -173,14 +176,63 @@ def test_interrupted(pyinfra: Double, plan: str, apply: str, says: str, number: 
     pyinfra.assert_gone()
 
 
+# Commands that ask, their arguments, the end of their question, and what they say when they are interrupted later.
+ASKED = {
+    "apply": (["stage"], "[y/N] ", "Run make apply ENV=stage again to finish."),
+    "release": (["stage"], "[y/N] ", "See make releases ENV=stage."),
+    "rollback": (["stage"], "[y/N] ", "See make releases ENV=stage."),
+    "migrate": (["stage"], "[y/N] ", "See make releases ENV=stage."),
+    "migrate_down": (["stage", "--version", "20260101000000"], "[y/N] ", "See make releases ENV=stage."),
+    "restore": (["stage", "--dump", "1"], "[y/N] ", "See make releases ENV=stage."),
+    "destroy": (["stage"], "to destroy it: ", "Run make destroy ENV=stage again to finish."),
+    "app_apply": (["--app", "a b", "stage"], "[y/N] ", "run again: make app-apply APP='a b' ENV=stage."),
+}
+# This asks after its own look, which the stand-in for pyinfra does not answer.
+ELSEWHERE = {"update", "promote", "unlock"}
+
+
+def test_every_command_that_asks_is_interrupted_here() -> None:
+    asking = {
+        file.stem
+        for file in (CHECKOUT / "commands").glob("*.py")
+        if file.stem not in ("deployment", "options") and "@options.yes" in file.read_text()
+    }
+    assert asking == (set(ASKED) | ELSEWHERE) - {"destroy"}
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_interrupted_before_the_answer(pyinfra: Double, number: signal.Signals) -> None:
+@pytest.mark.parametrize("name", ASKED)
+def test_interrupted_before_the_answer(pyinfra: Double, name: str, number: signal.Signals) -> None:
+    arguments, question, _ = ASKED[name]
+    pyinfra.name = name
     pyinfra.does(f"echo '{CHANGE}'", "exit 9")
-    with pyinfra.on_terminal() as command:
-        command.wait_until_asked("[y/N]")
+    with pyinfra.on_terminal(*arguments) as command:
+        command.wait_until_asked(question)
         os.kill(command.process.pid, number)
         run = command.finish()
-    assert (run.exit_code, run.output.count(ASKING)) == (130, 1)
+    assert (run.exit_code, run.output.count(ASKING), run.output.count("nterrupted")) == (130, 1, 1), run.output
+    assert "Traceback" not in run.output
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_an_interrupted_command_names_itself_with_its_environment(pyinfra: Double, name: str) -> None:
+    arguments, question, sentence = ASKED[name]
+    pyinfra.name = name
+    pyinfra.does(f"echo '{CHANGE}'", HANGS)
+    with pyinfra.on_terminal(*arguments) as command:
+        command.wait_until_asked(question)
+        command.type("stage\n" if name == "destroy" else "y\n")
+        command.wait_for("at work")
+        command.type(CTRL_C)
+        run = command.finish()
+    assert (run.exit_code, run.output.count(sentence)) == (130, 1), run.output
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [([], "make x again"), (["qa"], "make x ENV=qa again"), (["a", "b"], "make x ENV='a b' again")]
+)
+def test_a_sentence_names_the_environments_of_its_run(names: list[str], told: str) -> None:
+    assert naming("make x{} again", names) == told
 
 
 @pytest.mark.parametrize("module", ["click", "json"])
@@ -217,7 +269,7 @@ def test_pyinfra_takes_an_early_signal_for_its_end(pyinfra: Double) -> None:
     """Until it has read the inventory, with exit code 0."""
     pyinfra.does(f"echo '{CHANGE}'", "rm $DEPLOY_READY")
     run = pyinfra.run("--yes")
-    assert (run.returncode, HALF_APPLIED in run.stderr) == (130, True)
+    assert (run.returncode, HALF_APPLIED_ALL in run.stderr) == (130, True)
 
 
 def test_a_pyinfra_that_does_not_end_is_killed(pyinfra: Double) -> None:
@@ -285,3 +337,15 @@ def test_an_environment_that_is_gone_is_asked_for_no_name(tmp_path: Path) -> Non
     assert run.stdout.splitlines()[-1].startswith(
         "Delete here, and commit: stage in inventory.py and group_data/stage.py"
     )
+
+
+def test_an_environment_without_group_data_is_not_destroyed_by_guess(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was prepared, and somebody deleted its file first. A misspelt name gets the usual words."""
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault/machines.txt").write_text("billing qa server\n")
+    monkeypatch.setattr(destroy, "CHECKOUT", tmp_path)
+    told = CliRunner().invoke(destroy.command, ["qa"])
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert told.stderr.startswith("There is no group_data/qa.py, which has the names of all that would go.")

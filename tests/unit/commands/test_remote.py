@@ -46,9 +46,30 @@ def test_ssh_gets_the_inventorys_connection_data(inventory: Callable[..., Invent
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("data", "configured", "as_root"),
+    [
+        ({}, "root", True),
+        ({}, "jane", False),
+        ({"ssh_user": "root"}, "jane", True),
+        ({"ssh_user": "jane"}, "root", False),
+    ],
+)
+def test_root_needs_no_sudo_wherever_it_is_named(
+    inventory: Callable[..., Inventory], tmp_path: Path, data: dict[str, str], configured: str, *, as_root: bool
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host *\n    User {configured}\n")
+    host = inventory(stage=STAGE | data | {"ssh_config_file": str(config)}).get_host("stage")
+    assert ("runuser" in _decoded(ssh(host, ["sudo", "-n", "-u", "billing", "true"])[-1])) == as_root
+
+
 def test_without_anything_said_ssh_decides(inventory: Callable[..., Inventory]) -> None:
     host = inventory(stage=STAGE).get_host("stage")
-    assert ssh(host, ["true"], terminal=True) == ["ssh", "-t", *limits(), "server.example.com", "true"]
+    line = ssh(host, ["true"], terminal=True)
+    assert line[:-1] == ["ssh", "-t", *limits(), "server.example.com"]
+    # Without more, the name of whoever tests: root gets a function in place of sudo.
+    assert _decoded(line[-1]).endswith("true")
 
 
 @pytest.mark.parametrize("text", ["a b", "'", '"', "$x", "`id`", "\n", "\\", "é", "", "-e"])
@@ -56,10 +77,13 @@ def test_every_argument_arrives_as_it_is(
     inventory: Callable[..., Inventory], environment: Callable[..., Environment], text: str
 ) -> None:
     command = ssh(inventory(stage=STAGE).get_host("stage"), in_release(environment(), "rpc", text))[-1]
-    # sh itself gets the line through any login shell.
+    assert shlex.split(_decoded(command))[-2:] == ["rpc", text]
+
+
+def _decoded(command: str) -> str:
+    """The line for sh itself, which comes through any login shell."""
     encoded = re.search(r"echo (\S+) \| base64 -d", command)
-    line = base64.b64decode(encoded[1]).decode() if encoded else command
-    assert shlex.split(line)[-2:] == ["rpc", text]
+    return base64.b64decode(encoded[1]).decode() if encoded else command
 
 
 @pytest.mark.parametrize(
@@ -169,6 +193,34 @@ def test_what_ran_in_place_of_the_command_is_no_success(
     silence = ping._silence(host, read_environments(inventory(stage=STAGE))["stage"])
     assert silence
     assert "the login shell of devops runs no command: only git here" in silence
+
+
+@pytest.mark.parametrize(("code", "asked"), [(0, False), (1, True), (127, True), (2, False)])
+def test_root_is_asked_about_where_sudo_may_have_refused(
+    inventory: Callable[..., Inventory], monkeypatch: pytest.MonkeyPatch, code: int, *, asked: bool
+) -> None:
+    """127 is the shell's word for a machine without sudo."""
+    monkeypatch.setattr(remote, "root_refusal", lambda _: "sudo is not installed")
+    host = inventory(stage=STAGE | ACCESS).get_host("stage")
+    if asked:
+        with pytest.raises(PyinfraError, match="sudo is not installed"):
+            remote.exit_code(code, "", host, "")
+    else:
+        assert remote.exit_code(code, "", host, "") == code
+
+
+def test_ping_repeats_the_hosts_words_alone(
+    inventory: Callable[..., Inventory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ssh"
+    program.write_text(
+        f"#!/bin/sh\necho noise >&2; {ANNOUNCE}; {ANNOUNCE} >&2\necho there is no release yet: x >&2; exit 1\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr("commands.ping.ssh", lambda *_, **__: [str(program)])
+    host = inventory(stage=STAGE | ACCESS).get_host("stage")
+    environment = read_environments(inventory(stage=STAGE))["stage"]
+    assert ping._silence(host, environment) == "there is no release yet: x"
 
 
 @pytest.mark.parametrize("program", ["exec yes", "exec yes >&2", "while :; do echo x; sleep 0.1; done"])

@@ -12,7 +12,7 @@ from paramiko.agent import AgentKey, AgentSSH
 from connectors import keys as login_keys
 from connectors.client import Client
 from connectors.keys import keys
-from connectors.openssh import ConfigurationError, Way, read_end, read_way, user_of
+from connectors.openssh import NO_WORD, ConfigurationError, Way, read_end, read_way, user_of
 from connectors.reasons import changed_key, reason, refused_login
 
 CONFIG = """
@@ -163,6 +163,14 @@ def test_the_file_with_the_old_key_is_named(tmp_path: Path) -> None:
         (
             "ssh: connect to host 10.0.0.1 port 22: Connection timed out\r\n", False,
             "ssh says: ssh: connect to host 10.0.0.1 port 22: Connection timed out",
+        ),
+        (
+            "kex_exchange_identification: read: Connection reset by peer\r\nConnection reset by 10.0.0.1 port 22\r\n", False,
+            f"ssh says: Connection reset by 10.0.0.1 port 22. {NO_WORD}",
+        ),
+        (
+            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 10.0.0.1 port 22\r\n",
+            False, f"ssh says: Connection closed by 10.0.0.1 port 22. {NO_WORD}",
         ),
     ],
 )  # fmt: skip

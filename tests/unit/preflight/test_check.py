@@ -85,6 +85,7 @@ def test_a_typo_elsewhere_stops_nobody_in_an_emergency(project: Project, typo: s
         ["ping"],
         ["logs", "stage"],
         ["vault-show", "--key", "cookie", "stage"],
+        ["destroy", "prod"],
     )[: None if every else 2]:
         run = project.run(sys.executable, "-m", "commands", *arguments)
         assert "1 problem:\n  " in run.output, (arguments, run.output)
