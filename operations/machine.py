@@ -79,7 +79,7 @@ def prepare(environments: Sequence[Environment]) -> None:
     )
     programs()
     if any(environment.tls == "acme" for environment in environments):
-        acme.renewal_program()
+        acme.renewals()
         service(name="Machine: certbot renews", service="certbot.timer", package="certbot")
     disk_log.disk_log()
 

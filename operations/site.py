@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
+from pyinfra.facts.files import FindInFile
 from pyinfra.operations import files
 from typing_extensions import override
 
@@ -177,6 +178,10 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
         )
     if environment.basic_auth_user:
         basic_auth.password_file(environment, secrets)
+    path = nginx_layout.of_host().path(site)
+    if served != environment and host.get_fact(FindInFile, path=path, pattern=f"{environment.lineage_path}/"):
+        # Sites are tested together: two that name certificates that are gone would keep each other from being mended.
+        file.put(name="Site: without the certificate that is gone", content=content(served, debian), dest=path)
     nginx.site(
         name="Site",
         site=site,
@@ -210,6 +215,7 @@ def certificate_of_authority(environment: Environment, secrets: Secrets, debian:
         acme.no_certificate(name="Certificate: none of an authority", environment=environment)
         acme_dns.no_key_file(environment)
         return
+    acme.require_own(environment, force=force)
     if environment.acme_dns:
         acme_dns.key_file(environment, secrets)
     path = str(environment.certificate_path)
