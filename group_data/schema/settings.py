@@ -489,6 +489,12 @@ class Settings(BaseModel):
         "process proves the release and serves until the unit runs it: no request is lost. restart: the unit "
         "restarts, and nginx shows its page meanwhile; for an application that must not run twice.",
     )
+    stand_in_environment: dict[VariableName, Text] = Field(
+        default_factory=dict,
+        description="Variables that a stand-in has in place of the unit's, for an application with a second port, such as "
+        "one for metrics: two processes cannot have the same. Everybody on the machine can read them: no secrets here.",
+        examples=[{"METRICS_PORT": "9569"}],
+    )
     drain_time: int = Field(
         default=30,
         ge=1,

@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.conftest import Host
 from tests.host.load import Load, Websocket
-from tests.host.releases import Variant, build_variants, main_pid, prop, wait_until
+from tests.host.releases import Variant, build_variants, main_pid, page, prop, wait_until
 from tests.host.releasing import CUTS, at_work, begun, entry_point, linked, log, release, version
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -162,6 +162,39 @@ def test_the_next_command_ends_what_was_killed_with_its_end(
     entry_point(serving, "deploys/restart.py", "stage").require_success()
     assert (version(machine, "stage"), log(machine, "stage")[-1]) == (runs, ("restart", runs, "good"))
     assert load.failed == []
+
+
+@pytest.mark.everything
+def test_a_changed_port_costs_no_request(serving: Host) -> None:
+    """nginx reaches the application at both ports until it has restarted."""
+    with Load(serving.machine.address, slow=3000) as load:
+        change_port(serving)
+    # A reload of nginx closes connections that carry no request. A browser opens another one then.
+    closed = ("BrokenPipe", "ConnectionReset", "RemoteDisconnected")
+    lost = [answer for answer in load.failed if not ("kept" in answer.what and answer.trouble.startswith(closed))]
+    assert (lost, len(load.answers) > 100) == ([], True)
+
+
+def change_port(serving: Host) -> None:
+    """To another one and back, which is cut off."""
+    machine, project = serving.machine, serving.project
+    project.edit("stage", port=4006)
+    project.apply("--limit", "stage").require_success()
+    listens = machine.run("ss -Hltn '( sport = :4001 or sport = :4006 )'").stdout
+    assert (":4006 " in listens, ":4001 " in listens) == (True, False)
+    known = "cat /etc/nginx/sites-available/billing_stage /etc/deploy-ports.d/billing_stage.nft; nft list ruleset"
+    assert "4001" not in machine.run(known).stdout
+    assert project.planned("--limit", "stage") == {}
+    # Cut off as soon as the stand-in serves: whoever comes next does the rest.
+    project.edit("stage", port=4001)
+    with begun(serving, "deploy.py", "stage") as (process, output):
+        wait_until(lambda: "The stand-in serves" in output.read_text(), "the stand-in serves", 120)
+        process.kill()
+    wait_until(lambda: not at_work(machine, "stage"), "the program on the host ends", 40)
+    assert page(machine, "stage").status == 200
+    project.apply("--limit", "stage").require_success()
+    assert "4006" not in machine.run(known).stdout
+    assert project.planned("--limit", "stage") == {}
 
 
 def test_a_changed_setting_restarts_by_a_stand_in(serving: Host, load: Load) -> None:
