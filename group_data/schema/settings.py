@@ -431,6 +431,11 @@ class Settings(BaseModel):
         examples=[131_072],
         json_schema_extra={"unit": "open files and sockets"},
     )
+    watches_files: bool = Field(
+        default=False,
+        description="The application may watch files by inotify. What it uses counts against the limit that root and all "
+        "environments of the machine share.",
+    )
     log_limit: int = Field(
         default=10_000,
         ge=100,

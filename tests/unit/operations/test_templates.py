@@ -270,6 +270,17 @@ def test_unit_of_each_release_tool(environment: Callable[..., Environment]) -> N
     )
 
 
+def test_an_application_watches_files_only_if_told_so(environment: Callable[..., Environment]) -> None:
+    """systemd takes calls from a list of those that are allowed, so the list comes first."""
+
+    def filters(*, watches: bool) -> list[str]:
+        lines = unit_lines(environment(watches_files=watches))
+        return [line.partition("=")[2] for line in lines if line.startswith("SystemCallFilter=")]
+
+    assert filters(watches=True) == ["@system-service", "~@privileged @resources"]
+    assert filters(watches=False) == [*filters(watches=True), "~inotify_init inotify_init1"]
+
+
 def test_unit_follows_the_settings(environment: Callable[..., Environment]) -> None:
     written = unit(
         environment(
