@@ -1,5 +1,7 @@
 """Prepare environments: `pyinfra inventory.py deploy.py --limit stage`, or without a limit for all of them."""
 
+from functools import partial
+
 from pyinfra import host, state
 from pyinfra.facts.files import Link
 
@@ -14,6 +16,7 @@ from operations import (
     database,
     epmd,
     foreign_tables,
+    former_port,
     machine,
     ports,
     provided_files,
@@ -42,6 +45,10 @@ accounts.require(environment)
 clusters.require(environment)
 site_owners.require(environment)
 
+on_machine = environments_on(machine_of(host), host.inventory, environments)
+former_ports = ports.former(on_machine)
+former = former_port.of(environment, former_ports)
+
 # Once for each machine: the first of its environments in this run does it.
 neighbours = [
     other for other in host.inventory if machine_of(other) == machine_of(host) and other in state.active_hosts
@@ -49,7 +56,7 @@ neighbours = [
 if neighbours[0].name == host.name:
     with steps.of_machine():
         lock.acquire(name="Machine: lock", what="apply")
-        machine.prepare(environments_on(machine_of(host), host.inventory, environments))
+        machine.prepare(on_machine, former_ports.values())
 
 # The first step of every environment. pyinfra runs a common step on all hosts together, so all of them wait here until the
 # machine is ready.
@@ -60,11 +67,12 @@ machine.entry(environment)
 database.managed_database(environment, prepared=adoption.not_ours(environment).prepared)
 foreign_tables.tell(environment)
 epmd.port_mapper(environment)
+# Before the unit's variables: whenever the application starts with another port, nginx knows that.
+site.nginx_site(environment, secrets, debian, former)
 changes = unit.service(environment)
-ports.owner_file(environment)
+ports.owner_file(environment, former)
 switch.install(environment)
 switch.at_boot(environment)
-site.nginx_site(environment, secrets, debian)
 aliases.bash_aliases(environment)
 
 # The last steps, without others between them: until the restart the running release only knows the old database password.
@@ -73,8 +81,17 @@ unit.directories(name="Root directory", environment=environment)
 cookie = secret_file.cookie(environment, secrets)
 secret = secret_file.secret_file_and_database_password(environment, secrets)
 # Every environment has this step: all of them wait here until the files of all are written.
-ports.owner_in_force(name="Port: in force", environment=environment)
-renewal.in_turn(environments, after=[*changes, cookie, *secret])
+ports.owner_in_force(name="Port: in force", environment=environment, former=former)
+renewal.in_turn(
+    environments,
+    after=[*changes, cookie, *secret],
+    then=partial(former_port.left, environment, debian) if former else None,
+)
+if neighbours[0].name == host.name:
+    with steps.of_machine():
+        former_port.opened(
+            on_machine, former_ports, restarted=[environments[other.name].environment for other in neighbours]
+        )
 
 if host.get_fact(Link, path=environment.app_path) is None:
     screen.unreleased.append(environment.environment)

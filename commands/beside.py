@@ -56,6 +56,6 @@ def words(environment: Environment, *, is_shell: bool = False) -> list[str]:
 def _send(stdin: IO[bytes], text: str, ended: Event) -> None:
     # Past the buffer: what ssh no longer took would fail once more when the buffer is closed.
     with suppress(OSError):
-        os.write(stdin.fileno(), text.encode() + b"\0")
+        os.write(stdin.fileno(), os.fsencode(text) + b"\0")
         while not ended.wait(BEAT):
             os.write(stdin.fileno(), b"\n")

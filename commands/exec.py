@@ -3,14 +3,15 @@
 It runs in the directory of the release, as the application's user, with its variables and its limits, and sees what the
 application sees. It ends after task_timeout, and with this command: Ctrl-C and a lost connection stop it on the host.
 
-Local users of the host can read the line in the process list: write no secret into it. No log has it.
+No user of the host can read the line, in no list of processes and no log; arguments of the programs that it starts they
+can. On this computer they can read CMD in its list of processes: a secret goes into a file, `make exec ENV=stage < FILE`.
 
 Exit code: that of the line. 1: also if it cannot run there or the connection is lost, and standard error says why.
 """
 
 import click
 
-from commands import beside, options
+from commands import beside, options, text
 
 
 @options.command(__doc__)
@@ -19,9 +20,8 @@ from commands import beside, options
 @click.pass_context
 def command(ctx: click.Context, environment: str, line: str | None) -> int:
     """Run the line and wait for it."""
-    if not line:
-        raise click.UsageError("Say what to run: make exec ENV=stage CMD='ls lib'", ctx)
-    return beside.run(environment, line, "line", is_shell=True)
+    given = text.given(ctx, line, "make exec ENV=stage CMD='ls lib'")
+    return beside.run(environment, given, "line", is_shell=True)
 
 
 if __name__ == "__main__":

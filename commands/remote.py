@@ -122,7 +122,7 @@ def wait_for_ssh(
         if run.stdin:
             # A lost connection closes it before all is sent. ssh then says so.
             with suppress(OSError), run.stdin:
-                run.stdin.write((text or "").encode())
+                run.stdin.write(os.fsencode(text or ""))
         return exit_code(run.wait(), words.read_text(errors="replace"), host, goes_on)
 
 

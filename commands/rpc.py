@@ -2,7 +2,8 @@
 
 An expression that prints something itself, by a function of IO, prints nothing more.
 
-Local users of the host can read the expression in the process list while it runs: write no secret into it. No log has it.
+No user of the host can read the expression, in no list of processes and no log. On this computer they can read EXPR in
+its list of processes: a secret goes into a file, `make rpc ENV=stage < FILE`.
 
 Exit code: that of the command on the host. 1: also if it cannot run there or the connection is lost, and standard error
 says why.
@@ -10,9 +11,9 @@ says why.
 
 import click
 
-from commands import options
+from commands import options, text
 from commands.remote import targets, wait_for_ssh
-from inspection.probe import in_release_from_input
+from inspection.probe import evaluation
 
 
 @options.command(__doc__)
@@ -21,12 +22,12 @@ from inspection.probe import in_release_from_input
 @click.pass_context
 def command(ctx: click.Context, environment: str, expression: str | None) -> int:
     """Run the expression."""
-    if not expression:
-        raise click.UsageError("Say what to run: make rpc ENV=stage EXPR='IO.puts(node())'", ctx)
+    given = text.given(ctx, expression, "make rpc ENV=stage EXPR='IO.puts(node())'")
     [(host, chosen), *_] = targets([environment])
     goes_on = f"The expression may go on in the node: make logs ENV={chosen.environment} shows what it logs."
-    text = with_value(expression) if chosen.release_tool == "mix" else expression
-    return wait_for_ssh(host, in_release_from_input(chosen, chosen.tool.rpc), goes_on, text=text)
+    elixir = with_value(given) if chosen.release_tool == "mix" else given
+    # Without the NUL byte the host takes it for the half of a text.
+    return wait_for_ssh(host, evaluation(chosen), goes_on, text=f"{elixir}\0")
 
 
 def with_value(expression: str) -> str:

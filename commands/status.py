@@ -27,8 +27,12 @@ from preflight.selection import select_committed
 def command(environments: Sequence[str], as_json: bool) -> int:
     """Ask and show."""
     inventory, known, hosts = select_committed(environments)
-    answers = ask(inventory, hosts, lambda host: health.read(host, known[host.name]))
-    table = _table(hosts, known, answers)
+    # One plan for each environment: if one fails, for example without a key to its vault, the others still appear.
+    # They take as long as the questions, and run beside them.
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        plans = [pool.submit(_in_sync, host) for host in hosts]
+        answers = ask(inventory, hosts, lambda host: health.read(host, known[host.name]))
+    table = _table(hosts, known, answers, [planned.result() for planned in plans])
     if as_json:
         options.print_json([status.as_json() for status in table])
     else:
@@ -42,19 +46,21 @@ def _table(
     hosts: Sequence[Host],
     environments: Mapping[str, Environment],
     answers: Mapping[str, health.Health | PyinfraError],
+    plans: Sequence[Reading | plan.PlanError],
 ) -> list[Status]:
-    # One plan for each environment: if one fails, for example without a key to its vault, the others still appear.
-    with ThreadPoolExecutor() as pool:
-        synced = list(pool.map(lambda host: _in_sync(host, answers[host.name]), hosts))
     table = []
-    for host, in_sync in zip(hosts, synced, strict=True):
+    for host, planned in zip(hosts, plans, strict=True):
         names = _places(environments[host.name], address(host))
         answer = answers[host.name]
+        # The plan of a host that does not answer says the same once more.
         if isinstance(answer, PyinfraError):
             click.echo(f"{host.name}: {answer}", err=True)
-            table.append(Status(*names, Reading("no", ok=False), in_sync, *[UNKNOWN] * len(health.Health._fields)))
-        else:
-            table.append(Status(*names, Reading("yes", ok=True), in_sync, *answer))
+            table.append(Status(*names, Reading("no", ok=False), UNKNOWN, *[UNKNOWN] * len(health.Health._fields)))
+            continue
+        if isinstance(planned, plan.PlanError):
+            click.echo(f"{host.name}: {planned}", err=True)
+            planned = Reading("unknown", ok=False)
+        table.append(Status(*names, Reading("yes", ok=True), planned, *answer))
     return table
 
 
@@ -71,14 +77,11 @@ def _places(environment: Environment, machine: str) -> tuple[Reading, Reading, R
     )
 
 
-def _in_sync(host: Host, answer: health.Health | PyinfraError) -> Reading:
-    if isinstance(answer, PyinfraError):
-        return UNKNOWN
+def _in_sync(host: Host) -> Reading | plan.PlanError:
     try:
         changes = plan.changes([host.name])
     except plan.PlanError as error:
-        click.echo(f"{host.name}: {error}", err=True)
-        return Reading("unknown", ok=False)
+        return error
     return Reading(f"no, {len(changes)} to do" if changes else "yes", ok=not changes)
 
 

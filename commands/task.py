@@ -4,14 +4,15 @@ It runs in a VM of its own, which gets the variables, the sandbox and the limits
 task_timeout. The application is loaded, and not started. The expression ends with this command: Ctrl-C and a lost
 connection stop it on the host.
 
-Local users of the host can read the expression in the process list: write no secret into it. No log has it.
+No user of the host can read the expression, in no list of processes and no log. On this computer they can read EXPR in
+its list of processes: a secret goes into a file, `make task ENV=stage < FILE`.
 
 Exit code: that of the VM. 1: also if it cannot run there or the connection is lost, and standard error says why.
 """
 
 import click
 
-from commands import beside, options
+from commands import beside, options, text
 
 
 @options.command(__doc__)
@@ -20,9 +21,8 @@ from commands import beside, options
 @click.pass_context
 def command(ctx: click.Context, environment: str, expression: str | None) -> int:
     """Evaluate the expression and wait for it."""
-    if not expression:
-        raise click.UsageError("Say what to run: make task ENV=stage EXPR='IO.puts(1 + 1)'", ctx)
-    return beside.run(environment, expression, "expression")
+    given = text.given(ctx, expression, "make task ENV=stage EXPR='IO.puts(1 + 1)'")
+    return beside.run(environment, given, "expression")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pyinfra.api import Host
 from group_data.schema.environment import Environment
 from inspection.ask import fact
 from inspection.finding import Finding
-from operations.acme import Order, OrderOnHost, order_of
+from operations.acme import Order, OrderOnHost, ServedCertificate, order_of
 
 
 def renewal_findings(host: Host, environment: Environment) -> list[Finding]:
@@ -16,7 +16,10 @@ def renewal_findings(host: Host, environment: Environment) -> list[Finding]:
     + host: of the environment
     + environment: as it should be
     """
-    return of(environment, order_on(host, environment)) if environment.tls == "acme" else []
+    if environment.tls != "acme":
+        return []
+    served = fact(host, ServedCertificate, path=str(environment.certificate_path), server_name=environment.domain)
+    return of(environment, order_on(host, environment), served)
 
 
 def order_on(host: Host, environment: Environment) -> Order:
@@ -27,11 +30,12 @@ def order_on(host: Host, environment: Environment) -> Order:
     return fact(host, OrderOnHost, **order_of(environment)) if environment.tls == "acme" else Order()
 
 
-def of(environment: Environment, order: Order) -> list[Finding]:
+def of(environment: Environment, order: Order, served: str = "") -> list[Finding]:
     """The findings without a host.
 
     + environment: as it should be
     + order: what its host knows
+    + served: `ServedCertificate` of the site
     """
     found = []
     name, site = environment.environment, environment.full_name
@@ -48,15 +52,15 @@ def of(environment: Environment, order: Order) -> list[Finding]:
             Finding(
                 f"certbot could not renew the certificate {site}: {order.renewal}",
                 f"it tries twice a day; after the end of the certificate browsers refuse {environment.url}",
-                f"mend that; on the host: certbot renew --cert-name {site}",
+                f"mend that; make apply ENV={name} FORCE=1 orders one now",
             )
         )
-    if order.defaults:
+    if served == "other":
         found.append(
             Finding(
-                f"certbot takes settings of somebody else for every order and renewal of this host: {order.defaults}",
-                f"the certificate {site} could not be renewed as it was ordered",
-                "take them out there, or give them to the certificates that need them",
+                f"nginx serves another certificate for {environment.domain} than {environment.certificate_path}",
+                "a renewed one is on the host, and browsers will meet the end of the one before",
+                f"nginx -t on the host may say why it was not read; mend that, make apply ENV={name}",
             )
         )
     if environment.acme_directory == "staging" and environment.indexed:

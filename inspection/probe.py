@@ -160,12 +160,12 @@ def in_release(environment: Environment, *arguments: str, terminal: bool = False
     return ["sudo", "-n", *_command(environment, "infinity", "terminal" * terminal, *arguments)]
 
 
-def in_release_from_input(environment: Environment, *arguments: str) -> list[str]:
-    """As `in_release`, with one more argument, which comes over standard input. No command line that sudo logs has it.
+def evaluation(environment: Environment) -> list[str]:
+    """The argument list that evaluates Elixir in the running node. It comes over standard input, with a NUL byte behind it.
 
-    + arguments: of `bin/<release>`, before that one
+    + environment: of the application
     """
-    return ["sudo", "-n", *_command(environment, "infinity", "input", *arguments)]
+    return ["sudo", "-n", *_command(environment, "infinity", "text", environment.tool.rpc)]
 
 
 def node_output(host: Host, environment: Environment, expression: str, *, while_starting: bool = False) -> list[str]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pyinfra.api import FactBase, StringCommand
 from typing_extensions import override
@@ -155,6 +156,31 @@ def _end(leaf: x509.Certificate, now: datetime) -> Iterator[Fault]:
             f"expires on {end:%Y-%m-%d %H:%M} UTC, with {share} % of its lifetime left: it was not renewed in time",
             late=True,
         )
+
+
+def is_loadable(pair: Pair) -> bool:
+    """Whether nginx starts with a certificate and its key.
+
+    + pair: certificate and key
+    """
+    if not pair.chain:
+        return False
+    try:
+        return not [*_key(x509.load_pem_x509_certificates(pair.chain.encode())[0], pair)]
+    except _UNREADABLE:
+        return False
+
+
+def has_ec_key(pair: Pair) -> bool:
+    """Whether a certificate has a key on an elliptic curve; also if it cannot be read.
+
+    + pair: certificate and key
+    """
+    try:
+        key = x509.load_pem_x509_certificates(pair.chain.encode())[0].public_key()
+    except _UNREADABLE:
+        return True
+    return isinstance(key, ec.EllipticCurvePublicKey)
 
 
 def is_ending(pair: Pair, now: datetime) -> bool:

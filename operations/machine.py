@@ -1,6 +1,6 @@
 """The shared parts of a machine: packages, application users, services, the default server, the journal."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -41,10 +41,11 @@ LOGIN_SHELL = "/bin/bash"
 JOURNAL_CONF = "/etc/systemd/journald.conf.d/50-limit.conf"
 
 
-def prepare(environments: Sequence[Environment]) -> None:
+def prepare(environments: Sequence[Environment], former: Collection[int] = ()) -> None:
     """Prepare the machine for its environments.
 
     + environments: every environment on the machine, in or out of `--limit`, so that every run has the same result
+    + former: ports of before a change, at which their applications serve until they restart
     """
     # Before the packages: Debian's epmd.socket listens on every interface from the moment it is installed.
     epmd.socket_address()
@@ -52,7 +53,7 @@ def prepare(environments: Sequence[Environment]) -> None:
     packages.install(required(environments))
     nginx_without_ipv6.after_packages(name="Machine: nginx without IPv6", after=[waits])
     # Before any application can start.
-    ports.closed(environments)
+    ports.closed(environments, former)
     users(environments)
     journal(limit=environments[0].journal_limit)
     epmd.loopback_socket(name="Machine: epmd runs on loopback")
@@ -79,7 +80,7 @@ def prepare(environments: Sequence[Environment]) -> None:
     )
     programs()
     if any(environment.tls == "acme" for environment in environments):
-        acme.renewal_program()
+        acme.renewals()
         service(name="Machine: certbot renews", service="certbot.timer", package="certbot")
     disk_log.disk_log()
 

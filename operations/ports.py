@@ -9,7 +9,7 @@ another interface in its `vm.args`, for a cluster, overrules this: doctor names 
 On loopback itself, a second table for each environment leaves the ports of the application and its node to their user.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
@@ -24,6 +24,7 @@ from operations.host.firewall import TableInForce, owner_table
 from operations.host.rendering import render
 from operations.host.report import announce
 from operations.host.unit_state import is_enabled, is_running, properties
+from operations.release.history import is_released
 
 TABLE_PATH = "/etc/deploy-ports.nft"
 UNIT = "deploy-ports.service"
@@ -101,17 +102,51 @@ class PortClosed(FactBase[bool]):
         return output == ["closed"]
 
 
-def closed(environments: Sequence[Environment]) -> None:
+class StartedPorts(FactBase[dict[str, int]]):
+    """The web ports that running applications were started with, by unit, as far as they serve there."""
+
+    @staticmethod
+    @override
+    def default() -> dict[str, int]:
+        return {}
+
+    @override
+    def command(self, units: Sequence[str]) -> StringCommand:
+        return program.command("started_ports.sh", *units)
+
+    @override
+    def process(self, output: list[str]) -> dict[str, int]:
+        return {unit: int(port) for unit, port in (line.split() for line in output)}
+
+
+def former(environments: Sequence[Environment]) -> dict[str, int]:
+    """The ports at which applications serve until they restart, by environment, where the data has another port by now.
+
+    + environments: every environment on the machine
+    """
+    started: dict[str, int] = host.get_fact(StartedPorts, units=[environment.unit for environment in environments])
+    taken = {environment.port for environment in environments}
+    return {
+        environment.environment: port
+        for environment in environments
+        if (port := started.get(environment.unit)) and port not in taken and is_released(environment)
+    }
+
+
+def closed(environments: Sequence[Environment], former: Collection[int] = (), part: str = "closed ports") -> None:
     """Close the ports of a machine's applications to the network, now and at every boot.
 
     Raises DeployError, while preparing, when sshd serves one of them.
 
     + environments: every environment on the machine, in or out of `--limit`
+    + former: further ports, at which applications serve until they restart
+    + part: name of the steps
     """
     others = host.get_fact(OtherPorts, known=sorted(environment.variables_path for environment in environments))
     ports = sorted(
         {
             *others,
+            *former,
             *(
                 port
                 for environment in environments
@@ -121,12 +156,15 @@ def closed(environments: Sequence[Environment]) -> None:
     )
     _require_without_sshd(ports)
     ruleset = render("deploy-ports.nft.j2", ports=ports)
-    _file("table", TABLE_PATH, ruleset)
-    _unit_file("unit", UNIT, UNIT_PATH, render("deploy-ports.service.j2", path=TABLE_PATH, owners=OWNERS))
+    _file(f"{part}: table", TABLE_PATH, ruleset)
+    _unit_file(f"{part}: unit", UNIT, UNIT_PATH, render("deploy-ports.service.j2", path=TABLE_PATH, owners=OWNERS))
     _unit_file(
-        "after other tables", NFTABLES, NFTABLES_PATH, render("nftables.service.j2", path=TABLE_PATH, owners=OWNERS)
+        f"{part}: after other tables",
+        NFTABLES,
+        NFTABLES_PATH,
+        render("nftables.service.j2", path=TABLE_PATH, owners=OWNERS),
     )
-    in_force(name="Machine: closed ports: in force", ports=ports, ruleset=ruleset)
+    in_force(name=f"Machine: {part}: in force", ports=ports, ruleset=ruleset)
 
 
 def _require_without_sshd(ports: Sequence[int]) -> None:
@@ -140,13 +178,17 @@ def _require_without_sshd(ports: Sequence[int]) -> None:
 
 
 def _file(what: str, path: str, content: str) -> OperationMeta:
-    return file.put(name=f"Machine: closed ports: {what}", content=content, dest=path)
+    return file.put(name=f"Machine: {what}", content=content, dest=path)
 
 
 def _unit_file(what: str, unit: str, path: str, content: str) -> None:
     written = _file(what, path, content)
     restart.daemon_reload(
-        name=f"Machine: closed ports: systemd reads {unit}", unit=unit, path=path, content=content, after=[written]
+        name=f"Machine: {what.partition(':')[0]}: systemd reads {unit}",
+        unit=unit,
+        path=path,
+        content=content,
+        after=[written],
     )
 
 
@@ -169,33 +211,36 @@ def in_force(ports: Sequence[int], ruleset: str) -> Generator[StringCommand]:
     yield program.command("close_ports.sh", TABLE_PATH, UNIT)
 
 
-def owner_file(environment: Environment) -> OperationMeta:
+def owner_file(environment: Environment, former: int | None = None, part: str = "table of its user") -> OperationMeta:
     """Write the table that leaves an environment's port to its user. The unit loads it when it starts.
 
     Not earlier: a release from before the application had a user of its own still serves the port.
 
     + environment: whose port it is
+    + former: port of before a change, at which the application still serves
+    + part: name of the step
     """
     return file.put(
-        name="Port: table of its user",
-        content=owner_table(environment, nginx_layout.of_host().user)["ruleset"],
+        name=f"Port: {part}",
+        content=owner_table(environment, nginx_layout.of_host().user, former)["ruleset"],
         dest=environment.owner_table_path,
     )
 
 
 @operation()
-def owner_in_force(environment: Environment) -> Generator[StringCommand]:
+def owner_in_force(environment: Environment, former: int | None = None) -> Generator[StringCommand]:
     """Load an environment's table if the kernel has another one or none: the unit loads it at its start alone.
 
     Not while a process that edeliver started serves the port as the login user: nobody would hear it any more. The first
     release ends that process.
 
     + environment: whose port it is
+    + former: port of before a change, at which the application still serves
     """
     if host.get_fact(UserOfUnit, unit=environment.unit) == environment.login:
         host.noop(f"{environment.unit} runs as {environment.login} until it is released")
         return
-    if host.get_fact(TableInForce, **owner_table(environment, nginx_layout.of_host().user)):
+    if host.get_fact(TableInForce, **owner_table(environment, nginx_layout.of_host().user, former)):
         host.noop("the table is in force")
         return
     announce(f"Will leave port {environment.port} to {environment.user}")

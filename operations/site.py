@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pyinfra import host, state
 from pyinfra.api import FactBase, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import DeployError
+from pyinfra.facts.files import FindInFile
 from pyinfra.operations import files
 from typing_extensions import override
 
@@ -131,11 +132,12 @@ def require_hsts_taken_back(environment: Environment) -> None:
         )
 
 
-def content(environment: Environment, debian: int) -> str:
+def content(environment: Environment, debian: int, former: int | None = None) -> str:
     """The text of the site.
 
     + environment: of the site
     + debian: major release of the host; nginx 1.26 of Debian 13 and 1.22 of Debian 12 have different syntax for HTTP/2
+    + former: port of before a change, at which the application still serves
     """
     return render(
         "site.j2",
@@ -144,10 +146,11 @@ def content(environment: Environment, debian: int) -> str:
         header_timeout=nginx.HEADER_TIMEOUT,
         ipv6=host.get_fact(Ipv6),
         challenges=nginx.CHALLENGES,
+        former=former,
     )
 
 
-def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
+def nginx_site(environment: Environment, secrets: Secrets, debian: int, former: int | None = None) -> None:
     """Set up the site: nginx answers the environment's names and passes requests to the application on loopback.
 
     Files that the site needs are written before it. Files that it no longer needs are removed after it.
@@ -157,6 +160,7 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
     + environment: of the site
     + secrets: its vault
     + debian: major release of the host
+    + former: port of before a change, at which the application still serves
     """
     require_hsts_taken_back(environment)
     site = environment.full_name
@@ -177,10 +181,14 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
         )
     if environment.basic_auth_user:
         basic_auth.password_file(environment, secrets)
+    path = nginx_layout.of_host().path(site)
+    if served != environment and host.get_fact(FindInFile, path=path, pattern=f"{environment.lineage_path}/"):
+        # Sites are tested together: two that name certificates that are gone would keep each other from being mended.
+        file.put(name="Site: without the certificate that is gone", content=content(served, debian, former), dest=path)
     nginx.site(
         name="Site",
         site=site,
-        content=content(served, debian),
+        content=content(served, debian, former),
         logs=environment.site_logs,
         certificates=[served.certificate_path] if served.certificate_path else [],
         after=issued,
@@ -194,6 +202,23 @@ def nginx_site(environment: Environment, secrets: Secrets, debian: int) -> None:
         )
     if not environment.basic_auth_user:
         files.file(name="Site: no password file", path=environment.htpasswd_path, present=False)
+
+
+def without_former_port(environment: Environment, debian: int) -> None:
+    """Let nginx pass requests to the port of the data alone: the application has restarted there.
+
+    + environment: of the site
+    + debian: major release of the host
+    """
+    served = acme.as_served(environment)
+    nginx.site(
+        name="Site: without the port of before",
+        site=environment.full_name,
+        content=content(served, debian),
+        logs=environment.site_logs,
+        certificates=[served.certificate_path] if served.certificate_path else [],
+        _serial=True,
+    )
 
 
 def certificate_of_authority(environment: Environment, secrets: Secrets, debian: int, *, force: bool) -> None:
@@ -210,6 +235,7 @@ def certificate_of_authority(environment: Environment, secrets: Secrets, debian:
         acme.no_certificate(name="Certificate: none of an authority", environment=environment)
         acme_dns.no_key_file(environment)
         return
+    acme.require_own(environment, force=force)
     if environment.acme_dns:
         acme_dns.key_file(environment, secrets)
     path = str(environment.certificate_path)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -11,9 +12,21 @@ _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 
 def _host_name(value: str) -> str:
     """A host name of labels with up to 63 characters, 253 in all (RFC 1035, 2.3.4), without wildcards and patterns."""
-    if len(value) > 253 or not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value):
-        raise ValueError("must be a host name in lower case such as stage.example.com (Punycode for other alphabets)")
+    if not _is_host_name(value):
+        rule = "must be a host name in lower case such as stage.example.com (Punycode for other alphabets)"
+        written = _in_dns(value)
+        raise ValueError(f"{rule}: DNS has {written}" if _is_host_name(written) else rule)
     return value
+
+
+def _is_host_name(value: str) -> bool:
+    return len(value) <= 253 and bool(re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", value))
+
+
+def _in_dns(value: str) -> str:
+    """A name as DNS has it: in lower case, and in Punycode where a label has letters of other alphabets (RFC 5891, 4.4)."""
+    labels = unicodedata.normalize("NFC", value.lower()).split(".")
+    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
 
 
 def _server_name(value: str) -> str:

@@ -195,11 +195,9 @@ def _database_tls(e: Environment) -> Iterator[tuple[str, str]]:
 
 
 def _variables(e: Environment) -> Iterator[tuple[str, str]]:
-    for name in sorted(RESERVED_VARIABLES & e.unit_environment.keys()):
-        yield (
-            "unit_environment",
-            f"unit_environment: {name} belongs to the unit or to the release's own scripts: take it out",
-        )
+    for key in ("unit_environment", "stand_in_environment"):
+        for name in sorted(RESERVED_VARIABLES & getattr(e, key).keys()):
+            yield key, f"{key}: {name} belongs to the unit or to the release's own scripts: take it out"
     for name in sorted({*e.own_secret_variables, *e.database_variables} & e.unit_environment.keys()):
         yield "unit_environment", f"unit_environment: {name} is made from {source_of(name)}: take it out"
 

@@ -431,6 +431,11 @@ class Settings(BaseModel):
         examples=[131_072],
         json_schema_extra={"unit": "open files and sockets"},
     )
+    watches_files: bool = Field(
+        default=False,
+        description="The application may watch files by inotify. What it uses counts against the limit that root and all "
+        "environments of the machine share.",
+    )
     log_limit: int = Field(
         default=10_000,
         ge=100,
@@ -483,6 +488,12 @@ class Settings(BaseModel):
         description="How a release, a rollback or a restart takes the place of the running application. stand_in: a second "
         "process proves the release and serves until the unit runs it: no request is lost. restart: the unit "
         "restarts, and nginx shows its page meanwhile; for an application that must not run twice.",
+    )
+    stand_in_environment: dict[VariableName, Text] = Field(
+        default_factory=dict,
+        description="Variables that a stand-in has in place of the unit's, for an application with a second port, such as "
+        "one for metrics: two processes cannot have the same. Everybody on the machine can read them: no secrets here.",
+        examples=[{"METRICS_PORT": "9569"}],
     )
     drain_time: int = Field(
         default=30,

@@ -28,11 +28,12 @@ class TableInForce(FactBase[bool | None]):
         return None if output == ["untold"] else output == ["in force"]
 
 
-def owner_table(environment: Environment, nginx_user: str) -> dict[str, str]:
+def owner_table(environment: Environment, nginx_user: str, former: int | None = None) -> dict[str, str]:
     """Arguments of `TableInForce` for the table that leaves an environment's ports to its user.
 
     + environment: whose ports they are
     + nginx_user: who passes requests on
+    + former: port of before a change, at which the application still serves
     """
-    ruleset = render("port-owner.nft.j2", environment=environment, nginx_user=nginx_user)
+    ruleset = render("port-owner.nft.j2", environment=environment, nginx_user=nginx_user, former=former)
     return {"ruleset": ruleset, "table": f"inet {environment.owner_table}"}

@@ -25,8 +25,9 @@ healthy() {
     local version=$1 process runs second
     process=$(property MainPID)
     answers "$process" || return 1
-    # The node itself reports the version that it booted.
-    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | head -n 1); then
+    # The node itself reports the version that it booted. All of the answer is read, and its first line counts: Distillery prints a
+    # result behind it, and the VM of OTP 26 and later fails if nobody reads that any more.
+    if ! runs=$(node "$rpc" "$running_version" 2> /dev/null | sed -n 1p); then
         say "the site answers, and the node does not: $script $rpc failed"
         return 1
     fi

@@ -87,7 +87,7 @@ explain() {
 }
 
 # Whether a release says that it could not reach its database, on standard input or in a file.
-disconnected() { cat - "$1" | grep -qE 'DBConnection\.ConnectionError|request was dropped from queue'; }
+disconnected() { cat - "$1" | grep -E 'DBConnection\.ConnectionError|request was dropped from queue' > /dev/null; }
 
 # --- Up and down -----------------------------------------------------------------------------------------------------
 

@@ -30,9 +30,22 @@ refusal_of() {
     esac
 }
 
-# The name servers of a name's zone, as the world knows it: a name and an address a line.
+# The zone of a name, as the world knows it. Some resolvers leave out the section that says so for a name without such a record; then
+# the names above are asked, one by one.
+zone_of() {
+    above=$1
+    while :; do
+        case $above in *.*) ;; *) return ;; esac
+        zone=$(dig +noall +answer +authority +time=5 "$above" SOA 2> /dev/null | awk '$4 == "SOA" { print $1; exit }')
+        [ -z "$zone" ] || break
+        above=${above#*.}
+    done
+    echo "$zone"
+}
+
+# The name servers of a name's zone: a name and an address a line.
 name_servers() {
-    zone=$(dig +noall +answer +authority +time=5 "$1" SOA 2> /dev/null | awk '$4 == "SOA" { print $1; exit }')
+    zone=$(zone_of "$1")
     [ -n "$zone" ] || return 0
     for server in $(dig +short +time=5 "$zone" NS 2> /dev/null | grep '\.$'); do
         for kind in A AAAA; do
@@ -41,17 +54,33 @@ name_servers() {
     done
 }
 
-# Prints the name servers that do not have a record. $1: record
-without() {
-    asked=''
+# Whether an answer of dig has the token.
+has_token() { grep -q "$token"; }
+
+# Prints why an authority would not get a record. Into the file `apart` goes why this machine cannot tell: it has no route to the zone's
+# name servers, or a firewall lets out no question but those to its resolver. $1: record
+missing() {
+    : > "$apart"
+    routes=0 silent=''
     while read -r server address; do
         # A machine with IPv4 alone reaches no name server by IPv6, and the other way round.
         ip route get "$address" > /dev/null 2>&1 || continue
-        asked=1
-        dig +short +norecurse +time=3 +tries=1 "@$address" "$1" TXT 2> /dev/null < /dev/null | grep -q "$token" ||
-            echo "the name server $server ($address) of its zone does not have it"
+        routes=$((routes + 1))
+        if said=$(dig +short +norecurse +time=3 +tries=1 "@$address" "$1" TXT 2> /dev/null < /dev/null); then
+            echo "$said" | has_token || echo "the name server $server ($address) of its zone does not have it"
+        else
+            silent="${silent}the name server $server ($address) of its zone does not answer
+"
+        fi
     done < "$servers"
-    [ -n "$asked" ] || [ ! -s "$servers" ] || echo "no name server of its zone has an address that this machine has a route to"
+    if [ ! -s "$servers" ]; then
+        echo "knows no name server of its zone" > "$apart"
+    elif [ "$routes" -eq 0 ]; then
+        echo "no name server of its zone has an address that this machine has a route to" > "$apart"
+    elif [ "$(printf %s "$silent" | wc -l)" -eq "$routes" ]; then
+        echo "the name servers of its zone do not answer this machine itself" > "$apart"
+    fi
+    if [ -s "$apart" ]; then cat "$apart"; else printf %s "$silent"; fi
 }
 
 # Tries one record. $1: record
@@ -63,18 +92,18 @@ try() {
     name_servers "$1" > "$servers"
     read_uptime
     deadline=$((uptime + patience))
-    while missing=$(without "$1") && [ -n "$missing" ] && [ "$uptime" -lt "$deadline" ]; do
+    while why=$(missing "$1") && [ -n "$why" ] && [ "$uptime" -lt "$deadline" ]; do
         sleep 1
         read_uptime
     done
-    send "update delete $1. TXT $token" > /dev/null || true
-    if [ ! -s "$servers" ]; then
-        echo "DNS knows no name servers of the zone of $1"
-    elif [ -n "$missing" ]; then
-        echo "$missing" | sed "s/^/the record $1 was written, and $patience seconds later /"
-    else
-        return 0
+    # The resolver asks in place of this machine; once, as it keeps an answer, also that there is none.
+    if [ -s "$apart" ]; then
+        why="this machine's resolver does not find it, and $why"
+        ! dig +short +time=5 +tries=1 "$1" TXT 2> /dev/null < /dev/null | has_token || why=''
     fi
+    send "update delete $1. TXT $token" > /dev/null || true
+    [ -n "$why" ] || return 0
+    echo "$why" | sed "s/^/the record $1 was written, and $patience seconds later /"
     return 1
 }
 
@@ -82,11 +111,11 @@ unreachable_by_dns() {
     credentials=$1 patience=$2
     shift 2
     token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-    servers=$(mktemp)
+    servers=$(mktemp) apart=$(mktemp)
     # A wildcard has the record of the name below which it is.
     for record in $(printf '_acme-challenge.%s\n' "$@" | sed 's/\.\*\././' | sort -u); do
         # The next ones are most likely of the same zone.
         try "$record" || break
     done
-    rm -f "$servers"
+    rm -f "$servers" "$apart"
 }

@@ -10,27 +10,16 @@
 set -eu
 . ./durable.sh
 . ./uptime.sh
-. ./certbot_defaults.sh
+. ./without_defaults.sh
 . ./certbot_lineage.sh
+. ./certbot_log.sh
+. ./certbot_lock.sh
 . ./name_by_http.sh
 . ./name_by_dns.sh
 export LC_ALL=C
 note=$1 certificate=$2 authority=$3 contact=$4 profile=$5 challenges=$6 hook=$7 force=$8 credentials=$9 wait=${10}
 shift 10
 umask 022
-
-# What certbot's last run wrote into its log. Debian has it append; with a cli.ini of somebody else it begins a new file.
-log=/var/log/letsencrypt/letsencrypt.log
-logged() {
-    [ "$(stat -c %i "$log" 2> /dev/null)" = "${before#* }" ] || before="0 new"
-    tail -c "+$((${before% *} + 1))" "$log" 2> /dev/null
-}
-
-# The authority's refusal in that. certbot 2.1 fails over some of them, and shows its own error.
-refusal() { logged | sed -n 's/^acme\.messages\.Error: //p' | tail -n 1; }
-
-# Whether the authority asked for the token and did not get it: such failures count.
-challenged() { logged | grep -q '^Challenge failed\|:Challenge failed'; }
 
 # The reason in certbot's words, in one line.
 reason() {
@@ -56,13 +45,6 @@ if [ "$force" != 1 ] && failed_within_an_hour; then
     exit 1
 fi
 
-defaults=$(certbot_defaults)
-if [ -n "$defaults" ]; then
-    echo "No order: certbot takes settings of somebody else for every order and renewal of this host: $defaults." \
-        "Take them out there, or give them to the certificates that need them" >&2
-    exit 1
-fi
-
 # snap's instructions put a link there. snap's certbot has no plugin of Debian's, and Debian's timer would start it.
 if [ -L /usr/bin/certbot ]; then
     echo "No order: /usr/bin/certbot is a link to $(readlink /usr/bin/certbot), and certificates here are Debian's certbot's: remove the" \
@@ -83,6 +65,14 @@ if ! printf '%1000s\n' '' > "$note.new"; then
     echo "No order: $note.new could not be written, for the reason above: make room there" >&2
     exit 1
 fi
+# certbot asks the authority first, and then finds that it cannot write.
+room=/etc/letsencrypt/.room
+if [ -d /etc/letsencrypt ] && ! printf '%100000s\n' '' > "$room"; then
+    rm -f "$note.new" "$room"
+    echo "No order: $room could not be written, for the reason above: make room there" >&2
+    exit 1
+fi
+rm -f "$room"
 
 if [ "$force" != 1 ]; then
     if [ -n "$credentials" ]; then
@@ -98,10 +88,17 @@ if [ "$force" != 1 ]; then
     fi
 fi
 
+# What another certbot is writing would look broken. Its lock is no failure of the order, so there is no note.
+if ! wait_for_certbot; then
+    rm -f "$note.new"
+    exit 1
+fi
+
 # Of an order that was cut off, by a power cut as well; and of this one, however it ends.
 put_back "$certificate"
-trap 'put_back "$certificate"' EXIT
+trap 'put_back "$certificate"; drop_half "$certificate"' EXIT
 trap 'exit 1' HUP INT TERM
+drop_half "$certificate"
 mend_lineage "$certificate"
 
 # Of several accounts certbot would ask which one. The one of the certificate stays, otherwise the newest is taken.
@@ -112,6 +109,17 @@ if [ "$(find "$accounts" -mindepth 2 -maxdepth 2 -name regr.json 2> /dev/null | 
     [ -e "$accounts/${account:-none}/regr.json" ] ||
         account=$(find "$accounts" -mindepth 2 -maxdepth 2 -name regr.json -printf '%T@ %h\n' | sort -rn | sed -n '1s|.*/||p')
 fi
+
+# Takes the account out of certbot's sight, so that it makes another. Other certificates may have accounts of their own there, and
+# somebody may want the key.
+lay_account_aside() {
+    : "${account:=$(find "$accounts" -mindepth 2 -maxdepth 2 -name regr.json -printf '%h\n' 2> /dev/null | sed -n '1s|.*/||p')}"
+    [ -n "$account" ] || return
+    mkdir -p /etc/letsencrypt/accounts.before
+    chmod 700 /etc/letsencrypt/accounts.before
+    replace "$accounts/$account" "/etc/letsencrypt/accounts.before/$account-$(date +%Y%m%d%H%M%S)"
+    account=""
+}
 
 for name; do
     shift
@@ -125,22 +133,26 @@ else
     set -- --webroot --webroot-path "$challenges" "$@"
 fi
 set -- certonly --non-interactive --agree-tos --cert-name "$certificate" --server "$authority" --key-type ecdsa \
-    --renew-with-new-domains --force-renewal --deploy-hook "$hook" "$@"
+    --renew-with-new-domains --force-renewal --max-log-backups 0 --deploy-hook "$hook" "$@"
 
-# Some failures are none of the order's: Debian's timer may be renewing, and certbot does not wait for itself; an authority may have
-# forgotten the account; and it may take no nonce for a while, which certbot tries twice.
+# Some failures are none of the order's: Debian's timer may be renewing; the account may be none of the authority's any more; and the
+# authority may take no nonce for a while, which certbot tries twice.
 tries=0
 while
-    before=$(stat -c '%s %i' "$log" 2> /dev/null || echo "0 new")
+    begin_log
     # Debian's, whatever else is in a path: pip's or snap's would leave what Debian's timer cannot read.
-    ! output=$(/usr/bin/certbot "$@" ${account:+--account "$account"} 2>&1)
+    ! output=$(without_defaults /usr/bin/certbot "$@" ${account:+--account "$account"} 2>&1)
 do
     tries=$((tries + 1))
     case $output$(refusal) in
-        *"Another instance of Certbot is already running"*) [ "$tries" -gt 12 ] || { sleep 10 && continue; } ;;
-        *:accountDoesNotExist*)
-            account=""
-            [ ! -e "$accounts" ] || { rm -rf "$accounts" && continue; }
+        *"Another instance of Certbot is already running"*)
+            sleep 1
+            if wait_for_certbot; then continue; fi
+            rm -f "$note.new"
+            exit 1
+            ;;
+        *:accountDoesNotExist* | *"ccount has been deactivated"* | *"ccount is not valid"*)
+            if [ "$tries" -eq 1 ] && lay_account_aside; then continue; fi
             ;;
         *:badNonce* | *"anti-replay nonce"*) [ "$tries" -gt 5 ] || challenged || { sleep 1 && continue; } ;;
     esac
@@ -152,5 +164,9 @@ do
     exit 1
 done
 rm -f "$note" "$note.new"
+
+# A renewal that failed before this order does not matter any more.
+systemctl show --property InvocationID --value certbot.service > "$note.before.new"
+replace "$note.before.new" "$note.before"
 
 sync -f /etc/letsencrypt

@@ -54,7 +54,11 @@ remove_scratch() { rm -rf "$scratch" "/var/cache/$name" "$copy"; }
 
 umask 022
 install -d -o root -g root -m 755 "${destination%/*}"
-exec 9> "${destination%/*}/.lock"
+lock=${destination%/*}/.lock
+# Whoever may read it can hold it, for ever.
+(umask 077 && : >> "$lock")
+chmod 600 "$lock"
+exec 9> "$lock"
 flock -n 9 || {
     echo "another run builds a toolchain on this host: waiting for it"
     flock 9

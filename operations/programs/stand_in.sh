@@ -14,21 +14,24 @@
 
 stands_in() {
     [ "$strategy" = stand_in ] && [ "$(property ActiveState)" = active ] && [ "$(property MainPID)" != 0 ] || return
-    # After a change of `port` nobody listens where nginx asks: the sooner the unit restarts, the better.
-    [ -n "$(ss --no-header --listening --tcp --numeric "sport = :$port")" ]
+    [ -n "$(ss --no-header --listening --tcp --numeric "sport = :$(served_port)")" ]
 }
 
+# Where nginx reaches the unit: after a change of `port` the site has the port of before, too, until the unit has restarted.
+served_port() { started_port "$unit" || printf '%s\n' "$port"; }
+
 switch_over() {
-    local reason words
+    local reason words served
+    served=$(served_port)
     begin_standin "$1"
-    turn_nginx_away
+    turn_nginx_away "$served"
     note away yes
     prefer_standin
     # nginx asks the stand-in now. If it does not, such as with a site of before, nobody has missed anything yet.
     ask_page
     require_standin
     [ "$verdict" = well ] || undecided "$(answered) while the stand-in serves: make apply ENV=$environment, so that nginx knows it"
-    let_end "$port" "$unit"
+    let_end "$served" "$unit"
     require_standin
     [ "$(current)" = "$1" ] || link "$1"
     say "The stand-in serves; restarting $unit"
@@ -38,6 +41,8 @@ switch_over() {
         note reason "$reason"
         at "$unit" "$port" last_words
         ! words=$(at "$unit" "$port" stranger "$port") || undecided "$reason; $words"
+        # Without its stand-in it would do well.
+        ! words=$(advice_on_unit) || undecided "$reason$words"
         fail "$reason"
     fi
     let_nginx_in
@@ -137,12 +142,13 @@ name_in_vm_args() {
 # By env: the unit's files of variables would overrule variables that systemd-run is given. /dev/shm is the process's own.
 as_standin=("${alone[@]}" PORT="$standin_port" RELEASE_NODE="$standin_node"
     ERL_CRASH_DUMP_SECONDS=0)
+as_standin+=("${standin_variables[@]}")
 [ -z "$appsignal" ] || as_standin+=(APPSIGNAL_WORKING_DIRECTORY_PATH=/dev/shm)
 
 # Advice for an application that does not run twice, or not within its memory.
 advice_on_standin() {
     local addresses trouble
-    addresses=$(judged=$standin_unit listeners | joined) || return 0
+    addresses=$(judged=$standin_unit listeners | without_nodes | joined) || return 0
     [[ " $addresses " != *":$standin_port "* ]] || return 0
     if standin_said 'OOM killer'; then
         say ". No memory was left: memory_limit holds for the application and its stand-in together, so raise it"
@@ -150,7 +156,8 @@ advice_on_standin() {
     elif [ -n "$addresses" ]; then
         trouble="It does not listen at the port in its variable PORT, which a stand-in must do, but on $addresses"
     elif standin_said eaddrinuse; then
-        trouble="A port that it opens is taken: a stand-in must have its web port from the variable PORT, and open no other fixed one"
+        trouble=$(second_port "$unit" "$(served_port)") ||
+            trouble="A port that it opens is taken: a stand-in must have its web port from the variable PORT, and open no other fixed one"
     elif standin_said 'in use by another Erlang node'; then
         trouble="Its node has the name of another one: a stand-in must have its name from RELEASE_NODE, not from the release's env.sh"
     else
@@ -159,20 +166,42 @@ advice_on_standin() {
     say ". $trouble. Otherwise set release_strategy = \"restart\""
 }
 
-standin_said() {
-    journalctl --quiet --unit "$standin_unit" --since "@$(noted standin_started)" --lines 1000 --output cat | grep -qF "$1"
+# Advice for an application that cannot start beside its stand-in. Fails if that is not its trouble.
+advice_on_unit() {
+    local trouble
+    said "$unit" "$(noted restarted)" eaddrinuse && trouble=$(second_port "$standin_unit" "$standin_port") || return
+    say ". $trouble. Otherwise set release_strategy = \"restart\""
 }
+
+# Advice about ports of a process beside its web port. Fails if it listens at no other. $1: its unit, $2: its web port
+second_port() {
+    local ports
+    ports=$(judged=$1 listeners | without_nodes | sed 's/.*://' | grep -vx "$2" | sort -un | joined) || return
+    say "A port that it opens is taken: the application listens at $ports, too, and its stand-in runs beside it. Have it read such" \
+        "a port from a variable, and give the stand-in another number: stand_in_environment = {\"NAME\": \"…\"}"
+}
+
+# Of addresses, those whose ports are not the nodes' (group_data/schema/environment.py).
+without_nodes() { awk -F : -v first="$((standin_port - 31))" -v own="$standin_port" '$NF < first || $NF >= own'; }
+
+# Reads all of it: a journalctl that loses its reader counts as failed.
+said() { journalctl --quiet --unit "$1" --since "@$2" --lines 1000 --output cat | grep -F "$3" > /dev/null; }
+
+standin_said() { said "$standin_unit" "$(noted standin_started)" "$1"; }
 
 # --- Who gets the requests -------------------------------------------------------------------------------------------
 
+# $1: the port at which the unit serves
 turn_nginx_away() {
+    local ports=$port
+    [ "$1" = "$port" ] || ports="{ $port, $1 }"
     say "nginx passes requests to the stand-in"
     nft --file - <<< "table inet $standin_table { }
         delete table inet $standin_table
         table inet $standin_table {
             chain output {
                 type filter hook output priority filter + 10; policy accept;
-                oif \"lo\" tcp dport $port tcp flags & (syn | ack) == syn meta skuid != { \"root\", \"$user\" } reject with tcp reset
+                oif \"lo\" tcp dport $ports tcp flags & (syn | ack) == syn meta skuid != { \"root\", \"$user\" } reject with tcp reset
             }
         }" || undecided "the kernel does not take the table $standin_table, for the reason above"
 }
@@ -191,7 +220,7 @@ let_end() {
     read_uptime
     deadline=$((uptime + drain_time))
     while requests_at "$1"; do
-        [ "$1" != "$port" ] || [ -z "$(noted away)" ] || require_standin
+        [ "$1" = "$standin_port" ] || [ -z "$(noted away)" ] || require_standin
         read_uptime
         ((uptime < deadline)) || { say "Requests to $2 still go on after $drain_time seconds" && return; }
         sleep 0.1
@@ -224,7 +253,7 @@ nginx_users() (
 
 end_standin() {
     # Where this action has been cut off, nginx still waits for the unit. One that is not well has no better time to come.
-    [ -z "$(noted away)" ] || [ -n "${cut_off:-}" ] || at "$unit" "$port" answers "$(property MainPID)" > /dev/null || true
+    [ -z "$(noted away)" ] || [ -n "${cut_off:-}" ] || at "$unit" "$(served_port)" answers "$(property MainPID)" > /dev/null || true
     drop_standin
     note away '' || true
 }

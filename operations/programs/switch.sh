@@ -31,6 +31,7 @@ mark='' mark_path='' health_path='' health_timeout='' settle_time='' migrate='' 
 running_version='' remote='' migrate_expression='' migrate_down_expression='' migrations_expression='' readable_program=''
 strategy='' drain_time='' start='' slice='' standin_unit='' standin_table='' standin_node='' standin_port='' appsignal=''
 web_app='' assets='' user=''
+standin_variables=()
 migration_lock_timeout='' migrations_connection='' migrations_command=''
 database_role='' database_host='' database_port='' database_extensions=''
 # shellcheck source=/dev/null
@@ -47,6 +48,7 @@ database_role='' database_host='' database_port='' database_extensions=''
 . ./network.sh
 . ./websocket.sh
 . ./taken_port.sh
+. ./started_port.sh
 . ./stand_in.sh
 . ./assets.sh
 
@@ -470,7 +472,7 @@ go_back() {
 }
 
 # Whether the unit runs a version.
-runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | head -n 1)" = "$1" ]; }
+runs() { [ "$(node "$rpc" "$running_version" 2> /dev/null | sed -n 1p)" = "$1" ]; }
 
 # Writes one line of the log: time, operator, action, version, revision, outcome, seconds, and the reason of a failure. If a finished action cannot be written
 # down, the next one does it: a rollback chooses by the log.

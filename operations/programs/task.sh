@@ -5,23 +5,21 @@
 # $1: the application's unit file, $2: link to the running release, $3: its script, relative to it, $4: the script's word for
 # this, or "shell" for a line of shell, $5: name of the new unit, $6: seconds that it may run, $7: seconds without a line on standard input after which it ends
 #
-# Standard input begins with the expression or line and a NUL byte: sudo logs arguments. Then the caller sends a line every few seconds.
+# Standard input begins with the expression or line and a NUL byte. Then the caller sends a line every few seconds.
 # When its input ends or stays silent, nobody waits for the expression any more, and the unit is stopped. sshd alone would notice
 # a lost connection hours later.
 set -euo pipefail
 . ./unit_settings.sh
 . ./running_release.sh
+. ./text.sh
 unit_path=$1 script=$3 eval=$4 unit=$5 seconds=$6 patience=$7
 find_release "$2" "$script"
+read_text "$patience"
 exec 3<&0
-if ! IFS= read -r -d '' -t "$patience" -u 3 expression; then
-    echo "the text did not arrive whole, and was not run" >&2
-    exit 1
-fi
-words=("$release/$script" "$eval" "$expression")
-[ "$eval" != shell ] || words=(/bin/sh -c "$expression")
+words=("${alone[@]}" "$release/$script" "$eval" "$evaluate")
+[ "$eval" != shell ] || words=("${alone[@]}" /bin/sh /dev/shm/text)
 in_sandbox "$unit_path" "$release" --unit="$unit" --property="RuntimeMaxSec=$seconds" \
-    -- "${alone[@]}" "${words[@]}" 3<&- < /dev/null &
+    -- "${from_text[@]}" "${words[@]}" 3<&- < <(printf %s "$text") &
 task=$!
 {
     while read -r -t "$patience" -u 3 _; do :; done

@@ -6,7 +6,11 @@ set -eu
 umask 022
 . ./durable.sh
 # Two environments may unpack it at the same time.
-exec 9> "${2%/*}/.lock"
+lock=${2%/*}/.lock
+# Whoever may read it can hold it, for ever.
+(umask 077 && : >> "$lock")
+chmod 600 "$lock"
+exec 9> "$lock"
 flock 9
 [ ! -d "$2" ] || exit 0
 rm -rf "$2.part"

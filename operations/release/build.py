@@ -231,6 +231,10 @@ def sandbox(environment: Environment) -> list[str]:
         "InaccessiblePaths=-/run/dbus -/run/log/journal -/var/log/journal -/run/postgresql "
         # What it says goes through build_output.pl, which has a limit.
         "-/run/systemd/journal",
+        # What counts for root as well in a user namespace of its own.
+        "SystemCallFilter=~inotify_init:EMFILE inotify_init1:EMFILE",
+        "LimitSIGPENDING=1024",
+        "LimitMSGQUEUE=98304",
         "NoNewPrivileges=yes",
         "CapabilityBoundingSet=",
         "KeyringMode=private",

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand
+from pyinfra.facts.files import Link
 from typing_extensions import override
 
 from group_data.schema.environment import Environment
@@ -15,6 +16,17 @@ GOOD, FAILED, LEFT, ENDED, NEW, DAMAGED = "good", "failed", "left", "ended", "ne
 
 # Actions that bring another release into service.
 SWITCHES = ("release", "rollback")
+
+
+def is_released(environment: Environment) -> bool:
+    """Whether one of the releases on the host is linked as the running one.
+
+    + environment: of the releases
+    """
+    link = host.get_fact(Link, path=environment.app_path)
+    if not link:
+        return False
+    return is_version(str(link["link_target"]).rsplit("/", 1)[-1])
 
 
 class Revision(NamedTuple):

@@ -1,37 +1,40 @@
 """The restart that an apply finds due: judged like a release, and one environment after the other."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from pyinfra import host, state
 from pyinfra.api import operation
 from pyinfra.api.operation import OperationMeta
-from pyinfra.facts.files import Link
 
 from group_data.schema.environment import Environment
-from group_data.schema.version import is_version
 from operations.host import restart
 from operations.host.report import announce
 from operations.host.unit_state import HAS_FAILED, is_running, properties
-from operations.release import strategy, switch
+from operations.release import history, strategy, switch
 
 # Environments that visitors know: the others go first.
 _LAST = frozenset({"prod", "production"})
 
 
-def in_turn(environments: Mapping[str, Environment], after: Sequence[OperationMeta]) -> None:
+def in_turn(
+    environments: Mapping[str, Environment], after: Sequence[OperationMeta], then: Callable[[], None] | None = None
+) -> None:
     """Restart this host's application if that is due, prod as the last one and the others in the order of the inventory.
 
     One that fails ends the run, and the environments after it go on as they are.
 
     + environments: all of the inventory, by host name
     + after: steps of this host that write files which its application reads at start
+    + then: steps of this host that follow its turn
     """
     order = turns(environments)
     # Each turn is a step of its own: pyinfra ends the run after one that failed.
     for turn in host.loop(order):
         if turn == host.name:
             renew(name="Unit: running application restarts", environment=environments[turn], after=after)
+            if then:
+                then()
 
 
 def turns(environments: Mapping[str, Environment]) -> list[str]:
@@ -55,7 +58,7 @@ def renew(environment: Environment, after: Sequence[OperationMeta]) -> Generator
     """
     unit = properties(environment.unit)
     failed = unit.get("ActiveState") in HAS_FAILED
-    runs, released = failed or is_running(unit), _is_released(environment)
+    runs, released = failed or is_running(unit), history.is_released(environment)
     if not (runs and released):
         if released:
             announce(f"{environment.unit} is stopped, and apply does not start it: make restart "
@@ -78,10 +81,3 @@ def renew(environment: Environment, after: Sequence[OperationMeta]) -> Generator
         if failed
         else f"Will ask whether {environment.unit} is well then, and fail otherwise",
     )
-
-
-def _is_released(environment: Environment) -> bool:
-    link = host.get_fact(Link, path=environment.app_path)
-    if not link:
-        return False
-    return is_version(str(link["link_target"]).rsplit("/", 1)[-1])

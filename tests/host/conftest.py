@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import releases, remembered
+from tests.host import ordered, pebble, releases, remembered
 from tests.host.partial import with_steps
 from tests.host.project import CHECKOUT, EXAMPLE, PARTS, Project
 from tests.sandbox.cache import kept
@@ -122,6 +122,15 @@ def sites(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Host:
         f"site.nginx_site(environment, secrets, {debian})",
     ]
     return Host(host.machine, with_steps(host.project, tmp_path_factory.mktemp("sites") / "project", *steps))
+
+
+@pytest.fixture(scope="module")
+def named(host: Host) -> Iterator[Host]:
+    """A machine with an authority beside it, whose prod wants a certificate."""
+    pebble.put_packages(host.machine)
+    with pebble.authority(host.machine):
+        host.project.edit("prod", **ordered.SETTINGS)
+        yield host
 
 
 @pytest.fixture(scope="session")

@@ -30,27 +30,28 @@ zone "example.com" {{
 }};
 """
 
-# {address}: of all names
+# {address}: of all names, {own}: of the name server
 _ZONE = """\
 $TTL 60
 @ SOA ns hostmaster 1 3600 600 86400 5
 @ NS ns
-ns A 127.0.0.1
+ns A {own}
 * A {address}
 billing A {address}
 """
 
 
 @contextmanager
-def updated(machine: Machine, address: str) -> Iterator[None]:
+def updated(machine: Machine, address: str, own: str = "127.0.0.1") -> Iterator[None]:
     """Instead of the authority's name server, one that takes updates.
 
     + machine: with an authority
     + address: IPv4 that all names of its zone have
+    + own: IPv4 of the name server, as its zone says
     """
     machine.run(_INSTALL)
     machine.run("cat > /var/cache/bind/named.conf", stdin=_CONF)
-    machine.run("cat > /var/cache/bind/zone", stdin=_ZONE.format(address=address))
+    machine.run("cat > /var/cache/bind/zone", stdin=_ZONE.format(address=address, own=own))
     machine.run("chown -R bind: /var/cache/bind && systemctl stop names")
     machine.run(
         "systemd-run --quiet --unit bind named -f -u bind -c /var/cache/bind/named.conf && for i in $(seq 100); do "

@@ -78,10 +78,11 @@ def authority(machine: Machine) -> Iterator[None]:
     machine.run("systemctl stop names pebble", check=False)
 
 
-def start(machine: Machine) -> None:
+def start(machine: Machine, rejects: int = 10) -> None:
     """Start an authority that rejects some nonces, takes its time, and knows no account.
 
     + machine: with the packages
+    + rejects: percentage of nonces
     """
     conf = {
         "listenAddress": "127.0.0.1:14000",
@@ -95,7 +96,7 @@ def start(machine: Machine) -> None:
     machine.run("cat > /root/pebble/conf.json", stdin=json.dumps({"pebble": conf}))
     machine.run(
         "systemctl stop pebble 2>/dev/null; systemctl reset-failed pebble 2>/dev/null; "
-        "systemd-run --quiet --unit pebble --setenv PEBBLE_VA_SLEEPTIME=2 --setenv PEBBLE_WFE_NONCEREJECT=10 "
+        f"systemd-run --quiet --unit pebble --setenv PEBBLE_VA_SLEEPTIME=2 --setenv PEBBLE_WFE_NONCEREJECT={rejects} "
         "--setenv PEBBLE_AUTHZREUSE=0 pebble -config /root/pebble/conf.json -dnsserver 127.0.0.1:53 && "
         f"for i in $(seq 100); do curl -s -o /dev/null {DIRECTORY} && exit 0; sleep 0.1; done; exit 1"
     )

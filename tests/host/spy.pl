@@ -1,28 +1,14 @@
-# Reads, over and over, everything an unprivileged user may read, and writes down where it met which needle.
+# Reads, over and over, everything an unprivileged user may read, and writes down where it met which needle. Behind needles.pl.
 #
-# spy.pl DIRECTORY: the file `needles` in it has one needle a line. `found` gets a line "NUMBER PATH" for each needle met
-# somewhere; `quick` and `walk` get a byte for each round of the two processes: one looks where something may lie for a
-# moment only, the other everywhere.
-use strict;
-use warnings;
-use Fcntl;
-
-my ($own) = @ARGV;
+# `found` gets a line "NUMBER PATH" for each needle met somewhere; `quick` and `walk` get a byte for each round of the two
+# processes: one looks where something may lie for a moment only, the other everywhere.
 my $largest = 4 * 1024 * 1024;
 my @everywhere = qw(/tmp /var /run /dev/shm /etc /home);
 my %skipped = map { $_ => 1 } $own, qw(/var/lib/apt /var/lib/dpkg /var/cache);
 
-open my $needles, '<', "$own/needles" or die "needles: $!";
-chomp(my @needles = <$needles>);
-my $alternatives = join '|', map { quotemeta } @needles;
-my $pattern = qr/($alternatives)/;
-my %number = map { $needles[$_] => $_ } 0 .. $#needles;
-my %told;
-
 my $walks = fork // die "fork: $!";
-my $rounds = $walks ? 'quick' : 'walk';
-sysopen my $found, "$own/found", O_WRONLY | O_APPEND | O_CREAT or die "found: $!";
-sysopen my $count, "$own/$rounds", O_WRONLY | O_APPEND | O_CREAT or die "$rounds: $!";
+my $found = notes('found');
+my $count = notes($walks ? 'quick' : 'walk');
 
 while (1) {
     if ($walks) {
@@ -47,7 +33,5 @@ sub search {
     sysopen my $file, $path, O_RDONLY | O_NONBLOCK or return;
     my $text = '';
     1 while length $text < $largest && sysread $file, $text, 65536, length $text;
-    while ($text =~ /$pattern/g) {
-        syswrite $found, "$number{$1} $path\n" unless $told{"$1 $path"}++;
-    }
+    meet($found, $text, $path);
 }

@@ -1,22 +1,16 @@
 """Certificates of an authority: the first one, renewals, other names, and an authority that refuses."""
 
 import re
-import ssl
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.host import name_server, pebble
 from tests.host.conftest import Host
+from tests.host.ordered import LINEAGE, PROD, RENEWAL, SETTINGS, WWW, in_order, on_disk, renew, served
 from tests.host.test_ports import give_ipv6, ipv6
-from tests.host.web import get, tls_connect
-
-PROD, WWW = "billing.example.com", "www.billing.example.com"
-LINEAGE = "/etc/letsencrypt/live/billing_prod"
-RENEWAL = "/etc/letsencrypt/renewal/billing_prod.conf"
-SETTINGS = {"tls": "acme", "acme_directory": pebble.DIRECTORY, "acme_contact": "ops@example.com"}
+from tests.host.web import get
 
 # An address of the machine at which nobody answers.
 ELSEWHERE = """\
@@ -24,41 +18,6 @@ nft add table inet elsewhere
 nft 'add chain inet elsewhere in {{ type filter hook input priority -10; }}'
 nft add rule inet elsewhere in ip daddr {address} tcp dport 80 reject with tcp reset
 """
-
-
-@pytest.fixture(scope="module")
-def named(host: Host) -> Iterator[Host]:
-    """A machine with an authority beside it, whose prod wants a certificate."""
-    pebble.put_packages(host.machine)
-    with pebble.authority(host.machine):
-        host.project.edit("prod", **SETTINGS)
-        yield host
-
-
-def served(host: Host, name: str = PROD) -> str:
-    with tls_connect(host.machine.address, name) as connection:
-        return ssl.DER_cert_to_PEM_cert(connection.getpeercert(binary_form=True) or b"")
-
-
-def on_disk(host: Host) -> str:
-    return host.machine.run(f"openssl x509 -in {LINEAGE}/cert.pem").stdout
-
-
-def renew(host: Host) -> None:
-    """What certbot's timer does, early. The authority rejects some nonces, and the timer tries twice a day."""
-    before = on_disk(host)
-    for _ in range(8):
-        host.machine.run(f"sed -i 's/^renew_before_expiry.*/renew_before_expiry = 900 days/' {RENEWAL}")
-        host.machine.run("systemctl start certbot.service", check=False)
-        if on_disk(host) != before:
-            return
-    raise AssertionError("nothing was renewed")
-
-
-def in_order(host: Host) -> None:
-    """nginx serves the certificate on disk, and there is nothing to do."""
-    assert served(host) == on_disk(host)
-    assert host.project.planned() == {}
 
 
 def test_one_apply_ends_with_the_certificate_in_force(named: Host) -> None:
@@ -267,23 +226,6 @@ def test_a_file_about_renewals_that_is_broken_by_hand(named: Host) -> None:
     assert named.machine.run("ls /etc/letsencrypt/live").stdout == "README\nbilling_prod\n"
 
 
-@pytest.mark.everything
-def test_defaults_of_somebody_else(named: Host) -> None:
-    named.machine.run(
-        "cp /etc/letsencrypt/cli.ini /root/cli.ini && echo 'authenticator = nginx' >> /etc/letsencrypt/cli.ini"
-    )
-    assert named.project.planned() == {}
-    assert "certbot takes settings of somebody else" in named.project.make("doctor", "ENV=prod").output
-    named.project.edit("prod", additional_domains=["more.example.com"])
-    run = named.project.apply()
-    assert run.exit_code == 1
-    assert "No order: certbot takes settings of somebody else" in run.output
-    named.machine.run("cp /root/cli.ini /etc/letsencrypt/cli.ini")
-    named.project.edit("prod", additional_domains=[])
-    named.project.apply().require_success()
-    in_order(named)
-
-
 DNS = {"acme_dns": "rfc2136", "acme_dns_server": "127.0.0.1", "acme_dns_key": name_server.KEY, "acme_dns_wait": 2}
 KEY_FILE = "/var/lib/billing_prod/acme-dns.ini"
 
@@ -318,3 +260,36 @@ def test_a_wildcard_by_dns(named: Host) -> None:
     named.project.apply().require_success()
     in_order(named)
     assert named.machine.run(f"ls {KEY_FILE}", check=False).returncode == 2
+
+
+# The machine's resolver alone may be asked.
+FIREWALL = """\
+ip address replace 192.0.2.53/32 dev lo
+nft add table inet firewall
+nft 'add chain inet firewall in { type filter hook input priority -10; }'
+nft add rule inet firewall in ip daddr 192.0.2.53 udp dport 53 drop
+nft add rule inet firewall in ip daddr 192.0.2.53 tcp dport 53 drop
+"""
+
+
+@pytest.mark.everything
+def test_by_dns_behind_a_firewall_that_lets_out_no_question_but_those_to_the_resolver(named: Host) -> None:
+    named.machine.run(FIREWALL)
+    with name_server.updated(named.machine, "192.0.2.99", own="192.0.2.53"):
+        named.project.set_secrets("prod", acme_dns_secret=name_server.SECRET)
+        named.project.edit("prod", **SETTINGS, **DNS)
+        run = named.project.apply()
+        assert run.exit_code == 0, run.output
+        in_order(named)
+        # The resolver does not find it either.
+        named.machine.run("echo nameserver 192.0.2.54 > /etc/resolv.conf")
+        named.project.edit("prod", additional_domains=["*.billing.example.com"])
+        run = named.project.apply()
+        assert run.exit_code == 1
+        assert "this machine's resolver does not find it, and knows no name server of its zone" in run.output, (
+            run.output
+        )
+        named.machine.run("echo nameserver 127.0.0.1 > /etc/resolv.conf; nft delete table inet firewall")
+    named.project.edit("prod", **dict.fromkeys(DNS), additional_domains=[])
+    named.project.apply().require_success()
+    in_order(named)

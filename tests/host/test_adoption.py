@@ -41,6 +41,7 @@ def foreign(host: Host) -> Host:
     return host
 
 
+@pytest.mark.everything
 def test_it_is_refused_in_the_plan_and_untouched(foreign: Host) -> None:
     before = sql(foreign.machine, STATE)
     for command in (["plan", "ENV=stage"], ["apply", "ENV=stage", "YES=1"]):
@@ -52,6 +53,7 @@ def test_it_is_refused_in_the_plan_and_untouched(foreign: Host) -> None:
     assert sql(foreign.machine, STATE) == before
 
 
+@pytest.mark.everything
 def test_it_is_taken_over_with_what_is_in_it(foreign: Host) -> None:
     project, machine = foreign.project, foreign.machine
     project.edit("stage", adopt=True)
@@ -72,6 +74,7 @@ def test_it_is_taken_over_with_what_is_in_it(foreign: Host) -> None:
     assert sql(machine, "SELECT datdba::regrole FROM pg_database WHERE datname = 'kitchen'") == "chef"
 
 
+@pytest.mark.everything
 def test_afterwards_nothing_changes_with_or_without_the_setting(foreign: Host) -> None:
     assert foreign.project.planned("--limit", "stage") == {}
     foreign.project.edit("stage", adopt=None)

@@ -142,6 +142,7 @@ def test_other_lines_of_the_file_stay(running: Host) -> None:
     assert project.applied("--limit", "stage") == {}
 
 
+@pytest.mark.everything
 def test_a_block_that_lost_its_end_is_refused_rather_than_guessed(host: Host) -> None:
     """The lines after it are the team's: pyinfra's own operation would take them away."""
     machine = host.machine

@@ -111,6 +111,7 @@ def test_second_run_of_each_kind_changes_nothing(host: Host) -> None:
         assert host.project.applied(*arguments) == {}
 
 
+@pytest.mark.everything
 def test_a_reboot_changes_nothing_and_german_neither(host: Host) -> None:
     """From here on the machine of this module speaks German."""
     speak_german(host.machine)
@@ -162,6 +163,7 @@ def test_bad_data_is_refused_before_anything_changes(restored: Host) -> None:
     assert "CPUWeight=20" in restored.machine.run("cat /etc/systemd/system/billing_stage.service").stdout
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_missing_vault_names_the_command_that_makes_it(host: Host) -> None:
     vault = host.project.sandbox / "vault/stage.age"
@@ -191,6 +193,7 @@ def test_make_plan_and_apply(restored: Host) -> None:
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_new_environment_takes_one_file_one_line_and_one_vault(host: Host) -> None:
     """As the README says it."""

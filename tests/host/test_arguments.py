@@ -7,41 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.host import spies
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.releases import Variant, build_variants
 from tests.host.releasing import entry_point, release
 from tests.host.test_build import build, commit, repository
 from tests.host.test_secrets import new_secrets
-from tests.sandbox.machine import Machine
 
 # Minutes for each; the same programs run on both releases of Debian.
 pytestmark = [BOOKWORM, pytest.mark.everything]
 
 __all__ = ["repository"]
 
-SPY = (Path(__file__).parent / "arguments.pl").read_text()
+# What an operator runs by each command, for as long as it takes to look twice.
+TEXTS = dict.fromkeys(("rpc", "task"), "Process.sleep(500); IO.puts(~s({}))") | {"exec": "sleep 0.5; echo {}"}
 OLD, NEW = Variant("stage", "0.1.0", migrations=1), Variant("stage", "0.2.0", migrations=2)
 # Of the list of all processes.
 POLLS = 100_000
-
-
-def watch(machine: Machine, needles: list[str]) -> None:
-    """A local user reads from now on."""
-    machine.run("useradd --create-home --shell /bin/bash mallory")
-    machine.run("umask 077; cat > /home/mallory/spy.pl; : > /home/mallory/polls; : > /home/mallory/met", "mallory", SPY)
-    machine.run("umask 077; cat > /home/mallory/needles", "mallory", "".join(f"{needle}\n" for needle in needles))
-    machine.run("systemd-run --quiet --collect --unit spy --uid mallory perl /home/mallory/spy.pl /home/mallory")
-
-
-def polls(machine: Machine) -> int:
-    """How often it has read them all."""
-    return 1000 * int(machine.run("stat --format %s /home/mallory/polls").stdout)
-
-
-def met(machine: Machine, needles: list[str]) -> list[str]:
-    """Needles that it met."""
-    lines = machine.run("cat /home/mallory/met").stdout.splitlines()
-    return [needles[int(line.split(" ", 1)[0])] for line in lines]
 
 
 def test_no_command_shows_a_secret_in_its_arguments(
@@ -55,18 +37,20 @@ def test_no_command_shows_a_secret_in_its_arguments(
     waves = [{name: new_secrets() | {"HEX_KEY": secrets.token_hex(32)} for name in ("stage", "prod")} for _ in range(2)]
     shown = secrets.token_hex(32)
     needles = [value for wave in waves for chosen in wave.values() for value in chosen.values()] + [shown]
-    watch(machine, needles)
-    _work(host, waves, [tarballs[OLD], tarballs[NEW]])
+    texts = {word: secrets.token_hex(32) for word in TEXTS}
+    needles += texts.values()
+    spies.start(machine, "arguments.pl", needles, ["met", "polls"])
+    _work(host, waves, [tarballs[OLD], tarballs[NEW]], texts)
     # The control: an argument of a process that lives for a moment.
     machine.run(f"for i in 1 2 3; do sh -c 'sleep 0.5; exit' {shown}; done")
     deadline = time.monotonic() + 900
-    while polls(machine) < POLLS:
-        assert time.monotonic() < deadline, f"{polls(machine)} polls"
+    while (polls := 1000 * int(machine.run(f"stat --format %s {spies.HOME}/polls").stdout)) < POLLS:
+        assert time.monotonic() < deadline, f"{polls} polls"
         time.sleep(2)
-    assert met(machine, needles) == [shown]
+    assert list(spies.met(machine, needles, "met")) == [shown]
 
 
-def _work(host: Host, waves: list[dict[str, dict[str, str]]], tarballs: list[Path]) -> None:
+def _work(host: Host, waves: list[dict[str, dict[str, str]]], tarballs: list[Path], texts: dict[str, str]) -> None:
     """Everything that an operator does in a week."""
     project = host.project
     for wave in waves:
@@ -81,10 +65,11 @@ def _work(host: Host, waves: list[dict[str, dict[str, str]]], tarballs: list[Pat
     build(host).require_success()
     for words in (
         ["ping", "stage"],
-        ["rpc", "stage", "1 + 1"],
-        ["exec", "stage", "id"],
         ["status", "stage"],
     ):
         project.run(sys.executable, "-m", "commands", *words).require_success()
+    for word, hidden in texts.items():
+        text = TEXTS[word].format(hidden)
+        assert project.run(sys.executable, "-m", "commands", word, "stage", stdin=text).output == f"{hidden}\n"
     project.run(sys.executable, "-m", "commands", "psql", "stage", stdin="select 1;").require_success()
     project.make("doctor", "ENV=stage")

@@ -134,6 +134,7 @@ def test_a_build_whose_disk_fills_up_gives_its_room_back(host: Host, repository:
     assert (refused.exit_code, sentence in refused.output) == (2, True), refused.output
 
 
+@pytest.mark.everything
 def test_a_build_for_another_environment_is_not_released(host: Host, repository: Path) -> None:
     build(host, FETCH="1").require_success()
     tarball = next((host.project.path / ".releases/stage").glob("*.tar.gz"))
@@ -145,6 +146,7 @@ def test_a_build_for_another_environment_is_not_released(host: Host, repository:
     )
 
 
+@pytest.mark.everything
 def test_a_file_that_was_deleted_is_not_built_and_an_unchanged_one_not_compiled(host: Host, repository: Path) -> None:
     # What the commands of before wrote into priv would compile all of the application anew.
     host.project.edit("stage", build_commands=None)
@@ -171,6 +173,7 @@ def test_a_file_that_was_deleted_is_not_built_and_an_unchanged_one_not_compiled(
     assert host.machine.run("ls -A ~devops/.deploy-uploads").stdout == ""
 
 
+@pytest.mark.everything
 def test_a_fetched_build_is_released_elsewhere(host: Host, repository: Path) -> None:
     """As with a build host of its own: the tarball comes from here, with what it was built from."""
     before = stored(host)
@@ -193,6 +196,7 @@ def test_another_environments_machine_builds(host: Host, repository: Path) -> No
     assert version(host.machine, "prod").startswith("0.1.0+")
 
 
+@pytest.mark.everything
 def test_built_for_another_distribution(host: Host, repository: Path) -> None:
     version_ = stored(host)[0]
     host.machine.run(f"sed -i 's/Debian 13/Debian 12/' {STORE}/billing-{version_}.tar.gz.build")
@@ -203,6 +207,7 @@ def test_built_for_another_distribution(host: Host, repository: Path) -> None:
     host.machine.run(f"sed -i 's/Debian 12/Debian 13/' {STORE}/billing-{version_}.tar.gz.build")
 
 
+@pytest.mark.everything
 def test_uncommitted_code_is_not_silently_left_out(host: Host, repository: Path) -> None:
     (repository / "new.txt").write_text("")
     run = build(host)
@@ -210,6 +215,7 @@ def test_uncommitted_code_is_not_silently_left_out(host: Host, repository: Path)
     (repository / "new.txt").unlink()
 
 
+@pytest.mark.everything
 def test_a_build_that_fails_says_why_and_leaves_nothing(host: Host, repository: Path) -> None:
     before = stored(host)
     good = git(repository, "rev-parse", "HEAD")
@@ -500,6 +506,7 @@ def elixir_source(host: Host, tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.mark.everything
 def test_an_elixir_that_mix_exs_does_not_take_is_refused_before_the_build(host: Host, repository: Path) -> None:
     before = stored(host)
     mix_exs = repository / "mix.exs"

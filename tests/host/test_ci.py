@@ -88,6 +88,7 @@ def refused(run: Callable[[], Run], says: str) -> None:
 PYINFRA = ".venv/bin/pyinfra inventory.py deploy.py --yes"
 
 
+@pytest.mark.everything
 def test_plan_and_apply_with_everything_given(job: Job, team: Host) -> None:
     team.project.edit("stage", memory_limit=515)
     assert "This would change:\n  Unit: stage" in job("make plan").require_success().output

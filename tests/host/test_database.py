@@ -272,6 +272,7 @@ def test_the_superusers_psqlrc_does_not_count(postgres: Host) -> None:
     assert planned == {}
 
 
+@pytest.mark.everything
 def test_a_stopped_postgresql_is_started(host: Host) -> None:
     host.machine.run("systemctl stop postgresql.service 'postgresql@*'")
     _, applied = planned_and_applied(host.project, "stage")

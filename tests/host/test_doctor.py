@@ -208,7 +208,7 @@ def test_an_application_that_starts_is_waited_for(well: Host) -> None:
 
 
 # tests/unit/inspection has each of them; these need a machine most.
-ALWAYS = ("stopped", "nginx")
+ALWAYS = ("stopped",)
 
 
 @pytest.mark.parametrize(
@@ -229,6 +229,7 @@ def test_found_explained_and_gone_after_the_command(well: Host, name: str) -> No
     assert_well(well)
 
 
+@pytest.mark.everything
 def test_no_release_begins_that_nobody_could_see(well: Host) -> None:
     machine = well.machine
     machine.run(

@@ -93,10 +93,6 @@ PARTS_OF_FORMER = [
 ]
 
 
-# One for each way in which a thing is compared: a state of systemd, a time, a file, and PostgreSQL.
-ALWAYS = ("site changed and not read",)
-
-
 def drift(project: Project, *arguments: str) -> Run:
     return project.run(sys.executable, "-m", "commands.drift", *arguments)
 
@@ -145,6 +141,7 @@ def exists(machine: Machine, path: str) -> bool:
     return machine.run(f"test -e {path}", check=False).returncode == 0
 
 
+@pytest.mark.everything
 def test_in_sync(host: Host) -> None:
     run = drift(host.project)
     assert (run.exit_code, run.output) == (0, "In sync.\n")
@@ -154,16 +151,10 @@ def test_in_sync(host: Host) -> None:
     host.project.make("drift").require_success()
 
 
+@pytest.mark.everything
 @TRIXIE
-@pytest.mark.parametrize(
-    "damage",
-    # Those that do not depend on one another are all in `test_many_damages_at_once` as well.
-    [
-        pytest.param(damage, marks=[] if damage.name in ALWAYS else [pytest.mark.everything])
-        for damage in [*INDEPENDENT, *ALONE]
-    ],
-    ids=lambda damage: damage.name,
-)
+# Those that do not depend on one another are all in `test_many_damages_at_once` as well.
+@pytest.mark.parametrize("damage", [*INDEPENDENT, *ALONE], ids=lambda damage: damage.name)
 def test_one_damage(host: Host, damage: Damage) -> None:
     """Asked of the one environment that has it; that no other drifts too shows in the next test, which asks about all."""
     concerned = {thing.partition(":")[0] for thing in damage.expected}
@@ -202,6 +193,7 @@ def test_one_line_for_each_thing(host: Host) -> None:
     host.project.apply().require_success()
 
 
+@pytest.mark.everything
 def test_leftovers(host: Host) -> None:
     """Named one by one, each with a command that removes it and it alone; apply leaves all of them."""
     host.machine.run("bash -s", stdin=FOREIGN)
@@ -221,6 +213,7 @@ def test_leftovers(host: Host) -> None:
     assert not exists(host.machine, "/injected")
 
 
+@pytest.mark.everything
 def test_an_environment_whose_machine_left_the_inventory_is_remembered(host: Host) -> None:
     known = host.project.sandbox / "vault/machines.txt"
     host.project.apply().require_success()
@@ -295,6 +288,7 @@ def test_errors(host: Host) -> None:
     assert "Traceback" not in run.output
 
 
+@pytest.mark.everything
 def test_unreachable(host: Host) -> None:
     with host.project.moved("prod", ssh_port=1):
         run = drift(host.project)

@@ -60,8 +60,8 @@ FAILURES = [
 ]
 
 
-# In `make test` too: a service, and a step of an environment.
-ALWAYS = ("Machine: PostgreSQL runs", "Site")
+# In `make test` too.
+ALWAYS = ("Site",)
 
 
 # Another number for each test, so that none depends on what the one before has left.
@@ -111,7 +111,8 @@ def test_nothing_after_it_runs_for_any_environment(ahead: Host, failure: Failure
     assert has_later_steps(ahead, "prod")
 
 
-@pytest.mark.parametrize("failing", ["stage", pytest.param("prod", marks=pytest.mark.everything)])
+@pytest.mark.everything
+@pytest.mark.parametrize("failing", ["stage", "prod"])
 def test_a_limit_keeps_the_failure_to_its_environment(ahead: Host, failing: str) -> None:
     failure = _root_directory(failing)
     other = "prod" if failing == "stage" else "stage"
@@ -124,6 +125,7 @@ def test_a_limit_keeps_the_failure_to_its_environment(ahead: Host, failing: str)
     assert has_later_steps(ahead, other)
 
 
+@pytest.mark.everything
 def test_a_failure_on_one_machine_stops_the_others_too(prepared: Prepared, ahead: Host, tmp_path: Path) -> None:
     """FAIL_PERCENT = 0 counts all hosts of the run: which machine they live on makes no difference."""
     elsewhere = tmp_path / "elsewhere/.sandbox"

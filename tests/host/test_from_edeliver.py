@@ -120,6 +120,7 @@ def test_a_release_over_what_edeliver_left_is_refused(inherited: Host, built: di
     assert version(inherited.machine, "stage") == "0.1.0"
 
 
+@pytest.mark.everything
 def test_one_restart_and_the_way_back(inherited: Host, built: dict[Variant, Path]) -> None:
     machine = inherited.machine
     with Watcher(machine, "stage") as watcher:

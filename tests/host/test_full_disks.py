@@ -78,10 +78,6 @@ CASES = [
 ]
 
 
-# The cheapest of those that tell most.
-ALWAYS = (Case("bytes", STATE, "release", "switch"),)
-
-
 @pytest.fixture(scope="module")
 def built(release: str, tmp_path_factory: pytest.TempPathFactory) -> dict[Variant, Path]:
     return build_variants(release, tmp_path_factory.mktemp("variants"), [OLD, NEW, PROD])
@@ -151,11 +147,8 @@ def run(host: Host, command: str, built: dict[Variant, Path]) -> Run:
     return host.project.make(command, "ENV=stage", *["YES=1"] * (command == "migrate"))
 
 
-@pytest.mark.parametrize(
-    "case",
-    [pytest.param(case, marks=[] if case in ALWAYS else [pytest.mark.everything]) for case in CASES],
-    ids=lambda case: "-".join(filter(None, case)).replace("/", "_"),
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("case", CASES, ids=lambda case: "-".join(filter(None, case)).replace("/", "_"))
 def test_room_that_ends(watched: tuple[Host, Watcher], built: dict[Variant, Path], case: Case) -> None:
     host, watcher = watched
     prepare(host, case.command, built)

@@ -34,6 +34,7 @@ SETTINGS: list[tuple[dict[str, Any], str, str, str]] = [
 ]
 
 
+@pytest.mark.everything
 def test_settings_that_are_taken_back(running: Host) -> None:
     machine, project = running.machine, running.project
     path = project.path / "group_data/stage.py"

@@ -58,6 +58,7 @@ def test_a_plan_that_shows_a_file(running: Host) -> None:
     require_harmless(said(running, "plan", "stage"), "]52;c;bGF0ZXI=")
 
 
+@pytest.mark.everything
 def test_status_doctor_and_releases(running: Host) -> None:
     """The link says which release runs, and the journal why a unit ended."""
     running.machine.run("cat > /usr/local/libexec/nasty", stdin=f"#!/bin/sh\nprintf '{PRINTED}'\nexit 1\n")

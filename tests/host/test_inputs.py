@@ -24,6 +24,7 @@ TEXT = (
 LONG = TEXT * 100
 
 
+@pytest.mark.everything
 def test_every_input(host: Host, vaults: Path, everything: bool) -> None:
     cases = (MANY if everything else CASES)[host.machine.release]
     # What is drawn may have the names of what was applied.

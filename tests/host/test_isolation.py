@@ -1,7 +1,10 @@
 """The limits of one environment's application, and of other users of the machine, towards the other environment."""
 
+import secrets
 import shlex
 import socket
+import subprocess
+import sys
 from threading import Thread
 
 import pytest
@@ -170,3 +173,45 @@ def test_the_node_runs_as_the_application_user_without_privileges(running: Host)
     assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert fields["NoNewPrivs"] == "1"
     assert rpc(running.machine, "stage", 'IO.puts(System.get_env("HOME"))') == "/home/billing/stage/private\n"
+
+
+# Texts of an operator, which say a word and then go on for a while.
+TEXTS = {
+    "rpc": "IO.puts(:begun); Process.sleep(3000); IO.puts(~s({}))",
+    "task": "IO.puts(:begun); Process.sleep(3000); IO.puts(~s({}))",
+    "exec": "echo begun; sleep 3; echo {}",
+}
+# Where a user of the machine might find one: lists of processes, settings of units, the journal. `grep` has it from a file.
+LOOK = """\
+cat > /tmp/needle
+for file in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < "$file"; done 2> /dev/null | grep -f /tmp/needle
+systemctl show '*.service' | grep -f /tmp/needle
+journalctl --quiet --boot --output json --all | grep -f /tmp/needle
+"""
+
+
+@pytest.mark.parametrize("word", TEXTS)
+def test_no_user_of_the_machine_sees_the_text_of_an_operator(running: Host, word: str) -> None:
+    machine, needle = running.machine, secrets.token_hex(16)
+
+    def seen() -> str:
+        return machine.run(LOOK, user="billing", stdin=f"{needle}\n", check=False).stdout
+
+    line = [sys.executable, "-m", "commands", word, "stage"]
+    with subprocess.Popen(
+        line, cwd=running.project.path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdin
+        assert run.stdout
+        run.stdin.write(TEXTS[word].format(needle))
+        run.stdin.close()
+        assert run.stdout.readline() == "begun\n"
+        assert seen() == ""
+        assert run.stdout.read() == f"{needle}\n"
+    assert run.returncode == 0
+    assert seen() == ""
+    # The control: the words of a unit.
+    machine.run(f"systemd-run --quiet --collect --unit shown sh -c 'sleep 30; exit' {needle}")
+    found = seen()
+    machine.run("systemctl stop shown")
+    assert [f"sh -c sleep 30; exit {needle}" in found, "argv[]=" in found, "_CMDLINE" in found] == [True, True, True]

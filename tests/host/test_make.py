@@ -66,6 +66,7 @@ def test_ctrl_c_before_the_answer_changes_nothing_and_fails(changed: Host, targe
     assert_unchanged(changed)
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize("moment", ["Connecting to hosts", "Preparing operation files", PYINFRAS_QUESTION])
 def test_ctrl_c_ends_pyinfra_itself_by_the_signal(changed: Host, moment: str) -> None:
     with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
@@ -77,6 +78,7 @@ def test_ctrl_c_ends_pyinfra_itself_by_the_signal(changed: Host, moment: str) ->
     assert_unchanged(changed)
 
 
+@pytest.mark.everything
 def test_pyinfra_itself_ends_with_0_when_declined(changed: Host) -> None:
     """As docs/commands.md says; make apply is for who wants to know."""
     with terminal([*PYINFRA, "--limit", "stage"], changed.project.path) as pyinfra:
@@ -95,6 +97,7 @@ def test_without_a_terminal_only_yes_1_goes_ahead(changed: Host, yes: str | None
     assert_unchanged(changed)
 
 
+@pytest.mark.everything
 def test_a_plan_says_what_an_apply_would_change_or_that_it_is_nothing(
     changed: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,6 +136,7 @@ def test_ctrl_c_while_applying_fails_and_the_next_apply_finishes(changed: Host) 
     assert changed.project.planned() == {}
 
 
+@pytest.mark.everything
 def test_a_signal_to_pyinfra_alone_fails_too(changed: Host) -> None:
     """As a supervisor or an operator's kill sends it; pyinfra itself exits 0."""
     changed.project.edit("stage", memory_limit=514)
@@ -145,6 +149,7 @@ def test_a_signal_to_pyinfra_alone_fails_too(changed: Host) -> None:
     assert "Run make apply ENV=stage again to finish." in run.output
 
 
+@pytest.mark.everything
 def test_a_person_sees_one_screen(changed: Host) -> None:
     """What changes, and one line at the end with what was done and what comes next."""
     changed.project.make("apply", "ENV=stage", "YES=1").require_success()
@@ -163,6 +168,7 @@ def test_a_person_sees_one_screen(changed: Host) -> None:
     assert lines[-1].endswith("s. make update ENV=stage builds and releases."), shown
 
 
+@pytest.mark.everything
 def test_a_failure_says_its_reason_once_and_last(changed: Host) -> None:
     changed.project.edit("stage", memory_limit=517)
     changed.machine.run("chattr +i /etc/systemd/system/billing_stage.service")

@@ -53,6 +53,7 @@ def store(host: Host, variant: Variant, tarball: Path) -> None:
     host.machine.run(f"touch {place} && cd {STORE} && sha256sum {place} > {place}.sha256")
 
 
+@pytest.mark.everything
 def test_a_build_before_the_answer_is_not_released(releasing: Host, built: dict[Variant, Path]) -> None:
     release(releasing, "stage", built[OLD]).require_success()
     store(releasing, NEW, built[NEW])
@@ -64,6 +65,7 @@ def test_a_build_before_the_answer_is_not_released(releasing: Host, built: dict[
     assert linked(releasing.machine, "stage") == "0.2.0"
 
 
+@pytest.mark.everything
 def test_a_build_of_the_same_name_is_refused(releasing: Host, built: dict[Variant, Path]) -> None:
     with asked(releasing, "release") as make:
         assert b"Will release 0.3.0" in make.shown
@@ -98,6 +100,7 @@ def test_a_release_before_the_answer_is_noticed(releasing: Host, built: dict[Var
     assert log(releasing.machine, "stage") == [*before, ("release", "0.4.0", "good")]
 
 
+@pytest.mark.everything
 def test_pyinfra_as_typed_chooses_anew(releasing: Host, built: dict[Variant, Path]) -> None:
     store(releasing, NEWER, built[NEWER])
     entry_point(releasing, "deploys/release.py", "stage").require_success()

@@ -70,6 +70,7 @@ def assert_closed(machine: Machine) -> None:
     }
 
 
+@pytest.mark.everything
 def test_only_nginx_and_sshd_answer_the_network(host: Host) -> None:
     machine, project = host.machine, host.project
     give_ipv6(machine)

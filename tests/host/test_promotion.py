@@ -39,6 +39,7 @@ def stored(host: Host, environment: str) -> dict[str, str]:
     return {name: digest for digest, name in (line.split() for line in lines)}
 
 
+@pytest.mark.everything
 def test_what_runs_on_stage_is_promoted_byte_for_byte(host: Host, repository: Path) -> None:
     running = linked(host.machine, "stage")
     run = host.project.make("promote", "FROM=stage", "ENV=prod", "YES=1").require_success()
@@ -110,6 +111,7 @@ def test_another_release_on_stage_before_the_answer_is_refused(host: Host, repos
     assert f"the plan was made while {newer} ran in stage, and {older} runs there now" in run.output
 
 
+@pytest.mark.everything
 def test_what_cannot_be_promoted_is_refused_by_its_reason(host: Host, repository: Path) -> None:
     running = linked(host.machine, "stage")
     tarball = f"{STORES['stage']}/billing-{running}.tar.gz"

@@ -281,6 +281,7 @@ def test_going_back_needs_no_version_to_be_typed(on_new: Host, built: dict[Varia
     assert (version(on_new.machine, "stage"), migrations(on_new.machine, "stage")) == ("0.2.0", [FIRST, SECOND])
 
 
+@pytest.mark.everything
 def test_migrating_down_and_up_with_the_running_release(on_new: Host) -> None:
     on_new.project.make("migrate-down", "ENV=stage", f"VERSION={SECOND}", "YES=1").require_success()
     assert migrations(on_new.machine, "stage") == [FIRST]

@@ -92,10 +92,9 @@ def assert_well(host: Host, expected: str) -> None:
     assert not [name for name in present(machine, "stage") if name.startswith(".")]
 
 
-@pytest.mark.parametrize("cut", ["connection cut", pytest.param("controller killed", marks=pytest.mark.everything)])
-@pytest.mark.parametrize(
-    "sign", ["Release: upload", *(pytest.param(sign, marks=pytest.mark.everything) for sign in BEFORE[::2])]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("cut", ["connection cut", "controller killed"])
+@pytest.mark.parametrize("sign", BEFORE)
 def test_cut_before_anything_is_switched(on_old: Host, built: dict[Variant, Path], sign: str, cut: str) -> None:
     """And whatever the cut left behind is in nobody's way."""
     revisions = log(on_old.machine, "stage")
@@ -149,11 +148,12 @@ def test_ctrl_c_says_that_it_goes_on(on_old: Host, built: dict[Variant, Path]) -
     assert_well(on_old, "0.2.0")
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     ("variant", "sign", "how"),
     [
         (SLOW, "Migrating:", "SIGKILL"),
-        pytest.param(SLOW_START, "Restarted; waiting", "unlock", marks=pytest.mark.everything),
+        (SLOW_START, "Restarted; waiting", "unlock"),
     ],
     ids=["killed in a migration", "unlocked while it starts"],
 )
@@ -180,6 +180,7 @@ def test_the_program_on_the_host_is_ended(
     assert on_old.machine.run("systemctl --quiet is-active billing_stage-task", check=False).returncode != 0
 
 
+@pytest.mark.everything
 def test_a_reboot_in_the_middle(on_old: Host, built: dict[Variant, Path], watched: Watcher) -> None:
     assert watched.complaints == []
     with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[SLOW_START])) as (_, output):
@@ -196,6 +197,7 @@ def test_a_reboot_in_the_middle(on_old: Host, built: dict[Variant, Path], watche
 # --- Two at once ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.everything
 def test_two_releases_of_one_machine(on_old: Host, built: dict[Variant, Path]) -> None:
     with begun(on_old, "deploys/release.py", "stage", TARBALL=str(built[NEW])) as (first, output):
         wait_until(lambda: "Release: 0.2.0 runs" in output.read_text(), "the first one has the lock")

@@ -52,6 +52,7 @@ def test_the_process_has_the_revision_of_its_release(host: Host) -> None:
     assert {f"APP_REVISION={REVISION}", f"RELEASE_REVISION={REVISION}"} <= set(variables)
 
 
+@pytest.mark.everything
 def test_a_release_that_the_network_reaches_is_gone_back_from(host: Host, built: dict[Variant, Path]) -> None:
     run = release(host, "stage", built[OPEN])
     assert run.exit_code == 1
@@ -64,6 +65,7 @@ def test_a_release_that_the_network_reaches_is_gone_back_from(host: Host, built:
     release(host, "stage", VERSION=GOOD.version).require_success()
 
 
+@pytest.mark.everything
 def test_a_release_into_an_environment_that_is_not_applied_is_refused(host: Host, built: dict[Variant, Path]) -> None:
     host.project.edit("stage", memory_limit=600)
     run = release(host, "stage", built[OPEN])
@@ -77,6 +79,7 @@ def test_a_release_into_an_environment_that_is_not_applied_is_refused(host: Host
     assert (run.exit_code, "the machine does not keep port 4001 to itself" in run.output) == (1, True), run.output
 
 
+@pytest.mark.everything
 def test_a_crash_leaves_a_dump_that_doctor_names(host: Host) -> None:
     machine = host.machine
     before = str(main_pid(machine, "stage"))

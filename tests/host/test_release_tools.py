@@ -97,6 +97,7 @@ def test_a_new_password_gets_into_the_next_distillery_release(
     assert (version(machine, "stage"), page(machine, "stage", path="/health").status) == ("0.4.0", 200)
 
 
+@pytest.mark.everything
 def test_a_first_release_that_fails_leaves_none(host: Host, tarballs: dict[str, Path], tmp_path: Path) -> None:
     def fail_at_start(tree: Path) -> None:
         (next(tree.glob("lib/billing-*")) / "priv/fail").write_text("start")

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import Run
 from tests.host.releases import in_unit, start, wait_until
@@ -132,6 +134,7 @@ def test_console(running: Host) -> None:
     assert remote(running, "ping", "stage").require_success(), "leaving the console left the node running"
 
 
+@pytest.mark.everything
 def test_a_console_whose_input_ends_does_not_stop_the_node(running: Host) -> None:
     run = running.project.make("console", "ENV=stage")
     assert (run.exit_code, "a console needs a terminal: make rpc ENV=stage" in run.output) == (2, True), run.output
@@ -176,6 +179,7 @@ exec /bin/sh "$@"
 """
 
 
+@pytest.mark.everything
 def test_a_login_shell_that_reads_quotes_in_another_way(running: Host) -> None:
     machine, project = running.machine, running.project
     machine.run("cat > /usr/local/bin/picky && chmod 755 /usr/local/bin/picky", stdin=PICKY)

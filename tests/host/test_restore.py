@@ -94,6 +94,7 @@ def test_a_dump_that_is_not_there_is_refused_with_the_list(dumped: Host) -> None
     assert databases(dumped) == ["billing_stage", "billing_stage"]
 
 
+@pytest.mark.everything
 def test_a_damaged_dump_changes_nothing(dumped: Host) -> None:
     path = dumped.machine.run("ls /var/lib/billing_stage/backups/*-2-before-0.2.0.dump").stdout.strip()
     dumped.machine.run(f"cp {path} /root/saved; printf x >> {path}")
@@ -148,6 +149,7 @@ def test_rights_settings_and_extensions_are_as_before(dumped: Host) -> None:
     assert "billing_stage_before_" in drift
 
 
+@pytest.mark.everything
 def test_the_next_migration_and_the_next_restore(dumped: Host) -> None:
     machine = dumped.machine
     [first] = [name for name in databases(dumped) if "before" in name]

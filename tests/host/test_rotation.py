@@ -44,6 +44,7 @@ def connecting(running: Host) -> Iterator[Host]:
     machine.run("systemctl stop client.service; rm -f /tmp/connections /root/client.sh")
 
 
+@pytest.mark.everything
 def test_a_plan_names_the_key_and_what_it_needs_and_no_value(running: Host) -> None:
     project = running.project
     project.edit("stage", secret_variables=["STRIPE_KEY"])
@@ -109,12 +110,8 @@ FAILURES = {
 }
 
 
-ALWAYS = ("there is no room for the second file",)
-
-
-@pytest.mark.parametrize(
-    "failure", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.everything]) for name in FAILURES]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("failure", FAILURES)
 def test_files_and_password_change_together_or_not_at_all(running: Host, failure: str) -> None:
     machine, project = running.machine, running.project
     fail, mend = FAILURES[failure]

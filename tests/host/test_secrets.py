@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from operations.host import program
+from tests.host import spies
 from tests.host.conftest import Host
 from tests.host.partial import planned_and_applied, with_steps
 from tests.inputs.machine_files import inside
 from tests.sandbox.image import image, run_in
 from tests.sandbox.machine import Machine
 
-SPY = (Path(__file__).parent / "spy.pl").read_text()
 STAGE = "/var/stage.secret.exs"
 VARIABLES = "/var/lib/billing_stage/variables.secret"
 COOKIE = "/home/billing/stage/private/.erlang.cookie"
@@ -68,8 +68,7 @@ class Spy:
 
     def found(self) -> dict[str, str]:
         """Needles met, and where."""
-        lines = self._machine.run("cat /home/mallory/found").stdout.splitlines()
-        return {self._needles[int(number)]: path for number, path in (line.split(" ", 1) for line in lines)}
+        return spies.met(self._machine, self._needles, "found")
 
     def rounds(self) -> list[int]:
         """How often it looked for what lies somewhere for a moment, and how often everywhere."""
@@ -87,11 +86,7 @@ class Spy:
 
 @contextmanager
 def spying(machine: Machine, needles: list[str]) -> Iterator[Spy]:
-    machine.run("id mallory >/dev/null 2>&1 || useradd --create-home --shell /bin/bash mallory")
-    prepare = "umask 077; cd /home/mallory && cat > spy.pl && for file in found quick walk; do : > $file; done"
-    machine.run(prepare, "mallory", SPY)
-    machine.run("umask 077; cat > /home/mallory/needles", "mallory", "".join(f"{needle}\n" for needle in needles))
-    machine.run("systemd-run --quiet --collect --unit spy --uid mallory perl /home/mallory/spy.pl /home/mallory")
+    spies.start(machine, "spy.pl", needles, ["found", "quick", "walk"])
     spy = Spy(machine, needles)
     try:
         spy.look_again()
@@ -319,6 +314,7 @@ def test_elixir_reads_every_value_back(files: Host, tool: str, tmp_path: Path) -
     assert set(read) - set(expected) <= {"billing mailer_key"}
 
 
+@pytest.mark.everything
 def test_systemd_reads_every_value_back(files: Host) -> None:
     """Byte for byte, and into the unit's one-off commands, too: they have the same line of the unit."""
     # systemd cannot carry noncharacters: the vault refuses them.
@@ -362,6 +358,7 @@ RIGHT = {
 }
 
 
+@pytest.mark.everything
 def test_owners_and_modes(files: Host) -> None:
     files.project.apply().require_success()
     assert listing(files.machine) == RIGHT
@@ -386,13 +383,8 @@ DRIFTS = {
 }
 
 
-# One for each kind of file and of comparison.
-ALWAYS = ("edited", "variables readable by all")
-
-
-@pytest.mark.parametrize(
-    "drift", [pytest.param(name, marks=[] if name in ALWAYS else [pytest.mark.everything]) for name in DRIFTS]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("drift", DRIFTS)
 def test_a_change_by_hand_is_listed_and_undone(files: Host, drift: str) -> None:
     statement, operation = DRIFTS[drift]
     content = files.machine.run(f"sha256sum {STAGE} {VARIABLES} {COOKIE}").stdout

@@ -99,6 +99,7 @@ def test_a_site_that_fails_its_test_changes_nothing(prod: Host) -> None:
     assert prod.machine.run("nginx -t -q && systemctl reload nginx").returncode == 0
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_certificate_that_is_not_on_the_host_is_refused_before_anything_changes(host: Host) -> None:
     before = host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout
@@ -167,8 +168,9 @@ def test_provided_certificate_and_hsts(prod: Host) -> None:
     assert "strict-transport-security" not in get(prod.machine.address, PROD, tls=True).headers
 
 
+@pytest.mark.everything
 @BOOKWORM
-@pytest.mark.parametrize("tls", ["none", pytest.param("provided", marks=pytest.mark.everything)])
+@pytest.mark.parametrize("tls", ["none", "provided"])
 def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: Host, tls: str) -> None:
     prod.machine.run(PROVIDE)
     prod.project.edit("prod", **(PROVIDED if tls == "provided" else {"tls": "none"}))
@@ -180,6 +182,7 @@ def test_a_self_signed_certificate_goes_with_the_last_site_that_names_it(prod: H
             get(prod.machine.address, PROD, tls=True)
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_certificate_somebody_put_where_ours_was_stays(prod: Host) -> None:
     prod.machine.run(f"{PROVIDE}; cat /etc/ssl/private/provided.key /etc/ssl/certs/provided.pem > {CERTIFICATE}")
@@ -188,6 +191,7 @@ def test_a_certificate_somebody_put_where_ours_was_stays(prod: Host) -> None:
     assert prod.machine.run(f"ls {CERTIFICATE}").returncode == 0
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_self_signed_certificate_that_another_site_names_stays(prod: Host) -> None:
     other = "/etc/nginx/sites-enabled/other"
@@ -310,7 +314,6 @@ def test_private_key_is_roots_alone(host: Host) -> None:
     assert host.machine.run(f"stat -c '%U %a' {CERTIFICATE}").stdout == "root 600\n"
 
 
-@pytest.mark.each_release
 def test_a_run_interrupted_before_the_reload_is_mended_by_the_next(sites: Host) -> None:
     sites.machine.run("touch /etc/nginx/sites-available/billing_stage")
     assert sites.project.planned() == {"Site": ["stage"]}
@@ -335,6 +338,7 @@ def test_a_configuration_that_does_not_come_into_force_is_a_failure(prod: Host) 
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_changes_by_hand_are_undone(sites: Host) -> None:
     site = "/etc/nginx/sites-available/billing_stage"
@@ -345,6 +349,7 @@ def test_changes_by_hand_are_undone(sites: Host) -> None:
     assert sites.project.planned() == {}
 
 
+@pytest.mark.everything
 @BOOKWORM
 def test_a_site_that_gets_our_requests_is_refused_and_named(host: Host) -> None:
     machine, theirs = host.machine, "/etc/nginx/sites-enabled/aaa"

@@ -124,6 +124,7 @@ def test_basic_auth(echo: Host) -> None:
     assert page(echo, **login("team", PASSWORD)).text == "authorization= upgrade="
 
 
+@pytest.mark.everything
 def test_a_changed_password_counts_at_once(stage: Host) -> None:
     stage.project.edit("stage", basic_auth_user="team")
     stage.project.apply().require_success()
@@ -134,6 +135,7 @@ def test_a_changed_password_counts_at_once(stage: Host) -> None:
     stage.project.set_secrets("stage", basic_auth_password=PASSWORD)
 
 
+@pytest.mark.everything
 def test_no_output_shows_the_password_or_its_hash(stage: Host) -> None:
     stage.project.set_secrets("stage", basic_auth_password="unheard-of-horse")
     stage.project.edit("stage", basic_auth_user="team")
@@ -149,6 +151,7 @@ def test_no_output_shows_the_password_or_its_hash(stage: Host) -> None:
     stage.project.set_secrets("stage", basic_auth_password=PASSWORD)
 
 
+@pytest.mark.everything
 def test_basic_auth_off(sites: Host) -> None:
     sites.project.edit("stage", basic_auth_user="team")
     sites.project.apply().require_success()
@@ -163,6 +166,7 @@ def test_a_run_interrupted_before_the_password_file_is_gone(sites: Host) -> None
     assert converge(sites.project, "stage") == ["Site: no password file"]
 
 
+@pytest.mark.everything
 def test_a_user_without_password_is_refused_before_anything_changes(host: Host) -> None:
     before = host.machine.run("cd /etc/nginx && find . -type f | sort | xargs sha256sum").stdout
     host.project.edit("prod", basic_auth_user="team", additional_domains=["www.billing.example.com"])

@@ -302,6 +302,7 @@ def test_a_change_by_another_host_of_the_machine_ends_the_look(watched: Watched,
         assert sorted(watched.apply(), key=lambda row: (row[1] == "after", row[0])) == expected
 
 
+@pytest.mark.everything
 def test_executing_looks_anew(watched: Watched) -> None:
     watched.deploy(
         'host.get_fact(File, path="/srv/thing")\n'
@@ -319,6 +320,7 @@ def test_executing_looks_anew(watched: Watched) -> None:
         assert said(result) == [("stage", "first", "there")]
 
 
+@pytest.mark.everything
 def test_a_callback_that_waits_for_something_sees_it_come(watched: Watched) -> None:
     watched.set("connectors/snapshot.py", "AGE", 1)
     watched.deploy(
@@ -428,8 +430,8 @@ def test_a_fact_without_an_end_fails_with_the_reason(watched: Watched) -> None:
     "text",
     [
         "{",
-        pytest.param('{"version": 0, "runs": {}}', marks=pytest.mark.everything),
-        pytest.param('{"version": 2, "runs": {"Prepare": [[[1, 2]]]}}', marks=pytest.mark.everything),
+        '{"version": 0, "runs": {}}',
+        '{"version": 2, "runs": {"Prepare": [[[1, 2]]]}}',
     ],
 )
 def test_a_memory_that_cannot_be_read_is_no_error(watched: Watched, text: str) -> None:
@@ -492,6 +494,7 @@ def test_few_sessions_are_enough(few_sessions: Watched) -> None:
     assert project.planned() == {}
 
 
+@pytest.mark.everything
 def test_nothing_is_stale_on_the_connection_that_is_made_then(few_sessions: Watched) -> None:
     few_sessions.deploy(
         'watched(name="Before", label="before")\n'

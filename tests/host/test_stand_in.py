@@ -8,7 +8,7 @@ import pytest
 
 from tests.host.conftest import Host
 from tests.host.load import Load, Websocket
-from tests.host.releases import Variant, build_variants, main_pid, prop, wait_until
+from tests.host.releases import Variant, build_variants, main_pid, page, prop, wait_until
 from tests.host.releasing import CUTS, at_work, begun, entry_point, linked, log, release, version
 
 OLD = Variant("stage", "0.1.0", migrations=1)
@@ -46,7 +46,6 @@ def load(serving: Host) -> Iterator[Load]:
     assert "deploy_standin" not in left
 
 
-@pytest.mark.each_release
 def test_a_release(serving: Host, built: dict[Variant, Path], load: Load) -> None:
     machine = serving.machine
     before = main_pid(machine, "stage")
@@ -76,7 +75,6 @@ def test_many_in_a_row(serving: Host, built: dict[Variant, Path], load: Load) ->
     release(serving, "stage", built[NEW]).require_success()
 
 
-@pytest.mark.each_release
 def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
     entry_point(serving, "deploys/rollback.py", "stage", VERSION="0.1.0").require_success()
     before = main_pid(serving.machine, "stage")
@@ -86,7 +84,9 @@ def test_a_rollback_and_a_restart(serving: Host, load: Load) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [pytest.param(STARTLESS, marks=pytest.mark.everything), SICK, CRASHING], ids=lambda bad: str(bad.fail)
+    "bad",
+    [pytest.param(STARTLESS, marks=pytest.mark.everything), SICK, pytest.param(CRASHING, marks=pytest.mark.everything)],
+    ids=lambda bad: str(bad.fail),
 )
 def test_a_bad_version_costs_nobody_anything(
     serving: Host, built: dict[Variant, Path], load: Load, bad: Variant
@@ -102,9 +102,8 @@ def test_a_bad_version_costs_nobody_anything(
     assert log(machine, "stage")[-1] == ("release", bad.version, "failed")
 
 
-@pytest.mark.parametrize(
-    "sign", [pytest.param("Waiting for the stand-in", marks=pytest.mark.everything), "The stand-in serves"]
-)
+@pytest.mark.everything
+@pytest.mark.parametrize("sign", ["Waiting for the stand-in", "The stand-in serves"])
 def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: Load, sign: str) -> None:
     machine = serving.machine
     runs = version(machine, "stage")
@@ -118,12 +117,13 @@ def test_a_switch_that_is_killed_goes_back_without_a_loss(serving: Host, load: L
     assert load.failed == []
 
 
+@pytest.mark.everything
 @pytest.mark.parametrize(
     ("sign", "cut"),
     [
         ("The stand-in serves", "controller killed"),
-        pytest.param("Waiting for the stand-in", "connection cut", marks=pytest.mark.everything),
-        pytest.param("nginx passes requests", "connection cut", marks=pytest.mark.everything),
+        ("Waiting for the stand-in", "connection cut"),
+        ("nginx passes requests", "connection cut"),
     ],
 )
 def test_it_goes_on_without_its_controller(
@@ -143,6 +143,7 @@ def test_it_goes_on_without_its_controller(
     assert load.failed == []
 
 
+@pytest.mark.everything
 def test_the_next_command_ends_what_was_killed_with_its_end(
     serving: Host, built: dict[Variant, Path], load: Load
 ) -> None:
@@ -164,6 +165,40 @@ def test_the_next_command_ends_what_was_killed_with_its_end(
     assert load.failed == []
 
 
+@pytest.mark.everything
+def test_a_changed_port_costs_no_request(serving: Host) -> None:
+    """nginx reaches the application at both ports until it has restarted."""
+    with Load(serving.machine.address, slow=3000) as load:
+        change_port(serving)
+    # A reload of nginx closes connections that carry no request. A browser opens another one then.
+    closed = ("BrokenPipe", "ConnectionReset", "RemoteDisconnected")
+    lost = [answer for answer in load.failed if not ("kept" in answer.what and answer.trouble.startswith(closed))]
+    assert (lost, len(load.answers) > 100) == ([], True)
+
+
+def change_port(serving: Host) -> None:
+    """To another one and back, which is cut off."""
+    machine, project = serving.machine, serving.project
+    project.edit("stage", port=4006)
+    project.apply("--limit", "stage").require_success()
+    listens = machine.run("ss -Hltn '( sport = :4001 or sport = :4006 )'").stdout
+    assert (":4006 " in listens, ":4001 " in listens) == (True, False)
+    known = "cat /etc/nginx/sites-available/billing_stage /etc/deploy-ports.d/billing_stage.nft; nft list ruleset"
+    assert "4001" not in machine.run(known).stdout
+    assert project.planned("--limit", "stage") == {}
+    # Cut off as soon as the stand-in serves: whoever comes next does the rest.
+    project.edit("stage", port=4001)
+    with begun(serving, "deploy.py", "stage") as (process, output):
+        wait_until(lambda: "The stand-in serves" in output.read_text(), "the stand-in serves", 120)
+        process.kill()
+    wait_until(lambda: not at_work(machine, "stage"), "the program on the host ends", 40)
+    assert page(machine, "stage").status == 200
+    project.apply("--limit", "stage").require_success()
+    assert "4006" not in machine.run(known).stdout
+    assert project.planned("--limit", "stage") == {}
+
+
+@pytest.mark.everything
 def test_a_changed_setting_restarts_by_a_stand_in(serving: Host, load: Load) -> None:
     before = main_pid(serving.machine, "stage")
     serving.project.edit("stage", memory_limit=700)

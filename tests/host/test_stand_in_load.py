@@ -14,8 +14,7 @@ from tests.host.load import Load, Websocket
 from tests.host.releases import Variant, as_distillery, build_variants
 from tests.host.releasing import Changed, entry_point
 
-# The example's Distillery is for Debian 12 (tests/host/test_release_tools.py).
-_TOOLS = [("trixie", "mix"), ("bookworm", "mix"), ("bookworm", "distillery")]
+_TOOLS = [("trixie", "mix"), ("trixie", "distillery"), ("bookworm", "mix"), ("bookworm", "distillery")]
 
 pytestmark = [
     pytest.mark.everything,

@@ -5,6 +5,8 @@ import re
 import sys
 from typing import Any
 
+import pytest
+
 from tests.host.conftest import BOOKWORM, Host
 from tests.host.project import CHECKOUT, Run
 from tests.host.releases import rpc
@@ -25,6 +27,7 @@ def rows(host: Host, expected_code: int, *arguments: str) -> dict[str, dict[str,
     return {row["environment"]: row for row in json.loads(run.output)}
 
 
+@pytest.mark.everything
 def test_without_a_release(host: Host) -> None:
     found = rows(host, 2)
     assert list(found) == ["stage", "prod"]
@@ -38,6 +41,7 @@ def test_without_a_release(host: Host) -> None:
     assert re.search("make (update ENV=stage|release ENV=stage TARBALL=...) brings the first release", told)
 
 
+@pytest.mark.everything
 def test_a_pending_migration_is_not_in_order(running: Host) -> None:
     for row in rows(running, 2).values():
         assert (row["release"], row["node"], row["health"]) == ("0.1.0", "answers", "200 OK")
@@ -67,6 +71,7 @@ def test_in_order(running: Host) -> None:
     running.project.make("status").require_success()
 
 
+@pytest.mark.everything
 def test_out_of_order(running: Host) -> None:
     running.machine.run(
         "systemctl stop billing_stage && rm /etc/nginx/sites-enabled/billing_prod && systemctl reload nginx"
@@ -81,6 +86,7 @@ def test_out_of_order(running: Host) -> None:
     assert RELEASED.fullmatch(found["prod"]["unit"])
 
 
+@pytest.mark.everything
 def test_one_machine_does_not_answer(running: Host) -> None:
     with running.project.moved("prod", ssh_port=1):
         both = status(running)

@@ -225,7 +225,6 @@ def test_appsignal_directories(running: Host) -> None:
     assert variable == "/home/billing/stage/appsignal\n"
 
 
-@pytest.mark.each_release
 def test_a_changed_unit_restarts_its_application_once(running: Host) -> None:
     machine, project = running.machine, running.project
     before = {environment: main_pid(machine, environment) for environment in ENVIRONMENTS}
@@ -297,6 +296,7 @@ def test_restart_no(running: Host) -> None:
     assert prop(running.machine, "stage", "ActiveState") == "failed"
 
 
+@pytest.mark.everything
 def test_an_apply_starts_a_unit_that_failed(running: Host) -> None:
     assert running.project.planned() == {RESTARTS: ["stage"]}
     assert running.project.applied() == {RESTARTS: ["stage"]}
@@ -340,6 +340,7 @@ def test_an_apply_that_was_interrupted_before_the_reload(running: Host) -> None:
     assert prop(machine, "stage", "MemoryMax") == str(601 << 20)
 
 
+@pytest.mark.everything
 def test_an_apply_that_was_interrupted_before_the_restart(running: Host) -> None:
     machine, project = running.machine, running.project
     machine.run(f"sed -i 's/MemoryMax=[0-9]*M/MemoryMax=602M/' {UNIT} && systemctl daemon-reload")
@@ -349,6 +350,7 @@ def test_an_apply_that_was_interrupted_before_the_restart(running: Host) -> None
     assert main_pid(machine, "stage") != before
 
 
+@pytest.mark.everything
 def test_a_changed_secret_restarts_a_mix_release(running: Host) -> None:
     running.project.set_secrets("stage", greeting='say "#{hello}"')
     prod = main_pid(running.machine, "prod")
@@ -361,6 +363,7 @@ def test_a_changed_secret_restarts_a_mix_release(running: Host) -> None:
     assert main_pid(running.machine, "prod") == prod
 
 
+@pytest.mark.everything
 def test_a_changed_secret_variable_restarts_once(running: Host) -> None:
     machine, project = running.machine, running.project
     value = " a \"b'\n$HOME %h #{x} # \\n é\t"
@@ -401,6 +404,7 @@ def restarts_without_an_answer(project: Project) -> None:
     assert (run.exit_code, "FAILED: /health answered 502 through nginx" in run.output) == (1, True), run.output
 
 
+@pytest.mark.everything
 def test_distillery(running: Host, tarballs: dict[str, Path]) -> None:
     """Its `foreground` is the unit's own process, writes to its private directory alone, and uses the cookie's file."""
     machine, project = running.machine, running.project
@@ -427,6 +431,7 @@ def test_appsignal_off_makes_no_directory(running: Host) -> None:
     assert "APPSIGNAL" not in running.machine.run("cat /etc/default/billing_stage").stdout
 
 
+@pytest.mark.everything
 def test_a_changed_secret_needs_a_new_build_of_a_distillery_release(running: Host) -> None:
     before = main_pid(running.machine, "stage")
     running.project.set_secrets("stage", greeting="changed")
@@ -443,6 +448,7 @@ def test_a_changed_cookie_restarts_a_distillery_release(running: Host) -> None:
     assert release_command(running.machine, "stage", "ping") == "pong\n"
 
 
+@pytest.mark.everything
 def test_a_cookie_of_distillerys_own_counts_for_nothing(running: Host, tarballs: dict[str, Path]) -> None:
     machine = running.machine
     install_distillery(machine, "stage", tarballs["stage"], f"{VM_ARGS}-setcookie foo123\n")
@@ -451,6 +457,7 @@ def test_a_cookie_of_distillerys_own_counts_for_nothing(running: Host, tarballs:
     assert ping(machine, "billing_stage@127.0.0.1", flags="-setcookie foo123") == "pang"
 
 
+@pytest.mark.everything
 def test_sigterm_stops_a_distillery_release(running: Host) -> None:
     running.machine.run("systemctl stop billing_stage.service", timeout=20)
     assert prop(running.machine, "stage", "Result") == "success"

@@ -5,13 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from operations.certificate import Pair
 
 NOW = datetime.now(UTC)
+
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
 class Authority:
@@ -28,14 +30,17 @@ class Authority:
         signer = parent or self
         self.pem = _signed(builder, signer.name, signer.key)
 
-    def issue(self, *names: str, begins: datetime | None = None, ends: datetime | None = None) -> tuple[str, str]:
+    def issue(
+        self, *names: str, begins: datetime | None = None, ends: datetime | None = None, key: Key | None = None
+    ) -> tuple[str, str]:
         """A certificate in PEM, and the public half of its key as a host prints it.
 
         + names: in it
         + begins: default: yesterday
         + ends: default: in 89 days
+        + key: default: a new one on an elliptic curve
         """
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site")])
         builder = _builder(subject, key.public_key(), begins, ends)
         if names:
@@ -45,19 +50,23 @@ class Authority:
         return _signed(builder, self.name, self.key), b64encode(public).decode()
 
 
-def pair(*names: str, begins: datetime | None = None, ends: datetime | None = None) -> Pair:
+def pair(*names: str, begins: datetime | None = None, ends: datetime | None = None, key: Key | None = None) -> Pair:
     """A certificate by an authority that the host knows, with its key.
 
     + names: in it
     + begins: default: yesterday
     + ends: default: in 89 days
+    + key: default: a new one on an elliptic curve
     """
-    chain, key = Authority("known").issue(*names, begins=begins, ends=ends)
-    return Pair(chain, key, trusted=True, compared=True)
+    chain, public = Authority("known").issue(*names, begins=begins, ends=ends, key=key)
+    return Pair(chain, public, trusted=True, compared=True)
 
 
 def _builder(
-    subject: x509.Name, key: ec.EllipticCurvePublicKey, begins: datetime | None = None, ends: datetime | None = None
+    subject: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+    begins: datetime | None = None,
+    ends: datetime | None = None,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

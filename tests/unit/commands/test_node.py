@@ -53,7 +53,7 @@ def run(command: list[str], path: str) -> tuple[int, str, str]:
     ("module", "arguments", "words"),
     [
         (console, [], ["terminal", "remote"]),
-        (rpc, ["--", "-IO.x"], ["bin/billing", "infinity", "input", "rpc", "-IO.x"]),
+        (rpc, ["--", "-IO.x"], ["bin/billing", "infinity", "text", "rpc", "-IO.x\0"]),
         (
             psql,
             [],

@@ -264,4 +264,9 @@ def test_what_rpc_runs_stands_in_no_command_line(
     run = CliRunner().invoke(rpc.command, ["stage", expression])
     assert run.exit_code == 0, run.output
     assert "token-1" not in (tmp_path / "words").read_text()
-    assert (tmp_path / "input").read_text() == expression
+    assert (tmp_path / "input").read_text() == f"{expression}\0"
+    # From a file, with nothing on this computer's command line either.
+    run = CliRunner().invoke(rpc.command, ["stage", ""], input=expression)
+    assert (run.exit_code, (tmp_path / "input").read_text()) == (0, f"{expression}\0"), run.output
+    run = CliRunner().invoke(rpc.command, ["stage"], input="1\0 + 1")
+    assert (run.exit_code != 0, "holds a NUL byte" in run.output) == (True, True), run.output

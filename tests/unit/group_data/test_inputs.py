@@ -24,6 +24,7 @@ CODE = {"build_commands", "migrate_command", "migrate_down_command", "migrations
 QUOTED = {
     "aliases",
     "unit_environment",
+    "stand_in_environment",
     "database_name",
     "database_user",
     "repository",

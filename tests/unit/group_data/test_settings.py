@@ -66,6 +66,7 @@ REFUSED = [
     ({"port": "4001"}, "port = '4001': input should be a valid integer"),
     ({"port": True}, "port = True: input should be a valid integer"),
     ({"domain": "Stage.example.com"}, "domain = 'Stage.example.com': must be a host name in lower case"),
+    ({"domain": "Bücher.example"}, "(Punycode for other alphabets): DNS has xn--bcher-kva.example"),
     ({"domain": "stage.example.com; return 200"}, "must be a host name in lower case"),
     (
         {"additional_domains": ["*.example.com", "a.example.com"]},

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from group_data.schema.environment import Environment
 from inspection.diagnosis_certificate import of
+from operations import acme
 from operations.acme import HOOK, Order, due
 from operations.certificate import Pair
 from operations.host import program
@@ -34,6 +36,10 @@ DNS = {"acme_dns": "rfc2136", "acme_dns_server": "192.0.2.53", "acme_dns_key": "
         (("stage.example.com",), KNOWN._replace(autorenew="False"), "its renewal is switched off"),
         (("stage.example.com",), KNOWN._replace(way="nginx", place=""), "would prove the names by nginx, with nothing"),
         (("stage.example.com",), KNOWN._replace(place="/var/www"), "would prove the names by webroot, with /var/www"),
+        (("stage.example.com",), KNOWN._replace(key="ecdsa"), None),
+        (("stage.example.com",), KNOWN._replace(key="rsa"), "would make a key of the kind rsa"),
+        (("stage.example.com",), KNOWN._replace(others="pre_hook"), "have settings of somebody else: pre_hook"),
+        (("stage.example.com",), KNOWN._replace(account="gone"), "is not on the host any more"),
     ],
 )
 def test_an_order_is_due(
@@ -58,6 +64,18 @@ def test_a_certificate_that_does_not_do(
 ) -> None:
     found = due(environment(tls="acme"), pair, KNOWN, NOW)
     assert found is None if reason is None else reason in str(found)
+
+
+def test_a_key_of_another_kind(environment: Callable[..., Environment]) -> None:
+    pair = certificates.pair("stage.example.com", key=rsa.generate_private_key(65537, 2048))
+    assert "has a key of another kind than ecdsa" in str(due(environment(tls="acme"), pair, KNOWN, NOW))
+
+
+def test_a_failed_renewal_is_a_reason_where_somebody_asks(environment: Callable[..., Environment]) -> None:
+    stage, fresh, failed = environment(tls="acme"), certificates.pair("stage.example.com"), KNOWN._replace(renewal="no")
+    assert due(stage, fresh, failed, NOW) is None
+    assert "the last renewal failed" in str(due(stage, fresh, failed, NOW, force=True))
+    assert due(stage, fresh, KNOWN, NOW, force=True) is None
 
 
 def test_names_in_another_order_are_the_same(environment: Callable[..., Environment]) -> None:
@@ -120,14 +138,6 @@ def test_another_authority(environment: Callable[..., Environment], directory: s
             ["the last order of a certificate failed, at 12:00: no record"],
         ),
         ({}, KNOWN._replace(renewal="no route"), ["certbot could not renew the certificate billing_stage: no route"]),
-        (
-            {},
-            KNOWN._replace(defaults="staging (/etc/letsencrypt/cli.ini:1)"),
-            [
-                "certbot takes settings of somebody else for every order and renewal of this host: staging "
-                "(/etc/letsencrypt/cli.ini:1)"
-            ],
-        ),
         ({"acme_directory": "staging"}, KNOWN, []),
         (
             {"acme_directory": "staging", "indexed": True},
@@ -140,6 +150,38 @@ def test_findings(
     environment: Callable[..., Environment], settings: dict[str, Any], order: Order, found: list[str]
 ) -> None:
     assert [finding.what for finding in of(environment(tls="acme", **settings), order)] == found
+
+
+def test_a_certificate_that_nginx_has_not_read(environment: Callable[..., Environment]) -> None:
+    stage = environment(tls="acme")
+    assert "nginx serves another certificate for stage.example.com" in of(stage, KNOWN, "other")[0].what
+    assert of(stage, KNOWN, "served") == []
+
+
+DROP_IN = "/etc/systemd/system/certbot.service.d/deploy.conf"
+
+
+@pytest.mark.parametrize(
+    ("held", "planned", "reloads"),
+    [
+        ({"DropInPaths": DROP_IN, "NeedDaemonReload": "no"}, False, False),
+        ({"DropInPaths": f"/etc/other.conf {DROP_IN}", "NeedDaemonReload": "yes"}, False, True),
+        # Debian 12's systemd looks into no directory that is new.
+        ({"DropInPaths": "", "NeedDaemonReload": "no"}, False, True),
+        ({"DropInPaths": DROP_IN, "NeedDaemonReload": "no"}, True, True),
+        ({}, True, False),
+    ],
+)
+def test_systemd_reads_the_addition_to_certbots_service(
+    monkeypatch: pytest.MonkeyPatch, held: dict[str, str], *, planned: bool, reloads: bool
+) -> None:
+    monkeypatch.setattr(acme, "properties", lambda _: held)
+    monkeypatch.setattr(acme, "is_planned", lambda _: planned)
+    assert bool([*acme.service_runs_it._inner()]) == reloads
+
+
+def test_renewals_know_the_program_after_them() -> None:
+    assert f"hook={HOOK} " in program.text("renew_certificates.sh")
 
 
 def test_certbot_reloads_as_an_apply_does() -> None:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from operations.certificate import Pair, faults
+from operations.certificate import Pair, faults, is_loadable
 from tests.unit.certificates import NOW, Authority, pair
 
 ROOT = Authority("root")
@@ -95,3 +95,14 @@ def test_before_and_after_its_lifetime() -> None:
     own = pair("example.com", begins=NOW, ends=NOW + timedelta(days=90))
     assert words(own, now=NOW - timedelta(hours=1)) == [f"from {NOW:%Y-%m-%d %H:%M} on"]
     assert words(own, now=NOW + timedelta(days=91)) == ["expired"]
+
+
+def test_what_nginx_starts_with() -> None:
+    whole = Pair(LEAF, KEY, compared=True)
+    assert is_loadable(whole)
+    # Its chain is no matter of nginx's.
+    assert is_loadable(whole._replace(key="", compared=False))
+    assert not is_loadable(whole._replace(key=""))
+    assert not is_loadable(whole._replace(key="AAAA"))
+    assert not is_loadable(whole._replace(chain=LEAF[:200]))
+    assert not is_loadable(Pair(""))

@@ -10,7 +10,7 @@ from pyinfra.facts.files import Link
 from group_data.schema.environment import Environment
 from operations.host import restart, unit_state
 from operations.host.unit_state import Clock, FileTimes, HostClock, Times, Units
-from operations.release import renewal, strategy, switch
+from operations.release import history, renewal, strategy, switch
 from tests.unit.conftest import STAGE
 
 # 2026-11-26 06:54:41 UTC, in nanoseconds since 1970; the unit's process started an hour before.
@@ -51,7 +51,7 @@ class Host:
 
 def renewed(monkeypatch: pytest.MonkeyPatch, host: Host, *, planned: bool = False) -> list[list[str]]:
     """The actions of the switch that the step starts."""
-    for module in (renewal, restart, strategy, unit_state):
+    for module in (renewal, history, restart, strategy, unit_state):
         monkeypatch.setattr(module, "host", host)
     monkeypatch.setattr(renewal, "state", SimpleNamespace(is_executing=False))
     for module in (renewal, switch):

@@ -11,6 +11,7 @@ import pytest
 
 from group_data.schema.environment import Environment
 from group_data.schema.secrets import Secrets
+from operations.host.firewall import owner_table
 from operations.host.rendering import render
 from operations.nginx import CHALLENGES, HEADER_TIMEOUT
 
@@ -269,6 +270,17 @@ def test_unit_of_each_release_tool(environment: Callable[..., Environment]) -> N
     )
 
 
+def test_an_application_watches_files_only_if_told_so(environment: Callable[..., Environment]) -> None:
+    """systemd takes calls from a list of those that are allowed, so the list comes first."""
+
+    def filters(*, watches: bool) -> list[str]:
+        lines = unit_lines(environment(watches_files=watches))
+        return [line.partition("=")[2] for line in lines if line.startswith("SystemCallFilter=")]
+
+    assert filters(watches=True) == ["@system-service", "~@privileged @resources"]
+    assert filters(watches=False) == [*filters(watches=True), "~inotify_init inotify_init1"]
+
+
 def test_unit_follows_the_settings(environment: Callable[..., Environment]) -> None:
     written = unit(
         environment(
@@ -360,6 +372,20 @@ def test_a_port_is_its_users_alone(environment: Callable[..., Environment]) -> N
     unit = render("unit.service.j2", environment=stage)
     assert f"ExecStartPre=+-/usr/sbin/nft --file {stage.owner_table_path}\n" in unit
     assert {"User=billing_stage", "Group=billing_stage"} < set(unit.splitlines())
+
+
+def test_a_former_port_is_passed_to_and_guarded_until_the_restart(environment: Callable[..., Environment]) -> None:
+    stage = environment(port=4005)
+    values = {"http2_directive": True, "header_timeout": 20, "challenges": "/var/www"}
+    before, after = (render("site.j2", environment=stage, former=port, **values) for port in (4001, None))
+    servers = [line.strip() for line in before.splitlines() if line.startswith("    server 127")]
+    assert servers[:2] == ["server 127.0.0.1:4005 max_fails=0;", "server 127.0.0.1:4001 max_fails=0;"]
+    assert "4001" not in after
+    table = owner_table(stage, "www-data", 4001)["ruleset"]
+    assert "tcp dport { 4005, 4001 } meta skuid" in table
+    assert "tcp sport { 4005, 4001, " in table
+    assert "dport { 4001, 4005, " in table
+    assert "4001" not in owner_table(stage, "www-data")["ruleset"]
 
 
 def test_a_stand_in_has_a_port_and_a_name_of_its_own(environment: Callable[..., Environment]) -> None:

@@ -225,7 +225,7 @@ ALONE: list[tuple[dict[str, Any], str]] = [
     (
         {"domain": "Stage.example.com"},
         "stage: domain = 'Stage.example.com': must be a host name in lower case such as stage.example.com "
-        "(Punycode for other alphabets). The server name the site answers to. (FILE)",
+        "(Punycode for other alphabets): DNS has stage.example.com. The server name the site answers to. (FILE)",
     ),
     (
         {"database_extensions": ["citext; DROP"]},

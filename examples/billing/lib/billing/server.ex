@@ -10,7 +10,9 @@ defmodule Billing.Server do
     ip = Application.get_env(:billing, BillingWeb.Endpoint)[:http][:ip] || {127, 0, 0, 1}
     family = if tuple_size(ip) == 8, do: :inet6, else: :inet
     options = [:binary, family, packet: :http_bin, active: false, reuseaddr: true, backlog: 1024, ip: ip]
+    options = Billing.Mishap.at_listen() ++ options
     {:ok, socket} = :gen_tcp.listen(port, options)
+    if Billing.Mishap.word() == "twice", do: spawn_link(fn -> accept(elem(:gen_tcp.listen(port, options), 1)) end)
     Logger.info("#{node()} answers on port #{port}")
     accept(socket)
   end
@@ -72,8 +74,8 @@ defmodule Billing.Server do
 
   # What a deploy asks before it calls a release good.
   defp respond(client, "/health", _headers) do
-    case {Billing.Mishap.word(), Billing.Repo.query("SELECT 1")} do
-      {"health", _} -> reply(client, "500 Internal Server Error", "asked to fail\n")
+    case {Billing.Mishap.at_health(), Billing.Repo.query("SELECT 1")} do
+      {{:error, reason}, _} -> reply(client, "500 Internal Server Error", "#{reason}\n")
       {_, {:ok, _}} -> reply(client, "ok\n")
       {_, {:error, reason}} -> reply(client, "503 Service Unavailable", "#{reason}\n")
     end

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from operations.acme import HOOK, Order, OrderOnHost
-from tests.unit.certificates import Authority
+from tests.unit.certificates import NOW, Authority
 from tests.unit.operations.programs.sandboxed import Sandbox
 
 NAMES = ("example.com", "www.example.com")
@@ -37,13 +38,16 @@ def host(sandbox: Sandbox) -> Sandbox:
     etc = sandbox.directory / "letsencrypt"
     sandbox.places["/etc/letsencrypt"] = etc
     sandbox.places["/var/log/letsencrypt"] = sandbox.directory
-    sandbox.places["/root/.config/letsencrypt"] = sandbox.directory / "root"
     # Debian's, whatever else is in a path.
     for name in ("certbot", "python3"):
         sandbox.places[f"/usr/bin/{name}"] = sandbox.bin / name
     # $3: file about renewals, $4: directory with the links
     sandbox.stub("python3", '[ -e "$4/fullchain.pem" ] && grep -q "^fullchain" "$3"')
     sandbox.stub("ip")
+    # $1: --mount, and then the shell
+    sandbox.stub("unshare", 'shift; exec "$@"')
+    sandbox.stub("mount", 'echo "$*" >> mounts')
+    sandbox.stub("systemctl")
     sandbox.places["/usr/lib/python3"] = sandbox.directory / "python3"
     renewal = sandbox.directory / "python3/dist-packages/certbot/_internal/renewal.py"
     renewal.parent.mkdir(parents=True)
@@ -94,7 +98,8 @@ def test_one_certificate_for_all_names(host: Sandbox) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert asked(host) == (
         "certonly --non-interactive --agree-tos --cert-name billing_prod --server https://acme.example.com/dir --key-type "
-        f"ecdsa --renew-with-new-domains --force-renewal --deploy-hook {HOOK} --webroot --webroot-path challenges --domain "
+        f"ecdsa --renew-with-new-domains --force-renewal --max-log-backups 0 "
+        f"--deploy-hook {HOOK} --webroot --webroot-path challenges --domain "
         "example.com --domain www.example.com --required-profile tlsserver --email ops@example.com\n"
     )
     assert list((host.directory / "challenges/.well-known/acme-challenge").iterdir()) == []
@@ -105,14 +110,19 @@ def test_an_account_without_an_address(host: Sandbox) -> None:
     assert asked(host).endswith("--domain example.com --register-unsafely-without-email\n")
 
 
-def test_a_third_of_the_lifetime_is_left_at_the_next_renewal(host: Sandbox) -> None:
+@pytest.mark.parametrize(("days", "seconds"), [(90, 30 * 86400), (10, 288_000), (6, 3 * 86400)])
+def test_a_share_of_the_lifetime_is_left_at_the_next_renewal(host: Sandbox, days: int, seconds: int) -> None:
+    """Debian's timer may let a day pass between two tries, and with less than 0.3 of its lifetime a certificate is late."""
+    begins = NOW - timedelta(days=1)
+    issued = Authority("known").issue(*NAMES, begins=begins, ends=begins + timedelta(days=days))[0]
+    (host.directory / "issued.pem").write_text(issued)
     assert order(host).returncode == 0
     live = host.places["/etc/letsencrypt"] / "live/billing_prod"
     host.stub("nginx", "echo tested >> asked; exit 7")
     done = host.run("after_renewal.sh", RENEWED_LINEAGE=str(live))
     assert done.returncode == 7
     assert asked(host).endswith("tested\n")
-    assert (live / "../../renewal/billing_prod.conf").read_text() == "renew_before_expiry = 2592000 seconds\n"
+    assert (live / "../../renewal/billing_prod.conf").read_text() == f"renew_before_expiry = {seconds} seconds\n"
 
 
 @pytest.mark.parametrize(
@@ -226,16 +236,63 @@ def test_another_certbot_is_waited_for(host: Sandbox) -> None:
     assert "slept" in asked(host)
 
 
-def test_an_account_that_the_authority_forgot(host: Sandbox) -> None:
-    account = host.places["/etc/letsencrypt"] / "accounts/acme.example.com/dir/1"
-    account.mkdir(parents=True)
-    other = host.places["/etc/letsencrypt"] / "accounts/acme.example.com/other"
-    other.mkdir()
-    certbot(host, f"[ ! -e {account} ] || {{ echo urn:ietf:params:acme:error:accountDoesNotExist :: no; exit 1; }}")
+def test_what_another_certbot_is_writing_is_not_taken_for_broken(host: Sandbox) -> None:
+    etc = lineage(host, "")
+    lock = etc / ".certbot.lock"
+    lock.touch()
+    # certbot is between two links.
+    host.stub(
+        "python3",
+        f'case "$*" in *lockf*) [ -e settled ];; *) [ -e settled ] || echo looked >> early; [ -e {lock} ];; esac',
+    )
+    host.stub("sleep", "touch settled")
+    done = order(host)
+    assert (done.returncode, done.stdout) == (0, "Waiting until another certbot is done\n")
+    assert not (host.directory / "early").exists()
+    assert (etc / "archive/billing_prod/privkey1.pem").exists()
+
+
+@pytest.mark.parametrize("lock", [True, False])
+def test_a_certbot_that_does_not_end_is_no_failed_order(host: Sandbox, *, lock: bool) -> None:
+    """The authority was not asked, so nothing forbids to ask it again within the hour."""
+    if lock:
+        (host.places["/etc/letsencrypt"] / ".certbot.lock").touch()
+        host.stub("python3", "exit 1")
+    # It holds the lock of another directory.
+    certbot(host, "echo Another instance of Certbot is already running.; exit 1")
+    uptime = host.directory / "uptime"
+    uptime.write_text("100.0 1\n")
+    host.places["/proc/uptime"] = uptime
+    host.stub("sleep", f"echo 2000.0 1 > {uptime}")
+    done = order(host)
+    assert (done.returncode, "Another certbot has been running for ten minutes" in done.stderr) == (1, True)
+    assert not list(host.directory.glob("failed*"))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "urn:ietf:params:acme:error:accountDoesNotExist :: no",
+        "urn:ietf:params:acme:error:unauthorized :: Account has been deactivated",
+        'Account is not valid, has status "deactivated"',
+    ],
+)
+def test_an_account_that_the_authority_does_not_take(host: Sandbox, refusal: str) -> None:
+    """Another account takes its place. It and those of other certificates are kept."""
+    accounts = host.places["/etc/letsencrypt"] / "accounts/acme.example.com/dir"
+    for name in ("1", "2"):
+        (accounts / name).mkdir(parents=True)
+        (accounts / name / "regr.json").touch()
+    os.utime(accounts / "1/regr.json", (1, 1))
+    certbot(host, f"[ ! -e {accounts}/2 ] || {{ echo '{refusal}'; exit 1; }}")
     assert order(host).returncode == 0
-    assert other.exists()
-    certbot(host, "echo urn:ietf:params:acme:error:accountDoesNotExist :: no; exit 1")
+    assert [path.name for path in accounts.iterdir()] == ["1"]
+    kept = host.places["/etc/letsencrypt"] / "accounts.before"
+    assert kept.stat().st_mode & 0o777 == 0o700
+    assert len(list(kept.glob("2-*/regr.json"))) == 1
+    certbot(host, f"echo '{refusal}'; exit 1")
     assert order(host).returncode == 1
+    assert asked(host).count("certonly") == 2 + 2
 
 
 def test_a_refusal_that_certbot_fails_over_is_in_its_log(host: Sandbox) -> None:
@@ -326,38 +383,22 @@ def test_an_order_that_is_cut_off_leaves_nginx_its_certificate(host: Sandbox, si
     assert (etc / "live/billing_prod/fullchain.pem").read_text() == "fullchain"
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("authenticator = nginx\n", "authenticator ({}:1)"),
-        ("# ours\nstaging = True\n  --server: https://x/dir\n", "staging ({0}:2), server ({0}:3)"),
-        ("staging = false\n", ""),
-        ("max-log-backups = 0\npreconfigured-renewal = True\nemail = a@example.com\nkey-type = rsa\n", ""),
-        ("# authenticator = nginx\nno-autorenew = true\n", "no-autorenew ({}:2)"),
-        ("dns-rfc2136-credentials = /x\ndomains = a.example.com\n", "dns-rfc2136-credentials ({0}:1), domains ({0}:2)"),
-    ],
-)
-def test_defaults_of_somebody_else(host: Sandbox, text: str, found: str) -> None:
+def test_defaults_of_somebody_else_are_hidden_from_certbot(host: Sandbox) -> None:
     path = host.places["/etc/letsencrypt"] / "cli.ini"
-    path.write_text(text)
-    assert state(host).defaults == found.format(path)
-    done = order(host)
-    if found:
-        assert (
-            "No order: certbot takes settings of somebody else for every order and renewal of this host: "
-            in done.stderr
-        )
-        assert found.format(path) in done.stderr
-        assert asked(host) == ""
-    else:
-        assert done.returncode == 0
+    assert order(host).returncode == 0
+    assert not (host.directory / "mounts").exists()
+    path.write_text("authenticator = nginx\n")
+    certbot(host, 'echo "home $XDG_CONFIG_HOME" >> asked')
+    assert order(host).returncode == 0
+    assert (host.directory / "mounts").read_text() == f"--bind /dev/null {path}\n"
+    assert asked(host).endswith("home /nonexistent\n")
 
 
-def test_the_defaults_of_root(host: Sandbox) -> None:
-    directory = host.places["/root/.config/letsencrypt"]
-    directory.mkdir()
-    (directory / "cli.ini").write_text("dry-run = true\n")
-    assert order(host).returncode == 1
+def test_defaults_that_cannot_be_hidden(host: Sandbox) -> None:
+    (host.places["/etc/letsencrypt"] / "cli.ini").touch()
+    host.stub("mount", "echo mount: permission denied >&2; exit 1")
+    assert "gave no certificate: mount: permission denied" in order(host).stderr
+    assert asked(host) == ""
 
 
 def test_snaps_certbot_in_the_place_of_debians(host: Sandbox) -> None:
@@ -379,6 +420,41 @@ def test_no_room_for_the_note(host: Sandbox) -> None:
     assert done.returncode == 1
     assert "failed.new could not be written, for the reason above: make room there" in done.stderr
     assert asked(host) == ""
+
+
+def test_no_room_for_the_certificate(host: Sandbox) -> None:
+    (host.places["/etc/letsencrypt"] / ".room").symlink_to("/dev/full")
+    done = order(host)
+    assert done.returncode == 1
+    assert ".room could not be written, for the reason above: make room there" in done.stderr
+    assert asked(host) == ""
+    assert not (host.directory / "failed.new").exists()
+
+
+@pytest.mark.parametrize("missing", ["fullchain", "privkey", "nothing"])
+@pytest.mark.parametrize("before", [True, False])
+def test_a_version_that_was_not_written_to_its_end(host: Sandbox, missing: str, *, before: bool) -> None:
+    """By a full disk, in this order or before it. certbot would take it for the newest at its next run."""
+    etc = lineage(host, "fullchain = x\n")
+    archive = etc / "archive/billing_prod"
+    (archive / "cert9.pem").touch()
+    (etc / "live/billing_prod/cert.pem").symlink_to("../../archive/billing_prod/cert9.pem")
+    script = f"""a={archive}
+curve="-newkey ec -pkeyopt ec_paramgen_curve:P-256"
+openssl req -x509 $curve -noenc -keyout $a/privkey10.pem -out $a/cert10.pem -subj /CN=a 2> x
+cp $a/cert10.pem $a/chain10.pem
+cat $a/cert10.pem $a/chain10.pem > $a/fullchain10.pem
+"""
+    if missing != "nothing":
+        script += f": > $a/{missing}10.pem\n"
+    if before:
+        subprocess.run(["sh", "-c", script], check=True)
+    host.stub("certbot", ("" if before else script) + f"ls {archive} > left\necho no space; exit 1")
+    assert order(host).returncode == 1
+    if before:
+        assert ("cert10.pem" in (host.directory / "left").read_text()) == (missing == "nothing")
+    assert len(list(archive.glob("*10.pem"))) == (4 if missing == "nothing" else 0)
+    assert len(list(archive.glob("*1.pem"))) == 2
 
 
 @pytest.mark.parametrize(("mine", "taken"), [("1", "1"), ("gone", "2")])
@@ -480,7 +556,7 @@ def test_a_name_server_without_a_route_from_here(by_dns: Sandbox, routes: str, o
     """A machine with IPv4 alone cannot ask by IPv6; the world can."""
     by_dns.stub(
         "dig",
-        DIG.replace("*TXT) ", '*"@2001:db8::53 "*) ;; *TXT) ').replace(
+        DIG.replace("*TXT) ", '*"@2001:db8::53 "*) ;; *"@"*TXT) ').replace(
             "echo 192.0.2.53", "echo 192.0.2.53; echo 2001:db8::53"
         ),
     )
@@ -490,15 +566,47 @@ def test_a_name_server_without_a_route_from_here(by_dns: Sandbox, routes: str, o
     assert ("no name server of its zone has an address that this machine has a route to" in done.stderr) != ordered
 
 
+@pytest.mark.parametrize("found", [True, False])
+def test_a_firewall_that_lets_no_question_out_but_those_to_the_resolver(by_dns: Sandbox, *, found: bool) -> None:
+    ask = DIG if found else DIG.replace("*TXT) ", "*TXT) ;; *nothing) ")
+    by_dns.stub("dig", ask.replace("*TXT) ", '*"@"*TXT) exit 9 ;; *TXT) ', 1))
+    done = order(by_dns, "example.com", credentials="key")
+    assert (done.returncode == 0, asked(by_dns) != "") == (found, found)
+    why = "this machine's resolver does not find it, and the name servers of its zone do not answer this machine itself"
+    assert (why in done.stderr) != found
+    # A resolver keeps an answer, also that there is none: it is asked once, when the record has had its time.
+    questions = (by_dns.directory / "questions").read_text().splitlines()
+    assert len([line for line in questions if "TXT" in line and "@" not in line]) == 1
+
+
+def test_one_name_server_of_two_that_does_not_answer(by_dns: Sandbox) -> None:
+    two = DIG.replace("echo 192.0.2.53", "echo 192.0.2.53; echo 192.0.2.54")
+    by_dns.stub("dig", two.replace("*TXT) ", '*"@192.0.2.54 "*) exit 9 ;; *TXT) ', 1))
+    assert (
+        "the name server ns.example.com (192.0.2.54) of its zone does not answer"
+        in order(by_dns, "example.com", credentials="key").stderr
+    )
+    assert asked(by_dns) == ""
+
+
+def test_a_resolver_that_does_not_say_which_zone_a_name_is_in(by_dns: Sandbox) -> None:
+    by_dns.stub("dig", DIG.replace('*" SOA") ', '*" example.com SOA") '))
+    assert order(by_dns, "www.example.com", credentials="key").returncode == 0
+    assert "@192.0.2.53 _acme-challenge.www.example.com TXT" in (by_dns.directory / "questions").read_text()
+
+
 def test_a_zone_that_dns_does_not_know(by_dns: Sandbox) -> None:
     by_dns.stub("dig")
     done = order(by_dns, "example.com", credentials="key")
-    assert "DNS knows no name servers of the zone of _acme-challenge.example.com" in done.stderr
+    assert "this machine's resolver does not find it, and knows no name server of its zone" in done.stderr
+    by_dns.stub("dig", DIG.replace('*" SOA") ', "*nothing) "))
+    assert order(by_dns, "example.com", credentials="key").returncode == 0
 
 
 def state(host: Sandbox, conf: str = "") -> Order:
     path = host.directory / "renewal.conf"
     path.write_text(conf)
+    host.places.setdefault("/etc/letsencrypt", host.directory / "letsencrypt")
     done = host.run("order_state.sh", str(path), str(host.directory / "failed"), "billing_prod")
     found = OrderOnHost().process(done.stdout.splitlines())
     assert abs(int(found.clock) - time.time()) < 60
@@ -508,7 +616,6 @@ def state(host: Sandbox, conf: str = "") -> Order:
 CONF = f"""\
 # renew_before_expiry = 30 days
 [renewalparams]
-account = 1
 server = https://acme.example.com/dir
 renew_hook = {HOOK}
 autorenew = False
@@ -524,6 +631,40 @@ def test_the_state_of_a_certificate(sandbox: Sandbox, profile: str, read: str) -
     assert state(sandbox, CONF + profile + port_80) == known._replace(way="webroot", place="/var/www/acme")
     dns = "authenticator = dns-rfc2136\ndns_rfc2136_credentials = /x.ini\ndns_rfc2136_propagation_seconds = 60\n"
     assert state(sandbox, CONF + profile + dns) == known._replace(way="dns-rfc2136", place="/x.ini", wait="60")
+
+
+@pytest.mark.parametrize(
+    ("lines", "others"),
+    [
+        ("key_type = ecdsa\n", ""),
+        ("pre_hook = systemctl stop nginx\nreuse_key = True\n", "pre_hook, reuse_key"),
+        ("webroot_path = /a,\n[[webroot_map]]\na.example.com = /a\nb.example.com = /a\n", ""),
+        ("webroot_path = /a,\n[[webroot_map]]\na.example.com = /a\nb.example.com = /b\n", "webroot_map"),
+    ],
+)
+def test_settings_of_renewals_that_are_somebodys(sandbox: Sandbox, lines: str, others: str) -> None:
+    sandbox.stub("systemctl", "echo success")
+    assert state(sandbox, f"version = 4.0.0\narchive_dir = /x\n{CONF}{lines}").others == others
+
+
+def test_an_account_that_is_gone_from_the_host(sandbox: Sandbox) -> None:
+    sandbox.stub("systemctl", "echo success")
+    assert state(sandbox, f"{CONF}account = 1\n").account == "gone"
+    account = sandbox.places["/etc/letsencrypt"] / "accounts/acme.example.com/dir/1"
+    account.mkdir(parents=True)
+    (account / "private_key.json").touch()
+    assert state(sandbox, f"{CONF}account = 1\n").account == ""
+
+
+def test_a_failed_renewal_before_the_last_order(host: Sandbox) -> None:
+    host.stub("systemctl", 'case "$*" in *InvocationID*) cat run;; *) echo exit-code;; esac')
+    host.stub("journalctl", "echo 'Failed to renew certificate billing_prod with error: no route'")
+    (host.directory / "run").write_text("7\n")
+    assert state(host).renewal == "no route"
+    assert order(host).returncode == 0
+    assert state(host).renewal == ""
+    (host.directory / "run").write_text("8\n")
+    assert state(host).renewal == "no route"
 
 
 def test_a_failed_order_and_a_failed_renewal(sandbox: Sandbox) -> None:

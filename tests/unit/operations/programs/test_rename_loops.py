@@ -83,6 +83,7 @@ REASONS = {
     "store_artifact.sh": ROOTS,
     "take_artifact.sh": ROOTS,
     "take_lock.sh": ROOTS,
+    "text.sh": "in the sandbox, in memory that the command alone has",
     "unpack_sources.sh": BUILD,
     "unpack_toolchain.sh": ROOTS,
 }

@@ -1,5 +1,7 @@
 """switch.sh with a stand-in: who serves at each step, and what becomes of it."""
 
+import os
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -178,6 +180,39 @@ def test_nobody_stands_in_where_nobody_listens(serving: StubHost) -> None:
     assert (serving.called(STARTS), restarted_with(serving)) == (0, ["0.1.0"])
 
 
+def test_a_node_that_says_more_than_its_version_is_heard_to_the_end(serving: StubHost) -> None:
+    """Distillery prints a result behind it. A VM of Debian 13 fails if nobody reads that."""
+    serving.stub("node", "echo 0.2.0; sleep 0.2; echo ok\n")
+    assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+
+
+def test_after_a_change_of_its_port_the_unit_is_left_at_both(serving: StubHost) -> None:
+    """It serves at the port of before, where nginx finds it, until it has restarted."""
+    process = subprocess.Popen(["sleep", "60"], env={"PORT": "4111", "PATH": os.environ["PATH"]})
+    try:
+        (serving.path / "pid").write_text(f"{process.pid}\n")
+        serving.stub(
+            "systemctl",
+            'case "$*" in *"MainPID --property ControlGroup"*) read -r pid < "$HOST/pid"; printf "MainPID=%s\\nControlGroup='
+            '/system.slice/billing_stage.service\\n" "$pid"; exit ;; esac\n' + SYSTEMCTL,
+        )
+        serving.stub(
+            "ss",
+            'case "$*" in *"sport = :4111"*) [ -e "$HOST/restarted" ] || echo LISTEN 0 1 127.0.0.1:4111 x '
+            "cgroup:/system.slice/billing_stage.service; exit ;; *'sport = :4001'*) exit ;; esac\n" + SS,
+        )
+        serving.stub("nft", 'case "$*" in "--file -") tee -a "$HOST/tables" > "$HOST/table"; exit ;; esac\n' + NFT)
+        assert serving.run("restart").splitlines()[-1] == "restart 0.1.0: done"
+    finally:
+        process.kill()
+        process.wait()
+    assert "tcp dport { 4001, 4111 } tcp flags" in (serving.path / "tables").read_text()
+    drained = [call for call in serving.calls if call.startswith("ss ") and "established" in call]
+    assert "dst 127.0.0.1:4111 " in drained[0]
+    assert restarted_with(serving) == ["0.1.0"]
+    assert not is_turned_away(serving)
+
+
 # By what is wrong: answer of the stand-in's page, further stubs, and words of the reason.
 BAD: dict[str, tuple[str, dict[str, str], str]] = {
     "does not start": (
@@ -304,6 +339,51 @@ SAID = {
     "the name billing_stage@127.0.0.1 seems to be in use by another Erlang node": "must have its name from RELEASE_NODE",
     "A process of this unit has been killed by the OOM killer.": "No memory was left: memory_limit holds for",
 }
+
+
+def test_an_application_with_a_second_port_is_told_which_and_what_helps(serving: StubHost) -> None:
+    """One for metrics, which the unit has. Those of the unit's node are no such ports."""
+    serving.set("health_timeout", 0)
+    answer(serving, "standin_answers", "")
+    serving.stub(
+        "journalctl", "echo 'Failed to start Ranch listener (eaddrinuse)'\nyes more | /usr/bin/head -n 30000\n"
+    )
+    line = "LISTEN 0 128 {address} *:* ino:1 sk:1 cgroup:/system.slice/billing_stage.service\n"
+    addresses = ("127.0.0.1:4001", "*:9568", "127.0.0.1:20673")
+    (serving.path / "sockets").write_text("".join(line.format(address=address) for address in addresses))
+    words = serving.run("release", "0.2.0").splitlines()[-1]
+    assert "the application listens at 9568, too, and its stand-in runs beside it" in words
+    assert 'stand_in_environment = {"NAME": "…"}' in words
+
+
+def test_a_second_port_that_the_stand_in_has_is_named_as_well(serving: StubHost) -> None:
+    """Of a version that is the first to open it: the stand-in can, and the unit cannot."""
+    serving.set("health_timeout", 0)
+    answer(serving, "unit_answers", "")
+    serving.stub("journalctl", "echo 'Failed to start Ranch listener (eaddrinuse)'\n")
+    with (serving.path / "sockets").open("a") as sockets:
+        sockets.write("LISTEN 0 128 *:9568 *:* ino:1 sk:1 cgroup:/system.slice/billing_stage-standin.service\n")
+    serving.close(4001, 9568)
+    words = serving.run("release", "0.2.0").splitlines()[-1]
+    assert "the application listens at 9568, too, and its stand-in runs beside it" in words
+    assert (serving.current, serving.log) == ("0.1.0", ["release 0.2.0 ended"])
+
+
+def test_a_stand_in_has_variables_of_its_own(stub_host: Make) -> None:
+    host = with_standin(stub_host, stand_in_environment={"METRICS_PORT": "9569", "A": "b 'c' $d"})
+    assert host.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
+    [call] = [call for call in host.calls if call.startswith(STARTS)]
+    assert "METRICS_PORT=9569 A=b 'c' $$d " in call
+
+
+def test_a_slow_start_is_not_taken_for_a_wrong_port(serving: StubHost) -> None:
+    """The node listens long before the application does."""
+    serving.set("health_timeout", 0)
+    answer(serving, "standin_answers", "")
+    (serving.path / "sockets").write_text(
+        "LISTEN 0 128 127.0.0.1:20674 *:* ino:1 sk:1 cgroup:/system.slice/billing_stage-standin.service\n"
+    )
+    assert "variable PORT" not in serving.run("release", "0.2.0")
 
 
 @pytest.mark.parametrize("said", SAID)

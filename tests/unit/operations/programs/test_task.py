@@ -28,12 +28,15 @@ ProtectSystem=strict
 WantedBy=multi-user.target
 """
 
+# The text, for whom it is meant alone.
+TEXT = "/dev/shm/text"  # noqa: S108
+
 # systemd, as far as the program needs it: it notes what it was asked for and runs the command.
 SYSTEMD_RUN = """\
 printf '%s\\0' "$@" > asked
 while [ "$1" != -- ]; do shift; done
 shift
-exec "$@"
+exec bash -c 'exec "${@//\\$\\$/\\$}"' run "$@"
 """
 # Stopping ends the command.
 SYSTEMCTL = 'echo "$*" > stopped\nkill "$(cat pid)"'
@@ -42,11 +45,12 @@ SYSTEMCTL = 'echo "$*" > stopped\nkill "$(cat pid)"'
 @pytest.fixture
 def host(sandbox: Sandbox) -> Sandbox:
     (sandbox.directory / "unit").write_text(UNIT)
+    sandbox.places[TEXT] = sandbox.directory / "text"
     release = sandbox.directory / "releases/0.1.0/bin"
     release.mkdir(parents=True)
     sandbox.stub("systemd-run", SYSTEMD_RUN)
     sandbox.stub("systemctl", SYSTEMCTL)
-    runs(sandbox, "printf '%s\\0' \"$@\"")
+    runs(sandbox, f'echo "$1"; cat {sandbox.places[TEXT]}; cat')
     (sandbox.directory / "billing").symlink_to("releases/0.1.0")
     return sandbox
 
@@ -105,29 +109,45 @@ def test_the_unit_has_the_applications_settings_and_a_name_of_its_own(host: Sand
     ]  # fmt: skip
     properties = [word.removeprefix("--property=") for word in words if word.startswith("--property=")]
     assert properties[2:-1] == settings
-    assert words[-3:] == [f"{release}/bin/billing", "eval", "1"]
+    assert words[-3:-1] == [f"{release}/bin/billing", "eval"]
+    assert f'"{host.places[TEXT]}"' in words[-1]
+    assert "Code.eval_string(text)" in words[-1]
 
 
 def test_the_release_writes_into_memory_that_the_task_alone_sees(host: Sandbox) -> None:
     # systemd lets the unit's files of variables overrule variables of the command line, so the command sets them itself.
     of_the_unit = "export RELEASE_MUTABLE_DIR=var RELEASE_TMP=tmp\nexec"
-    host.stub("systemd-run", SYSTEMD_RUN.replace("exec", of_the_unit))
+    host.stub("systemd-run", SYSTEMD_RUN.replace("exec bash", f"{of_the_unit} bash"))
     runs(host, '[ "$RELEASE_TMP" = "$RELEASE_MUTABLE_DIR" ] && echo "${RELEASE_TMP%/*}"')
     with start(host) as run:
         assert run.communicate(timeout=20)[0].rstrip() == "/dev/shm"  # noqa: S108
     assert "--property=TemporaryFileSystem=/dev/shm:mode=1777,nosuid,nodev,noexec" in asked(host)
 
 
-@pytest.mark.parametrize("expression", ["1 + 1", "a\n  'b' \"c\" `d` \\ # %s é", "-1", "* ; id"])
-def test_the_expression_arrives_byte_for_byte(host: Sandbox, expression: str) -> None:
+EXPRESSIONS = ["1 + 1", "a\n  'b' \"c\" `d` \\ # %s é $HOME ${X}\n", "-1", "* ; id", "é" * 200_000]
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_the_expression_arrives_byte_for_byte_and_in_no_argument(host: Sandbox, expression: str) -> None:
+    """Also one that is longer than an argument may be. The command itself has no standard input."""
     with start(host, f"{expression}\0") as run:
-        assert run.communicate(timeout=20)[0] == f"eval\0{expression}\0"
+        assert run.communicate(timeout=20)[0] == f"eval\n{expression}"
+    assert host.places[TEXT].stat().st_mode & 0o777 == 0o600
+    assert not [word for word in asked(host) if len(expression) > 2 and expression in word]
+
+
+def test_a_line_of_shell_stands_in_no_argument_either(host: Sandbox) -> None:
+    line = "tr '\\0' ' ' < /proc/$$/cmdline; : token-1; cat; exit 5"
+    with start(host, f"{line}\0", word="shell") as run:
+        assert run.communicate(timeout=20)[0] == f"/bin/sh {host.places[TEXT]} "
+        assert run.returncode == 5
+    assert not [word for word in asked(host) if "token-1" in word]
 
 
 def test_systemd_gets_a_dollar_twice(host: Sandbox) -> None:
-    with start(host, "$HOME ${X}\0") as run:
+    with start(host) as run:
         run.communicate(timeout=20)
-    assert asked(host)[-1] == "$$HOME $${X}"
+    assert f'umask 077 && cat > {host.places[TEXT]} && exec "$$@" < /dev/null' in asked(host)
 
 
 def test_output_streams_and_the_exit_code_is_the_expressions(host: Sandbox) -> None:
@@ -208,9 +228,7 @@ def test_before_the_first_release(host: Sandbox) -> None:
 
 
 def test_a_line_of_shell_runs_in_the_same_unit(host: Sandbox) -> None:
-    with start(host, 'echo "a  $0 $$"\0', word="shell") as run:
+    with start(host, 'echo "a  $0 $#"\0', word="shell") as run:
         said, _ = run.communicate(timeout=20)
-    # systemd would read the dollars as variables.
-    assert asked(host)[-3:] == ["/bin/sh", "-c", 'echo "a  $$0 $$$$"']
     assert "--property=ProtectSystem=strict" in asked(host)
-    assert said.startswith("a  ")
+    assert said == f"a  {host.places[TEXT]} 0\n"

@@ -165,6 +165,18 @@ def test_erlang_and_elixir_are_built_once(host: Host) -> None:
     assert (again.returncode, again.stdout, host.starts()) == (0, "the toolchain is there\n", 1)
 
 
+def test_no_user_of_the_machine_can_hold_the_lock(host: Host) -> None:
+    """flock(2) asks for no more than reading. Until now everybody could read it."""
+    lock = host.toolchains / ".lock"
+    unpack = host.sandbox.command("unpack_toolchain.sh", "none", str(host.destination))
+    host.toolchains.mkdir(exist_ok=True)
+    for command in (host.command("Debian 12"), unpack):
+        lock.touch()
+        lock.chmod(0o644)
+        host.sandbox.execute(command)
+        assert lock.stat().st_mode & 0o777 == 0o600
+
+
 def test_after_an_upgrade_of_the_distribution_it_is_built_again(host: Host) -> None:
     host.run()
     (host.destination / "old").touch()

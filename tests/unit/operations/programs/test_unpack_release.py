@@ -263,6 +263,15 @@ def test_a_small_tarball_that_would_fill_the_disk_is_refused(root: Root) -> None
     assert root.unpack().returncode == 0
 
 
+def test_the_names_in_a_tarball_fill_no_disk(root: Root) -> None:
+    """A small tarball may list gigabytes of names, before anybody knows what it unpacks to."""
+    root.pack(file(f"lib/{'a' * 200}", ""))
+    noted = root.sandbox.directory / "noted"
+    root.sandbox.stub("df", f"find . -type f -size +0 >> {noted}; echo Avail; echo 9999999")
+    assert root.unpack().returncode == 0
+    assert noted.read_text() == ""
+
+
 def owned(name: str, size: int, owner: str) -> Change:
     """A further file of zeros, with the name of its owner."""
 
