@@ -87,8 +87,9 @@ def test_nothing_counts_that_a_killed_step_was_at(place: Scratch, step: str, kil
         place.sandbox.stub("mix", f'[ "$1" != {step} ] || kill -KILL $$\n{RELEASE}{MIX}')
         assert place.build().returncode == 1
     else:
-        # The Erlang VM ends with 0 at SIGTERM.
-        waiting = f"trap 'exit 0' TERM; echo $$ > {begun}.part; mv {begun}.part {begun}; sleep 30 & wait"
+        # The Erlang VM ends with 0 at SIGTERM. `tee` begins after it, and has to be there to be killed as well.
+        others = "until /usr/bin/pgrep -x -P $PPID tee > /dev/null; do sleep 0.01; done"
+        waiting = f"trap 'exit 0' TERM; {others}; echo $$ > {begun}.part; mv {begun}.part {begun}; sleep 30 & wait"
         place.sandbox.stub("mix", f'[ "$1" != {step} ] || {{ {waiting}; }}\n{RELEASE}{MIX}')
         process = place.start()
         wait_for(begun)
