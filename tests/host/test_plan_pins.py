@@ -90,6 +90,7 @@ def test_a_release_before_the_answer_is_noticed(releasing: Host, built: dict[Var
     """Whatever was planned is about another release than the one that runs."""
     release(releasing, "stage", built[OLD]).require_success()
     release(releasing, "stage", built[NEW]).require_success()
+    store(releasing, NEWER, built[NEWER])
     before = log(releasing.machine, "stage")
     name, *arguments = target.split()
     with asked(releasing, name, *arguments) as make:
