@@ -144,6 +144,7 @@ def test_commands_are_data(restored: Host, tarballs: dict[str, Path]) -> None:
     assert run.output.index("runs and answers") < run.output.index("Migrating:")
 
 
+@pytest.mark.everything
 def test_commands_are_in_the_sandbox_of_the_unit(restored: Host) -> None:
     """A migration sees what the application sees: of /home its own environment alone, and no other's secret file."""
     seen = "{File.ls!(~s(/home/billing)), File.read(~s(/var/stage.secret.exs)), System.get_env(~s(PORT))}"

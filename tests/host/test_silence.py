@@ -79,7 +79,7 @@ STEPS = {
 # Commands over ssh(1), and what shows on the host that each is at work.
 COMMANDS = {
     "logs": (["logs", "stage"], "pgrep -f 'journalctl --quiet --no-hostname'"),
-    "rpc": (["rpc", "stage", "Process.sleep(90_000)"], "pgrep -f '[P]rocess.sleep.90_000'"),
+    "rpc": (["rpc", "stage", "Process.sleep(90_000)"], "pgrep -f 'rpc-[e]val'"),
     "task": (["task", "stage", "Process.sleep(80_000)"], "systemctl list-units 'billing_stage-task-*' | grep running"),
     "unlock": (["unlock", "stage", "--show"], "pgrep -f '[s]how_lock.sh'"),
 }

@@ -225,6 +225,7 @@ def test_appsignal_directories(running: Host) -> None:
     assert variable == "/home/billing/stage/appsignal\n"
 
 
+@pytest.mark.each_release
 def test_a_changed_unit_restarts_its_application_once(running: Host) -> None:
     machine, project = running.machine, running.project
     before = {environment: main_pid(machine, environment) for environment in ENVIRONMENTS}
@@ -426,6 +427,7 @@ def test_distillery(running: Host, tarballs: dict[str, Path]) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.everything
 def test_appsignal_off_makes_no_directory(running: Host) -> None:
     assert running.machine.run("ls -A /home/billing/stage").stdout.split() == ["billing", "private", "releases"]
     assert "APPSIGNAL" not in running.machine.run("cat /etc/default/billing_stage").stdout
