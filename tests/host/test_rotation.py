@@ -73,6 +73,7 @@ def test_a_plan_names_the_key_and_what_it_needs_and_no_value(running: Host) -> N
 
 def test_a_rotation_loses_no_connection_but_between_the_change_and_the_restart(connecting: Host) -> None:
     machine, project = connecting.machine, connecting.project
+    project.set_secrets("stage", database_password="horse-battery-staple")
     before = main_pid(machine, "stage")
     assert set(project.applied("--limit", "stage")) == {STEP, "Unit: running application restarts"}
     wait_for_page(machine, "stage")
