@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from itertools import cycle, product
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from commands import destroy
 from commands.deployment import HALF_APPLIED, naming
 from group_data.schema.paths import CHECKOUT
 from tests.host.terminal import CTRL_C, CTRL_D, Terminal, terminal
+from tests.unit.sample import sample
 
 PLANNING = "Interrupted while planning: nothing was changed."
 HALF_APPLIED_ALL = naming(HALF_APPLIED, [])
@@ -187,6 +189,7 @@ ASKED = {
     "destroy": (["stage"], "to destroy it: ", "Run make destroy ENV=stage again to finish."),
     "app_apply": (["--app", "a b", "stage"], "[y/N] ", "run again: make app-apply APP='a b' ENV=stage."),
 }
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # This asks after its own look, which the stand-in for pyinfra does not answer.
 ELSEWHERE = {"update", "promote", "unlock"}
 
@@ -200,8 +203,7 @@ def test_every_command_that_asks_is_interrupted_here() -> None:
     assert asking == (set(ASKED) | ELSEWHERE) - {"destroy"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize(("name", "number"), sample(product(ASKED, SIGNALS), *zip(ASKED, cycle(SIGNALS), strict=False)))
 def test_interrupted_before_the_answer(pyinfra: Double, name: str, number: signal.Signals) -> None:
     arguments, question, _ = ASKED[name]
     pyinfra.name = name

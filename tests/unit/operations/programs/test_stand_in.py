@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Callable
+from itertools import cycle, product
 
 import pytest
 
@@ -456,8 +457,7 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("step", "way"), sample(product(STEPS, WAYS), *zip(STEPS, cycle(WAYS), strict=False)))
 def test_one_that_is_cut_off_leaves_the_release_before_and_no_stand_in(serving: StubHost, step: str, way: str) -> None:
     stand_still(serving, *STEPS[step])
     interrupt_there(serving, "release", "0.2.0")
@@ -502,9 +502,16 @@ LATER = {
 }
 
 
-@pytest.mark.parametrize("way", ["at boot", "by the next action"])
-@pytest.mark.parametrize("good", [True, False])
-@pytest.mark.parametrize("step", LATER)
+LATER_WAYS = ("at boot", "by the next action")
+
+
+@pytest.mark.parametrize(
+    ("step", "good", "way"),
+    sample(
+        product(LATER, [True, False], LATER_WAYS),
+        *zip(LATER, cycle([True, True, False]), cycle(LATER_WAYS), strict=False),
+    ),
+)
 def test_an_end_that_is_cut_off_is_done_later(serving: StubHost, step: str, good: bool, way: str) -> None:
     if not good:
         stand_still(serving, *STEPS["the unit is asked"])
