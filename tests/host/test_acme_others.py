@@ -132,7 +132,11 @@ BY_HAND = {
     "a chain is empty": f"truncate -s 0 {LINEAGE}/fullchain.pem",
     "another kind of key": f"sed -i 's/^key_type = .*/key_type = rsa/' {RENEWAL}",
     "a hook of somebody": f"sed -i 's/^authenticator/pre_hook = false\\nauthenticator/' {RENEWAL}",
-    "another directory for a name": f"sed -i 's|^{PROD} = .*|{PROD} = /var/www/html|' {RENEWAL}",
+    # certbot writes the part with a name whose proof the authority asked for. It does not ask again at each order.
+    "another directory for a name": (
+        f"sed -i '/^\\[\\[webroot_map/d; /^{PROD} = /d' {RENEWAL} && "
+        f"printf '[[webroot_map]]\\n{PROD} = /var/www/html\\n' >> {RENEWAL}"
+    ),
 }
 
 
