@@ -6,7 +6,6 @@ keys mean the same. Knows neither gevent nor paramiko.
 
 import getpass
 import re
-import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -195,14 +194,14 @@ def way(printed: str, data: Mapping[str, Any], name: str, environment: Mapping[s
     one = {key: values[0] for key, values in said.items()}
     port = int(one["port"])
     plain = one["hostname"] if port == 22 else f"[{one['hostname']}]:{port}"
-    files = [*shlex.split(one.get("userknownhostsfile", "")), *shlex.split(one.get("globalknownhostsfile", ""))]
+    files = [*_listed(one.get("userknownhostsfile", "")), *_listed(one.get("globalknownhostsfile", ""))]
     agent = one.get("identityagent", "SSH_AUTH_SOCK")
     return Way(
         address=one["hostname"],
         port=port,
         user=one["user"],
         key_name=one.get("hostkeyalias") or plain,
-        known_hosts=tuple(str(Path(file).expanduser()) for file in files if file != "none"),
+        known_hosts=_paths(files),
         strict=one.get("stricthostkeychecking", "ask"),
         identities=_paths(said.get("identityfile", [])),
         certificates=_paths(said.get("certificatefile", [])),
@@ -211,6 +210,17 @@ def way(printed: str, data: Mapping[str, Any], name: str, environment: Mapping[s
         proxy=tuple(_proxy(one, data, name)),
         pkcs11="" if one.get("pkcs11provider", "none") == "none" else one["pkcs11provider"],
     )
+
+
+def _listed(printed: str) -> list[str]:
+    """The files of a list. `ssh -G` quotes none, and has spaces between them and in them: the longest name counts."""
+    words, files = printed.split(" "), list[str]()
+    while words:
+        names = (" ".join(words[:size]) for size in range(len(words), 0, -1))
+        name = next((name for name in names if Path(name).expanduser().exists()), words[0])
+        files.append(name)
+        del words[: name.count(" ") + 1]
+    return [file for file in files if file]
 
 
 def _paths(values: Sequence[str]) -> tuple[str, ...]:

@@ -53,6 +53,13 @@ def test_the_inventorys_port_wins(way: Any) -> None:
     assert way("pinned", ssh_port=2200).port == 2200
 
 
+def test_a_file_of_host_keys_has_any_name(way: Any, tmp_path: Path) -> None:
+    name = tmp_path / "Anna's deploys" / "known hosts"
+    name.parent.mkdir()
+    name.touch()
+    assert way("pinned", ssh_known_hosts_file=str(name)).known_hosts[0] == str(name)
+
+
 def test_ssh_itself_goes_through_jump_hosts(way: Any, tmp_path: Path) -> None:
     proxy = list(way("hopped").proxy)
     assert proxy[-5:] == ["-J", "jumper@first.example.com:22", "-W", "hopped:22", "ssh://second"]
