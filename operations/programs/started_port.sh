@@ -15,5 +15,8 @@ started_port() {
         awk -v group="cgroup:$group" -v process=",pid=$process," '
             $NF == group || index($NF, group "/") == 1 || index($0, process) { found = 1 }
             END { exit !found }' || return
+    # A port that it took for itself could be a neighbour's on another address: root's table of the unit has its web ports.
+    grep -qE "tcp dport (\{ ([0-9]+, )?)?$port(, [0-9]+)?( \})? meta skuid != " "/etc/deploy-ports.d/${1%.service}.nft" \
+        2> /dev/null || return
     printf '%s\n' "$port"
 }

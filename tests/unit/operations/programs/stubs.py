@@ -117,7 +117,7 @@ class StubHost:
         }
         for place, here in places.items():
             text = text.replace(place, str(here))
-        self.switch.write_text(program.text("switch.sh"))
+        self.switch.write_text(program.text("switch.sh").replace("/etc/deploy-ports.d", str(self.path)))
         self.switch.chmod(0o700)
         self.switch.with_name("switch.conf").write_text(text)
         (self.path / "unit").write_text("[Service]\nUser=billing\nExecStart=start\nMemoryMax=1M\n[Install]\n")

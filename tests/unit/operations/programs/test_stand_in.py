@@ -7,8 +7,10 @@ from itertools import cycle, product
 
 import pytest
 
+from group_data.schema.environment import Environment
+from operations.host.rendering import render
 from tests.unit.operations.programs.interruption import interrupt_there, stand_still
-from tests.unit.operations.programs.stubs import StubHost
+from tests.unit.operations.programs.stubs import SETTINGS, StubHost
 from tests.unit.sample import sample
 
 # The unit runs, and the stand-in from its start to its stop. Each has a process and a control group.
@@ -187,8 +189,13 @@ def test_a_node_that_says_more_than_its_version_is_heard_to_the_end(serving: Stu
     assert serving.run("release", "0.2.0").splitlines()[-1] == "release 0.2.0: done"
 
 
-def test_after_a_change_of_its_port_the_unit_is_left_at_both(serving: StubHost) -> None:
-    """It serves at the port of before, where nginx finds it, until it has restarted."""
+@pytest.mark.parametrize("former", [4111, None], ids=["the port of before", "a port it took"])
+def test_after_a_change_of_its_port_the_unit_is_left_at_both(serving: StubHost, former: int | None) -> None:
+    """It serves at the port of before, where nginx finds it, until it has restarted. Root's table has it."""
+    rules = render(
+        "port-owner.nft.j2", environment=Environment.model_validate(SETTINGS), nginx_user="www-data", former=former
+    )
+    (serving.path / "billing_stage.nft").write_text(rules)
     process = subprocess.Popen(["sleep", "60"], env={"PORT": "4111", "PATH": os.environ["PATH"]})
     try:
         (serving.path / "pid").write_text(f"{process.pid}\n")
@@ -207,6 +214,9 @@ def test_after_a_change_of_its_port_the_unit_is_left_at_both(serving: StubHost) 
     finally:
         process.kill()
         process.wait()
+    if not former:
+        assert not (serving.path / "tables").exists() or "4111" not in (serving.path / "tables").read_text()
+        return
     assert "tcp dport { 4001, 4111 } tcp flags" in (serving.path / "tables").read_text()
     drained = [call for call in serving.calls if call.startswith("ss ") and "established" in call]
     assert "dst 127.0.0.1:4111 " in drained[0]
